@@ -1,0 +1,1 @@
+"""The shelf: the models that ship with vidsr."""

@@ -1,0 +1,1 @@
+"""vidsr: send less, see more."""

@@ -1,0 +1,81 @@
+"""The card a model carries: what anyone who runs it must know."""
+
+import json
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from vidsr.errors import CardMismatch, NotAModel
+
+KEY = "vidsr.card"  # in ONNX metadata_props and in the safetensors header
+QUANTISER = "quantiser"  # the named constant of a network that knows the codec's QP / 51; (1, 1, 1, 1) float
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCard:
+    """Facts about a network that travel inside its file."""
+
+    name: str
+    scale: int
+    channels: Literal[1, 3]
+    """1: luma, 3: RGB."""
+    reach: int
+    """Receptive radius in input pixels: farther pixels do not change an output pixel."""
+    quantiser: bool = False
+    """Whether the network takes the frame's QP."""
+    parameters: int = 0
+    macs: int = 0
+    """Multiply-adds for one input pixel."""
+    licence: str = "unknown"
+    data: str = "unknown"
+    """What it was trained on, with the licences of that."""
+    recipe: str = ""
+    """Name and hash of the recipe."""
+    metrics: dict[str, float] = field(default_factory=dict)
+
+    def to_json(self) -> str:
+        """One line of JSON."""
+        return json.dumps(asdict(self), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str, *, where: str) -> Self:
+        """Read a card back; `where` names the file in errors. Raises CardMismatch where it is no card of ours."""
+        try:
+            values: dict[str, Any] = json.loads(text)
+            known = {f.name for f in fields(cls)}
+            return cls(**{key: value for key, value in values.items() if key in known})
+        except (json.JSONDecodeError, TypeError, AttributeError) as exc:
+            raise CardMismatch(f"{where}: its card cannot be read ({exc}); export the model again") from exc
+
+
+def read_card(path: Path) -> ModelCard | None:
+    """Read the card of a model file (.onnx or .safetensors); None where it carries none.
+
+    Raises NotAModel where the file is neither.
+    """
+    text = _safetensors_card(path) if path.suffix == ".safetensors" else _onnx_card(path)
+    return None if text is None else ModelCard.from_json(text, where=str(path))
+
+
+def _onnx_card(path: Path) -> str | None:
+    import onnx
+    from google.protobuf.message import DecodeError
+
+    try:
+        model = onnx.load(path, load_external_data=False)
+    except DecodeError as exc:
+        raise NotAModel(f"{path} is no ONNX file; give an .onnx file, or a name that `vidsr models` lists") from exc
+    return next((entry.value for entry in model.metadata_props if entry.key == KEY), None)
+
+
+def _safetensors_card(path: Path) -> str | None:
+    with path.open("rb") as file:
+        size = int.from_bytes(file.read(8), "little")
+        try:
+            header = json.loads(file.read(size)) if size < 1 << 26 else None
+        except (json.JSONDecodeError, UnicodeDecodeError):
+            header = None
+    if not isinstance(header, dict):
+        raise NotAModel(f"{path} is no safetensors file")
+    text = header.get("__metadata__", {}).get(KEY)
+    return None if text is None else str(text)

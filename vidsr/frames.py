@@ -1,0 +1,150 @@
+"""The nouns that flow through vidsr: Frame, Carried, ColorSpec, VideoInfo."""
+
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Any, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+Plane = NDArray[np.uint8] | NDArray[np.uint16]
+Siting = Literal["left", "center", "topleft"]
+
+# ITU-T H.273 code points, the same numbers as FFmpeg's enums.
+BT709, UNSPECIFIED, BT470BG, SMPTE170M, BT2020 = 1, 2, 5, 6, 9
+
+# Kr, Kb of each matrix coefficients code point (H.273, table 4).
+LUMA_WEIGHTS: dict[int, tuple[float, float]] = {
+    BT709: (0.2126, 0.0722),
+    4: (0.30, 0.11),  # FCC
+    BT470BG: (0.299, 0.114),
+    SMPTE170M: (0.299, 0.114),
+    7: (0.212, 0.087),  # SMPTE 240M
+    BT2020: (0.2627, 0.0593),
+    10: (0.2627, 0.0593),  # BT.2020 constant luminance, read as non-constant
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ColorSpec:
+    """How planes are to be read as colours; numbers are ITU-T H.273 code points."""
+
+    matrix: int
+    """Matrix coefficients; never unspecified: a source guesses BT.709 from 720 lines up, else BT.601."""
+    full_range: bool
+    """Whether luma spans all codes, rather than 16 to 235 (of 255)."""
+    primaries: int = UNSPECIFIED
+    transfer: int = UNSPECIFIED
+    subsampling: tuple[int, int] = (1, 1)
+    """How often chroma is halved: (across, down); (1, 1) is 4:2:0, (0, 0) is 4:4:4."""
+    siting: Siting = "left"
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One picture as decoded: planes, colour, and its place in time."""
+
+    planes: tuple[Plane, ...]
+    """Y, U, V, or Y alone without colour; each (height, width), uint8 at 8 bits, else uint16; not to be written to."""
+    color: ColorSpec
+    bits: int = 8
+    pts: int = 0
+    """Presentation time in ticks of `time_base`."""
+    duration: int = 0
+    """Ticks of `time_base`; 0 where unknown."""
+    time_base: Fraction = Fraction(1, 25)
+    quantiser: float | None = None
+    """Mean QP the codec used on this picture, on H.264's scale 0 to 51; None where unknown."""
+    carrier: Any = None
+    """The decoder's own picture: owns the planes' memory and the side data that the sink hands on."""
+
+    def __repr__(self) -> str:
+        return f"Frame({self.width}x{self.height} {self.bits} bits, pts {self.pts} of {self.time_base}, {self.color})"
+
+    @property
+    def height(self) -> int:
+        """Lines of the picture."""
+        return int(self.planes[0].shape[0])
+
+    @property
+    def width(self) -> int:
+        """Pixels in a line."""
+        return int(self.planes[0].shape[1])
+
+    @classmethod
+    def from_rgb(
+        cls, rgb: NDArray[Any], *, pts: int = 0, duration: int = 0, time_base: Fraction = Fraction(1, 25)
+    ) -> Self:
+        """Make a frame of an RGB picture: full-range BT.601 YCbCr 4:4:4 at 10 bits, which keeps every 8-bit colour.
+
+        rgb: (height, width, 3), uint8, or float in [0, 1].
+        """
+        if rgb.ndim != 3 or rgb.shape[2] != 3:
+            raise ValueError(f"an RGB picture is (height, width, 3), got {rgb.shape}")
+        unit = rgb.astype(np.float32) / 255 if rgb.dtype == np.uint8 else rgb.astype(np.float32)
+        color = ColorSpec(SMPTE170M, full_range=True, subsampling=(0, 0), siting="center")
+        yuv = unit @ rgb_to_yuv(color.matrix).T  # (height, width, 3), chroma around 0
+        codes = np.rint(yuv * 1023 + [0, 512, 512]).clip(0, 1023).astype(np.uint16)
+        planes = tuple(np.ascontiguousarray(codes[..., i]) for i in range(3))
+        return cls(planes, color, 10, pts, duration, time_base)
+
+    def to_rgb(self) -> NDArray[np.float32]:
+        """Give the picture as RGB: (height, width, 3) float32 in [0, 1], chroma repeated where it is subsampled."""
+        top = (1 << self.bits) - 1
+        step = 1 << (self.bits - 8)
+        black, span, chroma_span = (0, top, top) if self.color.full_range else (16 * step, 219 * step, 224 * step)
+        luma = (self.planes[0].astype(np.float32) - black) / span
+        if len(self.planes) == 1:
+            return np.repeat(luma[..., None], 3, axis=2).clip(0, 1)
+        right, down = (1 << shift for shift in self.color.subsampling)
+        size = (slice(self.height), slice(self.width))
+        chroma = [
+            ((plane.astype(np.float32) - 128 * step) / chroma_span).repeat(down, 0).repeat(right, 1)[size]
+            for plane in self.planes[1:3]
+        ]
+        yuv = np.stack([luma, *chroma], axis=2)
+        rgb: NDArray[np.float32] = yuv @ np.linalg.inv(rgb_to_yuv(self.color.matrix)).T.astype(np.float32)
+        return rgb.clip(0, 1)
+
+    def at(self, pts: int, duration: int | None = None) -> Self:
+        """The same picture at another time."""
+        return replace(self, pts=pts, duration=self.duration if duration is None else duration)
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """A packet of another stream (sound, subtitles, data) that nobody opens, on its way from source to sink."""
+
+    stream: int
+    """Index of its stream in the input."""
+    packet: Any
+
+
+@dataclass(frozen=True, slots=True)
+class VideoInfo:
+    """What is known of a film before its first frame."""
+
+    width: int
+    height: int
+    bits: int
+    color: ColorSpec
+    time_base: Fraction
+    rate: Fraction | None
+    """Frames a second as the container says: metadata, never the source of a time."""
+    frames: int | None
+    """As the container says; None where it does not."""
+    duration: Fraction | None
+    """Seconds; None where the container does not say."""
+    aspect: Fraction = Fraction(1)
+    """Sample aspect ratio: width of a pixel over its height."""
+    gray: bool = False
+    codec: str = ""
+    still: bool = False
+    """A picture rather than a film."""
+
+
+def rgb_to_yuv(matrix: int) -> NDArray[np.float64]:
+    """The (3, 3) matrix from R'G'B' in [0, 1] to Y' in [0, 1] and Cb, Cr in [-0.5, 0.5] (H.273, equations 38 to 40)."""
+    red, blue = LUMA_WEIGHTS.get(matrix, LUMA_WEIGHTS[SMPTE170M])
+    luma = np.array([red, 1 - red - blue, blue])
+    return np.stack([luma, (np.array([0, 0, 1]) - luma) / (2 - 2 * blue), (np.array([1, 0, 0]) - luma) / (2 - 2 * red)])
