@@ -60,3 +60,8 @@ def from_step(step: float) -> float:
 def _vp9_step(index: float) -> float:
     # ac_qlookup (libvpx, vp9_quant_common.c), in eighths of a level: index + 7 up to 92, then bent up to 1828 at 255.
     return (index + 7) / 8 if index < 92 else 99 * (1828 / 99) ** ((index - 92) / 163) / 8
+
+
+def from_av1_crf(crf: float) -> float:
+    """About the H.264 QP of what SVT-AV1 coded at `crf` (0 to 63): its index is 4 crf, on VP9's step table."""
+    return from_step(_vp9_step(4 * crf))

@@ -1,0 +1,111 @@
+"""A training run's folder: the recipe as used, the log, the checkpoint, the best weights with their card."""
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidsr.card import KEY, ModelCard
+from vidsr.errors import CheckpointError, DiskFull, NotAModel
+
+RECIPE_KEY = "vidsr.recipe"  # in the safetensors header, beside the card
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Where the parts of one run lie."""
+
+    folder: Path
+
+    @property
+    def recipe(self) -> Path:
+        """The recipe as used, JSON."""
+        return self.folder / "recipe.json"
+
+    @property
+    def log(self) -> Path:
+        """One JSON object a line: losses and validations by step."""
+        return self.folder / "log.jsonl"
+
+    @property
+    def checkpoint(self) -> Path:
+        """All that is needed to go on as if never stopped."""
+        return self.folder / "checkpoint.pt"
+
+    @property
+    def weights(self) -> Path:
+        """The best averaged weights so far, with their card."""
+        return self.folder / "best.safetensors"
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Put `content` under `path` all at once: a crash leaves the old file or the new one. Raises DiskFull."""
+    partial = path.with_name(path.name + ".part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with partial.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except OSError as exc:
+        partial.unlink(missing_ok=True)
+        raise DiskFull(f"{path} could not be written ({exc.strerror}); what was there before is kept") from exc
+
+
+def append_log(run: Run, entry: Mapping[str, Any]) -> None:
+    """Add one line to the log. Raises DiskFull."""
+    try:
+        with run.log.open("a") as file:
+            file.write(json.dumps(entry) + "\n")
+    except OSError as exc:
+        raise DiskFull(f"{run.log} could not be written ({exc.strerror})") from exc
+
+
+def read_log(run: Run) -> Iterator[dict[str, Any]]:
+    """Give the log's lines; a torn last line, as a crash leaves it, is left out."""
+    for line in run.log.read_text().splitlines() if run.log.exists() else []:
+        try:
+            yield json.loads(line)
+        except json.JSONDecodeError:
+            return
+
+
+def trim_log(run: Run, step: int) -> None:
+    """Drop what was logged after `step`, which a resumed run will do again."""
+    lines = [json.dumps(entry) + "\n" for entry in read_log(run) if entry["step"] <= step]
+    write_whole(run.log, "".join(lines).encode())
+
+
+def write_weights(path: Path, weights: Mapping[str, NDArray[Any]], card: ModelCard, recipe: str) -> None:
+    """Write weights with their card and the recipe (JSON) that builds their network. Raises DiskFull."""
+    from safetensors.numpy import save
+
+    arrays = {name: np.ascontiguousarray(array) for name, array in weights.items()}
+    write_whole(path, save(arrays, {KEY: card.to_json(), RECIPE_KEY: recipe}))
+
+
+def read_weights(path: Path) -> tuple[dict[str, NDArray[Any]], ModelCard, str]:
+    """Read weights, their card, and their recipe as JSON. `path`: a weights file or a run's folder.
+
+    Raises CheckpointError where there are none, NotAModel where they are not ours.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    file = Run(path).weights if path.is_dir() else path
+    if not file.exists():
+        raise CheckpointError(f"{path} holds no weights; give a run's folder or a .safetensors file")
+    try:
+        with safe_open(file, "numpy") as opened:
+            header = opened.metadata() or {}
+            arrays = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118  (no mapping)
+    except SafetensorError as exc:
+        raise NotAModel(f"{file} is no safetensors file ({exc})") from exc
+    if KEY not in header or RECIPE_KEY not in header:
+        raise NotAModel(f"{file} carries no card of vidsr; only weights that `vidsr train` wrote can be used")
+    return arrays, ModelCard.from_json(header[KEY], where=str(file)), header[RECIPE_KEY]

@@ -1,0 +1,201 @@
+"""The training itself, top to bottom on one page: stage `pixel`."""
+
+import io
+import math
+from collections.abc import Callable, Sequence
+from copy import deepcopy
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from vidsr import nets
+from vidsr.card import ModelCard
+from vidsr.data.store import Progress, Store, open_store
+from vidsr.errors import CheckpointError, Diverged, RecipeError
+from vidsr.nets import measure
+from vidsr.nets.reparam import fold
+from vidsr.runs import Run, append_log, read_weights, trim_log, write_weights, write_whole
+from vidsr.train.config import Recipe
+from vidsr.train.losses import charbonnier, l1, spectral
+from vidsr.train.validate import Pair, gain, pairs_of_folder, pairs_of_store, validate
+
+HELD_BACK = 256  # patches of the store that validate where no folder of pictures is given
+LOG_EVERY = 100  # steps
+
+Report = Callable[[dict[str, Any]], None]
+"""Called with each line of the log."""
+
+
+@dataclass(slots=True)
+class State:
+    """All that a checkpoint holds."""
+
+    net: nn.Module
+    average: nn.Module
+    adam: torch.optim.Adam
+    step: int = 0
+    best: float = -math.inf
+
+
+def train(
+    recipe: Recipe,
+    data: Sequence[Path],
+    folder: Path,
+    *,
+    validation: Path | None = None,
+    stores: Path | None = None,
+    device: str = "cpu",
+    progress: Progress | None = None,
+    report: Report | None = None,
+) -> Run:
+    """Train a network, or go on with the training that `folder` holds, exactly as if it had never stopped.
+
+    data: folders and files of photos and films. validation: a folder of pictures; without one, held-back patches.
+    stores: where patch stores lie; beside the run unless given. Every `validate_every` steps the checkpoint is
+    replaced, and the averaged weights are kept if they are the best so far. Raises RecipeError, CheckpointError,
+    DataError, DiskFull, Diverged; none of them harms the last checkpoint.
+    """
+    run, report = Run(folder), report or (lambda _: None)
+    state = _resume(run, recipe, device)
+    store = open_store(
+        data,
+        stores or folder.parent / "stores",
+        scale=recipe.net.scale,
+        patches=recipe.data.patches,
+        side=recipe.data.side,
+        seed=recipe.seed,
+        degradation=recipe.degradation,
+        progress=progress,
+    )
+    scale, pixel = recipe.net.scale, recipe.pixel
+    pairs = pairs_of_folder(validation, scale) if validation else pairs_of_store(store, HELD_BACK)
+    write_whole(run.recipe, recipe.to_json().encode())
+    trim_log(run, state.step)
+    loss = torch.zeros(())
+    while state.step < pixel.steps:
+        for group in state.adam.param_groups:
+            group["lr"] = learning_rate(recipe, state.step)
+        loss = _step(state, recipe, _batch(store, recipe, state.step, device))
+        state.step += 1
+        if state.step % LOG_EVERY == 0:  # .item() waits for the device: seldom
+            if not math.isfinite(loss.item()):
+                raise Diverged(f"the loss is {loss.item()} at step {state.step}; lower pixel.rate below {pixel.rate}")
+            line = {"step": state.step, "loss": loss.item(), "rate": learning_rate(recipe, state.step)}
+            append_log(run, line)
+            report(line)
+        if state.step % pixel.validate_every == 0 or state.step == pixel.steps:
+            _validate(run, recipe, state, pairs, report)
+            write_whole(run.checkpoint, _dump(state, recipe))
+    return run
+
+
+def learning_rate(recipe: Recipe, step: int) -> float:
+    """Linear warm-up, then a cosine from `rate` to a thousandth of it."""
+    pixel = recipe.pixel
+    if step < pixel.warmup:
+        return pixel.rate * (step + 1) / pixel.warmup
+    done = (step - pixel.warmup) / max(1, pixel.steps - pixel.warmup)
+    return pixel.rate * (0.001 + 0.999 * 0.5 * (1 + math.cos(math.pi * min(done, 1.0))))
+
+
+def _batch(store: Store, recipe: Recipe, step: int, device: str) -> tuple[Tensor, Tensor, Tensor]:
+    """Draw a batch, which depends on seed and step alone: low and high (n, 1, h, w), quantiser (n, 1, 1, 1)."""
+    rng = np.random.default_rng((recipe.seed, step))
+    chosen = np.sort(rng.integers(len(store.low) - HELD_BACK, size=recipe.pixel.batch))
+    turns, flip = int(rng.integers(4)), bool(rng.integers(2))
+    stretch = rng.random() < recipe.pixel.full_range
+
+    def picture(patches: Any) -> Tensor:
+        turned = np.rot90(patches[chosen], turns, (1, 2))
+        turned = turned[:, :, ::-1] if flip else turned
+        luma = torch.from_numpy(np.ascontiguousarray(turned)).to(device).float()
+        return ((luma - 16) / 219 if stretch else luma / 255).unsqueeze(1)  # (n, 1, h, w)
+
+    quantiser = torch.from_numpy(store.quantiser[chosen] / 51).to(device)
+    return picture(store.low), picture(store.high), quantiser[:, None, None, None]
+
+
+def _step(state: State, recipe: Recipe, batch: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+    low, high, quantiser = batch
+    pixel = recipe.pixel
+    with torch.autocast(low.device.type, torch.bfloat16):
+        ours = state.net(low.contiguous(memory_format=torch.channels_last), quantiser)
+    ours = ours.float()
+    loss = (l1 if pixel.loss == "l1" else charbonnier)(ours, high)
+    if pixel.fft:
+        loss = loss + pixel.fft * spectral(ours, high)
+    state.adam.zero_grad(set_to_none=True)
+    loss.backward()
+    nn.utils.clip_grad_norm_(state.net.parameters(), pixel.clip)
+    state.adam.step()
+    decay = min(pixel.ema, (1 + state.step) / (10 + state.step))  # the first averages forget the random start faster
+    with torch.no_grad():
+        torch._foreach_lerp_(list(state.average.parameters()), list(state.net.parameters()), 1 - decay)
+    return loss.detach()
+
+
+def _validate(run: Run, recipe: Recipe, state: State, pairs: Sequence[Pair], report: Report) -> None:
+    plain = fold(deepcopy(state.average)).eval().to("cpu")
+    metrics = validate(plain, pairs, recipe.net.scale)
+    line = {"step": state.step, **metrics}
+    append_log(run, line)
+    report(line)
+    if gain(metrics) > state.best:
+        state.best = gain(metrics)
+        card = ModelCard(
+            name=recipe.name,
+            scale=recipe.net.scale,
+            channels=1,
+            reach=measure.reach(plain),
+            quantiser=recipe.net.quantiser,
+            parameters=measure.parameters(plain),
+            macs=measure.macs(plain),
+            recipe=f"{recipe.name} {recipe.digest()}, {state.step} steps",
+            metrics={name: round(value, 4) for name, value in metrics.items()},
+        )
+        weights = {name: tensor.cpu().numpy() for name, tensor in state.average.state_dict().items()}
+        write_weights(run.weights, weights, card, recipe.to_json())
+
+
+def _fresh(recipe: Recipe, device: str) -> State:
+    torch.manual_seed(recipe.seed)
+    spec = asdict(recipe.net)
+    net = nets.build(spec)
+    if recipe.start:
+        arrays, _, _ = read_weights(Path(recipe.start))
+        ours = net.state_dict()
+        fitting = {k: torch.from_numpy(v) for k, v in arrays.items() if k in ours and ours[k].shape == v.shape}
+        if not fitting:
+            raise RecipeError(f"start = {recipe.start}: not one layer of it fits this network")
+        net.load_state_dict(fitting, strict=False)
+    net = net.to(device).to(memory_format=torch.channels_last)
+    average = deepcopy(net).requires_grad_(False)
+    return State(net, average, torch.optim.Adam(net.parameters(), lr=recipe.pixel.rate, betas=(0.9, 0.99), fused=True))
+
+
+def _dump(state: State, recipe: Recipe) -> bytes:
+    buffer = io.BytesIO()
+    content = {"net": state.net.state_dict(), "average": state.average.state_dict(), "adam": state.adam.state_dict()}
+    torch.save({**content, "step": state.step, "best": state.best, "recipe": recipe.to_json()}, buffer)
+    return buffer.getvalue()
+
+
+def _resume(run: Run, recipe: Recipe, device: str) -> State:
+    state = _fresh(recipe, device)
+    if not run.checkpoint.exists():
+        return state
+    try:
+        saved = torch.load(run.checkpoint, map_location=device, weights_only=True)
+    except Exception as exc:  # torch.load raises whatever the damaged bytes lead it to
+        raise CheckpointError(f"{run.checkpoint} cannot be read ({exc}); delete it to start anew") from exc
+    if saved["recipe"] != recipe.to_json():
+        raise CheckpointError(f"{run.folder} holds a run of another recipe; name another folder with --run")
+    state.net.load_state_dict(saved["net"])
+    state.average.load_state_dict(saved["average"])
+    state.adam.load_state_dict(saved["adam"])
+    state.step, state.best = saved["step"], saved["best"]
+    return state
