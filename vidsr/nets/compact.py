@@ -50,4 +50,4 @@ class Compact(nn.Module):
             base = functional.interpolate(x, scale_factor=float(self.scale), mode="nearest")
             return base + functional.pixel_shuffle(detail, self.unshuffle * self.scale)
         # Adding before the shuffle keeps the sum at the low resolution's memory layout, where it is cheapest.
-        return functional.pixel_shuffle(detail + x.repeat(1, self.scale**2, 1, 1), self.scale)
+        return functional.pixel_shuffle(detail + torch.cat([x] * self.scale**2, 1), self.scale)

@@ -1,0 +1,24 @@
+"""`vidsr export`: from a run to a file that runs anywhere."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vidsr.errors import ExtraMissing
+
+
+def export(
+    source: Annotated[Path, typer.Argument(help="A run's folder or a .safetensors file of `vidsr train`.")],
+    to: Annotated[Path | None, typer.Option(help="The ONNX file to write. [export/NAME.onnx]")] = None,
+    name: Annotated[str | None, typer.Option(help="Name on the card. [the recipe's]")] = None,
+    licence: Annotated[str | None, typer.Option(help="Licence of the training data, for the card.")] = None,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Show the traceback of an error.")] = False,
+) -> None:
+    """Write a trained network as a plain ONNX with its card, after holding it against PyTorch."""
+    try:
+        from vidsr.export.to_onnx import export as write
+    except ImportError as exc:
+        raise ExtraMissing(f"exporting needs {exc.name}; 'pip install vidsr[train]' installs it") from exc
+
+    print(write(source, to, name=name, licence=licence))

@@ -1,0 +1,83 @@
+"""From a run's weights to a plain ONNX that any tool can use, with its card."""
+
+import io
+import json
+import warnings
+from dataclasses import replace
+from pathlib import Path
+
+import onnx
+import torch
+from onnx import ModelProto, helper, numpy_helper
+from torch import nn
+
+from vidsr import nets
+from vidsr.card import KEY, QUANTISER, ModelCard
+from vidsr.errors import CardMismatch
+from vidsr.export.parity import check_parity
+from vidsr.nets import measure
+from vidsr.nets.reparam import fold
+from vidsr.runs import read_weights, write_whole
+
+OPSET = 17
+
+
+def export(source: Path, target: Path | None = None, *, name: str | None = None, licence: str | None = None) -> Path:
+    """Turn a run or a weights file into `target`, by default export/NAME.onnx under the current folder.
+
+    Blocks are folded, reach and cost are measured, and the file is held against PyTorch on odd sizes: it is left on
+    disk only if no output differs by 1/255. licence: of the training data, for the card. Gives the file's path.
+    Raises CheckpointError, NotAModel, CardMismatch, ParityFailed, DiskFull.
+    """
+    arrays, card, recipe = read_weights(source)
+    net = nets.build(json.loads(recipe)["net"])
+    try:
+        net.load_state_dict({key: torch.from_numpy(array) for key, array in arrays.items()})
+    except RuntimeError as exc:
+        raise CardMismatch(f"{source}: the weights do not fit the network that their recipe describes") from exc
+    net = fold(net).eval()
+    card = replace(
+        card,
+        name=name or card.name,
+        reach=measure.reach(net, channels=card.channels),
+        parameters=measure.parameters(net),
+        macs=measure.macs(net, channels=card.channels),
+        licence=licence or card.licence,
+    )
+    model = to_onnx(net, card)
+    check_parity(model, net, card)
+    path = target or Path("export") / f"{card.name}.onnx"
+    write_whole(path, model.SerializeToString())
+    return path
+
+
+def to_onnx(net: nn.Module, card: ModelCard) -> ModelProto:
+    """Write a folded network as ONNX: one input, one output, NCHW float in [0, 1], dynamic height and width.
+
+    What it takes beside the picture, the quantiser, becomes a constant of that name, 0: clean.
+    """
+    names = ["luma" if card.channels == 1 else "rgb", *([QUANTISER] if card.quantiser else [])]
+    inputs = (torch.zeros(1, card.channels, 24, 32), *([torch.zeros(1, 1, 1, 1)] if card.quantiser else []))
+    axes = {0: "n", 2: "height", 3: "width"}
+    buffer = io.BytesIO()
+    with warnings.catch_warnings():
+        # The exporter that replaces this one needs two packages more, and writes a graph of the same operators.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        torch.onnx.export(
+            net,
+            inputs,
+            buffer,
+            dynamo=False,
+            opset_version=OPSET,
+            input_names=names,
+            output_names=["large"],
+            dynamic_axes={names[0]: axes, "large": {0: "n", 2: "height_large", 3: "width_large"}},
+        )
+    model = onnx.load_from_string(buffer.getvalue())
+    for value in [value for value in model.graph.input if value.name == QUANTISER]:
+        model.graph.input.remove(value)
+        model.graph.initializer.append(numpy_helper.from_array(inputs[1].numpy(), QUANTISER))
+    helper.set_model_props(model, {KEY: card.to_json()})
+    model.producer_name, model.doc_string = "vidsr", f"{card.name}: luma or RGB in [0, 1], {card.scale} times larger"
+    onnx.checker.check_model(model)
+    return model
