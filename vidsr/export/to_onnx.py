@@ -5,6 +5,7 @@ import json
 import warnings
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, cast
 
 import onnx
 import torch
@@ -66,7 +67,7 @@ def to_onnx(net: nn.Module, card: ModelCard) -> ModelProto:
         torch.onnx.export(
             net,
             inputs,
-            buffer,
+            cast(Any, buffer),  # its annotation knows paths only
             dynamo=False,
             opset_version=OPSET,
             input_names=names,

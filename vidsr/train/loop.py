@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -172,7 +172,7 @@ def _fresh(recipe: Recipe, device: str) -> State:
         if not fitting:
             raise RecipeError(f"start = {recipe.start}: not one layer of it fits this network")
         net.load_state_dict(fitting, strict=False)
-    net = net.to(device).to(memory_format=torch.channels_last)
+    net = cast(Any, net.to(device)).to(memory_format=torch.channels_last)  # an overload its annotation lacks
     average = deepcopy(net).requires_grad_(False)
     return State(net, average, torch.optim.Adam(net.parameters(), lr=recipe.pixel.rate, betas=(0.9, 0.99), fused=True))
 
