@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from vidsr.card import KEY, ModelCard
@@ -86,7 +85,7 @@ def write_weights(path: Path, weights: Mapping[str, NDArray[Any]], card: ModelCa
     """Write weights with their card and the recipe (JSON) that builds their network. Raises DiskFull."""
     from safetensors.numpy import save
 
-    arrays = {name: np.ascontiguousarray(array) for name, array in weights.items()}
+    arrays = {name: array.copy(order="C") for name, array in weights.items()}
     write_whole(path, save(arrays, {KEY: card.to_json(), RECIPE_KEY: recipe}))
 
 

@@ -1,0 +1,46 @@
+import json
+
+import onnx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from onnx import TensorProto, helper
+
+from vidsr.card import KEY, ModelCard, read_card
+from vidsr.errors import CardMismatch, NotAModel
+
+
+@given(st.text(), st.integers(1, 8), st.sampled_from([1, 3]), st.dictionaries(st.text(), st.floats(-1e6, 1e6)))
+def test_a_card_survives_json(name, scale, channels, metrics):
+    card = ModelCard(name=name, scale=scale, channels=channels, reach=5, metrics=metrics)
+    assert ModelCard.from_json(card.to_json(), where="here") == card
+
+
+def test_a_card_of_a_later_vidsr_may_know_more():
+    text = json.dumps({**json.loads(ModelCard("a", 2, 1, 3).to_json()), "mood": "good"})
+    assert ModelCard.from_json(text, where="here") == ModelCard("a", 2, 1, 3)
+
+
+@pytest.mark.parametrize("text", ["", "3", '{"name": "a"}'])
+def test_what_is_no_card_is_refused(text):
+    with pytest.raises(CardMismatch, match=r"here: its card cannot be read"):
+        ModelCard.from_json(text, where="here")
+
+
+def test_a_card_is_read_from_an_onnx_file_and_its_absence_is_told(tmp_path):
+    ports = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1]) for name in "ab"]
+    graph = helper.make_graph([helper.make_node("Identity", ["a"], ["b"])], "g", ports[:1], ports[1:])
+    model = helper.make_model(graph)
+    path = tmp_path / "m.onnx"
+    onnx.save(model, path)
+    assert read_card(path) is None
+    helper.set_model_props(model, {KEY: ModelCard("a", 2, 1, 3).to_json()})
+    onnx.save(model, path)
+    assert read_card(path) == ModelCard("a", 2, 1, 3)
+
+
+@pytest.mark.parametrize("name", ["m.onnx", "m.safetensors"])
+def test_a_file_that_is_no_model_is_refused(tmp_path, name):
+    (tmp_path / name).write_bytes(b"this is text, no network at all")
+    with pytest.raises(NotAModel, match=name):
+        read_card(tmp_path / name)

@@ -1,0 +1,62 @@
+import json
+import resource
+
+import numpy as np
+import pytest
+
+pytest.importorskip("safetensors", reason="training needs vidsr[train]")
+
+from vidsr.card import ModelCard
+from vidsr.errors import CheckpointError, DiskFull, NotAModel
+from vidsr.runs import Run, append_log, read_log, read_weights, trim_log, write_weights, write_whole
+
+CARD = ModelCard(name="mine", scale=2, channels=1, reach=3)
+
+
+def test_weights_come_back_with_card_and_recipe(tmp_path):
+    run = Run(tmp_path)
+    weights = {"a": np.arange(6, dtype=np.float32).reshape(2, 3), "b": np.ones((), np.float32)}
+    write_weights(run.weights, weights, CARD, '{"net": {}}')
+    for given in (tmp_path, run.weights):
+        arrays, card, recipe = read_weights(given)
+        assert card == CARD
+        assert recipe == '{"net": {}}'
+        assert all(np.array_equal(arrays[name], weights[name]) for name in weights)
+
+
+def test_missing_and_foreign_weights_get_a_sentence(tmp_path):
+    from safetensors.numpy import save_file
+
+    with pytest.raises(CheckpointError, match="holds no weights"):
+        read_weights(tmp_path)
+    foreign = tmp_path / "foreign.safetensors"
+    save_file({"a": np.zeros(1, np.float32)}, foreign)
+    with pytest.raises(NotAModel, match="carries no card"):
+        read_weights(foreign)
+    foreign.write_bytes(b"no such thing")
+    with pytest.raises(NotAModel, match="is no safetensors file"):
+        read_weights(foreign)
+
+
+def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
+    target = tmp_path / "file"
+    write_whole(target, b"old")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 16, limits[1]))  # as a full disk: writing fails in the middle
+    try:
+        with pytest.raises(DiskFull, match="what was there before is kept"):
+            write_whole(target, bytes(1 << 20))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert [(file.name, file.read_bytes()) for file in tmp_path.iterdir()] == [("file", b"old")]
+
+
+def test_a_torn_log_line_is_left_out_and_later_steps_are_trimmed(tmp_path):
+    run = Run(tmp_path)
+    for step in (1, 2, 3):
+        append_log(run, {"step": step})
+    with run.log.open("a") as file:
+        file.write('{"step": 4')
+    assert [entry["step"] for entry in read_log(run)] == [1, 2, 3]
+    trim_log(run, 2)
+    assert [json.loads(line)["step"] for line in run.log.read_text().splitlines()] == [1, 2]

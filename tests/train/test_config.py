@@ -1,0 +1,53 @@
+import pytest
+
+pytest.importorskip("torch", reason="training needs vidsr[train]")
+
+from vidsr.errors import RecipeError
+from vidsr.train.config import load_recipe, parse_recipe
+
+LEAST = {"name": "mine", "net": {"scale": 2}}
+
+
+def test_the_least_recipe_takes_every_default():
+    recipe = parse_recipe(LEAST)
+    assert (recipe.net.scale, recipe.net.kind, recipe.pixel.batch) == (2, "compact", 32)
+
+
+@pytest.mark.parametrize("name", ["live-x2", "live-x3", "live-x4"])
+def test_the_shipped_recipes_are_found_by_name(name):
+    recipe = load_recipe(name)
+    assert recipe.name == name
+    assert f"x{recipe.net.scale}" in name
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"nmae": "x"}, "unknown key nmae; known here: .*name"),
+        ({"pixel": {"lr": 1.0}}, r"unknown key pixel\.lr"),
+        ({"pixel": {"steps": "many"}}, r"pixel\.steps must be int, got 'many'"),
+        ({"pixel": {"steps": True}}, r"pixel\.steps must be int"),
+        ({"pixel": {"loss": "l3"}}, r"pixel\.loss is 'l3'; it must be one of l1, charbonnier"),
+        ({"pixel": 3}, "pixel must be a table"),
+        ({"degradation": {"crf": [1]}}, r"degradation\.crf must be a pair"),
+        ({"net": {"scale": 5}}, "it must be 2, 3 or 4"),
+        ({"net": {}}, r"the recipe lacks net\.scale"),
+        ({"net": {"scale": 2, "head_size": 4}}, "head_size must be odd"),
+    ],
+)
+def test_a_wrong_recipe_is_refused_by_name(change, sentence):
+    with pytest.raises(RecipeError, match=sentence):
+        parse_recipe({**LEAST, **change})
+
+
+def test_an_unknown_recipe_lists_the_known_ones(tmp_path):
+    with pytest.raises(RecipeError, match=r"no recipe nowhere: .*live-x2"):
+        load_recipe("nowhere")
+    (tmp_path / "bad.toml").write_text("= 3")
+    with pytest.raises(RecipeError, match="is not TOML"):
+        load_recipe(tmp_path / "bad.toml")
+
+
+def test_two_recipes_share_a_digest_only_if_they_are_equal():
+    assert parse_recipe(LEAST).digest() == parse_recipe(LEAST).digest()
+    assert parse_recipe(LEAST).digest() != parse_recipe({**LEAST, "seed": 1}).digest()
