@@ -1,0 +1,84 @@
+"""ONNX Runtime on the CPU: the second opinion."""
+
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, Self
+from weakref import WeakSet
+
+import onnxruntime
+from onnxruntime.capi import onnxruntime_pybind11_state as state
+
+from vidsr.engines import Arrays, Precision
+from vidsr.errors import EngineBusy, EngineError, NotAModel, OutOfMemory, VidsrError
+
+# The runtime's exceptions have no ancestor of their own.
+FOREIGN = tuple(kind for kind in vars(state).values() if isinstance(kind, type) and issubclass(kind, Exception))
+
+onnxruntime.disable_telemetry_events()
+
+
+class OnnxruntimeEngine:
+    """A session, and as many threads that wait in it as runs may be under way."""
+
+    def __init__(self, graph: bytes, *, precision: Precision, in_flight: int, threads: int) -> None:
+        if precision == "bf16":
+            raise EngineError("ONNX Runtime computes in f32 on a CPU; leave out --precision, or use --engine openvino")
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.log_severity_level = 3  # its warnings are about the graph, and nobody here can act on them
+        # A worker that spins between two runs takes the core from decoder and encoder.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        try:
+            self._session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+        except FOREIGN as exc:
+            raise _explained(exc, NotAModel) from exc
+        self.in_flight = in_flight
+        self._outputs = [port.name for port in self._session.get_outputs()]
+        self._pool = ThreadPoolExecutor(in_flight, thread_name_prefix="onnxruntime")
+        self._under_way: WeakSet[OnnxruntimeRun] = WeakSet()
+
+    def submit(self, inputs: Arrays) -> "OnnxruntimeRun":
+        """Start one run; see Engine."""
+        if sum(not run.taken for run in self._under_way) >= self.in_flight:
+            raise EngineBusy(f"{self.in_flight} runs are under way already; take the result of one first")
+        run = OnnxruntimeRun(self._pool.submit(self._session.run, self._outputs, dict(inputs)), self._outputs)
+        self._under_way.add(run)
+        return run
+
+    def close(self) -> None:
+        """Let go of the device; see Engine."""
+        self._pool.shutdown()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class OnnxruntimeRun:
+    """One run under way."""
+
+    taken = False
+
+    def __init__(self, future: Future[list[Any]], outputs: list[str]) -> None:
+        self._future, self._outputs = future, outputs
+
+    def result(self) -> Arrays:
+        """Wait for the run, without the GIL; see Pending."""
+        self.taken = True
+        try:
+            return dict(zip(self._outputs, self._future.result(), strict=True))
+        except FOREIGN as exc:
+            raise _explained(exc, EngineError) from exc
+
+
+def open_graph(graph: bytes, *, precision: Precision, in_flight: int, threads: int) -> OnnxruntimeEngine:
+    """Open a session; see `open_engine`."""
+    return OnnxruntimeEngine(graph, precision=precision, in_flight=in_flight, threads=threads)
+
+
+def _explained(exc: Exception, otherwise: type[VidsrError]) -> VidsrError:
+    text = " ".join(str(exc).split())
+    if any(sign in text for sign in ("bad_alloc", "Failed to allocate", "out of memory")):
+        return OutOfMemory("the picture does not fit into memory; give a smaller --tile")
+    return otherwise(f"ONNX Runtime cannot run the network: {text[-300:]}")

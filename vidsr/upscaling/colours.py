@@ -1,0 +1,92 @@
+"""The edges of an RGB network: planes -> R'G'B' in float by the stream's matrix and range, and back."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from vidsr.frames import ColorSpec, rgb_to_yuv
+from vidsr.upscaling.surgery import PLANES_IN, PLANES_OUT, Surgery
+
+END = np.iinfo(np.int32).max
+
+
+def attach_colours(surgery: Surgery, *, height: int, width: int, bits: int, color: ColorSpec, gray: bool) -> None:
+    """Attach planes to a network of three channels; a gray picture has the first plane alone."""
+    step, top = 1 << (bits - 8), (1 << bits) - 1
+    # the code of zero, and how many codes lead from 0 to 1
+    luma, chroma = (0, top), (128 * step, top)
+    if not color.full_range:
+        luma, chroma = (16 * step, 219 * step), (128 * step, 224 * step)
+
+    y = _unit(surgery, surgery.plane_in(PLANES_IN[0], height, width, bits), *luma)
+    rgb = surgery.add("Mul", y, surgery.constant(np.ones((1, 3, 1, 1))))
+    to_yuv = rgb_to_yuv(color.matrix)
+    to_rgb = np.linalg.inv(to_yuv)
+    across, down = color.subsampling
+    small = ((height + down) >> down, (width + across) >> across)
+    for plane in () if gray else (1, 2):
+        value = _unit(surgery, surgery.plane_in(PLANES_IN[plane], *small, bits), *chroma)
+        value = _enlarged(surgery, value, height, width, color)
+        share = surgery.add("Mul", value, surgery.constant(to_rgb[:, plane].reshape(1, 3, 1, 1)))
+        rgb = surgery.add("Add", rgb, share)
+    surgery.feed(rgb)
+    rgb = surgery.picture()
+    for plane in (0,) if gray else (0, 1, 2):
+        weighted = surgery.add("Mul", rgb, surgery.constant(to_yuv[plane].reshape(1, 3, 1, 1)))
+        value = surgery.add("ReduceSum", weighted, surgery.constant([1], np.int64), keepdims=1)
+        if plane:
+            value = _reduced(surgery, value, color)
+        zero, span = chroma if plane else luma
+        codes = surgery.add("Add", surgery.add("Mul", value, surgery.constant(span)), surgery.constant(zero))
+        surgery.plane_out(PLANES_OUT[plane], codes, bits)
+
+
+def _unit(surgery: Surgery, codes: str, zero: int, span: int) -> str:
+    return surgery.add("Mul", surgery.add("Sub", codes, surgery.constant(zero)), surgery.constant(1 / span))
+
+
+def _halved(color: ColorSpec) -> Iterator[tuple[int, bool]]:
+    """The axes of (1, 1, h, w) on which chroma is halved, and whether its samples lie on every other luma sample."""
+    across, down = color.subsampling
+    if down:
+        yield 2, color.siting == "topleft"
+    if across:
+        yield 3, color.siting != "center"
+
+
+def _enlarged(surgery: Surgery, chroma: str, height: int, width: int, color: ColorSpec) -> str:
+    """Chroma at the size of luma, by linear interpolation from where its samples lie."""
+    for axis, on_luma in _halved(color):
+        chroma = surgery.add(
+            "Resize",
+            chroma,
+            "",
+            surgery.constant([2 if axis == each else 1 for each in range(4)]),
+            mode="linear",
+            coordinate_transformation_mode="asymmetric" if on_luma else "half_pixel",
+        )
+    ends, axes = surgery.constant([height, width], np.int64), surgery.constant([2, 3], np.int64)
+    return surgery.add("Slice", chroma, surgery.constant([0, 0], np.int64), ends, axes)
+
+
+def _reduced(surgery: Surgery, chroma: str, color: ColorSpec) -> str:
+    """Chroma at half the size of luma: the mean of the two samples it lies between, or 1 2 1 of those around it."""
+    for axis, on_luma in _halved(color):
+        pads = np.zeros((2, 4), np.int64)
+        pads[:, axis] = 1
+        padded = surgery.add("Pad", chroma, surgery.constant(pads.ravel(), np.int64), mode="edge")
+        # padded[0::2], [1::2], [2::2]: the luma samples before, at and after each chroma sample's even one
+        before, at, after = (_every_other(surgery, padded, axis, start) for start in range(3))
+        if on_luma:
+            chroma = surgery.add("Mul", surgery.add("Add", before, after), surgery.constant(0.25))
+            chroma = surgery.add("Add", chroma, surgery.add("Mul", at, surgery.constant(0.5)))
+        else:
+            chroma = surgery.add("Mul", surgery.add("Add", at, after), surgery.constant(0.5))
+    return chroma
+
+
+def _every_other(surgery: Surgery, padded: str, axis: int, start: int) -> str:
+    """padded[start::2] on one axis, of which n + 2 are there, as far as the chroma of n reaches."""
+    end = start - 2 or END
+    starts, ends, axes, steps = (surgery.constant([each], np.int64) for each in (start, end, axis, 2))
+    return surgery.add("Slice", padded, starts, ends, axes, steps)

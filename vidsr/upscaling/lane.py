@@ -1,0 +1,159 @@
+"""One network compiled for one kind of picture: its tiles and its engine."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import numpy_helper
+
+from vidsr.card import QUANTISER, ModelCard, read_card
+from vidsr.engines import Pending, Precision, open_engine
+from vidsr.errors import ModelError
+from vidsr.frames import Frame, Plane
+from vidsr.upscaling.edges import attach, shuffle
+from vidsr.upscaling.goal import halvings
+from vidsr.upscaling.probe import probe
+from vidsr.upscaling.surgery import PLANES_IN, PLANES_OUT, UNSHUFFLED
+from vidsr.upscaling.tiles import Span, equal_tile, seams
+
+LARGEST = 4_000_000  # input pixels that are computed at once where nothing is said
+EDGES_REACH = 4  # of RGB edges, in input pixels: chroma is interpolated before the network and averaged after it
+
+
+class Network:
+    """A model file and its card."""
+
+    def __init__(self, path: Path) -> None:
+        self.card: ModelCard = read_card(path) or probe(path)
+        self.model = onnx.load(path)
+        stored = next((each for each in self.model.graph.initializer if each.name == QUANTISER), None)
+        self.quantiser = None if stored is None else numpy_helper.to_array(stored).astype(np.float32)
+
+    @property
+    def reach(self) -> int:
+        """Receptive radius with the edges, in input pixels; even."""
+        reach = self.card.reach + (EDGES_REACH if self.card.channels == 3 else 0)
+        return reach + reach % 2
+
+
+@dataclass(frozen=True, slots=True)
+class LaneOptions:
+    """How networks are run; see `open_upscaler`."""
+
+    engine: str = "auto"
+    precision: Precision = "auto"
+    tile: int | None = None
+    in_flight: int = 2
+    threads: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """A piece of the picture."""
+
+    down: Span
+    across: Span
+
+
+class Lane:
+    """A network with the edges for pictures of one size, depth and colour."""
+
+    def __init__(self, network: Network, frame: Frame, options: LaneOptions) -> None:
+        card = network.card
+        self._network = network
+        self._size = _tile_size(network, frame.height, frame.width, options.tile)
+        sides = zip((frame.height, frame.width), self._size, strict=True)
+        down, across = (seams(length, tile, network.reach) for length, tile in sides)
+        self._tiles = [Tile(each, other) for each in down for other in across]
+        height, width = self._size
+        graph = attach(
+            network.model,
+            channels=card.channels,
+            height=height,
+            width=width,
+            bits=frame.bits,
+            color=frame.color,
+            gray=len(frame.planes) == 1,
+        )
+        # In bf16 the way from 10-bit codes to R'G'B' and back is off by up to 6 levels.
+        exact = card.channels == 3 and frame.bits > 8 and options.precision == "auto"
+        self._engine = open_engine(
+            graph,
+            engine=options.engine,
+            precision="f32" if exact else options.precision,
+            in_flight=options.in_flight * len(self._tiles),
+            threads=options.threads,
+        )
+
+    def submit(self, frame: Frame) -> "PendingPlanes":
+        """Start on a frame's planes; on luma alone for a luma network. Raises EngineBusy."""
+        known = {}
+        if (stored := self._network.quantiser) is not None:
+            known[QUANTISER] = stored if frame.quantiser is None else np.full_like(stored, frame.quantiser / 51)
+        runs = []
+        for tile in self._tiles:
+            cut = self._cut(frame, tile)
+            inputs = {name: plane[None, None] for name, plane in zip(PLANES_IN, cut, strict=False)}
+            runs.append((tile, self._engine.submit({**inputs, **known})))
+        return PendingPlanes(runs, self._network.card.scale)
+
+    def _cut(self, frame: Frame, tile: Tile) -> Iterator[Plane]:
+        height, width = self._size
+        for index, plane in enumerate(frame.planes[: self._network.card.channels]):
+            across, down = halvings(frame) if index else (0, 0)
+            lines = slice(tile.down.start >> down, (tile.down.start + height + down) >> down)
+            yield plane[lines, tile.across.start >> across : (tile.across.start + width + across) >> across]
+
+    def close(self) -> None:
+        """Let go of the engine."""
+        self._engine.close()
+
+
+class PendingPlanes:
+    """The runs of one frame."""
+
+    def __init__(self, runs: list[tuple[Tile, Pending]], scale: int) -> None:
+        self._runs, self._scale = runs, scale
+
+    def write(self, canvas: Frame) -> None:
+        """Wait, and overwrite the planes of a frame of the enlarged size with what the network made of them."""
+        for tile, run in self._runs:
+            for name, codes in run.result().items():
+                index = 0 if name == UNSHUFFLED else PLANES_OUT.index(name)
+                across, down = halvings(canvas) if index else (0, 0)
+                lines, columns = _kept(tile.down, self._scale, down), _kept(tile.across, self._scale, across)
+                target = canvas.planes[index][lines, columns]
+                if name == UNSHUFFLED:
+                    shuffle(codes[:, _kept_of(tile.down, 1), _kept_of(tile.across, 1)], target)
+                else:
+                    lines, columns = (
+                        _kept_of(tile.down, self._scale, down),
+                        _kept_of(tile.across, self._scale, across),
+                    )
+                    np.copyto(target, codes[0, 0, lines, columns])
+
+
+def _kept(span: Span, scale: int, halving: int = 0, *, start: int = 0) -> slice:
+    """The enlarged pixels that a tile answers for, counted from input pixel `start`."""
+    first, end = (span.keep_from - start) * scale, (span.keep_to - start) * scale
+    return slice(first >> halving, (end + halving) >> halving)
+
+
+def _kept_of(span: Span, scale: int, halving: int = 0) -> slice:
+    """The same, counted in the tile."""
+    return _kept(span, scale, halving, start=span.start)
+
+
+def _tile_size(network: Network, height: int, width: int, tile: int | None) -> tuple[int, int]:
+    """Height and width of the tiles of a picture."""
+    least = 2 * network.reach + 4
+    if tile is None:
+        # Bands: no seams across lines, and their planes need no copy.
+        tall = height if height * width <= LARGEST else max(LARGEST // width, least)
+        return equal_tile(height, tall, network.reach), width
+    if tile < least:
+        name, reach = network.card.name, network.card.reach
+        raise ModelError(f"{name} looks {reach} pixels far, so a tile of {tile} is too small; give {least} or more")
+    return equal_tile(height, tile, network.reach), equal_tile(width, tile, network.reach)

@@ -1,0 +1,147 @@
+"""Frames to larger frames, by a network on an engine."""
+
+from collections import OrderedDict
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Self, cast
+
+from vidsr import zoo
+from vidsr.card import ModelCard
+from vidsr.engines import Precision, choose
+from vidsr.frames import Frame
+from vidsr.upscaling.goal import Goal, Plan, halvings
+from vidsr.upscaling.lane import Lane, LaneOptions, Network, PendingPlanes
+from vidsr.upscaling.resizer import Done, ResizingUpscaler
+from vidsr.video.picture import Kernel, Resizer
+
+LANES = 2  # kinds of picture kept compiled, so that a stream which goes back and forth does not wait each time
+
+
+def open_upscaler(
+    model: str | Path | None = None,
+    *,
+    scale: int | None = None,
+    width: int | None = None,
+    height: int | None = None,
+    engine: str = "auto",
+    precision: Precision = "auto",
+    tile: int | None = None,
+    in_flight: int = 2,
+    threads: int = 0,
+) -> "Upscaler | ResizingUpscaler":
+    """Open a model for frames of any size; it is compiled when the first of a size comes.
+
+    model: a name, a path, or bicubic, lanczos, nearest; None takes the shelf's smallest factor that reaches the size.
+    scale, or width and height: the size wanted; None is the model's own factor, 2 where no model is named. Where the
+    model's factor is another, one Lanczos resize follows. tile: side of a tile in input pixels; None cuts pictures
+    above 4 megapixels. in_flight: frames under way at once. threads: of the CPU, 0 for all.
+    Raises UnknownModel, NotAModel, EngineMissing, and ValueError where the size makes no sense.
+    """
+    goal = Goal(scale, width, height)
+    if model in zoo.RESIZES:
+        return ResizingUpscaler(cast(Kernel, model), goal, in_flight=in_flight, threads=threads)
+    choose(engine)
+    options = LaneOptions(engine, precision, tile, in_flight, threads)
+    return Upscaler(None if model is None else zoo.find(model), goal, options)
+
+
+class Upscaler:
+    """Enlarges frames by a network. Not for two threads at once; a context manager."""
+
+    card: ModelCard | None = None
+    """Of the network opened last; None until a size has come where the size decides."""
+
+    def __init__(self, model: Path | None, goal: Goal, options: LaneOptions) -> None:
+        """model: the file of the network; None chooses one of the shelf's by the size of what comes."""
+        self.in_flight = options.in_flight
+        self._goal, self._options = goal, options
+        self._networks: dict[Path, Network] = {}
+        self._plans: dict[tuple[int, int, tuple[int, int]], tuple[Plan, Network | None]] = {}
+        self._lanes: OrderedDict[Any, Lane] = OrderedDict()
+        self._chroma, self._final = Resizer("bicubic"), Resizer("lanczos")
+        by_size = goal.width is not None or goal.height is not None
+        chosen = zoo.by_scale(goal.scale or 2) if model is None else model
+        self._only = None if model is None and by_size else self._network(chosen)
+
+    def plan(self, width: int, height: int, subsampling: tuple[int, int] = (1, 1)) -> Plan:
+        """Say what becomes of pictures of this size; subsampling as in ColorSpec, (0, 0) for gray."""
+        return self._planned(width, height, subsampling)[0]
+
+    def output_size(self, width: int, height: int, subsampling: tuple[int, int] = (1, 1)) -> tuple[int, int]:
+        """The (width, height) that pictures of this size get."""
+        plan = self.plan(width, height, subsampling)
+        return plan.width, plan.height
+
+    def submit(self, frame: Frame) -> "PendingFrame | Done":
+        """Start on one frame and return at once; the result keeps its time, colour and side data.
+
+        Raises EngineBusy if `in_flight` frames are under way already.
+        """
+        plan, network = self._planned(frame.width, frame.height, halvings(frame))
+        if network is None:
+            return Done(self._final.resize(frame, plan.width, plan.height))
+        run = self._lane(network, frame).submit(frame)
+        # What the network does not make, and side data, comes from here; it runs while the network does.
+        scale = network.card.scale
+        canvas = self._chroma.resize(frame, frame.width * scale, frame.height * scale)
+        return PendingFrame(run, canvas, plan, self._final)
+
+    def close(self) -> None:
+        """Let go of every engine."""
+        while self._lanes:
+            self._lanes.popitem()[1].close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _planned(self, width: int, height: int, subsampling: tuple[int, int]) -> tuple[Plan, Network | None]:
+        key = width, height, subsampling
+        if key not in self._plans:
+            own = self._only.card.scale if self._only else 1
+            size = self._goal.size(width, height, own=own, subsampling=subsampling)
+            factor = max(size[0] / width, size[1] / height)
+            network = None if factor <= 1 else self._only or self._network(zoo.by_scale(factor))
+            self._plans[key] = Plan(*size, network.card if network else None), network
+        return self._plans[key]
+
+    def _network(self, path: Path) -> Network:
+        network = self._networks.setdefault(path, self._networks.get(path) or Network(path))
+        self.card = network.card
+        return network
+
+    def _lane(self, network: Network, frame: Frame) -> Lane:
+        color = replace(frame.color, primaries=0, transfer=0)  # these two change no number
+        key = network, frame.height, frame.width, frame.bits, color, len(frame.planes)
+        if key not in self._lanes:
+            self._lanes[key] = Lane(network, frame, self._options)
+        self._lanes.move_to_end(key)
+        if len(self._lanes) > LANES:
+            self._lanes.popitem(last=False)[1].close()
+        return self._lanes[key]
+
+
+class PendingFrame:
+    """A frame under way."""
+
+    def __init__(self, run: PendingPlanes, canvas: Frame, plan: Plan, final: Resizer) -> None:
+        self._run, self._canvas, self._plan, self._final = run, canvas, plan, final
+
+    def result(self) -> Frame:
+        """Wait for the larger frame. Asked for once."""
+        self._run.write(self._canvas)
+        frame, plan = self._canvas, self._plan
+        if (frame.width, frame.height) == (plan.width, plan.height):
+            return frame
+        if 0 <= frame.width - plan.width <= 1 and 0 <= frame.height - plan.height <= 1:
+            return _cropped(frame, plan.width, plan.height)  # a side made even: no reason to blur all of it
+        return self._final.resize(frame, plan.width, plan.height)
+
+
+def _cropped(frame: Frame, width: int, height: int) -> Frame:
+    across, down = halvings(frame)
+    first, *others = frame.planes
+    chroma = [plane[: (height + down) >> down, : (width + across) >> across] for plane in others]
+    return replace(frame, planes=(first[:height, :width], *chroma))
