@@ -4,11 +4,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from vidsr.engines import Precision
 from vidsr.errors import DataError
 from vidsr.frames import Frame
-from vidsr.upscaling.upscaler import open_upscaler
+from vidsr.upscaling.resizer import ResizingUpscaler
+from vidsr.upscaling.upscaler import Upscaler, open_upscaler
+from vidsr.zoo import RESIZES
 
 BICUBIC, LANCZOS = "protocol bicubic", "protocol lanczos"
 """The rows of vidsr.resize, which are not swscale's: the models named `bicubic` and `lanczos`."""
@@ -44,17 +46,16 @@ class Entrant:
     name: str
     scale: int
     rgb: bool
-    upscaler: Any
+    upscaler: Upscaler | ResizingUpscaler
 
     def enlarge(self, frame: Frame) -> Frame:
         """The frame, `scale` times as large."""
-        larger: Frame = self.upscaler.submit(frame).result()
-        return larger
+        return self.upscaler.submit(frame).result()
 
 
 @contextmanager
 def open_entrants(
-    models: Sequence[str | Path], *, scale: int | None, engine: str, precision: str
+    models: Sequence[str | Path], *, scale: int | None, engine: str, precision: Precision
 ) -> Iterator[dict[int, list[Entrant]]]:
     """Open every model and give them by scale.
 
@@ -71,14 +72,13 @@ def open_entrants(
         yield {factor: group for factor, group in groups.items() if group or not models}
 
 
-def _open(model: str | Path, scale: int | None, engine: str, precision: str, stack: ExitStack) -> Entrant:
-    upscaler: Any = open_upscaler(model, scale=scale, engine=engine, precision=precision)
-    stack.callback(upscaler.close)
-    card = getattr(upscaler, "card", None)
-    name = Path(model).stem if Path(model).suffix else str(model)
-    if card is None:
-        return Entrant(name, scale or 2, False, upscaler)
-    return Entrant(name, card.scale, card.channels == 3, upscaler)
+def _open(model: str | Path, scale: int | None, engine: str, precision: Precision, stack: ExitStack) -> Entrant:
+    resizes = model in RESIZES  # a network given a scale would have its picture resized to that
+    chosen = open_upscaler(model, scale=(scale or 2) if resizes else None, engine=engine, precision=precision)
+    upscaler = stack.enter_context(chosen)
+    if upscaler.card is None:
+        return Entrant(str(model), scale or 2, False, upscaler)
+    return Entrant(Path(model).stem, upscaler.card.scale, upscaler.card.channels == 3, upscaler)
 
 
 def rows_of(

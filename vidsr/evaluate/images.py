@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vidsr.engines import Precision
 from vidsr.errors import DataError
 from vidsr.evaluate.entrants import BICUBIC, LANCZOS, Entrant, Row, Scores, open_entrants, rows_of
 from vidsr.frames import SMPTE170M, ColorSpec, Frame, rgb_to_yuv
@@ -48,7 +49,7 @@ def evaluate_images(
     compress: Sequence[float] = (),
     scale: int | None = None,
     engine: str = "auto",
-    precision: str = "auto",
+    precision: Precision = "auto",
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Row]:
     """Measure models on sets of pictures; the gain is over the protocol's bicubic.

@@ -9,6 +9,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from vidsr.engines import Precision
 from vidsr.errors import DataError
 from vidsr.evaluate.entrants import LANCZOS, Row, Scores, open_entrants, rows_of
 from vidsr.evaluate.images import BASELINES
@@ -47,7 +48,7 @@ def evaluate_videos(
     compress: Sequence[float] = CRFS,
     scale: int | None = None,
     engine: str = "auto",
-    precision: str = "auto",
+    precision: Precision = "auto",
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Row]:
     """Measure models on the first frames of clips, shrunk and sent through x264; the gain is over Lanczos.

@@ -1,0 +1,75 @@
+"""The figures of film: shrunk by Lanczos, sent through x264, enlarged again, held against the film."""
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from tests.evaluate.networks import repeating
+from vidsr.errors import DataError
+from vidsr.evaluate.entrants import BICUBIC, LANCZOS, Row
+from vidsr.evaluate.videos import evaluate_videos, read_frames, summaries
+
+
+def write_film(path: Path, *, frames: int = 6, width: int = 98, height: int = 66, layout: str = "yuv420p") -> Path:
+    """A moving wave, lossless, at 24 frames a second."""
+    y, x = np.mgrid[:height, :width]
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("ffv1", rate=24)
+        stream.width, stream.height, stream.pix_fmt = width, height, layout
+        for i in range(frames):
+            gray = (128 + 70 * np.sin((x + 2 * i) / 4) + 40 * np.sin((y - i) / 3)).astype(np.uint8)
+            picture = av.VideoFrame.from_ndarray(np.repeat(gray[..., None], 3, axis=2), format="rgb24")
+            picture.pts, picture.time_base = i, Fraction(1, 24)
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode(None))
+    return path
+
+
+def test_each_crf_has_lanczos_bicubic_and_every_model_with_gains_over_lanczos(tmp_path):
+    film = write_film(tmp_path / "wave.mkv")
+    rows = evaluate_videos(
+        [repeating(tmp_path / "twice.onnx"), "lanczos"], [film], frames=4, compress=[18, 33], scale=2
+    )
+    names = [BICUBIC, LANCZOS, "twice", "lanczos"]
+    assert [(row.crf, row.method) for row in rows] == [(crf, name) for crf in (18, 33) for name in names]
+    lanczos = {row.crf: row.psnr for row in rows if row.method == LANCZOS}
+    assert all(row.gain == pytest.approx(row.psnr - lanczos[row.crf]) for row in rows)
+    assert all(row.pictures == 4 and row.material == "wave" and row.ssim is None for row in rows)
+    assert next(row.gain for row in rows if row.method == "twice") < -1  # repeated pixels lose to Lanczos
+    assert abs(next(row.gain for row in rows if row.method == "lanczos")) < 0.5  # swscale's is nearly the same
+
+
+def test_coarser_film_takes_fewer_bits_and_is_worse(tmp_path):
+    fine, coarse = (
+        row
+        for row in evaluate_videos([], [write_film(tmp_path / "wave.mkv")], compress=[18, 33], scale=2)
+        if row.method == LANCZOS
+    )
+    assert fine.kbit > coarse.kbit > 0
+    assert fine.psnr > coarse.psnr
+    assert fine.pictures == 6  # all there are
+
+
+def test_a_film_that_cannot_be_sent_as_it_is_is_named(tmp_path):
+    film = write_film(tmp_path / "full.mkv", layout="yuv444p")
+    with pytest.raises(DataError, match=r"full\.mkv is not 8-bit 4:2:0"):
+        read_frames(film, 2)
+
+
+def test_frames_too_small_to_be_shrunk_are_refused(tmp_path):
+    film = write_film(tmp_path / "tiny.mkv", width=16, height=6)
+    with pytest.raises(DataError, match="16x6 are too small"):
+        evaluate_videos([], [film], scale=4)
+
+
+def test_the_summary_names_the_least_gain_and_where_it_was():
+    rows = [
+        Row(clip, 2, crf, "net", 24, 30.0, None, gain)
+        for clip, crf, gain in [("a", 18, 0.3), ("a", 33, 0.1), ("b", 18, -0.1), ("b", 33, 0.1)]
+    ]
+    (summary,) = summaries(rows)
+    assert (summary.method, summary.scale, summary.where) == ("net", 2, "b at CRF 18")
+    assert (summary.mean, summary.least) == (pytest.approx(0.1), -0.1)
