@@ -1,18 +1,18 @@
 """Frames through a codec and back, in memory: what a stream does to a picture on its way."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
-from typing import Any, cast
 
 import av
 import numpy as np
-from numpy.typing import NDArray
 
 from vidsr.errors import InputError
 from vidsr.frames import Frame
+from vidsr.video.picture import planes_of
 from vidsr.video.quantiser import EXPORT, mean_quantiser
+from vidsr.video.scheduling import own_priority
 
 _DECODERS = {
     "libx264": "h264",
@@ -39,6 +39,8 @@ def recode(
     """
     os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 writes to stderr past every log level but this one
     first = frames[0]
+    if first.bits != 8 or first.color.subsampling != (1, 1) or first.width % 2 or first.height % 2:
+        raise InputError(f"{codec} is given {first}; recoding takes 8-bit 4:2:0 of even size")
     encoder = av.CodecContext.create(codec, "w")
     assert isinstance(encoder, av.VideoCodecContext)
     encoder.width, encoder.height, encoder.pix_fmt = first.width, first.height, "yuv420p"
@@ -49,9 +51,9 @@ def recode(
     assert isinstance(decoder, av.VideoCodecContext)
     decoder.options = dict(EXPORT)
     try:
-        packets = [p for i, frame in enumerate(frames) for p in encoder.encode(_picture(frame, i))] + encoder.encode(
-            None
-        )
+        with own_priority():
+            packets = [p for i, frame in enumerate(frames) for p in encoder.encode(_picture(frame, i))]
+            packets += encoder.encode(None)
     except av.error.FFmpegError as exc:
         raise InputError(f"{codec} does not take {first.width}x{first.height} pictures with {encoder.options}") from exc
     if encoder.extradata:
@@ -59,22 +61,15 @@ def recode(
     pictures = [picture for packet in [*packets, None] for picture in decoder.decode(packet)]
     assert len(pictures) == len(frames), f"{codec}: {len(frames)} frames in, {len(pictures)} out"
     decoded = [
-        replace(frame, planes=tuple(_planes(picture)), quantiser=mean_quantiser(picture), carrier=picture)
+        replace(frame, planes=planes_of(picture), quantiser=mean_quantiser(picture), carrier=picture)
         for frame, picture in zip(frames, pictures, strict=True)
     ]
     return decoded, sum(packet.size for packet in packets)
 
 
 def _picture(frame: Frame, index: int) -> av.VideoFrame:
-    assert frame.bits == 8 and frame.color.subsampling == (1, 1), "recode takes 8-bit 4:2:0"
     picture = av.VideoFrame(frame.width, frame.height, "yuv420p")
-    for target, plane in zip(_planes(picture), frame.planes, strict=True):
+    for target, plane in zip(planes_of(picture), frame.planes, strict=True):
         np.copyto(target, plane)
     picture.pts, picture.time_base = index, Fraction(1, 25)
     return picture
-
-
-def _planes(picture: av.VideoFrame) -> Iterator[NDArray[np.uint8]]:
-    for plane in picture.planes:
-        lines = np.frombuffer(cast(Any, plane), np.uint8).reshape(plane.height, plane.line_size)
-        yield lines[:, : plane.width]

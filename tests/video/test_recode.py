@@ -1,0 +1,66 @@
+import os
+
+import numpy as np
+import pytest
+
+from vidsr.errors import InputError
+from vidsr.frames import SMPTE170M, ColorSpec, Frame
+from vidsr.metrics import psnr
+from vidsr.video.quantiser import from_av1_crf, from_step
+from vidsr.video.recode import recode
+
+
+def moving(count=4, height=64, width=96):
+    """Frames of a texture that slides by two pixels a frame."""
+    texture = np.random.default_rng(0).integers(60, 200, (height // 4, width // 4 + 8), np.uint8)
+    texture = np.kron(texture, np.ones((4, 4), np.uint8))
+    grey = np.full((height // 2, width // 2), 128, np.uint8)
+    color = ColorSpec(SMPTE170M, full_range=False)
+    return [Frame((texture[:, 2 * i : 2 * i + width], grey, grey), color, pts=i) for i in range(count)]
+
+
+@pytest.mark.parametrize("codec", ["libx264", "libx265", "libsvtav1", "libvpx-vp9"])
+def test_as_many_frames_come_back_as_went_in_and_look_alike(codec):
+    options = {"b": "0"} if codec == "libvpx-vp9" else {"x265-params": "pools=none"} if codec == "libx265" else {}
+    sent = moving()
+    received, size = recode(sent, codec=codec, crf=20, options=options)
+    assert [frame.pts for frame in received] == [0, 1, 2, 3]
+    assert size > 0
+    assert all(psnr(a.planes[0], b.planes[0]) > 30 for a, b in zip(sent, received, strict=True))
+
+
+def test_the_quantiser_that_x264_used_is_told():
+    received, _ = recode(moving(), crf=None, options={"qp": "30", "x264-params": "ipratio=1:pbratio=1"})
+    assert [frame.quantiser for frame in received] == [30, 30, 30, 30]
+
+
+def test_coarser_means_a_larger_quantiser_fewer_bytes_and_a_worse_picture():
+    fine, coarse = (recode(moving(), crf=crf) for crf in (18, 38))
+    assert fine[1] > coarse[1]
+    assert all(a.quantiser < b.quantiser for a, b in zip(fine[0], coarse[0], strict=True))
+    truth = moving()[0].planes[0]
+    assert psnr(fine[0][0].planes[0], truth) > psnr(coarse[0][0].planes[0], truth)
+
+
+def test_decoders_that_tell_no_quantiser_leave_it_unknown():
+    received, _ = recode(moving(), codec="libx265", crf=30)
+    assert [frame.quantiser for frame in received] == [None] * 4
+
+
+def test_a_refused_size_gets_a_sentence():
+    with pytest.raises(InputError, match=r"libx264 is given Frame.95x64.*even size"):
+        recode(moving(width=95))
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getscheduler"), reason="needs Linux")
+def test_no_codec_keeps_this_thread_at_real_time():
+    recode(moving(), codec="libsvtav1", crf=40)
+    assert os.sched_getscheduler(0) == os.SCHED_OTHER
+
+
+def test_quantiser_scales_meet_where_steps_are_equal():
+    assert from_step(0.625) == 0
+    assert from_step(0.625 * 2**5) == pytest.approx(30)
+    assert from_step(1e9) == 51
+    levels = [from_av1_crf(crf) for crf in range(0, 64)]
+    assert levels == sorted(levels)
