@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 import vidsr
 
 FRAME = 100
-LEFT, TOP, WIDTH, HEIGHT = 222, 128, 110, 120  # of the small picture
+LEFT, TOP, WIDTH, HEIGHT = 348, 110, 116, 110  # of the small picture: a name, contour lines and the rose
 GAP, LABEL = 8, 34
 
 

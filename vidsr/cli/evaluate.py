@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def evaluate(
     models: Annotated[
-        list[str] | None, typer.Argument(metavar="[MODEL]...", help="Names, paths, bicubic, lanczos or nearest.")
+        list[str] | None, typer.Argument(metavar="MODEL...", help="Names, paths, bicubic, lanczos or nearest.")
     ] = None,
     images: Annotated[
         list[Path] | None, typer.Option(metavar="DIR...", help="Sets of pictures: folders, or a folder of such.")
