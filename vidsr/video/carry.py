@@ -1,0 +1,137 @@
+"""Streams that are copied as packets, chapters and tags: what a container holds is found out beforehand."""
+
+import io
+import re
+from collections.abc import Callable, Mapping
+from fractions import Fraction
+from typing import Any
+
+import av
+
+from vidsr.video.demux import rational
+
+ATTACHED = av.stream.Disposition.attached_pic
+# Written by muxers about their own file: untrue of ours.
+_STALE = re.compile(
+    r"encoder|duration|number_of_(frames|bytes)|bps|_statistics_.*|major_brand|minor_version|compatible_brands"
+    r"|vendor_id|variant_bitrate|source_id|mimetype|filename",
+    re.IGNORECASE,
+)
+# The tags of iTunes' list in an mp4; others need the QuickTime list, which fewer players read.
+# fmt: off
+_MP4_TAGS = {
+    "title", "artist", "album_artist", "composer", "album", "date", "comment", "genre", "copyright", "grouping",
+    "lyrics", "description", "synopsis", "show", "episode_id", "network", "keywords", "episode_sort",
+    "season_number", "media_type", "hd_video", "gapless_playback", "compilation", "track", "disc", "tmpo",
+    "location", "creation_time", "language", "make", "model", "performer", "author", "rating",
+}
+# fmt: on
+# MPEG-TS takes any codec, and then nobody can read it: these have a stream type of their own.
+# fmt: off
+TS_CODECS = {
+    "mpeg1video", "mpeg2video", "mpeg4", "h264", "hevc", "vvc", "dirac", "vc1", "cavs", "mp1", "mp2", "mp3",
+    "mp2float", "mp3float", "aac", "aac_latm", "ac3", "eac3", "dts", "dca", "truehd", "opus", "libopus", "s302m",
+    "pcm_bluray", "dvbsub", "dvb_subtitle", "dvb_teletext", "hdmv_pgs_subtitle", "pgssub", "smpte_klv", "klv",
+    "timed_id3", "arib_caption",
+}
+# fmt: on
+
+
+class Carrier:
+    """Copies the packets of the streams that the container can hold."""
+
+    def __init__(self, container: Any, streams: list[Any], *, notice: Callable[[str], None]) -> None:
+        self._container = container
+        self._copies: dict[int, Any] = {}
+        self._last: dict[int, int] = {}
+        holds_ties = container.format.name in ("matroska", "webm", "nut")
+        self._gap = 0 if holds_ties else 1  # ticks that dts must rise by from packet to packet
+        for stream in streams:
+            reason = unfit(container.format.name, stream)
+            if reason is not None:
+                notice(f"{describe(stream)} is left out: {reason}")
+                continue
+            self._copies[stream.index] = copy = container.add_stream_from_template(stream, opaque=True)
+            copy.disposition = stream.disposition
+            copy.metadata.update(stream_tags(stream))
+            if stream.type == "video" and not stream.disposition & ATTACHED:
+                notice(f"{describe(stream)} is a second film: it is copied as it is, not enlarged")
+
+    def write(self, index: int, packet: Any) -> None:
+        """Mux a packet of an input stream, or drop it where its stream was left out."""
+        copy = self._copies.get(index)
+        if copy is None:
+            return
+        self._straighten(index, packet, copy.time_base)
+        packet.stream = copy
+        self._container.mux(packet)
+
+    def _straighten(self, index: int, packet: Any, ticks: Any) -> None:
+        # In the ticks of the copy, where rounding may make two dts one, which muxers refuse.
+        ratio = (rational(packet.time_base) or Fraction(ticks)) / (rational(ticks) or Fraction(1, 90000))
+        packet.time_base = ticks
+        packet.duration = round((packet.duration or 0) * ratio)
+        pts = None if packet.pts is None else round(packet.pts * ratio)
+        dts = pts if packet.dts is None else round(packet.dts * ratio)
+        last = self._last.get(index)
+        if last is not None and (dts is None or dts < last + self._gap):
+            dts = last + self._gap
+        dts = 0 if dts is None else dts
+        packet.dts, packet.pts = dts, dts if pts is None else max(pts, dts)
+        self._last[index] = dts
+
+
+def unfit(format: str, stream: Any) -> str | None:
+    """Why a container cannot hold a stream; None where it can. Tried in memory, up to the header."""
+    codec = _codec_of(stream)
+    if stream.type == "video" and stream.disposition & ATTACHED and format not in _COVERS:
+        return f"{format} holds no cover art"
+    if format == "mpegts" and codec not in TS_CODECS:
+        return f"{format} holds no {codec}"
+    if stream.type == "data" and format in ("mov", "mp4"):
+        return f"{format} holds no {codec} data"  # its own chapter and time code tracks are made anew
+    if stream.type == "audio" and not stream.codec_context.sample_rate:
+        return "nothing is known of it yet; a longer probe would tell (give a file, or pipe NUT)"
+    try:
+        with av.open(io.BytesIO(), "w", format=format) as trial:
+            copy = trial.add_stream_from_template(stream, opaque=True)
+            if stream.disposition & ATTACHED:
+                copy.disposition = stream.disposition
+            trial.start_encoding()
+    except (ValueError, av.error.FFmpegError, OSError):
+        return f"{format} holds no {codec} {stream.type}"
+    return None
+
+
+_COVERS = ("matroska", "mp4", "mov", "ipod")
+
+
+def describe(stream: Any) -> str:
+    """A stream in a sentence."""
+    kind = "cover art" if stream.type == "video" and stream.disposition & ATTACHED else stream.type
+    language = f", {stream.metadata['language']}" if "language" in stream.metadata else ""
+    return f"stream {stream.index} ({kind}, {_codec_of(stream)}{language})"
+
+
+def stream_tags(stream: Any) -> dict[str, str]:
+    """The tags of a stream that stay true of a copy."""
+    kept = {key: value for key, value in stream.metadata.items() if not _STALE.fullmatch(key)}
+    if stream.type == "attachment" or stream.disposition & ATTACHED:
+        kept |= {key: stream.metadata[key] for key in ("filename", "mimetype") if key in stream.metadata}
+    return kept
+
+
+def film_tags(metadata: Mapping[str, str]) -> dict[str, str]:
+    """The global tags that stay true of a new file."""
+    return {key: value for key, value in metadata.items() if not _STALE.fullmatch(key)}
+
+
+def needs_free_tags(metadata: Mapping[str, str]) -> bool:
+    """Whether an mp4 must hold its tags the QuickTime way, since one of them has no place in iTunes' list."""
+    return any(key.lower() not in _MP4_TAGS for key in film_tags(metadata))
+
+
+def _codec_of(stream: Any) -> str:
+    return (
+        stream.codec_context.name if stream.codec_context is not None else (getattr(stream, "name", None) or "unknown")
+    )

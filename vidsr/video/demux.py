@@ -1,0 +1,269 @@
+"""Packets in, pictures and carried packets out: damage survived, time made to run forward, a piece cut out."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import pairwise
+from typing import Any
+
+import av
+
+from vidsr.errors import StreamBroken
+from vidsr.frames import Carried
+from vidsr.video.pipes import Stopped
+
+MAX_RETRIES = 20  # failures of the demuxer in a row before it is given up
+_TICK = Fraction(1, 1_000_000)  # AV_TIME_BASE
+_SEEKABLE = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm")  # elsewhere a seek may land behind its target
+_AFTER = 1  # seconds read past the end of a piece, for packets that are interleaved late
+
+
+def rational(value: Any) -> Fraction | None:
+    """FFmpeg's rational as a Fraction; None where it says nothing; PyAV 18 and 19 differ in the type."""
+    if value is None or not value.denominator or not value.numerator:
+        return None
+    return Fraction(value.numerator, value.denominator)
+
+
+@dataclass(slots=True)
+class Clip:
+    """The piece of a film that is wanted."""
+
+    start: Fraction | None = None
+    """Seconds from where the film begins."""
+    length: Fraction | None = None
+    """Seconds."""
+    origin: Fraction = Fraction(0)
+    """Seconds on the film's own clock at which it begins."""
+
+    @property
+    def whole(self) -> bool:
+        """Whether nothing is cut off."""
+        return self.start is None and self.length is None
+
+    @property
+    def shift(self) -> Fraction:
+        """Seconds that every time stamp is moved by."""
+        return Fraction(0) if self.start is None else -(self.origin + self.start)
+
+    @property
+    def end(self) -> Fraction | None:
+        """Seconds on the film's own clock at which the piece ends."""
+        return None if self.length is None else self.origin + (self.start or 0) + self.length
+
+    def holds(self, seconds: Fraction) -> bool:
+        """Whether something at that time belongs to the piece."""
+        return (
+            seconds >= -self.shift and (self.end is None or seconds < self.end)
+            if self.start is not None
+            else (self.end is None or seconds < self.end)
+        )
+
+    def chapters(self, chapters: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Move the chapters along, without those that lie outside."""
+        moved = []
+        for chapter in chapters:
+            time_base = rational(chapter["time_base"]) or _TICK
+            first, last = chapter["start"] * time_base, chapter["end"] * time_base
+            if (self.end is not None and first >= self.end) or last + self.shift <= 0:
+                continue
+            first, last = max(first + self.shift, Fraction(0)) if self.start is not None else first, last + self.shift
+            if self.end is not None:
+                last = min(last, self.end + self.shift)
+            moved.append({**chapter, "start": round(first / time_base), "end": round(last / time_base)})
+        return moved
+
+
+class Demuxer:
+    """Reads one container: pictures of one stream, packets of the others."""
+
+    def __init__(self, container: Any, stream: Any, clip: Clip, *, title: str, live: bool) -> None:
+        self._container, self._stream, self._title, self._live = container, stream, title, live
+        self.clip = clip
+        self.damage = 0
+        self.time_base = rational(stream.time_base) or Fraction(1, 90000)
+        start = container.start_time
+        clip.origin = start * _TICK if start is not None else Fraction(0)
+        rate = rational(stream.guessed_rate) or rational(stream.average_rate) or Fraction(25)
+        self._step = max(round(1 / rate / self.time_base), 1)
+        self._next: int | None = None
+        self._last: int | None = None
+        self._timeline = Timeline(rewinds=bool(container.format.flags & 0x0200))  # AVFMT_TS_DISCONT
+
+    def items(self) -> Iterator[av.VideoFrame | Carried]:
+        """Everything in the piece, pictures with strictly rising pts."""
+        for packet in self._wanted():
+            if packet.stream.index == self._stream.index:
+                yield from self._pictures(packet)
+            elif packet.size and self._move(packet):  # an empty packet only says that its stream has ended
+                yield Carried(packet.stream.index, packet)
+
+    def seconds(self) -> Fraction | None:
+        """How long the piece is, as the container says."""
+        own, whole = self._stream.duration, self._container.duration
+        total: Fraction | None = own * self.time_base if own else whole * _TICK if whole else None
+        if total is None or self._live:
+            return None
+        total -= self.clip.start or 0
+        return max(min(total, self.clip.length) if self.clip.length is not None else total, Fraction(0))
+
+    def variable(self) -> bool:
+        """Whether the gaps between frames differ, judged by the file's own figures and its first packets."""
+        average, base = rational(self._stream.average_rate), rational(self._stream.guessed_rate)
+        if average is None or average != base or self._live or not self._container.name:
+            return True
+        gaps = _first_gaps(self._container, self._stream.index)
+        return bool(gaps) and max(gaps) - min(gaps) > 2  # a constant rate rounded to ticks wavers by 1
+
+    def _wanted(self) -> Iterator[Any]:
+        # Packets of the piece; those of the film from the last key picture before it.
+        if self.clip.start:
+            yield from self._covers()
+            self._seek()
+        ended: set[int] = set()
+        for packet in self._packets():
+            end = self.clip.end
+            time = packet.dts if packet.dts is not None else packet.pts
+            if end is not None and packet.size and time is not None:
+                seconds = time * (rational(packet.time_base) or self.time_base)
+                if seconds >= end:
+                    ended.add(packet.stream_index)
+                if self._stream.index in ended and seconds > end + _AFTER:
+                    break
+            yield packet
+        if self.clip.end is not None:
+            yield from self._flush()
+
+    def _packets(self) -> Iterator[Any]:
+        # The demuxer's generator dies at an error; a new one goes on behind it, as ffmpeg does.
+        failures = 0
+        while True:
+            try:
+                for packet in self._container.demux():
+                    if packet.size:
+                        failures = 0
+                        self._timeline.straighten(packet)
+                    yield packet
+                return
+            except IndexError:  # PyAV counts its streams anew where one appeared on the way
+                return
+            except Stopped:
+                raise
+            except (av.error.FFmpegError, OSError) as exc:
+                failures += 1
+                self.damage += 1
+                lost = isinstance(exc, OSError) and not isinstance(exc, ValueError)
+                if lost and not self._live:
+                    raise StreamBroken(f"{self._title} broke off: {exc.strerror or exc}") from exc
+                if lost or failures > MAX_RETRIES:
+                    return
+
+    def _flush(self) -> Iterator[Any]:
+        packet = av.Packet()
+        packet.stream = self._stream
+        yield packet
+
+    def _covers(self) -> Iterator[Any]:
+        # Cover art comes first, once; a seek would throw it away.
+        covers = [s.index for s in self._container.streams.video if s.disposition & av.stream.Disposition.attached_pic]
+        if covers:
+            for packet in self._container.demux(*(self._container.streams[i] for i in covers)):
+                if packet.size:
+                    yield packet
+                    covers.remove(packet.stream_index)
+                if not covers or not packet.size:
+                    return
+
+    def _seek(self) -> None:
+        if self._container.format.name in _SEEKABLE:
+            target = -self.clip.shift
+            with suppress(av.error.FFmpegError):  # a pipe: what comes before is decoded and dropped
+                self._container.seek(int(target / self.time_base), stream=self._stream)
+
+    def _pictures(self, packet: Any) -> Iterator[av.VideoFrame]:
+        try:
+            pictures = packet.decode() if packet.size else self._stream.decode(None)
+        except EOFError:
+            return
+        except av.error.FFmpegError:
+            self.damage += 1
+            return
+        for picture in pictures:
+            self._stamp(picture)
+            seconds = picture.pts * self.time_base
+            if self.clip.holds(seconds):
+                picture.pts += round(self.clip.shift / self.time_base)
+                yield picture
+
+    def _stamp(self, picture: av.VideoFrame) -> None:
+        pts = picture.pts
+        if pts is None:
+            pts = self._next if self._next is not None else 0
+        if self._last is not None and pts <= self._last:
+            pts = self._last + 1
+        picture.pts = self._last = pts
+        picture.duration = picture.duration or 0
+        self._next = pts + (picture.duration or self._step)
+
+    def _move(self, packet: Any) -> bool:
+        # Shifts a carried packet into the piece; whether it belongs there.
+        if self.clip.whole:
+            return True
+        time = packet.pts if packet.pts is not None else packet.dts
+        time_base = rational(packet.time_base)
+        if time is None or time_base is None or packet.stream.disposition & av.stream.Disposition.attached_pic:
+            return True
+        ticks = round(self.clip.shift / time_base)
+        inside = self.clip.holds(time * time_base)
+        packet.pts = None if packet.pts is None else packet.pts + ticks
+        packet.dts = None if packet.dts is None else packet.dts + ticks
+        return inside
+
+
+class Timeline:
+    """Makes clocks that were set back (a joined or restarted stream) run on, alike for every stream."""
+
+    def __init__(self, *, rewinds: bool) -> None:
+        self._tolerance = Fraction(1, 10) if rewinds else Fraction(1)
+        self._shifts = [Fraction(0)]  # seconds added, one for each time the clock was set back
+        self._epoch: dict[int, int] = {}
+        self._last: dict[int, tuple[Fraction, Fraction]] = {}  # stream: time as read, and its duration
+
+    def straighten(self, packet: Any) -> None:
+        """Move one packet, in place."""
+        time_base = rational(packet.time_base)
+        if packet.dts is None or time_base is None:
+            return
+        index, time = packet.stream_index, packet.dts * time_base
+        epoch = self._epoch.get(index, 0)
+        if index in self._last:
+            last, length = self._last[index]
+            if time < last - self._tolerance:
+                epoch += 1
+                if epoch == len(self._shifts):
+                    self._shifts.append(self._shifts[-1] + last + length - time)
+        self._epoch[index] = epoch
+        self._last[index] = time, (packet.duration or 0) * time_base
+        if self._shifts[epoch]:
+            ticks = round(self._shifts[epoch] / time_base)
+            packet.dts += ticks
+            packet.pts = None if packet.pts is None else packet.pts + ticks
+
+
+def _first_gaps(container: Any, index: int, count: int = 128) -> list[int]:
+    # Differences between the first time stamps, in ticks, read through a second container.
+    times: list[int] = []
+    try:
+        with av.open(container.name, container_options={"pattern_type": "none"}) as second:
+            for packet in second.demux(second.streams[index]):
+                if packet.pts is not None:
+                    times.append(packet.pts)
+                if len(times) >= count:
+                    break
+    except (av.error.FFmpegError, OSError, ValueError):
+        return []
+    times.sort()
+    # The last ones may still be missing pictures that are shown before them.
+    times = times[:-16] if len(times) >= count else times
+    return [b - a for a, b in pairwise(times)]

@@ -1,0 +1,80 @@
+"""Opening what is to be read: paths, addresses, pipes and files, with their failures explained."""
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import av
+
+from vidsr.errors import InputError, NotAVideo, StreamBroken
+from vidsr.video.pipes import Stop, Stopped, is_fifo, open_fifo, stdin
+
+# Enough for the headers of every format that is fit for a pipe; more would only delay the first picture.
+LIVE_PROBE = {"probesize": "32768", "analyzeduration": "1000", "fpsprobesize": "0"}
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A container, and what we call it in sentences."""
+
+    container: Any
+    title: str
+    live: bool
+
+
+def is_address(name: object) -> bool:
+    """Whether the name is a network address (scheme://…) rather than a path."""
+    return isinstance(name, str) and _SCHEME.match(name) is not None and not name.startswith("file://")
+
+
+def open_input(name: str | Path | BinaryIO, *, format: str | None, live: bool | None, stop: Stop | None) -> Opened:
+    """Open a container for reading. Raises StreamBroken where it is not there, NotAVideo where it is nothing."""
+    title = title_of(name)
+    piped = name == "-" or (isinstance(name, str | Path) and not is_address(name) and is_fifo(Path(name)))
+    live = (piped or is_address(name)) if live is None else live
+    file: Any = name
+    options = dict(LIVE_PROBE) if live else {}
+    if name == "-":
+        file = stdin(stop)
+    elif piped:
+        file = open_fifo(Path(str(name)), stop)
+    elif isinstance(name, str | Path) and not is_address(name):
+        file = f"file:{os.fspath(name)}"  # else a colon in a name would read as a protocol
+        if Path(name).is_file():
+            options["pattern_type"] = "none"  # and "%d" in the name of a picture as a sequence of them
+    try:
+        container = av.open(file, format=format, container_options=options)
+    except Stopped:
+        raise
+    except (av.error.FFmpegError, OSError, ValueError) as exc:
+        raise _explain(exc, title, format, piped=piped) from exc
+    return Opened(container, title, live)
+
+
+def title_of(name: object) -> str:
+    """What sentences call an input or output."""
+    if name == "-":
+        return "stdin"
+    if isinstance(name, str | Path):
+        return os.fsencode(name).decode(errors="replace")
+    return str(getattr(name, "name", "the file object"))
+
+
+def _explain(exc: Exception, title: str, format: str | None, *, piped: bool) -> InputError:
+    if isinstance(exc, FileNotFoundError):
+        return StreamBroken(f"{title} is not there; check the path")
+    if isinstance(exc, IsADirectoryError):
+        return StreamBroken(f"{title} is a folder; name a file in it")
+    if isinstance(exc, PermissionError):
+        return StreamBroken(f"{title} may not be read by this user; check its permissions")
+    if isinstance(exc, av.error.ProtocolNotFoundError):
+        return StreamBroken(f"{title}: FFmpeg knows no such protocol here; receive it with another tool and pipe it in")
+    if isinstance(exc, av.error.InvalidDataError | EOFError):
+        hint = "; an mp4 whose index is at its end cannot be piped: give the file's name, or pipe NUT" if piped else ""
+        return NotAVideo(f"{title}: nothing in it that FFmpeg can read as a film or picture{hint}")
+    if isinstance(exc, ValueError) and format is not None:
+        return InputError(f"{format!r} is no input format of FFmpeg's; leave the format out to have it guessed")
+    return StreamBroken(f"{title} cannot be opened: {exc.args[-1] if not isinstance(exc, OSError) else exc.strerror}")

@@ -1,0 +1,138 @@
+"""What to tell each encoder and muxer, so that one crf and one preset serve them all."""
+
+import struct
+from collections.abc import Mapping
+from fractions import Fraction
+from typing import Any
+
+from av.codec.codec import Codec
+
+from vidsr.errors import OutputError
+from vidsr.frames import VideoInfo
+from vidsr.video.picture import LAYOUTS, layout_name, side_data
+
+PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo")
+_SVT = (12, 11, 10, 9, 8, 7, 6, 5, 4, 2)
+_VPX = ("rt 8", "rt 7", "rt 6", "good 5", "good 4", "good 2", "good 1", "good 1", "good 0", "best 0")
+_NVENC = ("p1", "p1", "p2", "p3", "p3", "p4", "p5", "p6", "p7", "p7")
+# Formats of encoders that hold what one of LAYOUTS holds, otherwise arranged.
+ARRANGED = {"nv12": "yuv420p", "p010le": "yuv420p10le", "nv16": "yuv422p", "p210le": "yuv422p10le"}
+
+
+def encoder_options(
+    codec: str, *, crf: float, preset: str, live: bool, user: Mapping[str, str], picture: Any = None
+) -> dict[str, str]:
+    """The options of one encoder; the user's win. picture: whose HDR mastering data the codec is to carry.
+
+    Raises OutputError where the preset is none of the codec's.
+    """
+    options = {**_quality(codec, crf), **_speed(codec, preset), **(_at_once(codec) if live else {})}
+    hdr = _mastering(codec, picture)
+    quiet = {"x265-params": "log-level=none"} if codec == "libx265" else {}
+    merged: dict[str, str] = {}
+    for part in (options, quiet, hdr, {k: v for k, v in user.items() if k != "pix_fmt"}):
+        for key, value in part.items():
+            joined = key.endswith("-params") and key in merged
+            merged[key] = f"{merged[key]}:{value}" if joined else value
+    return merged
+
+
+def _quality(codec: str, crf: float) -> dict[str, str]:
+    if codec in ("libx264", "libx264rgb", "libx265", "libsvtav1"):
+        return {"crf": f"{crf:g}"}
+    if codec.startswith("libvpx"):
+        return {"crf": f"{crf:g}", "b": "0" if codec == "libvpx-vp9" else "1000M"}  # VP8 takes b for a ceiling
+    if codec.endswith("_nvenc"):
+        return {"rc": "vbr", "cq": f"{crf:g}", "b": "0"}
+    if codec.endswith("_qsv"):
+        return {"global_quality": f"{crf:g}"}
+    if codec in ("mpeg4", "mpeg2video", "mpeg1video", "mjpeg", "h263p", "msmpeg4"):
+        # Their scale is the quantiser step itself, H.264's doubles it every 6; 118 = FF_QP2LAMBDA.
+        step = min(max(0.3125 * 2 ** (crf / 6), 1), 31)
+        return {"flags": "+qscale", "global_quality": f"{round(step * 118)}"}
+    return {}
+
+
+def _speed(codec: str, preset: str) -> dict[str, str]:
+    if codec in ("libx264", "libx264rgb", "libx265"):
+        return {"preset": preset}
+    if codec == "libsvtav1":
+        return {"preset": preset if preset.lstrip("-").isdigit() else str(_SVT[_rank(codec, preset)])}
+    if codec.startswith("libvpx"):
+        if preset.isdigit():
+            return {"deadline": "good", "cpu-used": preset, "row-mt": "1"}
+        deadline, used = _VPX[_rank(codec, preset)].split()
+        threads = {"row-mt": "1"} if codec == "libvpx-vp9" else {}
+        return {"deadline": {"rt": "realtime"}.get(deadline, deadline), "cpu-used": used, **threads}
+    if codec.endswith("_nvenc"):
+        return {"preset": preset if preset[:1] == "p" and preset[1:].isdigit() else _NVENC[_rank(codec, preset)]}
+    return {}
+
+
+def _rank(codec: str, preset: str) -> int:
+    if preset not in PRESETS:
+        raise OutputError(f"{preset!r} is no preset of {codec}; choose one of {', '.join(PRESETS)}")
+    return PRESETS.index(preset)
+
+
+def _at_once(codec: str) -> dict[str, str]:
+    if codec in ("libx264", "libx264rgb", "libx265"):
+        return {"tune": "zerolatency"}
+    if codec == "libsvtav1":
+        return {"svtav1-params": "pred-struct=1:lookahead=0"}
+    if codec.startswith("libvpx"):
+        return {"deadline": "realtime", "lag-in-frames": "0"}
+    if codec.endswith("_nvenc"):
+        return {"tune": "ull", "delay": "0", "zerolatency": "1", "bf": "0"}
+    return {"bf": "0"} if codec in ("mpeg4", "mpeg2video") else {}
+
+
+def _mastering(codec: str, picture: Any) -> dict[str, str]:
+    # HDR10's mastering display and light levels: FFmpeg hands them to the encoder only as text.
+    name = {"libx265": "x265-params", "libx264": "x264-params"}.get(codec)
+    display = side_data(picture, "MASTERING_DISPLAY_METADATA")
+    if name is None or display is None:
+        return {}
+    numbers = struct.unpack("<22i", display[:88])
+    values = [Fraction(numbers[i], numbers[i + 1] or 1) for i in range(0, 20, 2)]
+    red, green, blue, white = ([round(v * 50000) for v in values[i : i + 2]] for i in (0, 2, 4, 6))
+    darkest, brightest = (round(v * 10000) for v in values[8:10])
+    points = "".join(f"{n}({x},{y})" for n, (x, y) in zip("GBR", (green, blue, red), strict=True))
+    text = f"mastering-display={points}WP({white[0]},{white[1]})L({brightest},{darkest})"
+    light = side_data(picture, "CONTENT_LIGHT_LEVEL")
+    if light is not None:
+        most, mean = struct.unpack("<II", light[:8])
+        text += f":{'max-cll' if codec == 'libx265' else 'cll'}={most},{mean}"
+    return {name: text}
+
+
+def layout_for(codec: Codec, info: VideoInfo, user: Mapping[str, str]) -> str:
+    """The pixel format to encode in: the film's own where the codec has it, else what loses least of it.
+
+    Raises OutputError where the codec takes no YUV or gray at all, or not what the user named as pix_fmt.
+    """
+    wanted = layout_name(info.bits, info.color.subsampling, gray=info.gray)
+    formats = [layout.name for layout in codec.video_formats or []]
+    if "pix_fmt" in user:
+        if user["pix_fmt"] not in (formats or LAYOUTS) or user["pix_fmt"] not in {*LAYOUTS, *ARRANGED}:
+            raise OutputError(f"{codec.name} cannot be given {user['pix_fmt']}; leave pix_fmt out to have it chosen")
+        return user["pix_fmt"]
+    if not formats or wanted in formats:
+        return wanted
+    plain = [name for name in formats if (name in LAYOUTS and "yuva" not in name and "yuvj" not in name)]
+    plain = plain or [name for name in formats if name in ARRANGED]
+    if info.bits == 10 and not any(LAYOUTS[ARRANGED.get(name, name)][0] == 10 for name in plain):
+        plain += [name for name in formats if name in ARRANGED and LAYOUTS[ARRANGED[name]][0] == 10]
+    if not plain:
+        raise OutputError(f"{codec.name} encodes none of the pixel formats that vidsr makes; try libx264 or libx265")
+    return min(plain, key=lambda name: _loss(name, info))
+
+
+def _loss(name: str, info: VideoInfo) -> tuple[int, int, int, int]:
+    bits, subsampling, gray = LAYOUTS[ARRANGED.get(name, name)]
+    have = info.color.subsampling
+    lost = 3 if gray and not info.gray else sum(max(b - a, 0) for a, b in zip(have, subsampling, strict=True))
+    if info.gray:
+        lost, subsampling, have = 0, (0, 0), (1 - subsampling[0], 1 - subsampling[1])
+    added = sum(max(a - b, 0) for a, b in zip(have, subsampling, strict=True))
+    return lost, max(info.bits - bits, 0), added, max(bits - info.bits, 0)

@@ -1,0 +1,295 @@
+"""FFmpeg's pictures as Frames and back, and the only place that calls swscale."""
+
+from dataclasses import replace
+from fractions import Fraction
+from functools import lru_cache
+from typing import Any, Literal
+
+import av
+import numpy as np
+from av.sidedata.sidedata import Type
+from av.video.reformatter import VideoReformatter
+from numpy.typing import NDArray
+
+from vidsr.frames import BT709, SMPTE170M, UNSPECIFIED, ColorSpec, Frame, Plane, Siting
+
+Kernel = Literal["nearest", "bilinear", "bicubic", "lanczos"]
+
+KERNELS: dict[str, str] = {"nearest": "POINT", "bilinear": "BILINEAR", "bicubic": "BICUBIC", "lanczos": "LANCZOS"}
+LIMITED, FULL = 1, 2  # AVColorRange
+_RGB, _RESERVED = 0, 3  # code points of `matrix` that no YUV picture can have
+_SITINGS: dict[int, Siting] = {0: "left", 1: "left", 3: "topleft", 5: "left"}  # AVChromaLocation; the others: center
+_SUBSAMPLINGS = {"420": (1, 1), "422": (1, 0), "444": (0, 0)}
+# Format name -> (bits, subsampling, gray): what a Frame holds as it is.
+LAYOUTS: dict[str, tuple[int, tuple[int, int], bool]] = {
+    **{f"yuv{name}p": (8, shifts, False) for name, shifts in _SUBSAMPLINGS.items()},
+    **{f"yuvj{name}p": (8, shifts, False) for name, shifts in _SUBSAMPLINGS.items()},
+    **{f"yuva{name}p": (8, shifts, False) for name, shifts in _SUBSAMPLINGS.items()},
+    **{f"yuv{name}p10le": (10, shifts, False) for name, shifts in _SUBSAMPLINGS.items()},
+    **{f"yuva{name}p10le": (10, shifts, False) for name, shifts in _SUBSAMPLINGS.items()},
+    "gray": (8, (0, 0), True),
+    "gray10le": (10, (0, 0), True),
+}
+
+
+class Resizer:
+    """One swscale context. Not for two threads at once."""
+
+    def __init__(self, kernel: Kernel = "bicubic", *, threads: int = 0) -> None:
+        self._kernel, self._threads = KERNELS[kernel], threads
+        self._scaler = VideoReformatter()
+
+    def resize(self, frame: Frame, width: int, height: int) -> Frame:
+        """Scale every plane, chroma by its siting.
+
+        The result owns fresh planes that may be written to (its carrier is the picture they are in), and keeps pts,
+        duration, colour, quantiser and side data.
+        """
+        return self.convert(frame, width, height, pixel_format_of(frame))
+
+    def convert(self, frame: Frame, width: int, height: int, pixel_format: str) -> Frame:
+        """As `resize`, to a given depth and subsampling; `pixel_format` is one of LAYOUTS."""
+        bits, subsampling, gray = LAYOUTS[pixel_format]
+        if gray != (len(frame.planes) == 1):
+            return self._across_gray(frame, width, height, pixel_format)
+        source = picture_of(frame)
+        picture = scale(
+            self._scaler, source, width, height, pixel_format, self._kernel, frame.color.full_range, self._threads
+        )
+        if picture is source:  # nothing to do; but what is given out may be written to
+            picture = _blank(source, width, height, pixel_format)
+            for target, plane in zip(planes_of(picture), planes_of(source), strict=True):
+                np.copyto(target, plane)
+        color = replace(frame.color, subsampling=subsampling)
+        return replace(frame, planes=planes_of(picture), color=color, bits=bits, carrier=picture)
+
+    def fit(self, frame: Frame, width: int, height: int, pixel_format: str, color: ColorSpec) -> Frame:
+        """The frame itself where it is of that size, layout and colour already, else converted to them."""
+        if (frame.color.matrix, frame.color.full_range) != (color.matrix, color.full_range):
+            frame = self._recolor(frame, color)
+        if (frame.width, frame.height, pixel_format_of(frame)) != (width, height, pixel_format):
+            frame = self.convert(frame, width, height, pixel_format)
+        return frame
+
+    def arrange(self, picture: av.VideoFrame, pixel_format: str) -> av.VideoFrame:
+        """The same samples in another order, as some encoders want them (nv12, p010le)."""
+        return self._scaler.reformat(picture, format=pixel_format)
+
+    def _across_gray(self, frame: Frame, width: int, height: int, pixel_format: str) -> Frame:
+        # By hand: swscale takes all gray for full range, and would stretch or squeeze it.
+        bits, subsampling, gray = LAYOUTS[pixel_format]
+        luma = replace(frame, planes=frame.planes[:1], color=replace(frame.color, subsampling=(0, 0)))
+        luma = self.convert(luma, width, height, layout_name(bits, (0, 0), gray=True))
+        color = replace(frame.color, subsampling=subsampling)
+        if gray:
+            return replace(luma, color=color)
+        across, down = subsampling
+        shape = (-(-height >> down), -(-width >> across))
+        neutral = np.full(shape, 1 << (bits - 1), luma.planes[0].dtype)
+        return replace(luma, planes=(luma.planes[0], neutral, neutral), color=color)
+
+    def _recolor(self, frame: Frame, color: ColorSpec) -> Frame:
+        # A film that changes its matrix or range on the way is brought back to what it began with.
+        picture = self._scaler.reformat(
+            picture_of(frame),
+            format=pixel_format_of(frame),
+            interpolation=self._kernel,
+            src_colorspace=frame.color.matrix,
+            dst_colorspace=color.matrix,
+            src_color_range=FULL if frame.color.full_range else LIMITED,
+            dst_color_range=FULL if color.full_range else LIMITED,
+        )
+        spec = replace(frame.color, matrix=color.matrix, full_range=color.full_range)
+        return replace(frame, planes=planes_of(picture), color=spec, carrier=picture)
+
+
+def frame_of(
+    picture: av.VideoFrame,
+    *,
+    siting: Siting | None = None,
+    quantiser: float | None = None,
+    scaler: VideoReformatter | None = None,
+) -> Frame:
+    """Give a decoded picture as a Frame, without a copy where it is planar YUV or gray of 8 or 10 bits.
+
+    RGB becomes full-range BT.601 4:4:4 at 10 bits; other formats become the nearest of LAYOUTS; alpha is left behind.
+    siting: measured where not given. Untagged pictures are tagged: BT.709 from 720 lines up, else BT.601.
+    """
+    time_base = Fraction(picture.time_base) if picture.time_base else Fraction(1, 25)
+    timing: dict[str, Any] = {"pts": picture.pts or 0, "duration": picture.duration or 0, "time_base": time_base}
+    if picture.format.is_rgb:
+        return replace(Frame.from_rgb(_rgb_of(picture, scaler or VideoReformatter())), quantiser=quantiser, **timing)
+    full = picture.color_range == FULL or picture.format.name.startswith("yuvj")
+    if picture.format.name not in LAYOUTS:
+        flags = av.video.reformatter.Interpolation.BICUBIC | av.video.reformatter.Interpolation.ACCURATE_RND
+        near = nearest_layout(picture.format)
+        picture = scale(scaler or VideoReformatter(), picture, picture.width, picture.height, near, flags, full)
+    bits, subsampling, gray = LAYOUTS[picture.format.name]
+    picture.color_range = FULL if full else LIMITED
+    picture.colorspace = _matrix_of(picture)
+    color = ColorSpec(
+        matrix=int(picture.colorspace),
+        full_range=full,
+        primaries=int(picture.color_primaries),
+        transfer=int(picture.color_trc),
+        subsampling=subsampling,
+        siting=siting or siting_of(picture),
+    )
+    planes = planes_of(picture)[: 1 if gray else 3]
+    return Frame(planes, color, bits, quantiser=quantiser, carrier=picture, **timing)
+
+
+def picture_of(frame: Frame, pixel_format: str | None = None) -> av.VideoFrame:
+    """Give a frame as FFmpeg's picture, of its own layout: its carrier where the planes lie in it, else a copy.
+
+    pixel_format: must be of the frame's depth and subsampling. Pts and duration are set.
+    """
+    pixel_format = pixel_format or pixel_format_of(frame)
+    picture: av.VideoFrame = frame.carrier
+    if not _holds(picture, frame, pixel_format):
+        picture = _blank(picture, frame.width, frame.height, pixel_format, frame.color.siting)
+        for target, plane in zip(planes_of(picture), frame.planes, strict=True):
+            np.copyto(target, plane)
+    picture.color_range = FULL if frame.color.full_range else LIMITED
+    picture.colorspace = frame.color.matrix
+    picture.color_primaries, picture.color_trc = frame.color.primaries, frame.color.transfer
+    picture.pts, picture.duration, picture.time_base = frame.pts, frame.duration, frame.time_base
+    return picture
+
+
+def pixel_format_of(frame: Frame) -> str:
+    """FFmpeg's name for the layout of a frame's planes."""
+    return layout_name(frame.bits, frame.color.subsampling, gray=len(frame.planes) == 1)
+
+
+def layout_name(bits: int, subsampling: tuple[int, int], *, gray: bool) -> str:
+    """FFmpeg's name for a layout: bits 8 or 10; subsampling as in ColorSpec."""
+    depth = "10le" if bits == 10 else ""
+    if gray:
+        return f"gray{depth}"
+    name = next(name for name, shifts in _SUBSAMPLINGS.items() if shifts == subsampling)
+    return f"yuv{name}p{depth}"
+
+
+def nearest_layout(layout: av.VideoFormat) -> str:
+    """The name of the layout a Frame can hold that loses least of a YUV or gray format."""
+    across, down = layout.chroma_width(64) < 64, layout.chroma_height(64) < 64
+    subsampling = (1, 1) if across and down else (1, 0) if across else (0, 0)
+    gray = not any(component.is_chroma for component in layout.components)
+    return layout_name(10 if layout.components[0].bits > 8 else 8, subsampling, gray=gray)
+
+
+def planes_of(picture: av.VideoFrame) -> tuple[Plane, ...]:
+    """Views of the planes of a planar picture of 8 to 16 bits, without the padding at the end of each line."""
+    kind = np.uint8 if picture.format.components[0].bits <= 8 else np.uint16
+    views: list[Any] = []
+    for plane in picture.planes:
+        buffer: Any = plane
+        lines = np.frombuffer(buffer, kind).reshape(plane.height, -1)[:, : plane.width]
+        views.append(lines if plane.line_size > 0 else lines[::-1])
+    return tuple(views)
+
+
+def scale(
+    scaler: VideoReformatter,
+    picture: av.VideoFrame,
+    width: int,
+    height: int,
+    pixel_format: str,
+    kernel: Any,
+    full_range: bool,
+    threads: int = 0,
+) -> av.VideoFrame:
+    """Run swscale, never changing range or matrix; the very same picture where there is nothing to do."""
+    span = FULL if full_range else LIMITED  # said for both sides, else yuvj420p to yuv420p would squeeze the range
+    return scaler.reformat(
+        picture,
+        width,
+        height,
+        pixel_format,
+        interpolation=kernel,
+        src_color_range=span,
+        dst_color_range=span,
+        threads=threads,
+    )
+
+
+def siting_of(picture: av.VideoFrame) -> Siting:
+    """Where swscale takes the picture's chroma to sit.
+
+    PyAV 18 has no name for it, so there it is measured: a ramp in each direction, enlarged, tells by its shift.
+    """
+    if hasattr(picture, "chroma_location"):
+        return _SITINGS.get(int(picture.chroma_location), "center")
+    side = 32
+    ramps = _blank(picture, side, side, "yuv420p")
+    ramp = np.arange(0, 8 * side // 2, 8)  # (side / 2,)
+    _, u, v = planes_of(ramps)
+    u[:], v[:] = ramp[None, :], ramp[:, None]
+    larger = scale(VideoReformatter(), ramps, 2 * side, 2 * side, "yuv420p", "BICUBIC", full_range=True)
+    _, u, v = planes_of(larger)
+    # Co-sited samples of twice the grid stand 1/8 of a sample before every second one, centred ones 1/4.
+    left, top = (8 * 8 - int(value) < 1.5 for value in (u[16, 16], v[16, 16]))
+    return "topleft" if left and top else "left" if left else "center"
+
+
+def _matrix_of(picture: av.VideoFrame) -> int:
+    matrix = int(picture.colorspace)
+    if matrix in (UNSPECIFIED, _RGB, _RESERVED):
+        return BT709 if picture.height >= 720 else SMPTE170M
+    return matrix
+
+
+def _rgb_of(picture: av.VideoFrame, scaler: VideoReformatter) -> NDArray[Any]:
+    # (height, width, 3): uint8, or float in [0, 1]. At 8 bits swscale only moves RGB about.
+    bits = picture.format.components[0].bits
+    if bits <= 8:
+        return scaler.reformat(picture, format="rgb24").to_ndarray()
+    if picture.format.name.startswith("gbrp") and picture.format.name.endswith("le") and bits <= 16:
+        return (picture.to_ndarray() / ((1 << bits) - 1)).astype(np.float32)
+    return (scaler.reformat(picture, format="rgb48le").to_ndarray() / 65535).astype(np.float32)
+
+
+def _holds(picture: Any, frame: Frame, pixel_format: str) -> bool:
+    if not isinstance(picture, av.VideoFrame) or picture.format.name != pixel_format:
+        return False
+    return all(
+        plane.ctypes.data == held.ctypes.data and plane.shape == held.shape
+        for plane, held in zip(frame.planes, planes_of(picture), strict=True)
+    )
+
+
+def _blank(
+    like: av.VideoFrame | None, width: int, height: int, pixel_format: str, siting: Siting = "left"
+) -> av.VideoFrame:
+    """A picture to be written to, with the side data and siting of another. PyAV can only copy these by scaling."""
+    if not isinstance(like, av.VideoFrame):
+        like = _seed(siting)
+    scaler = VideoReformatter()
+    picture = scale(scaler, like, width, height, pixel_format, "POINT", full_range=False)
+    if picture is like:
+        small = scale(scaler, like, 16, 16, "gray", "POINT", full_range=False)
+        picture = scale(scaler, small, width, height, pixel_format, "POINT", full_range=False)
+    return picture
+
+
+@lru_cache
+def _seed(siting: Siting) -> av.VideoFrame:
+    """A picture with nothing in it but its siting: PyAV 18 cannot set that, but a decoder does."""
+    decoder = av.CodecContext.create("rawvideo", "r")
+    assert isinstance(decoder, av.VideoCodecContext)
+    decoder.width, decoder.height, decoder.pix_fmt = 2, 2, "yuv420p"
+    decoder.options = {"chroma_sample_location": siting}
+    return decoder.decode(av.Packet(bytes(6)))[0]
+
+
+def side_data(picture: Any, name: str) -> bytes | None:
+    """The bytes of one kind of side data, by the name of FFmpeg's enum; None where the picture has none."""
+    if not isinstance(picture, av.VideoFrame):
+        return None
+    # PyAV 18 iterates the entries, PyAV 19 their keys.
+    entries: Any = picture.side_data
+    found = next(
+        (e for e in ((entries[k] if isinstance(k, Type) else k) for k in entries) if e.type.name == name), None
+    )
+    return None if found is None else bytes(found)

@@ -1,0 +1,79 @@
+"""Frames and carried packets into a file, a pipe or an address."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Protocol, Self
+
+from vidsr.errors import OutputError
+from vidsr.frames import Carried, Frame, VideoInfo
+from vidsr.video.encode import Encoding, FilmSink
+from vidsr.video.muxers import muxer_of
+from vidsr.video.pipes import Stop
+from vidsr.video.source import Source
+from vidsr.video.stills import StillSink
+from vidsr.video.target import open_target
+
+
+class Sink(Protocol):
+    """Takes a stream of items; use as a context manager.
+
+    What it wrote appears under its name only when the with-block ends well; else nothing is left behind.
+    """
+
+    def write(self, item: Frame | Carried) -> None:
+        """Encode a frame or copy a packet.
+
+        Raises OutputError (DiskFull where it is), BrokenPipeError where the reader of a pipe went away, pipes.Stopped.
+        """
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+def open_sink(
+    name: str | Path | BinaryIO,
+    info: VideoInfo,
+    *,
+    source: Source | None = None,
+    format: str | None = None,
+    codec: str = "libx264",
+    crf: float = 20.0,
+    preset: str = "veryfast",
+    encoder_options: Mapping[str, str] | None = None,
+    live: bool = False,
+    overwrite: bool = False,
+    notice: Callable[[str], None],
+    stop: Stop | None = None,
+) -> Sink:
+    """Open an output and write its header, so that what cannot work fails before a frame is enlarged.
+
+    info: of the film as it is to be written (its enlarged size). source: whose other streams, chapters and tags are
+    copied, and which the output must not be. format: FFmpeg's name or an extension; None: by the
+    name, and NUT for `-`. encoder_options: for the encoder; `pix_fmt` chooses the pixel format. live: let every frame
+    out at once. notice: takes a sentence for each thing that is changed or left out.
+    Raises OutputError, TargetExists, SameFile or NotPipeable.
+    """
+    muxer = muxer_of(name, format)
+    muxer.check(name)
+    if (
+        not muxer.image
+        and info.color.subsampling[0]
+        and (info.width % 2 or (info.color.subsampling[1] and info.height % 2))
+    ):
+        raise OutputError(f"{info.width}x{info.height} is odd, and 4:2:0 needs even sides; round the size")
+    target = open_target(name, source=None if source is None else source.name, overwrite=overwrite, stop=stop)
+    try:
+        if muxer.image:
+            return StillSink(target, muxer.name)
+        plan = Encoding(muxer, info, codec, crf, preset, dict(encoder_options or {}), live)
+        return FilmSink(target, plan, source, notice)
+    except BaseException as exc:
+        target.discard()
+        reason = target.explain(exc)
+        if reason is exc:
+            raise
+        raise reason from exc

@@ -1,0 +1,222 @@
+"""A film or picture as a stream of frames, and of packets that nobody opens."""
+
+from collections.abc import Generator, Iterator
+from contextlib import suppress
+from dataclasses import replace
+from fractions import Fraction
+from functools import cached_property
+from itertools import chain
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, Self
+
+import av
+from av.video.reformatter import VideoReformatter
+
+from vidsr.errors import NotAVideo, NoVideoStream
+from vidsr.frames import Carried, Frame, VideoInfo
+from vidsr.video.demux import Clip, Demuxer, rational
+from vidsr.video.opening import open_input, title_of
+from vidsr.video.picture import LAYOUTS, frame_of, nearest_layout, siting_of
+from vidsr.video.pipes import Stop
+from vidsr.video.quantiser import EXPORT, mean_quantiser
+
+ATTACHED = av.stream.Disposition.attached_pic
+_PATIENCE = 3  # pictures of a new size in a row before damaged input is believed to have changed it
+
+
+def open_source(
+    name: str | Path | BinaryIO,
+    *,
+    format: str | None = None,
+    live: bool | None = None,
+    start: Fraction | None = None,
+    duration: Fraction | None = None,
+    source_quality: float | None = None,
+    stop: Stop | None = None,
+) -> "Source":
+    """Open anything FFmpeg reads and decode its first picture; use as a context manager.
+
+    name: a path, a network address, `-` for stdin, or a binary file. format: FFmpeg's name, where it cannot be guessed.
+    live: probe as little as can be; None: for pipes and network addresses. start, duration: seconds, counted from where
+    the film begins; what is left starts at 0. source_quality: QP (0 to 51) of every frame, instead of the decoder's.
+    stop: what interrupts a blocked pipe; reads then raise pipes.Stopped.
+    Raises StreamBroken, NotAVideo or NoVideoStream.
+    """
+    opened = open_input(name, format=format, live=live, stop=stop)
+    try:
+        return Source(opened.container, name, Clip(start, duration), live=opened.live, source_quality=source_quality)
+    except BaseException:
+        opened.container.close()
+        raise
+
+
+class Source:
+    """Frames of the film and packets of everything else, in the order of the file. Iterate once."""
+
+    info: VideoInfo
+    notices: list[str]
+    """Sentences for the user: what cannot be kept as it is. Complete once opened, but for damage."""
+
+    def __init__(
+        self, container: Any, name: object, clip: Clip, *, live: bool = False, source_quality: float | None = None
+    ) -> None:
+        self.container, self.name, self.live = container, name, live
+        title = self.title = title_of(name)
+        self.notices = []
+        self.stream = _film_of(container, title)
+        self._quality = source_quality
+        self._scaler = VideoReformatter()
+        self._siting: Any = None
+        self._layout = ""
+        _prepare(self.stream)
+        self._demuxer = Demuxer(container, self.stream, clip, title=title, live=live)
+        self._stream_of_items = self._items()
+        early = []
+        for item in self._stream_of_items:
+            early.append(item)
+            if isinstance(item, Frame):
+                break
+        self.first = next((item for item in early if isinstance(item, Frame)), None)
+        if self.first is None:
+            raise NotAVideo(f"{title}: not one picture of it can be decoded; the file may be cut off or damaged")
+        still = _is_picture(container) and not self._more(early)
+        self._early = early
+        self.info = self._describe(self.first, still)
+
+    @property
+    def damage(self) -> int:
+        """How many packets or pictures could not be read so far."""
+        return self._demuxer.damage
+
+    @property
+    def streams(self) -> list[Any]:
+        """The streams whose packets come as Carried, and the attachments, which have none."""
+        return [stream for stream in self.container.streams if stream.index != self.stream.index]
+
+    @cached_property
+    def variable(self) -> bool:
+        """Whether the gaps between frames differ, as far as the file tells without reading it all."""
+        return self._demuxer.variable()
+
+    def chapters(self) -> list[dict[str, Any]]:
+        """The chapters, cut to what is read."""
+        return self._demuxer.clip.chapters(self.container.chapters())
+
+    def __iter__(self) -> Iterator[Frame | Carried]:
+        early, self._early = self._early, []
+        return chain(early, self._stream_of_items)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; safe to call again."""
+        with suppress(ValueError):  # a generator that another thread is just running cannot be closed
+            self._stream_of_items.close()
+        self.container.close()
+
+    def _items(self) -> Generator[Frame | Carried]:
+        odd: list[Frame] = []  # pictures of another size, held until they are believed
+        size: tuple[int, int] | None = None
+        for item in self._demuxer.items():
+            if isinstance(item, Carried):
+                yield item
+                continue
+            frame = self._frame(item)
+            here = (frame.width, frame.height)
+            if size in (None, here) or self._demuxer.damage == 0 or len(odd) + 1 >= _PATIENCE:
+                yield from odd
+                yield frame
+                size, odd = here, []
+            elif odd and (odd[-1].width, odd[-1].height) != here:
+                self._demuxer.damage += len(odd)
+                odd = [frame]
+            else:
+                odd.append(frame)
+        self._demuxer.damage += len(odd)
+
+    def _frame(self, picture: av.VideoFrame) -> Frame:
+        layout = picture.format.name
+        if layout != self._layout:
+            self._layout, self._siting = layout, None if picture.format.is_rgb else siting_of(picture)
+            self._tell_of(picture.format)
+        quantiser = mean_quantiser(picture) if self._quality is None else self._quality
+        frame = frame_of(picture, siting=self._siting, quantiser=quantiser, scaler=self._scaler)
+        return replace(frame, time_base=self._demuxer.time_base)
+
+    def _tell_of(self, layout: Any) -> None:
+        if any(component.is_alpha for component in layout.components) and layout.name != "pal8":
+            self.notices.append("the alpha channel is left out: transparency cannot be enlarged yet")
+        if layout.is_rgb:
+            if layout.components[0].bits > 10:
+                self.notices.append(f"{layout.name} is read as 10-bit colour")
+        elif layout.name not in LAYOUTS:
+            self.notices.append(f"{layout.name} is read as {nearest_layout(layout)}, the nearest that can be enlarged")
+
+    def _more(self, early: list[Frame | Carried]) -> bool:
+        # Whether an image file holds a second picture.
+        for item in self._stream_of_items:
+            early.append(item)
+            if isinstance(item, Frame):
+                return True
+        return False
+
+    def _describe(self, first: Frame, still: bool) -> VideoInfo:
+        stream, container = self.stream, self.container
+        rate = rational(stream.average_rate) or rational(stream.guessed_rate)
+        seconds = self._demuxer.seconds()
+        counted = stream.frames or (round(seconds * rate) if seconds and rate else None)
+        if self._demuxer.clip.whole:
+            frames = stream.frames or counted
+        else:
+            frames = round(seconds * rate) if seconds and rate else None
+        if container.format.name in ("gif", "apng") and not still and len(self.streams) == 0:
+            frames = stream.frames or None
+        return VideoInfo(
+            width=first.width,
+            height=first.height,
+            bits=first.bits,
+            color=first.color,
+            time_base=self._demuxer.time_base,
+            rate=rate,
+            frames=1 if still else frames,
+            duration=None if still else seconds,
+            aspect=rational(stream.codec_context.sample_aspect_ratio) or Fraction(1),
+            gray=len(first.planes) == 1,
+            codec=stream.codec_context.name,
+            still=still,
+        )
+
+
+def _film_of(container: Any, title: str) -> Any:
+    films = [s for s in container.streams.video if not s.disposition & ATTACHED]
+    if not films:
+        what = "only cover art" if container.streams.video else "no video stream"
+        raise NoVideoStream(f"{title} holds {what}; give a file with a film or a picture in it")
+    readable = [s for s in films if s.codec_context is not None]
+    if not readable:
+        raise NotAVideo(f"{title}: no decoder for its video codec; convert it first, for example with another tool")
+    best = container.streams.best("video")
+    return next((s for s in readable if best is not None and s.index == best.index), readable[0])
+
+
+def _prepare(stream: Any) -> None:
+    context = stream.codec_context
+    # Frame threads would lose pictures at the end of a damaged file: PyAV cannot drain such a decoder past an error.
+    context.thread_type = "SLICE"
+    options = dict(EXPORT)
+    # Where the codec does not say where chroma sits, players take it to be on the left; swscale would center it.
+    if not getattr(context, "chroma_sample_location", 0) and context.name != "rawvideo":
+        options["chroma_sample_location"] = "left"
+    context.options = options
+
+
+def _is_picture(container: Any) -> bool:
+    name: str = container.format.name
+    return name == "image2" or name.endswith("_pipe")

@@ -1,0 +1,81 @@
+"""One picture into an image file."""
+
+import io
+import struct
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from vidsr.errors import OutputError
+from vidsr.frames import Carried, Frame
+from vidsr.video.picture import Resizer, layout_name, side_data
+from vidsr.video.target import Target
+
+# 4:4:4 and little loss: the picture was enlarged to be looked at closely.
+_OPTIONS: dict[str, dict[str, Any]] = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"quality": 95, "method": 4}}
+
+
+class StillSink:
+    """Writes the one frame it is given with Pillow, upright."""
+
+    def __init__(self, target: Target, kind: str) -> None:
+        self._target, self._kind = target, kind
+        self._full = False
+
+    def write(self, item: Frame | Carried) -> None:
+        """Write the picture. Raises OutputError for a second one."""
+        if isinstance(item, Carried):
+            return
+        if self._full:
+            raise OutputError(
+                f"{self._target.title} holds one picture and the input is a film; name a film format, as .mp4"
+            )
+        self._full = True
+        buffer = io.BytesIO()
+        image = Image.fromarray(upright(item, rgb_of(item)))
+        (image.convert("L") if len(item.planes) == 1 else image).save(
+            buffer, self._kind, **_OPTIONS.get(self._kind, {})
+        )
+        try:
+            self._target.file.write(buffer.getvalue())
+        except OSError as exc:
+            raise self._target.explain(exc) from exc
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if exc is not None:
+            self._target.discard()
+        elif not self._full:
+            self._target.discard()
+            raise OutputError(f"{self._target.title}: there was no picture to write")
+        else:
+            self._target.commit()
+
+
+def rgb_of(frame: Frame) -> NDArray[np.uint8]:
+    """A frame as RGB: (height, width, 3) uint8; chroma interpolated by its siting where it is subsampled."""
+    if frame.color.subsampling != (0, 0) and len(frame.planes) > 1:
+        whole = layout_name(frame.bits, (0, 0), gray=False)
+        frame = Resizer("bicubic").convert(frame, frame.width, frame.height, whole)
+    return np.rint(frame.to_rgb() * 255).astype(np.uint8)
+
+
+def upright(frame: Frame, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Turn and mirror the pixels as the frame's display matrix (a camera's Exif orientation) says."""
+    matrix = side_data(frame.carrier, "DISPLAYMATRIX")
+    if matrix is None:
+        return rgb
+    across, across_down, _, down_across, down = struct.unpack("<5i", matrix[:20])
+    if across_down or down_across:  # x and y change places
+        rgb = rgb.transpose(1, 0, 2)  # (width, height, 3)
+        across, down = down_across, across_down
+    rgb = rgb[:, ::-1] if across < 0 else rgb
+    rgb = rgb[::-1] if down < 0 else rgb
+    return np.ascontiguousarray(rgb)

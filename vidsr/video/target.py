@@ -1,0 +1,176 @@
+"""Where output goes: a file that appears under its name only when whole, a pipe, an address or a file object."""
+
+import errno
+import os
+import secrets
+import stat
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from vidsr.errors import DiskFull, OutputError, SameFile, TargetExists
+from vidsr.video.opening import is_address, title_of
+from vidsr.video.pipes import PipeEnd, SeekableWriter, Stop, Writer, is_fifo, open_fifo_end, stdout
+
+_FULL = (errno.ENOSPC, errno.EDQUOT) if hasattr(errno, "EDQUOT") else (errno.ENOSPC,)
+
+
+class Target:
+    """A destination that is opened once, then either committed or discarded."""
+
+    title: str
+    piped = False
+    """Whether the bytes leave at once and cannot be taken back or rewound."""
+    file: Any
+    """What PyAV writes to: a file object, or an address."""
+
+    def commit(self) -> None:
+        """Make what was written final."""
+
+    def discard(self) -> None:
+        """Leave nothing behind, where that can be."""
+
+    def explain(self, exc: BaseException) -> BaseException:
+        """What to raise for a failure of FFmpeg's or the system's: the reason as a sentence of ours."""
+        cause = getattr(self.file, "failure", None) or exc
+        if isinstance(cause, OutputError) or not isinstance(cause, OSError | ValueError | RuntimeError):
+            return cause
+        if isinstance(cause, BrokenPipeError) and self.piped:
+            return cause
+        if isinstance(cause, OSError):
+            if cause.errno in _FULL:
+                return DiskFull(f"{self.title}: no room is left on its disk; free some, or choose another folder")
+            return OutputError(f"{self.title} cannot be written: {os.strerror(cause.errno) if cause.errno else cause}")
+        return OutputError(f"{self.title} cannot be written: {cause}")
+
+
+class FileTarget(Target):
+    """A file written under a temporary name beside it, synced and renamed at the end."""
+
+    def __init__(self, path: Path, *, overwrite: bool) -> None:
+        self.title = title_of(path)
+        self._overwrite = overwrite
+        self._path = path.resolve() if path.is_symlink() else path  # a link keeps pointing where it points
+        self._check()
+        self._part = self._path.with_name(f".vidsr-{secrets.token_hex(6)}.part")
+        try:
+            fd = os.open(self._part, os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, "O_BINARY", 0), 0o666)
+        except OSError as exc:
+            raise self._no_folder(exc) from exc
+        self._raw = os.fdopen(fd, "r+b", buffering=0)
+        self.file = SeekableWriter(self._raw)
+
+    def commit(self) -> None:
+        """Sync and rename. Raises DiskFull or OutputError, and then leaves no file."""
+        try:
+            self._raw.flush()
+            os.fsync(self._raw.fileno())
+            self._raw.close()
+            self._check()
+            if self._path.exists():
+                self._part.chmod(stat.S_IMODE(self._path.stat().st_mode))
+            self._part.replace(self._path)
+        except OSError as exc:
+            self.discard()
+            raise self.explain(exc) from exc
+        _sync_folder(self._path.parent)
+
+    def discard(self) -> None:
+        """Remove the temporary file."""
+        self._raw.close()
+        self._part.unlink(missing_ok=True)
+
+    def _check(self) -> None:
+        if self._path.is_dir():
+            raise OutputError(f"{self.title} is a folder; name a file in it")
+        if os.path.lexists(self._path) and not self._overwrite:
+            raise TargetExists(f"{self.title} is there already; pass --overwrite to replace it")
+
+    def _no_folder(self, exc: OSError) -> OutputError:
+        folder = title_of(self._path.parent)
+        if isinstance(exc, FileNotFoundError):
+            return OutputError(f"{folder} is no folder; create it first, or name another")
+        if isinstance(exc, NotADirectoryError):
+            return OutputError(f"{folder} is a file, not a folder; name another folder for {self._path.name}")
+        if isinstance(exc, PermissionError) or exc.errno == errno.EROFS:
+            return OutputError(f"nothing may be written in {folder}; name a folder that can be written to")
+        if exc.errno in _FULL:
+            return DiskFull(f"{folder}: no room is left on its disk; free some, or choose another folder")
+        return OutputError(f"{self.title} cannot be created: {exc.strerror}; name another file")
+
+
+class StreamTarget(Target):
+    """A pipe, a FIFO or a device: bytes leave as they come."""
+
+    piped = True
+
+    def __init__(self, end: PipeEnd, title: str) -> None:
+        self._end, self.title = end, title
+        self.file = Writer(end)
+
+    def commit(self) -> None:
+        """Close a FIFO; stdout stays open for its owner."""
+        self._end.close()
+
+    discard = commit
+
+
+class AddressTarget(Target):
+    """A network address, which FFmpeg writes to."""
+
+    def __init__(self, address: str) -> None:
+        self.title = self.file = address
+
+
+class ObjectTarget(Target):
+    """A binary file object of the caller's, who closes it."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.title = title_of(file)
+        seekable = getattr(file, "seekable", lambda: hasattr(file, "seek"))()
+        self.piped = not seekable
+        self.file = SeekableWriter(file) if seekable else Writer(file)
+
+
+def open_target(name: str | Path | BinaryIO, *, source: object, overwrite: bool, stop: Stop | None) -> Target:
+    """Open where output goes, before anything is decoded.
+
+    source: the input's name, which the target must not be another name of; None where there is none.
+    Raises SameFile, TargetExists or OutputError.
+    """
+    if name == "-":
+        return StreamTarget(stdout(stop), "stdout")
+    if is_address(name):
+        return AddressTarget(str(name))
+    if not isinstance(name, str | Path):
+        return ObjectTarget(name)
+    path = Path(name)
+    if _same(path, source):
+        raise SameFile(f"{title_of(path)} is the input itself; name another output")
+    if is_fifo(path):
+        return StreamTarget(open_fifo_end(path, stop), title_of(path))
+    return FileTarget(path, overwrite=overwrite)
+
+
+def _same(path: Path, source: object) -> bool:
+    try:
+        if source == "-":
+            given = os.fstat(0)
+        elif isinstance(source, str | Path) and not is_address(source):
+            given = Path(source).stat()
+        elif hasattr(source, "fileno"):
+            given = os.fstat(source.fileno())
+        else:
+            return False
+        return os.path.samestat(given, path.stat()) and stat.S_ISREG(given.st_mode)
+    except (OSError, ValueError):  # one of them is not there, or a file object without a descriptor
+        return False
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name == "nt":
+        return
+    fd = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
