@@ -1,1 +1,95 @@
-"""The command line: parse, call one function, print one result."""
+"""The command line: parse, call one function, print one result. The only place that prints or exits."""
+
+import os
+import signal
+import sys
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from vidsr.cli import evaluate, export, models, train, upscale
+from vidsr.cli.progress import complain
+from vidsr.errors import VidsrError
+
+SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+READER_GONE = 141  # what a shell reports of a command that died of SIGPIPE
+
+
+class Interrupted(KeyboardInterrupt):
+    """A signal asked us to stop."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+class Commands(TyperGroup):
+    """The commands, with one place where what goes wrong becomes a line and an exit code."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command; a failure ends in `vidsr: …` on stderr, and in a traceback only with --verbose."""
+        try:
+            return super().invoke(ctx)
+        except VidsrError as exc:
+            complain(exc)
+            raise typer.Exit(exc.exit_code) from exc
+        except BrokenPipeError as exc:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else the flush at exit complains
+            raise typer.Exit(READER_GONE) from exc
+        except Interrupted as exc:
+            sys.stderr.flush()
+            os._exit(128 + exc.number)  # at once: a thread may sit in a call that nothing can wake
+
+
+def show_version(wanted: bool) -> None:
+    """Print the version and leave."""
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"vidsr {version('vidsr')}")
+        raise typer.Exit
+
+
+app = typer.Typer(
+    cls=Commands,
+    help="Send less, see more: video super-resolution for files, pipes and live streams.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(upscale.upscale)
+app.command()(models.models)
+app.command()(evaluate.evaluate)
+app.command()(train.train)
+app.command()(export.export)
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=show_version, is_eager=True, help="Show the version and leave.")
+    ] = False,
+) -> None:
+    """Options that stand before the command."""
+
+
+def main() -> None:
+    """Run the command line; a signal ends it within a second, with the exit code a shell gives it."""
+    for number in SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup stays nohup
+            signal.signal(number, _interrupt)
+    try:
+        app()
+    except Exception as exc:
+        complain(
+            exc, f"{type(exc).__name__}: {exc}; this is a fault of vidsr's own, which --verbose shows the place of"
+        )
+        sys.exit(1)
+
+
+def _interrupt(number: int, _: object) -> None:
+    for other in SIGNALS:
+        signal.signal(other, signal.SIG_IGN)
+    raise Interrupted(number)

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from vidsr.cli.progress import Verbose
 from vidsr.errors import ExtraMissing
 
 
@@ -13,7 +14,7 @@ def export(
     to: Annotated[Path | None, typer.Option(help="The ONNX file to write. [export/NAME.onnx]")] = None,
     name: Annotated[str | None, typer.Option(help="Name on the card. [the recipe's]")] = None,
     licence: Annotated[str | None, typer.Option(help="Licence of the training data, for the card.")] = None,
-    verbose: Annotated[bool, typer.Option("--verbose", help="Show the traceback of an error.")] = False,
+    verbose: Verbose = False,
 ) -> None:
     """Write a trained network as a plain ONNX with its card, after holding it against PyTorch."""
     try:

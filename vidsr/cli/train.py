@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from vidsr.cli.progress import Verbose
 from vidsr.errors import ExtraMissing
 
 
@@ -17,7 +18,7 @@ def train(
     validation: Annotated[Path | None, typer.Option(help="Pictures to validate on; else held-back patches.")] = None,
     stores: Annotated[Path | None, typer.Option(help="Where patch stores are kept. [beside the run]")] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, …")] = "cpu",
-    verbose: Annotated[bool, typer.Option("--verbose", help="Show the traceback of an error.")] = False,
+    verbose: Verbose = False,
 ) -> None:
     """Train a network by a recipe on photos and films, or go on with a run that was stopped."""
     try:

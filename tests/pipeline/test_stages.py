@@ -1,0 +1,170 @@
+"""The stages between source and sink: order, errors, closing, and nothing that hangs."""
+
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from vidsr.frames import Carried, ColorSpec, Frame
+from vidsr.pipeline.stages import prefetch, upscale
+
+GRAY = ColorSpec(1, full_range=False, subsampling=(0, 0))
+
+
+def a_frame(pts: int) -> Frame:
+    return Frame((np.zeros((2, 2), np.uint8),), GRAY, pts=pts)
+
+
+def in_time(work: Callable[[], object], *, seconds: float = 5.0) -> object:
+    """Run in a thread and fail, rather than hang, where it does not end."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(work).result(timeout=seconds)
+
+
+class Recorder:
+    """A generator that tells how far it was asked, and whether it was closed."""
+
+    def __init__(self, count: int, error: Exception | None = None) -> None:
+        self.count, self.error, self.asked, self.closed = count, error, 0, False
+
+    def items(self) -> Iterator[int]:
+        try:
+            for number in range(self.count):
+                self.asked += 1
+                yield number
+            if self.error:
+                raise self.error
+        finally:
+            self.closed = True
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.lists(st.integers()), st.integers(1, 5))
+def test_prefetch_gives_every_item_in_order(items: list[int], depth: int) -> None:
+    assert list(prefetch(items, depth=depth)) == items
+
+
+def test_prefetch_runs_in_another_thread() -> None:
+    assert list(prefetch((threading.get_ident() for _ in range(1)), depth=1)) != [threading.get_ident()]
+
+
+def test_prefetch_stays_within_its_depth() -> None:
+    source = Recorder(100)
+    ahead = prefetch(source.items(), depth=3)
+    next(ahead)
+    time.sleep(0.1)
+    assert source.asked <= 1 + 3 + 1  # taken, waiting, and one in the thread's hand
+    ahead.close()
+
+
+def test_prefetch_raises_an_error_after_the_items_before_it() -> None:
+    ahead = prefetch(Recorder(2, OSError("the cable was pulled")).items(), depth=8)
+    assert [next(ahead), next(ahead)] == [0, 1]
+    with pytest.raises(OSError, match="the cable was pulled"):
+        next(ahead)
+
+
+def test_closing_a_chain_of_stages_closes_the_first_and_leaves_no_thread() -> None:
+    source = Recorder(1000)
+    before = threading.active_count()
+    last = prefetch(upscale_numbers(prefetch(source.items(), depth=1)), depth=1)
+    assert next(last) == 0
+    in_time(last.close)
+    assert source.closed
+    assert threading.active_count() == before
+
+
+def upscale_numbers(items: Generator[int, None, None]) -> Iterator[int]:
+    try:
+        yield from items
+    finally:
+        items.close()
+
+
+def test_closing_before_the_first_item_starts_no_thread() -> None:
+    before = threading.active_count()
+    ahead = prefetch(Recorder(3).items(), depth=1)
+    assert threading.active_count() == before
+    in_time(ahead.close)
+
+
+def test_a_consumer_that_fails_does_not_hang_on_a_full_queue() -> None:
+    source = Recorder(1000)
+
+    def consume() -> None:
+        for number in prefetch(source.items(), depth=1):
+            if number == 3:
+                raise ValueError("the disk is full")
+
+    with pytest.raises(ValueError, match="the disk is full"):
+        in_time(consume)
+
+
+class Later:
+    """An upscaler whose results come when they are asked for, and that counts what it holds."""
+
+    def __init__(self, in_flight: int) -> None:
+        self.in_flight, self.under_way, self.most = in_flight, 0, 0
+
+    def submit(self, frame: Frame) -> Future[Frame]:
+        self.under_way += 1
+        self.most = max(self.most, self.under_way)
+        later = self
+
+        class Result(Future[Frame]):
+            def result(self, timeout: float | None = None) -> Frame:
+                later.under_way -= 1
+                return frame
+
+        return Result()
+
+
+@settings(deadline=None)
+@given(st.lists(st.booleans(), max_size=20), st.integers(1, 4))
+def test_upscale_keeps_the_order_of_frames_and_packets(kinds: list[bool], in_flight: int) -> None:
+    stream = [a_frame(n) if is_frame else Carried(1, n) for n, is_frame in enumerate(kinds)]
+    upscaler = Later(in_flight)
+    assert list(upscale(stream, upscaler)) == stream
+    assert upscaler.most <= in_flight
+
+
+def test_a_live_frame_never_waits_for_the_next() -> None:
+    def stream() -> Iterator[Frame]:
+        yield a_frame(0)
+        pytest.fail("the next frame was asked for before the first was given")
+
+    assert next(upscale(stream(), Later(1))).pts == 0
+
+
+def test_a_packet_before_any_frame_goes_straight_through() -> None:
+    def stream() -> Iterator[Frame | Carried]:
+        yield Carried(1, "sound")
+        pytest.fail("a packet waited for a frame it did not follow")
+
+    assert next(upscale(stream(), Later(4))) == Carried(1, "sound")
+
+
+def test_a_packet_waits_behind_the_frame_it_followed() -> None:
+    stream = [a_frame(0), Carried(1, "a"), a_frame(1), a_frame(2)]
+    out = upscale(stream, Later(3))
+    assert [next(out), next(out)] == stream[:2]
+
+
+def test_closing_upscale_drops_what_is_held_back_and_closes_its_stream() -> None:
+    closed = []
+
+    def stream() -> Iterator[Frame]:
+        try:
+            yield from (a_frame(n) for n in range(9))
+        finally:
+            closed.append(True)
+
+    out = upscale(stream(), Later(2))
+    next(out)
+    out.close()
+    assert closed == [True]

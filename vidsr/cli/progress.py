@@ -1,0 +1,126 @@
+"""What a run says on stderr while it works: a live line on a terminal, else a plain line now and then."""
+
+import logging
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Protocol
+
+import typer
+
+if TYPE_CHECKING:
+    from vidsr.pipeline import Progress
+
+PLAIN_INTERVAL_S = 5.0
+
+
+class Report(Protocol):
+    """Where a run tells how far it is, and what the user should know."""
+
+    def progress(self, now: "Progress") -> None:
+        """Take note of how far the run is; called after every frame, from any thread."""
+
+    def notice(self, sentence: str) -> None:
+        """Say one thing the user should know."""
+
+
+@contextmanager
+def report(*, quiet: bool = False) -> Iterator[Report]:
+    """A report fit for this stderr; `quiet` leaves only the notices."""
+    if quiet:
+        yield Quiet()
+    elif sys.stderr.isatty():
+        with _terminal() as terminal:
+            yield terminal
+    else:
+        yield Plain()
+
+
+class Quiet:
+    """Notices only."""
+
+    def progress(self, now: "Progress") -> None:
+        """Say nothing."""
+
+    def notice(self, sentence: str) -> None:
+        """Print one line."""
+        say(sentence)
+
+
+class Plain(Quiet):
+    """A line every few seconds, for logs."""
+
+    def __init__(self, interval: float = PLAIN_INTERVAL_S) -> None:
+        self.interval = interval
+        self._due = interval
+
+    def progress(self, now: "Progress") -> None:
+        """Print a line where the last one is long enough ago."""
+        if now.seconds >= self._due:
+            self._due = now.seconds + self.interval
+            say(describe(now))
+
+
+@contextmanager
+def _terminal() -> Iterator[Report]:
+    from rich.console import Console
+    from rich.progress import BarColumn, SpinnerColumn, TextColumn
+    from rich.progress import Progress as Bar
+
+    bar = Bar(
+        SpinnerColumn(),
+        BarColumn(bar_width=24),
+        TextColumn("{task.description}"),
+        console=Console(stderr=True),
+        refresh_per_second=4,
+        transient=True,
+    )
+    task = bar.add_task("opening", total=None)
+
+    class Terminal(Quiet):
+        def progress(self, now: "Progress") -> None:
+            bar.update(task, description=describe(now), completed=now.position, total=now.duration)
+
+    with bar:
+        yield Terminal()
+
+
+def describe(now: "Progress") -> str:
+    """`240/720 frames, 58.3 fps, 2.4x real time, 8 s left`."""
+    frames = f"{now.frames}/{now.total} frames" if now.total else f"{now.frames} frames"
+    parts = [frames, f"{now.fps:.1f} fps", f"{now.speed:.2f}x real time"]
+    if now.left is not None:
+        parts.append(f"{clock(now.left)} left")
+    return ", ".join(parts)
+
+
+def clock(seconds: float) -> str:
+    """Seconds as people read them: 8 s, 2:05, 1:02:05."""
+    minutes, rest = divmod(round(seconds), 60)
+    if not minutes:
+        return f"{rest} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def say(sentence: str) -> None:
+    """Print one line on stderr; stdout belongs to the picture."""
+    print(f"vidsr: {sentence}", file=sys.stderr, flush=True)
+
+
+def _turn_up_log(wanted: bool) -> None:
+    if wanted:
+        logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s")
+
+
+Verbose = Annotated[
+    bool, typer.Option("--verbose", callback=_turn_up_log, help="Show the log, and the traceback of an error.")
+]
+
+
+def complain(error: Exception, sentence: str = "") -> None:
+    """Say what went wrong in a line; where from too, if the log is turned up."""
+    if logging.getLogger("vidsr").isEnabledFor(logging.INFO):
+        traceback.print_exception(error)
+    say(sentence or str(error))

@@ -1,0 +1,150 @@
+"""`vidsr upscale`: a film, a picture, or a folder of them, made larger."""
+
+import json
+import re
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from fractions import Fraction
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from vidsr.cli.batch import jobs
+from vidsr.cli.progress import Verbose, complain, report, say
+from vidsr.errors import VidsrError
+
+if TYPE_CHECKING:
+    from vidsr.pipeline import Summary
+
+OUTPUT, ENGINE, SAY = "Output", "Engine", "Reports"  # panels of --help
+
+
+def upscale(
+    inputs: Annotated[list[str], typer.Argument(metavar="INPUT", help="Films, pictures or a folder; - is stdin.")],
+    output: Annotated[str, typer.Argument(metavar="OUTPUT", help="File, or folder for several inputs; - is stdout.")],
+    scale: Annotated[int | None, typer.Option(min=2, max=4, help="How much larger.", show_default="2")] = None,
+    height: Annotated[int | None, typer.Option(min=1, help="Lines of the output; the width follows.")] = None,
+    size: Annotated[str | None, typer.Option(metavar="WxH", help="Exact size of the output.")] = None,
+    model: Annotated[
+        str | None,
+        typer.Option("--model", "-m", help="Name, path, bicubic, lanczos or nearest.", show_default="to fit the size"),
+    ] = None,
+    start: Annotated[str | None, typer.Option(metavar="TIME", help="Begin here: seconds or [H:]M:S.")] = None,
+    duration: Annotated[str | None, typer.Option(metavar="TIME", help="Stop after this long.")] = None,
+    container: Annotated[
+        str | None,
+        typer.Option("--format", "-f", help="Container of the output.", show_default="by extension, nut for -"),
+    ] = None,
+    codec: Annotated[
+        str | None, typer.Option(help="Video encoder.", show_default="libx264", rich_help_panel=OUTPUT)
+    ] = None,
+    crf: Annotated[
+        float | None, typer.Option(help="Lower is better.", show_default="20", rich_help_panel=OUTPUT)
+    ] = None,
+    preset: Annotated[
+        str | None, typer.Option(help="The encoder's.", show_default="veryfast", rich_help_panel=OUTPUT)
+    ] = None,
+    encoder_option: Annotated[
+        list[str] | None, typer.Option(metavar="KEY=VALUE", help="Repeat for several.", rich_help_panel=OUTPUT)
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace an existing output.", rich_help_panel=OUTPUT)
+    ] = False,
+    engine: Annotated[str | None, typer.Option(help="Runtime.", show_default="auto", rich_help_panel=ENGINE)] = None,
+    precision: Annotated[
+        str | None, typer.Option(help="f32, bf16 or auto.", show_default="auto", rich_help_panel=ENGINE)
+    ] = None,
+    tile: Annotated[
+        int | None,
+        typer.Option(help="Input pixels.", show_default="above 4 megapixels", rich_help_panel=ENGINE),
+    ] = None,
+    source_quality: Annotated[
+        float | None,
+        typer.Option(help="QP of the input, 0 to 51.", show_default="as decoded", rich_help_panel=ENGINE),
+    ] = None,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Warnings and errors only.", rich_help_panel=SAY)
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="The summary as JSON, on stderr.", rich_help_panel=SAY)
+    ] = False,
+    verbose: Verbose = False,
+) -> None:
+    """Make films and pictures larger; nothing but the picture changes."""
+    from vidsr.pipeline import upscale_video
+
+    if sum(given is not None for given in (scale, height, size)) > 1:
+        raise typer.BadParameter("give one of --scale, --height and --size")
+    width, height = _size(size) if size else (None, height)
+    options = {
+        "scale": scale, "width": width, "height": height, "model": model,
+        "start": _seconds(start, "--start"), "duration": _seconds(duration, "--duration"),
+        "format": container, "codec": codec, "crf": crf, "preset": preset,
+        "encoder_options": _pairs(encoder_option or []) or None,
+        "engine": engine, "precision": precision, "tile": tile, "source_quality": source_quality,
+    }  # fmt: skip
+    given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
+
+    def run(source: str, target: str) -> None:
+        with report(quiet=quiet or as_json) as says:
+            summary = upscale_video(
+                source, target, overwrite=overwrite, progress=says.progress, notice=says.notice, **given
+            )
+        if as_json:
+            print(json.dumps(asdict(summary)), file=sys.stderr, flush=True)
+        elif not quiet:
+            say(_last_line(summary))
+
+    pairs = jobs(inputs, output, container)
+    if pairs[0][1] != output:
+        given.pop("format", None)  # the names say it
+    _run_each(pairs, run)
+
+
+def _run_each(pairs: list[tuple[str, str]], run: Callable[[str, str], None]) -> None:
+    """Run every job; with several, one that fails is reported and the others go on."""
+    failures: list[VidsrError] = []
+    for source, target in pairs:
+        try:
+            run(source, target)
+        except VidsrError as exc:
+            if len(pairs) == 1:
+                raise
+            complain(exc)
+            failures.append(exc)
+    if failures:
+        say(f"{len(failures)} of {len(pairs)} inputs failed")
+        raise typer.Exit(failures[0].exit_code)
+
+
+def _last_line(summary: "Summary") -> str:
+    pictures = f"{summary.frames} frame{'s' * (summary.frames != 1)}"
+    sizes = " to ".join(f"{width}x{height}" for width, height in (summary.input_size, summary.output_size))
+    return f"{pictures} in {summary.seconds:.1f} s, {summary.fps:.1f} fps, {sizes} by {summary.model}"
+
+
+def _size(text: str) -> tuple[int, int]:
+    match = re.fullmatch(r"(\d+)[xX](\d+)", text)
+    if not match or "0" in match.groups():
+        raise typer.BadParameter(f"{text!r} is no size such as 1920x1080", param_hint="--size")
+    return int(match[1]), int(match[2])
+
+
+def _seconds(text: str | None, option: str) -> Fraction | None:
+    """`90`, `1:30` and `0:01:30.0` are the same time."""
+    if text is None:
+        return None
+    if not re.fullmatch(r"(\d+:){0,2}\d+(\.\d*)?", text):
+        raise typer.BadParameter(f"{text!r} is no time such as 90, 1:30 or 0:01:30.5", param_hint=option)
+    seconds = Fraction(0)
+    for part in text.split(":"):
+        seconds = seconds * 60 + Fraction(part.rstrip("."))
+    return seconds
+
+
+def _pairs(options: list[str]) -> dict[str, str]:
+    pairs = dict(option.partition("=")[::2] for option in options)
+    if "" in pairs or not all(pairs.values()):
+        raise typer.BadParameter("give key=value, such as tune=film", param_hint="--encoder-option")
+    return pairs

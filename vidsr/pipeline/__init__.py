@@ -1,0 +1,8 @@
+"""Source, upscaler and sink wired."""
+
+from vidsr.pipeline.film import upscale_video
+from vidsr.pipeline.picture import upscale_image
+from vidsr.pipeline.record import Progress, Summary
+from vidsr.pipeline.stages import prefetch, upscale
+
+__all__ = ["Progress", "Summary", "prefetch", "upscale", "upscale_image", "upscale_video"]

@@ -1,0 +1,202 @@
+"""A film from source to sink."""
+
+import os
+import stat
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from contextlib import closing
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import BinaryIO, TypeVar
+
+from vidsr.engines import Precision
+from vidsr.frames import Frame, VideoInfo
+from vidsr.pipeline.record import Progress, Record, Summary
+from vidsr.pipeline.stages import paced, prefetch, upscale
+from vidsr.upscaling.goal import Plan
+from vidsr.upscaling.resizer import ResizingUpscaler
+from vidsr.upscaling.upscaler import Upscaler, open_upscaler
+from vidsr.video.opening import is_address, title_of
+from vidsr.video.pipes import Stop, is_fifo
+from vidsr.video.sink import Sink, open_sink
+from vidsr.video.source import Source, open_source
+
+T = TypeVar("T")
+
+GRACE_S = 0.7  # what threads get to clean up after a signal; the whole command ends within a second
+QUEUE_BYTES = 48 << 20  # of frames waiting between two threads
+QUEUE_ITEMS = 16
+
+
+def upscale_video(
+    source: str | Path | BinaryIO,
+    target: str | Path | BinaryIO,
+    *,
+    scale: int | None = None,
+    width: int | None = None,
+    height: int | None = None,
+    model: str | Path | None = None,
+    format: str | None = None,
+    codec: str = "libx264",
+    crf: float = 20.0,
+    preset: str = "veryfast",
+    encoder_options: Mapping[str, str] | None = None,
+    overwrite: bool = False,
+    start: Fraction | None = None,
+    duration: Fraction | None = None,
+    tile: int | None = None,
+    engine: str = "auto",
+    precision: Precision = "auto",
+    source_quality: float | None = None,
+    progress: Callable[[Progress], None] | None = None,
+    notice: Callable[[str], None] | None = None,
+) -> Summary:
+    """Enlarge a film or a picture; nothing but the picture changes.
+
+    source, target: a path, a network address, a binary file, or `-` for stdin and stdout. scale, or width and height in
+    pixels: the size wanted, twice as large where nothing is said. model: see `open_upscaler`. format, codec, crf,
+    preset, encoder_options, overwrite: see `open_sink`. start, duration: seconds, of the piece that is wanted.
+    tile, engine, precision: see `open_upscaler`. source_quality: the input's QP, 0 to 51, where the decoder has none.
+    progress: called after every frame; what it raises ends the run. notice: called with a sentence for each thing that
+    cannot be kept as it is. Both are called from other threads.
+    Raises VidsrError, ValueError where the size makes no sense, and BrokenPipeError where the reader of a pipe went
+    away. Unless it returns, there is no target.
+    """
+    stop, record = Stop(), Record(progress, notice)
+    live = _is_pipe(source, 0) or _is_pipe(target, 1)
+
+    def run() -> Summary:
+        with (
+            open_upscaler(
+                model, scale=scale, width=width, height=height, tile=tile,
+                engine=engine, precision=precision, in_flight=1 if live else 2,
+            ) as upscaler,
+            open_source(source, start=start, duration=duration, source_quality=source_quality, stop=stop) as film,
+        ):  # fmt: skip
+            plan = _planned(film, upscaler, record)
+            large = replace(film.info, width=plan.width, height=plan.height)
+            if width and height:
+                large = replace(large, aspect=_aspect(film.info, plan))
+            with open_sink(
+                target, large, source=film, format=format, codec=codec, crf=crf, preset=preset,
+                encoder_options=encoder_options, live=live, overwrite=overwrite, notice=record.tell, stop=stop,
+            ) as sink:  # fmt: skip
+                _pump(film, upscaler, sink, large, record, stop, live=live)
+        return _summary(film, plan, model, title_of(target), record)
+
+    return _supervised(run, stop)
+
+
+def _planned(film: Source, upscaler: Upscaler | ResizingUpscaler, record: Record) -> Plan:
+    """Ask what becomes of the film's pictures, and tell the user what they may not expect."""
+    for sentence in film.notices:
+        record.tell(sentence)
+    info = film.info
+    halvings = (0, 0) if info.gray else info.color.subsampling
+    plan = upscaler.plan(info.width, info.height, halvings)
+    odd = upscaler.plan(info.width, info.height, (0, 0))
+    if (odd.width, odd.height) != (plan.width, plan.height):
+        record.tell(f"{odd.width}x{odd.height} becomes {plan.width}x{plan.height}: this chroma needs even sides")
+    if plan.card is None and isinstance(upscaler, Upscaler):
+        record.tell(f"the input is {info.width}x{info.height} already: it is only resized, no model is needed")
+    return plan
+
+
+def _aspect(info: VideoInfo, plan: Plan) -> Fraction:
+    """The shape of a pixel that keeps the shape of the picture."""
+    shape = info.aspect * Fraction(info.width * plan.height, info.height * plan.width)
+    return shape.limit_denominator(255)
+
+
+def _pump(
+    film: Source,
+    upscaler: Upscaler | ResizingUpscaler,
+    sink: Sink,
+    large: VideoInfo,
+    record: Record,
+    stop: Stop,
+    *,
+    live: bool,
+) -> None:
+    """Move the film through the three threads: decoding, inference, and this one, which encodes."""
+
+    def late(seconds: float) -> None:
+        tell = record.whisper if record.late else record.tell
+        record.late = True
+        tell(f"{seconds:.1f} s behind real time, and nothing is dropped; try a smaller size or a faster model")
+
+    def depth(info: VideoInfo) -> int:
+        return 1 if live else max(2, min(QUEUE_ITEMS, QUEUE_BYTES // _bytes(info)))
+
+    items = prefetch(paced(film, late) if film.live else film, depth=depth(film.info))
+    with closing(prefetch(upscale(items, upscaler), depth=depth(large))) as enlarged:
+        try:
+            for item in enlarged:
+                stop.check()
+                sink.write(item)
+                if isinstance(item, Frame):
+                    record.write(item, film.info)
+            stop.check()  # a reader that was stopped may look like the end of the film
+        except BaseException:
+            stop.set()  # wakes a thread that waits for a pipe, so that closing does not wait for it
+            raise
+
+
+def _bytes(info: VideoInfo) -> int:
+    """Of one frame."""
+    across, down = info.color.subsampling
+    chroma = 0.0 if info.gray else 2 / (1 << across << down)
+    return round(info.width * info.height * (1 + chroma)) * (2 if info.bits > 8 else 1)
+
+
+def _summary(film: Source, plan: Plan, model: str | Path | None, target: str, record: Record) -> Summary:
+    for sentence in film.notices:  # those that came on the way
+        record.tell(sentence)
+    if film.damage:
+        record.tell(f"{film.title} is damaged: {film.damage} parts of it could not be read")
+    seconds = record.seconds
+    return Summary(
+        source=film.title,
+        target=target,
+        model=plan.card.name if plan.card else str(model or "lanczos"),
+        frames=record.frames,
+        seconds=seconds,
+        fps=record.frames / seconds,
+        speed=record.position / seconds,
+        input_size=(film.info.width, film.info.height),
+        output_size=(plan.width, plan.height),
+        notices=tuple(record.notices),
+        damaged=film.damage,
+    )
+
+
+def _supervised(work: Callable[[], T], stop: Stop) -> T:
+    """Do the work in a thread, so that a signal finds this one free to stop it."""
+    outcome: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            outcome.set_result(work())
+        except BaseException as exc:
+            outcome.set_exception(exc)
+
+    thread = threading.Thread(target=run, name="vidsr-encode", daemon=True)
+    thread.start()
+    try:
+        while thread.is_alive():
+            thread.join(0.5)  # Windows hears no signal in a wait without end
+    except BaseException:
+        stop.set()
+        thread.join(GRACE_S)
+        raise
+    stop.close()
+    return outcome.result()
+
+
+def _is_pipe(name: object, descriptor: int) -> bool:
+    """Whether a name stands for a pipe or a network address, where a frame should not wait for the next."""
+    if name == "-":
+        return not stat.S_ISREG(os.fstat(descriptor).st_mode)
+    return is_address(name) or (isinstance(name, str | Path) and is_fifo(Path(name)))

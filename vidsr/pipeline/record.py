@@ -1,0 +1,101 @@
+"""What a run notes down: how far it is, what the user was told, and the summary at the end."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from vidsr.frames import Frame, VideoInfo
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run is."""
+
+    frames: int
+    """Written so far."""
+    total: int | None
+    """Frames in all, as the container says."""
+    seconds: float
+    """Since the run began."""
+    position: float
+    """Seconds of film written."""
+    duration: float | None
+    """Seconds of film in all, as the container says."""
+
+    @property
+    def fps(self) -> float:
+        """Frames written in a second."""
+        return self.frames / self.seconds if self.seconds else 0.0
+
+    @property
+    def speed(self) -> float:
+        """Seconds of film in a second; 1 is real time."""
+        return self.position / self.seconds if self.seconds else 0.0
+
+    @property
+    def left(self) -> float | None:
+        """Seconds still to go; None where the length is not known."""
+        if self.duration is None or not self.position:
+            return None
+        return max(self.duration / self.position - 1, 0.0) * self.seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a run did."""
+
+    source: str
+    target: str
+    model: str
+    frames: int
+    seconds: float
+    fps: float
+    speed: float
+    """Seconds of film in a second; 1 is real time."""
+    input_size: tuple[int, int]
+    """Width, height."""
+    output_size: tuple[int, int]
+    notices: tuple[str, ...]
+    """What the user was told: what could not be kept as it was."""
+    damaged: int
+    """Packets and pictures of the input that could not be read."""
+
+
+class Record:
+    """The notes of one run; `write` is called by one thread, `tell` by any."""
+
+    def __init__(self, progress: Callable[[Progress], None] | None, notice: Callable[[str], None] | None) -> None:
+        self.notices: list[str] = []
+        self.frames = 0
+        self.late = False
+        self.position = 0.0
+        self._progress, self._notice = progress, notice
+        self._began = time.monotonic()
+        self._origin: float | None = None
+
+    @property
+    def seconds(self) -> float:
+        """Since the run began."""
+        return time.monotonic() - self._began
+
+    def tell(self, sentence: str) -> None:
+        """Tell the user something, and keep it for the summary; each sentence once."""
+        if sentence not in self.notices:
+            self.notices.append(sentence)
+            self.whisper(sentence)
+
+    def whisper(self, sentence: str) -> None:
+        """Tell the user something that the summary need not repeat."""
+        if self._notice is not None:
+            self._notice(sentence)
+
+    def write(self, frame: Frame, info: VideoInfo) -> None:
+        """Count a frame that was written."""
+        start = float(frame.pts * frame.time_base)
+        if self._origin is None:
+            self._origin = start
+        self.frames += 1
+        self.position = start - self._origin + float(frame.duration * frame.time_base)
+        if self._progress is not None:
+            length = None if info.duration is None else float(info.duration)
+            self._progress(Progress(self.frames, info.frames, self.seconds, self.position, length))

@@ -1,0 +1,138 @@
+"""The stages between a source and a sink, each an iterator over the one before: prefetch, upscale, paced."""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from queue import SimpleQueue
+from typing import Protocol, TypeVar
+
+from vidsr.frames import Carried, Frame
+
+T = TypeVar("T")
+Item = Frame | Carried
+
+LATE_S = 1.0  # a live run this far behind says so
+LATE_AGAIN_S = 30.0  # and not again for so long
+
+
+class PendingFrame(Protocol):
+    """A frame under way."""
+
+    def result(self) -> Frame:
+        """Wait for the larger frame."""
+
+
+class EnlargesFrames(Protocol):
+    """What `upscale` needs of an upscaler."""
+
+    in_flight: int
+
+    def submit(self, frame: Frame) -> PendingFrame:
+        """Start on one frame and return at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """The last thing a prefetching thread has to say."""
+
+    error: BaseException | None
+
+
+def prefetch(items: Iterable[T], *, depth: int) -> Generator[T, None, None]:
+    """Run an iterable in a thread of its own, at most `depth` items ahead of whoever asks.
+
+    The thread starts when the first item is asked for. An error of `items` is raised here, after the items before it.
+    Closing the iterator drops what is ahead, closes `items` if it is a generator, and waits for the thread.
+    """
+    room = threading.Semaphore(depth)
+    ahead: SimpleQueue[T | _End] = SimpleQueue()
+    left = threading.Event()
+
+    def work() -> None:
+        error = None
+        try:
+            with _closing(items) as iterator:
+                for item in iterator:
+                    room.acquire()
+                    if left.is_set():
+                        break
+                    ahead.put(item)
+        except BaseException as exc:
+            error = exc
+        ahead.put(_End(error))
+
+    thread = threading.Thread(target=work, name="vidsr-prefetch", daemon=True)
+    thread.start()
+    try:
+        while not isinstance(item := ahead.get(), _End):
+            room.release()
+            yield item
+        if item.error is not None:
+            raise item.error
+    finally:
+        left.set()
+        room.release()  # the thread may be waiting for room
+        thread.join()
+
+
+def upscale(stream: Iterable[Item], upscaler: EnlargesFrames) -> Generator[Item, None, None]:
+    """Enlarge the frames of a stream and let everything else through, in order.
+
+    At most `upscaler.in_flight` frames are held back: 2 or more for files; 1 for live streams, so that a frame never
+    waits for the next one. Carried packets wait behind the frames they followed.
+    Closing the iterator drops what is held back, and closes `stream` if it is a generator.
+    """
+    held: deque[PendingFrame | Carried] = deque()
+    under_way = 0
+    with _closing(stream) as items:
+        for item in items:
+            if isinstance(item, Carried):
+                held.append(item)
+            else:
+                held.append(upscaler.submit(item))
+                under_way += 1
+            while held and (under_way == upscaler.in_flight or isinstance(held[0], Carried)):
+                head = held.popleft()
+                under_way -= not isinstance(head, Carried)
+                yield head if isinstance(head, Carried) else head.result()
+        while held:
+            head = held.popleft()
+            yield head if isinstance(head, Carried) else head.result()
+
+
+def paced(stream: Iterable[Item], late: Callable[[float], None]) -> Generator[Item, None, None]:
+    """Let a live stream through, and tell how many seconds those who take it are behind it.
+
+    Time spent waiting for the stream itself, beyond the time it lasts, does not count: it may pause.
+    late: called once `LATE_S` is passed, then at most every `LATE_AGAIN_S`.
+    """
+    behind, told, last = 0.0, -LATE_AGAIN_S, None
+    with _closing(stream) as items:
+        asked = time.monotonic()
+        for item in items:
+            came = time.monotonic()
+            yield item
+            taken = time.monotonic()
+            lasts = 0.0
+            if isinstance(item, Frame):
+                now = float(item.pts * item.time_base)
+                lasts, last = (now - last if last is not None else 0.0), now
+            behind = max(behind + (taken - came) + min(came - asked, lasts) - lasts, 0.0)
+            if behind > LATE_S and taken - told > LATE_AGAIN_S:
+                late(behind)
+                told = taken
+            asked = taken
+
+
+@contextmanager
+def _closing(items: Iterable[T]) -> Iterator[Iterator[T]]:
+    """Iterate, and close what was iterated where it is a generator."""
+    iterator = iter(items)
+    try:
+        yield iterator
+    finally:
+        if isinstance(iterator, Generator):
+            iterator.close()
