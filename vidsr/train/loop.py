@@ -169,7 +169,7 @@ def _fresh(recipe: Recipe, device: str) -> State:
         arrays, _, _ = read_weights(Path(recipe.start))
         ours = net.state_dict()
         fitting = {k: torch.from_numpy(v) for k, v in arrays.items() if k in ours and ours[k].shape == v.shape}
-        if not fitting:
+        if not any(tensor.ndim > 1 for tensor in fitting.values()):
             raise RecipeError(f"start = {recipe.start}: not one layer of it fits this network")
         net.load_state_dict(fitting, strict=False)
     net = cast(Any, net.to(device)).to(memory_format=torch.channels_last)  # an overload its annotation lacks

@@ -1,0 +1,87 @@
+import json
+
+import numpy as np
+import onnx
+import pytest
+
+torch = pytest.importorskip("torch", reason="exporting needs vidsr[train]")
+
+from vidsr import nets
+from vidsr.card import QUANTISER, ModelCard, read_card
+from vidsr.errors import CardMismatch, NotAModel, ParityFailed
+from vidsr.export import to_onnx
+from vidsr.export.parity import check_parity
+from vidsr.export.to_onnx import export
+from vidsr.nets.reparam import fold
+from vidsr.runs import write_weights
+
+SPEC = {"kind": "compact", "scale": 2, "width": 8, "depth": 2, "head_size": 5}
+
+
+@pytest.fixture
+def weights(tmp_path):
+    torch.manual_seed(0)
+    return written(tmp_path, nets.build(SPEC), SPEC)
+
+
+def written(folder, net, spec):
+    path = folder / "w.safetensors"
+    arrays = {name: tensor.numpy() for name, tensor in net.state_dict().items()}
+    card = ModelCard(name="mine", scale=spec["scale"], channels=1, reach=0, quantiser=True)
+    write_weights(path, arrays, card, json.dumps({"net": spec}))
+    return path
+
+
+def test_the_file_is_plain_one_picture_in_one_out_of_any_size(weights, tmp_path):
+    path = export(weights, tmp_path / "mine.onnx")
+    graph = onnx.load(path).graph
+    assert [port.name for port in graph.input] == ["luma"]
+    assert len(graph.output) == 1
+    dims = graph.input[0].type.tensor_type.shape.dim
+    assert [dim.dim_value or dim.dim_param for dim in dims] == ["n", 1, "height", "width"]
+    assert QUANTISER in [tensor.name for tensor in graph.initializer]
+
+
+def test_the_card_says_what_was_measured(weights, tmp_path):
+    card = read_card(export(weights, tmp_path / "mine.onnx", name="better", licence="CC0"))
+    assert (card.name, card.licence, card.reach) == ("better", "CC0", 2 + 2 + 1)
+    assert card.macs == 25 * 8 + 2 * 9 * 64 + 9 * 8 * 4
+    assert card.parameters > 0
+
+
+def test_by_default_it_goes_to_the_export_folder(weights, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert str(export(weights)) == "export/mine.onnx"
+    assert (tmp_path / "export" / "mine.onnx").exists()
+
+
+def test_a_file_that_computes_something_else_is_not_left_on_disk(weights, tmp_path, monkeypatch):
+    truly = to_onnx.to_onnx
+
+    def spoilt(net, card):
+        model = truly(net, card)
+        tail = next(t for t in model.graph.initializer if t.name == "tail.bias")
+        tail.CopyFrom(onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(tail) + np.float32(0.01), tail.name))
+        return model
+
+    monkeypatch.setattr(to_onnx, "to_onnx", spoilt)
+    with pytest.raises(ParityFailed, match=r"differs from PyTorch by 0\.01"):
+        export(weights, tmp_path / "mine.onnx")
+    assert not (tmp_path / "mine.onnx").exists()
+
+
+@pytest.mark.parametrize("spec", [SPEC, {**SPEC, "scale": 3, "quantiser": False}])
+def test_file_and_network_agree_on_odd_sizes_to_a_rounding(spec):
+    torch.manual_seed(1)
+    net = fold(nets.build(spec)).eval()
+    card = ModelCard("a", spec["scale"], 1, 5, quantiser=spec.get("quantiser", True))
+    assert check_parity(to_onnx.to_onnx(net, card), net, card) < 1e-5
+
+
+def test_weights_of_another_network_are_refused(tmp_path):
+    path = written(tmp_path, nets.build(SPEC), {**SPEC, "depth": 3})
+    with pytest.raises(CardMismatch, match="do not fit the network"):
+        export(path, tmp_path / "mine.onnx")
+    with pytest.raises(NotAModel, match="is no safetensors file"):
+        (tmp_path / "text.safetensors").write_text("no")
+        export(tmp_path / "text.safetensors")

@@ -1,0 +1,119 @@
+import json
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="training needs vidsr[train]")
+
+from tests.data.pictures import draw_photo
+from vidsr.errors import CheckpointError, Diverged, RecipeError
+from vidsr.runs import Run, read_log, read_weights
+from vidsr.train.config import parse_recipe
+from vidsr.train.loop import learning_rate, train
+
+STEPS = 200
+
+
+def recipe(**pixel):
+    return parse_recipe(
+        {
+            "name": "tiny",
+            "net": {"scale": 2, "width": 4, "depth": 1},
+            "data": {"patches": 320, "side": 16},
+            "degradation": {"av1": 0.0},
+            "pixel": {"steps": STEPS, "batch": 4, "warmup": 20, "validate_every": 100, "fft": 0.05, **pixel},
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("photos")
+    for i in range(2):
+        draw_photo(folder / f"{i}.png", seed=i)
+    return folder
+
+
+def run(photos, folder, **options):
+    return train(options.pop("recipe", recipe()), [photos], folder, stores=photos.parent / "stores", **options)
+
+
+def losses(done: Run):
+    return {entry["step"]: entry["loss"] for entry in read_log(done) if "loss" in entry}
+
+
+@pytest.fixture(scope="module")
+def whole(photos, tmp_path_factory):
+    return run(photos, tmp_path_factory.mktemp("runs") / "whole", validation=photos)
+
+
+class Stopped(Exception):
+    """As a power cut would."""
+
+
+def test_a_resumed_run_has_the_losses_and_the_weights_of_an_uninterrupted_one(photos, whole, tmp_path):
+    def stop(line):
+        if line["step"] == STEPS and "loss" in line:
+            raise Stopped
+
+    folder = tmp_path / "run"
+    with pytest.raises(Stopped):
+        run(photos, folder, validation=photos, report=stop)
+    resumed = run(photos, folder, validation=photos)
+    assert losses(resumed) == losses(whole)
+    ours, theirs = (torch.load(r.checkpoint, weights_only=True) for r in (resumed, whole))
+    assert ours["step"] == theirs["step"] == STEPS
+    for name, tensor in theirs["average"].items():
+        assert torch.equal(ours["average"][name], tensor)
+
+
+def test_training_beats_where_it_started_and_validates_beside_bicubic(whole):
+    validations = [entry for entry in read_log(whole) if "psnr_clean" in entry]
+    assert [entry["step"] for entry in validations] == [100, 200]
+    assert validations[-1]["psnr_clean"] > 20
+    assert {"ssim_clean", "bicubic_psnr_clean", "psnr_coded", "bicubic_ssim_coded"} <= validations[-1].keys()
+
+
+def test_the_best_weights_carry_card_and_recipe(whole):
+    _, card, text = read_weights(whole.folder)
+    assert (card.name, card.scale, card.channels, card.reach) == ("tiny", 2, 1, 3)
+    assert json.loads(text) == json.loads(whole.recipe.read_text()) == json.loads(recipe().to_json())
+
+
+def test_another_recipe_does_not_touch_the_run(photos, whole):
+    before = whole.checkpoint.read_bytes()
+    with pytest.raises(CheckpointError, match="holds a run of another recipe"):
+        run(photos, whole.folder, recipe=recipe(rate=0.5))
+    assert whole.checkpoint.read_bytes() == before
+
+
+def test_a_damaged_checkpoint_gets_a_sentence(photos, tmp_path):
+    (tmp_path / "checkpoint.pt").write_bytes(b"torn")
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        run(photos, tmp_path)
+
+
+def test_a_loss_that_is_no_number_stops_and_keeps_the_checkpoint(photos, tmp_path):
+    with pytest.raises(Diverged, match=r"lower pixel\.rate below 1e\+30"):
+        run(photos, tmp_path / "wild", recipe=recipe(rate=1e30, warmup=1, clip=1e30))
+    assert not Run(tmp_path / "wild").weights.exists()
+
+
+def test_weights_of_another_run_can_be_the_start(photos, whole, tmp_path):
+    text = json.loads(recipe(steps=1, validate_every=1, warmup=0, rate=1e-12).to_json())
+    run(photos, tmp_path / "next", recipe=parse_recipe({**text, "start": str(whole.weights)}))
+    ours, theirs = read_weights(tmp_path / "next")[0], read_weights(whole.folder)[0]
+    assert all(abs(ours[name] - theirs[name]).max() < 1e-6 for name in theirs)
+
+
+def test_a_start_that_fits_nowhere_is_refused(photos, whole, tmp_path):
+    text = json.loads(recipe().to_json())
+    other = parse_recipe({**text, "net": {"scale": 3, "width": 8, "quantiser": False}, "start": str(whole.weights)})
+    with pytest.raises(RecipeError, match="not one layer of it fits"):
+        run(photos, tmp_path / "other", recipe=other)
+
+
+def test_the_rate_warms_up_and_falls_to_a_thousandth():
+    plan = recipe(rate=1.0)
+    assert learning_rate(plan, 0) == pytest.approx(1 / 20)
+    assert learning_rate(plan, 20) == pytest.approx(1.0)
+    assert learning_rate(plan, STEPS) == pytest.approx(0.001)
