@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import onnx
 from onnx import numpy_helper
 
 from vidsr.card import QUANTISER, ModelCard, read_card
@@ -15,7 +14,7 @@ from vidsr.frames import Frame, Plane
 from vidsr.upscaling.edges import attach, shuffle
 from vidsr.upscaling.goal import halvings
 from vidsr.upscaling.probe import probe
-from vidsr.upscaling.surgery import PLANES_IN, PLANES_OUT, UNSHUFFLED
+from vidsr.upscaling.surgery import PLANES_IN, PLANES_OUT, UNSHUFFLED, load
 from vidsr.upscaling.tiles import Span, equal_tile, seams
 
 LARGEST = 4_000_000  # input pixels that are computed at once where nothing is said
@@ -27,7 +26,7 @@ class Network:
 
     def __init__(self, path: Path) -> None:
         self.card: ModelCard = read_card(path) or probe(path)
-        self.model = onnx.load(path)
+        self.model = load(path)
         stored = next((each for each in self.model.graph.initializer if each.name == QUANTISER), None)
         self.quantiser = None if stored is None else numpy_helper.to_array(stored).astype(np.float32)
 
@@ -77,12 +76,10 @@ class Lane:
             color=frame.color,
             gray=len(frame.planes) == 1,
         )
-        # In bf16 the way from 10-bit codes to R'G'B' and back is off by up to 6 levels.
-        exact = card.channels == 3 and frame.bits > 8 and options.precision == "auto"
         self._engine = open_engine(
             graph,
             engine=options.engine,
-            precision="f32" if exact else options.precision,
+            precision=_precision(network, frame.bits, options.precision),
             in_flight=options.in_flight * len(self._tiles),
             threads=options.threads,
         )
@@ -144,6 +141,14 @@ def _kept(span: Span, scale: int, halving: int = 0, *, start: int = 0) -> slice:
 def _kept_of(span: Span, scale: int, halving: int = 0) -> slice:
     """The same, counted in the tile."""
     return _kept(span, scale, halving, start=span.start)
+
+
+def _precision(network: Network, bits: int, asked: Precision) -> Precision:
+    """f32 where bf16 would spoil 10 bits: on the way to R'G'B' and back (up to 8 levels), and where a network enlarges
+    its input by an operator of its own (4 levels). What luma networks add to is else kept in f32 by OpenVINO.
+    """
+    resizes = any(node.op_type in ("Resize", "Upsample") for node in network.model.graph.node)
+    return "f32" if asked == "auto" and bits > 8 and (network.card.channels == 3 or resizes) else asked
 
 
 def _tile_size(network: Network, height: int, width: int, tile: int | None) -> tuple[int, int]:

@@ -1,9 +1,11 @@
 """Adding operators before and after a network in an ONNX graph."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
+from google.protobuf.message import DecodeError
 from onnx import NodeProto, TensorProto, helper, numpy_helper, version_converter
 
 from vidsr.card import QUANTISER
@@ -28,14 +30,8 @@ class Surgery:
         self._model = onnx.ModelProto()
         self._model.CopyFrom(model)
         graph = self._model.graph
-        stored = {tensor.name for tensor in graph.initializer}
-        inputs = [port for port in graph.input if port.name not in stored]
-        if len(inputs) != 1 or len(graph.output) != 1:
-            found = f"{len(inputs)} inputs and {len(graph.output)} outputs"
-            raise NotAModel(
-                f"{graph.name or 'the network'} has {found}; vidsr runs networks with one picture in and out"
-            )
-        self._input, self._output = inputs[0], graph.output[0].name
+        picture, self._output = picture_ports(self._model)
+        self._input = picture.name, picture.type.tensor_type.elem_type
         self._body = list(graph.node)
         self._before: list[NodeProto] = []
         self._after: list[NodeProto] = []
@@ -58,20 +54,20 @@ class Surgery:
         self._model.graph.initializer.append(numpy_helper.from_array(np.asarray(value, dtype), name))
         return name
 
-    def add(self, operator: str, *inputs: str, **attributes: Any) -> str:
+    def add(self, operator: str, *inputs: str, out: str = "", **attributes: Any) -> str:
         """Add an operator, before the network until it is fed, then after it; gives the name of its output."""
         nodes = self._after if self._fed else self._before
-        name = f"edge.{operator}.{'after' if self._fed else 'before'}.{len(nodes)}"
-        nodes.append(helper.make_node(operator, list(inputs), [name], name, **attributes))
-        return name
+        out = out or f"edge.{operator}.{'after' if self._fed else 'before'}.{len(nodes)}"
+        nodes.append(helper.make_node(operator, list(inputs), [out], out, **attributes))
+        return out
 
     def feed(self, picture: str) -> None:
         """Give the network its float picture."""
-        kind = self._input.type.tensor_type.elem_type
+        name, kind = self._input
         if kind not in FLOATS:
-            name = TensorProto.DataType.Name(kind).lower()
-            raise NotAModel(f"{self._input.name} takes {name}; vidsr runs networks that take float pictures in [0, 1]")
-        self._before.append(helper.make_node("Cast", [picture], [self._input.name], to=kind))
+            found = TensorProto.DataType.Name(kind).lower()
+            raise NotAModel(f"the network takes {found}; vidsr runs networks that take float pictures in [0, 1]")
+        self._before.append(helper.make_node("Cast", [picture], [name], to=kind))
         self._fed = True
 
     def picture(self) -> str:
@@ -90,16 +86,37 @@ class Surgery:
     def plane_out(self, name: str, codes: str, bits: int, *, lines_last: bool = False) -> None:
         """Clamp codes to what the depth holds, round them, and make them an output."""
         clamped = self.add("Clip", codes, self.constant(0), self.constant((1 << bits) - 1))
-        whole = self.add("Cast", self.add("Round", clamped), to=_codes(bits))
+        whole = self.add("Round", clamped)
         if lines_last:
-            whole = self.add("Transpose", whole, perm=[0, 2, 3, 1])
-        self._after.append(helper.make_node("Identity", [whole], [name]))
+            self.add("Transpose", self.add("Cast", whole, to=_codes(bits)), out=name, perm=[0, 2, 3, 1])
+        else:
+            self.add("Cast", whole, out=name, to=_codes(bits))
         self._model.graph.output.append(helper.make_tensor_value_info(name, _codes(bits), None))
 
     def done(self) -> bytes:
         """Sew up."""
         self._model.graph.node.extend([*self._before, *self._body, *self._after])
         return bytes(self._model.SerializeToString())
+
+
+def load(path: Path) -> onnx.ModelProto:
+    """Read a model file. Raises NotAModel."""
+    try:
+        return onnx.load(path)
+    except DecodeError as exc:
+        raise NotAModel(f"{path} is no ONNX file; give an .onnx file, or a name that `vidsr models` lists") from exc
+    except (onnx.checker.ValidationError, FileNotFoundError) as exc:
+        raise NotAModel(f"{path} keeps its weights in another file that is not there; put it beside it") from exc
+
+
+def picture_ports(model: onnx.ModelProto) -> tuple[onnx.ValueInfoProto, str]:
+    """The picture a network takes, and the name of the one it gives. Raises NotAModel where there are more."""
+    stored = {tensor.name for tensor in model.graph.initializer}
+    inputs = [port for port in model.graph.input if port.name not in stored]
+    if len(inputs) != 1 or len(model.graph.output) != 1:
+        found = f"{len(inputs)} inputs and {len(model.graph.output)} outputs"
+        raise NotAModel(f"the network has {found}; vidsr runs networks with one picture in and one out")
+    return inputs[0], model.graph.output[0].name
 
 
 def _codes(bits: int) -> int:
