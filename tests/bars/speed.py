@@ -18,7 +18,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from vidsr import ColorSpec, Frame, open_upscaler
 
-CASES = [("live-x4", 4, 480, 270), ("live-x2", 2, 640, 360), ("live-x3", 3, 640, 360)]
+SHELF = ["live-x4", "live-x2", "live-x3"]
+SIZES = {4: (480, 270), 2: (640, 360), 3: (640, 360)}  # of the input, by scale
 WARM_UP = 5
 
 
@@ -56,19 +57,15 @@ def main() -> None:
     options = parser(__doc__)
     options.add_argument("--runs", type=int, default=50)
     options.add_argument("--precision", default="bf16")
-    options.add_argument("--model", action="append", help="a path in place of the shelf's live-xN, or beside it")
+    options.add_argument("--model", action="append", help="a name or a path; default: the shelf's live networks")
     given = options.parse_args()
     rows = []
     with tempfile.TemporaryDirectory() as folder:
-        for name, scale, width, height in CASES:
-            models = {"reference": reference(scale, Path(folder) / f"reference{scale}.onnx"), name: name}
-            rows += measure(models, width, height, given.runs, given.precision)
-        for path in given.model or []:
-            with open_upscaler(path) as upscaler:
+        for name in given.model or SHELF:
+            with open_upscaler(name) as upscaler:
                 scale = upscaler.output_size(480, 270)[0] // 480
-            width, height = (480, 270) if scale == 4 else (640, 360)
-            models = {"reference": reference(scale, Path(folder) / f"reference{scale}.onnx"), path: path}
-            rows += measure(models, width, height, given.runs, given.precision)
+            models = {"reference": reference(scale, Path(folder) / f"reference{scale}.onnx"), Path(name).stem: name}
+            rows += measure(models, *SIZES.get(scale, (640, 360)), given.runs, given.precision)
     table(["network", "input", "median ms", "least ms", "of the reference", "bar"], rows)
 
 

@@ -118,8 +118,7 @@ def _print_rows(rows: "Sequence[Row]") -> None:
         crf = [f"{row.crf:g}"] if row.crf is not None else []
         other = f"{row.ssim:.4f}" if row.ssim is not None else f"{row.kbit:.0f}"
         table.add_row(row.material, f"x{row.scale}", row.method, *crf, f"{row.psnr:.2f}", other, f"{row.gain:+.2f}")
-    console = Console()
-    console.print(table, no_wrap=True, width=max(console.width, 120))
+    Console(width=max(Console().width, 120)).print(table)  # wide enough that no figure is cut where it is piped
 
 
 @contextmanager
