@@ -59,8 +59,10 @@ class Muxer:
         if self.name in ("matroska", "webm"):
             # Sound begins a little before 0 where its encoder needs a run-up; a shift would move the picture.
             options["avoid_negative_ts"] = "disabled"
-        if self.name in ("mp4", "mov") and free_tags:
-            options["movflags"] = "+use_metadata_tags"
+        if self.name in ("mp4", "mov"):
+            options["movie_timescale"] = "90000"  # where a track begins is said in these; by default in milliseconds
+            if free_tags:
+                options["movflags"] = "+use_metadata_tags"
         if self.name == "yuv4mpegpipe":
             options["strict"] = "-1"  # 10 bits are an extension of the format
         if live:

@@ -175,7 +175,7 @@ def nearest_layout(layout: av.VideoFormat) -> str:
     """The name of the layout a Frame can hold that loses least of a YUV or gray format."""
     across, down = layout.chroma_width(64) < 64, layout.chroma_height(64) < 64
     subsampling = (1, 1) if across and down else (1, 0) if across else (0, 0)
-    gray = not any(component.is_chroma for component in layout.components)
+    gray = len(layout.components) < 3
     return layout_name(10 if layout.components[0].bits > 8 else 8, subsampling, gray=gray)
 
 

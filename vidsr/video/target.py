@@ -13,6 +13,14 @@ from vidsr.video.pipes import PipeEnd, SeekableWriter, Stop, Writer, is_fifo, op
 
 _FULL = (errno.ENOSPC, errno.EDQUOT) if hasattr(errno, "EDQUOT") else (errno.ENOSPC,)
 
+_parts: set[Path] = set()  # temporary files of this process
+
+
+def discard_parts() -> None:
+    """Remove every temporary file there still is: for a process that must end while a thread is busy."""
+    for part in list(_parts):
+        part.unlink(missing_ok=True)
+
 
 class Target:
     """A destination that is opened once, then either committed or discarded."""
@@ -56,6 +64,7 @@ class FileTarget(Target):
             fd = os.open(self._part, os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, "O_BINARY", 0), 0o666)
         except OSError as exc:
             raise self._no_folder(exc) from exc
+        _parts.add(self._part)
         self._raw = os.fdopen(fd, "r+b", buffering=0)
         self.file = SeekableWriter(self._raw)
 
@@ -69,6 +78,7 @@ class FileTarget(Target):
             if self._path.exists():
                 self._part.chmod(stat.S_IMODE(self._path.stat().st_mode))
             self._part.replace(self._path)
+            _parts.discard(self._part)
         except OSError as exc:
             self.discard()
             raise self.explain(exc) from exc
@@ -78,6 +88,7 @@ class FileTarget(Target):
         """Remove the temporary file."""
         self._raw.close()
         self._part.unlink(missing_ok=True)
+        _parts.discard(self._part)
 
     def _check(self) -> None:
         if self._path.is_dir():

@@ -1,0 +1,189 @@
+"""Films made by the tests, and what a test asks of one."""
+
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+from vidsr.frames import Frame, VideoInfo
+from vidsr.video.carry import film_tags
+from vidsr.video.demux import rational
+from vidsr.video.picture import Resizer
+from vidsr.video.sink import open_sink
+from vidsr.video.source import open_source
+
+ATTACHED = av.stream.Disposition.attached_pic
+
+
+def drawing(width: int, height: int, index: int = 0) -> NDArray[np.uint8]:
+    """A picture with soft and hard edges that moves with `index`: (height, width, 3) uint8."""
+    y, x = np.mgrid[:height, :width]
+    red = 128 + 90 * np.sin((x + 3 * index) / 9)
+    green = 128 + 90 * np.cos((y - 2 * index) / 7)
+    blue = np.where((x // 16 + y // 16 + index) % 2, 200, 60)
+    return np.stack([red, green, blue], axis=2).astype(np.uint8)
+
+
+def make_film(
+    path: Path,
+    *,
+    size: tuple[int, int] = (64, 48),
+    pts: Sequence[int] = tuple(range(12)),
+    time_base: Fraction = Fraction(1, 25),
+    codec: str = "libx264",
+    pixel_format: str = "yuv420p",
+    sound: str | None = None,
+    format: str | None = None,
+    options: dict[str, str] | None = None,
+    last: int = 1,
+    decorate: Callable[[Any, Any], None] = lambda container, stream: None,
+) -> Path:
+    """Write a film of one drawing a time stamp, with a tone where `sound` names an audio codec."""
+    with av.open(str(path), "w", format=format, container_options=options or {}) as out:
+        film = out.add_stream(codec, rate=Fraction(1) / time_base)
+        film.width, film.height, film.pix_fmt = *size, pixel_format
+        film.codec_context.time_base = film.time_base = time_base
+        film.codec_context.flags |= av.codec.context.Flags.frame_duration
+        film.codec_context.max_b_frames = 0
+        tone = out.add_stream(sound, rate=48000) if sound else None
+        decorate(out, film)
+        for index, time in enumerate(pts):
+            frame = av.VideoFrame.from_ndarray(drawing(*size, index), format="rgb24").reformat(format=pixel_format)
+            following = pts[index + 1] if index + 1 < len(pts) else time + last
+            frame.pts, frame.time_base, frame.duration = time, time_base, following - time
+            out.mux(film.encode(frame))
+        out.mux(film.encode(None))
+        if tone is not None:
+            seconds = float((pts[-1] + last) * time_base)
+            for packet in _tone(tone, seconds):
+                out.mux(packet)
+    return path
+
+
+def _tone(stream: Any, seconds: float) -> Iterable[Any]:
+    size, rate = 1024, 48000
+    layout = stream.codec_context.format.name
+    for start in range(0, int(seconds * rate), size):
+        wave = np.sin(np.arange(start, start + size) * 2 * np.pi * 440 / rate).astype(np.float32)
+        frame = av.AudioFrame.from_ndarray(np.stack([wave, wave]), format="fltp", layout="stereo")
+        frame.sample_rate, frame.pts, frame.time_base = rate, start, Fraction(1, rate)
+        resampled = av.AudioResampler(format=layout, layout="stereo", rate=rate).resample(frame)
+        for part in resampled:
+            part.pts, part.time_base = start, Fraction(1, rate)
+            yield from stream.encode(part)
+    yield from stream.encode(None)
+
+
+def enlarge(
+    source: Any, target: Any, *, factor: int = 2, kernel: Any = "bicubic", start: Any = None, duration: Any = None, **options: Any
+) -> list[str]:
+    """Send a film through source, swscale and sink; the sentences that were told."""
+    told: list[str] = []
+    with open_source(source, start=start, duration=duration, format=options.pop("input_format", None)) as film:
+        told += film.notices
+        info = replace(film.info, width=film.info.width * factor, height=film.info.height * factor)
+        resizer = Resizer(kernel)
+        with open_sink(target, info, source=film, notice=told.append, **options) as sink:
+            for item in film:
+                sink.write(resizer.resize(item, item.width * factor, item.height * factor) if isinstance(item, Frame) else item)
+    return told
+
+
+@dataclass
+class Facts:
+    """What must stay the same in a film."""
+
+    times: list[Fraction] = field(default_factory=list)
+    """Seconds at which each frame is shown."""
+    durations: list[Fraction] = field(default_factory=list)
+    tick: Fraction = Fraction(0)
+    sound: dict[int, str] = field(default_factory=dict)
+    """Digest of the payload of each audio stream, in order."""
+    sound_starts: list[Fraction] = field(default_factory=list)
+    sound_tick: Fraction = Fraction(0)
+    chapters: list[tuple[Fraction, Fraction, str]] = field(default_factory=list)
+    tags: dict[str, str] = field(default_factory=dict)
+    languages: list[str] = field(default_factory=list)
+    kinds: list[str] = field(default_factory=list)
+    size: tuple[int, int] = (0, 0)
+    aspect: Fraction = Fraction(1)
+
+
+def facts_of(path: Path | str) -> Facts:
+    """Read a film the slow way, with nothing of ours but the rule for frames without a time stamp."""
+    facts = Facts()
+    digests: dict[int, Any] = {}
+    with av.open(f"file:{path}") as film:
+        video = next(s for s in film.streams.video if not s.disposition & ATTACHED)
+        video.codec_context.thread_type = "SLICE"
+        facts.tick = rational(video.time_base) or Fraction(1, 90000)
+        step = 1 / (rational(video.guessed_rate) or Fraction(25)) / facts.tick
+        sounds = [s for s in film.streams if s.type == "audio"]
+        starts: dict[int, Fraction] = {}
+        for packet in film.demux():
+            stream = packet.stream
+            if stream.index == video.index:
+                try:
+                    frames = packet.decode()
+                except (av.error.FFmpegError, EOFError):
+                    continue
+                for frame in frames:
+                    expected = facts.times[-1] / facts.tick + step if facts.times else 0
+                    facts.times.append((frame.pts if frame.pts is not None else expected) * facts.tick)
+                    facts.durations.append((frame.duration or 0) * facts.tick)
+                    facts.size = frame.width, frame.height
+            elif packet.size and stream.type == "audio":
+                digests.setdefault(stream.index, hashlib.md5()).update(_without_adts(bytes(packet), stream))
+                if packet.pts is not None:
+                    facts.sound_tick = rational(packet.time_base) or facts.sound_tick
+                    starts.setdefault(stream.index, packet.pts * facts.sound_tick)
+        facts.sound = {i: digests[s.index].hexdigest() for i, s in enumerate(sounds) if s.index in digests}
+        facts.sound_starts = [starts[s.index] for s in sounds if s.index in starts]
+        for chapter in film.chapters():
+            tick = rational(chapter["time_base"]) or Fraction(1)
+            facts.chapters.append((chapter["start"] * tick, chapter["end"] * tick, chapter["metadata"].get("title", "")))
+        facts.tags = {key.lower(): value for key, value in film_tags(film.metadata).items()}
+        facts.languages = [s.metadata.get("language", "und") for s in sounds]
+        facts.kinds = [s.type for s in film.streams]
+        facts.aspect = rational(video.codec_context.sample_aspect_ratio) or Fraction(1)
+    return facts
+
+
+def _without_adts(payload: bytes, stream: Any) -> bytes:
+    # 0xFFF opens an ADTS header of 7 bytes, or 9 with a checksum.
+    if stream.codec_context.name == "aac" and payload[:1] == b"\xff" and payload[1] & 0xF0 == 0xF0:
+        return payload[7 if payload[1] & 1 else 9 :]
+    return payload
+
+
+def info_of(frame: Frame, **changes: Any) -> VideoInfo:
+    """The description of a film of such frames."""
+    info = VideoInfo(
+        frame.width, frame.height, frame.bits, frame.color, frame.time_base, Fraction(25), None, None,
+        gray=len(frame.planes) == 1,
+    )  # fmt: skip
+    return replace(info, **changes)
+
+
+def frame_from(
+    size: tuple[int, int] = (64, 48), *, pixel_format: str = "yuv420p", index: int = 0, pts: int = 0, **color: Any
+) -> Frame:
+    """A frame that no decoder made."""
+    from vidsr.video.picture import frame_of
+
+    picture = av.VideoFrame.from_ndarray(drawing(*size, index), format="rgb24").reformat(format=pixel_format)
+    picture.pts, picture.time_base, picture.duration = pts, Fraction(1, 25), 1
+    frame = frame_of(picture, siting="left")
+    return replace(frame, color=replace(frame.color, **color))
+
+
+def frames_of(path: Path | str) -> list[Frame]:
+    """Every frame of a film."""
+    with open_source(path) as film:
+        return [item for item in film if isinstance(item, Frame)]
