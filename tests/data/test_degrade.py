@@ -25,7 +25,7 @@ def test_every_kernel_shrinks_and_keeps_the_mean(scale):
 
 
 def test_without_film_look_the_picture_is_untouched():
-    settings = Degradation(soft=0, noisy=0, dark=0)
+    settings = Degradation(soft=0, noisy=0, dark=0, worn=0)
     (same,) = film_look([texture()], settings, np.random.default_rng(0))
     assert np.array_equal(same, texture())
 
@@ -34,12 +34,14 @@ def test_each_look_does_what_it_says():
     picture = texture()
 
     def look(**shares):
-        settings = Degradation(**{"soft": 0, "noisy": 0, "dark": 0, **shares})
+        settings = Degradation(**{"soft": 0, "noisy": 0, "dark": 0, "worn": 0, "sharpened": 0, **shares})
         return film_look([picture], settings, np.random.default_rng(3))[0].astype(float)
 
     assert np.abs(np.diff(look(soft=1))).mean() < np.abs(np.diff(picture.astype(float))).mean()
     assert look(dark=1).mean() < picture.mean()
+    assert np.abs(np.diff(look(soft=1, sharpened=1))).mean() > np.abs(np.diff(look(soft=1))).mean()
     assert 0 < np.abs(look(noisy=1) - picture).mean() < 8
+    assert 0 < np.abs(look(worn=1) - picture).mean() < 8
 
 
 @pytest.mark.parametrize(("x265", "av1"), [(0, 0), (1, 0), (0, 1)])

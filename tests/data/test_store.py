@@ -10,7 +10,7 @@ from vidsr.errors import DataError
 from vidsr.metrics import psnr
 from vidsr.resize import resize
 
-CLEAN = Degradation(coded=0, soft=0, noisy=0, dark=0)
+CLEAN = Degradation(coded=0, soft=0, noisy=0, dark=0, worn=0)
 
 
 def opened(tmp_path, **options):

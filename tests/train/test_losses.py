@@ -4,15 +4,26 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="training needs vidsr[train]")
 
-from vidsr.train.losses import charbonnier, l1, spectral
+from vidsr.train.losses import balance, charbonnier, l1, spectral
 
 
 def test_l1_is_the_mean_absolute_difference():
-    assert l1(torch.tensor([0.0, 1.0]), torch.tensor([0.5, 0.0])).item() == pytest.approx(0.75)
+    ours, truth = torch.tensor([0.0, 1.0]), torch.tensor([0.5, 0.0])
+    assert l1(ours.view(1, 1, 1, 2), truth.view(1, 1, 1, 2)).tolist() == pytest.approx([0.75])
+    assert l1(ours.view(2, 1, 1, 1), truth.view(2, 1, 1, 1)).tolist() == pytest.approx([0.5, 1.0])
 
 
 def test_charbonnier_is_l1_with_a_round_tip():
-    assert charbonnier(torch.tensor([3e-3]), torch.tensor([0.0]), epsilon=4e-3).item() == pytest.approx(5e-3)
+    assert charbonnier(torch.full((1, 1, 1, 1), 3e-3), torch.zeros(1, 1, 1, 1), epsilon=4e-3).item() == pytest.approx(
+        5e-3
+    )
+
+
+def test_balance_divides_by_the_error_of_a_plain_enlargement():
+    low, truth = torch.zeros(2, 1, 2, 2), torch.tensor([0.009, 0.099]).view(2, 1, 1, 1).expand(2, 1, 4, 4)
+    # Errors 0.01 and 0.1 (0.001 is added): as 10 to 1, brought to a mean of 1.
+    assert balance(low, truth, 1.0).tolist() == pytest.approx([20 / 11, 2 / 11], rel=1e-3)
+    assert balance(low, truth, 0.0).tolist() == [1, 1]
 
 
 def test_the_spectrum_of_a_flat_difference_is_all_in_its_mean():

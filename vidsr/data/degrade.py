@@ -1,13 +1,13 @@
 """From a good picture to the small one that travels: film's own faults, shrinking, and a real codec."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vidsr.frames import SMPTE170M, ColorSpec, Frame
-from vidsr.resize import resize
+from vidsr.resize import Kernel, resize
 from vidsr.video.picture import Resizer
 from vidsr.video.quantiser import from_av1_crf
 from vidsr.video.recode import recode
@@ -27,16 +27,24 @@ class Degradation:
     """Share of the coded ones that x265 codes."""
     av1: float = 0.1
     """Share of the coded ones that SVT-AV1 codes."""
-    soft: float = 0.3
-    """Share blurred before shrinking, truth and all: film is often soft, and must stay so."""
+    soft: float = 0.4
+    """Share softened before shrinking, truth and all: film is often soft, and must stay so."""
     blur: tuple[float, float] = (0.3, 1.5)
-    """Sigma, in pixels of the truth."""
+    """Half of the soft: the sigma of a blur, in pixels of the truth."""
+    enlarged: tuple[float, float] = (1.2, 2.4)
+    """The other half: how much larger than its camera saw it the truth is, as from webcams and old films."""
+    sharpened: float = 0.5
+    """Share of the soft that the camera sharpened again."""
     noisy: float = 0.2
     """Share given sensor noise, truth and all."""
     noise: tuple[float, float] = (1, 6)
     """Sigma in levels at middle grey; it grows with the square root of the light."""
     dark: float = 0.15
     """Share darkened, truth and all."""
+    worn: float = 0.25
+    """Share whose truth was compressed before, as most films one finds were."""
+    wear: tuple[float, float] = (12, 26)
+    """The CRF of that."""
 
 
 KERNELS = {"bicubic": 0.5, "lanczos": 0.2, "area": 0.1, "swscale bicubic": 0.1, "swscale lanczos": 0.1}
@@ -44,21 +52,52 @@ COLOR = ColorSpec(SMPTE170M, full_range=False)
 
 
 def film_look(run: Sequence[Luma], settings: Degradation, rng: np.random.Generator) -> list[Luma]:
-    """Make sharp photos soft, noisy and dark as film is: (height, width) uint8 luma in, the same out."""
-    blur = rng.uniform(*settings.blur) if rng.random() < settings.soft else 0.0
-    noise = rng.uniform(*settings.noise) if rng.random() < settings.noisy else 0.0
-    light = rng.uniform(0.15, 0.8) if rng.random() < settings.dark else 1.0
-    if blur == noise == 0 and light == 1:
-        return list(run)
-    looks = []
-    for frame in run:
-        luma = (frame.astype(np.float32) - 16) * np.float32(light)
-        if blur:
-            luma = _blur(luma, blur)
-        if noise:
-            luma += rng.standard_normal(luma.shape, np.float32) * noise * np.sqrt(luma.clip(8, None) / 110)
-        looks.append(np.rint(luma + 16).clip(0, 255).astype(np.uint8))
-    return looks
+    """Make sharp photos soft, noisy, dark and worn as film is: (height, width) uint8 luma in, the same out.
+
+    One draw serves the whole run; sides must be even.
+    """
+    looks: list[Callable[[NDArray[np.float32]], NDArray[np.float32]]] = []
+    if rng.random() < settings.soft:
+        looks.append(_blurring(settings, rng) if rng.random() < 0.5 else _enlarging(settings, rng))
+        looks += [_sharpening(rng)] if rng.random() < settings.sharpened else []
+    if rng.random() < settings.dark:
+        light = np.float32(rng.uniform(0.15, 0.8))
+        looks.append(lambda luma: luma * light)
+    if rng.random() < settings.noisy:
+        noise = np.float32(rng.uniform(*settings.noise))
+        looks.append(
+            lambda luma: luma + rng.standard_normal(luma.shape, np.float32) * noise * np.sqrt(luma.clip(8, None) / 110)
+        )
+    frames = [_through(looks, frame) for frame in run] if looks else list(run)
+    return _send(frames, "libx264", float(rng.uniform(*settings.wear)))[0] if rng.random() < settings.worn else frames
+
+
+def _through(looks: Sequence[Callable[[NDArray[np.float32]], NDArray[np.float32]]], frame: Luma) -> Luma:
+    luma = frame.astype(np.float32) - 16
+    for look in looks:
+        luma = look(luma)
+    return np.asarray(np.rint(luma + 16).clip(0, 255).astype(np.uint8))
+
+
+def _blurring(settings: Degradation, rng: np.random.Generator) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
+    sigma = float(rng.uniform(*settings.blur))
+    return lambda luma: _blur(luma, sigma)
+
+
+def _enlarging(settings: Degradation, rng: np.random.Generator) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
+    factor = float(rng.uniform(*settings.enlarged))
+    kernel: Kernel = "lanczos" if rng.random() < 0.5 else "bicubic"
+
+    def look(luma: NDArray[np.float32]) -> NDArray[np.float32]:
+        seen = resize(luma, round(luma.shape[0] / factor), round(luma.shape[1] / factor))
+        return resize(seen, *luma.shape, kernel=kernel)
+
+    return look
+
+
+def _sharpening(rng: np.random.Generator) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
+    amount, sigma = np.float32(rng.uniform(0.3, 1.5)), float(rng.uniform(0.7, 2))
+    return lambda luma: luma + amount * (luma - _blur(luma, sigma))
 
 
 def shrink(run: Sequence[Luma], scale: int, rng: np.random.Generator) -> list[Luma]:
@@ -76,25 +115,27 @@ def send(run: Sequence[Luma], settings: Degradation, rng: np.random.Generator) -
 
     run: (height, width) uint8, sides even.
     """
-    grey = np.full((run[0].shape[0] // 2, run[0].shape[1] // 2), 128, np.uint8)
-    frames = [Frame((frame, grey, grey), COLOR) for frame in run]
     quality = float(rng.uniform(*settings.crf))
     which = rng.random()
     if which < settings.x265:
         # One QP for every kind of frame, since x265's pictures do not tell theirs.
         params = f"log-level=none:qp={quality:.0f}:ipratio=1:pbratio=1:pools=none:frame-threads=1"
-        sent, _ = recode(frames, codec="libx265", crf=None, options={"preset": "veryfast", "x265-params": params})
-        told = float(round(quality))
-    elif which < settings.x265 + settings.av1:
-        sent, _ = recode(frames, codec="libsvtav1", crf=round(1.5 * quality), options={"preset": "9"})
-        told = from_av1_crf(round(1.5 * quality))
-    else:
-        preset = str(rng.choice(["veryfast", "medium", "slow"]))
-        sent, _ = recode(frames, crf=quality, options={"preset": preset, "threads": "1"})
-        told = quality
-    return [frame.planes[0].astype(np.uint8, copy=False) for frame in sent], [
-        told if f.quantiser is None else f.quantiser for f in sent
-    ]
+        sent, _ = _send(run, "libx265", None, {"preset": "veryfast", "x265-params": params})
+        return sent, [float(round(quality))] * len(sent)
+    if which < settings.x265 + settings.av1:
+        sent, _ = _send(run, "libsvtav1", round(1.5 * quality), {"preset": "9"})
+        return sent, [from_av1_crf(round(1.5 * quality))] * len(sent)
+    return _send(run, "libx264", quality, {"preset": str(rng.choice(["veryfast", "medium", "slow"]))})
+
+
+def _send(
+    run: Sequence[Luma], codec: str, crf: float | None, options: Mapping[str, str] | None = None
+) -> tuple[list[Luma], list[float]]:
+    """Send a run through one codec, without colour; quantisers are 0 where the codec tells none."""
+    grey = np.full((run[0].shape[0] // 2, run[0].shape[1] // 2), 128, np.uint8)
+    frames = [Frame((frame, grey, grey), COLOR) for frame in run]
+    sent, _ = recode(frames, codec=codec, crf=crf, options={"threads": "1", **(options or {})})
+    return [frame.planes[0].astype(np.uint8, copy=False) for frame in sent], [f.quantiser or 0.0 for f in sent]
 
 
 def _blur(luma: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:

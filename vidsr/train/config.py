@@ -45,6 +45,9 @@ class Pixel:
     """Learning rate of Adam at its highest; it warms up, then falls to a thousandth along a cosine."""
     warmup: int = 500
     loss: Literal["l1", "charbonnier"] = "l1"
+    balance: float = 0.5
+    """How far soft pictures count as much as sharp ones: each sample's loss is divided by the error of a plain
+    enlargement, to this power; 0 counts every level of difference the same."""
     fft: float = 0.0
     """Weight of the L1 difference of the spectra."""
     clip: float = 0.5

@@ -20,7 +20,7 @@ from vidsr.nets import measure
 from vidsr.nets.reparam import fold
 from vidsr.runs import Run, append_log, read_weights, trim_log, write_weights, write_whole
 from vidsr.train.config import Recipe
-from vidsr.train.losses import charbonnier, l1, spectral
+from vidsr.train.losses import balance, charbonnier, l1, spectral
 from vidsr.train.validate import Pair, gain, pairs_of_folder, pairs_of_store, validate
 
 HELD_BACK = 256  # patches of the store that validate where no folder of pictures is given
@@ -125,7 +125,8 @@ def _step(state: State, recipe: Recipe, batch: tuple[Tensor, Tensor, Tensor]) ->
     with torch.autocast(low.device.type, torch.bfloat16):
         ours = state.net(low.contiguous(memory_format=torch.channels_last), quantiser)
     ours = ours.float()
-    loss = (l1 if pixel.loss == "l1" else charbonnier)(ours, high)
+    differences = (l1 if pixel.loss == "l1" else charbonnier)(ours, high)  # (n,)
+    loss = (balance(low, high, pixel.balance) * differences).mean()
     if pixel.fft:
         loss = loss + pixel.fft * spectral(ours, high)
     state.adam.zero_grad(set_to_none=True)

@@ -1,4 +1,4 @@
-"""Losses on pictures; each (n, c, h, w) float against the same, to a scalar."""
+"""Losses on pictures, each (n, c, h, w) float against the same."""
 
 import torch
 from torch import Tensor
@@ -6,16 +6,27 @@ from torch.nn import functional
 
 
 def l1(ours: Tensor, truth: Tensor) -> Tensor:
-    """Mean absolute difference."""
-    return functional.l1_loss(ours, truth)
+    """Mean absolute difference of each sample: (n,)."""
+    return (ours - truth).abs().mean(dim=(1, 2, 3))
 
 
 def charbonnier(ours: Tensor, truth: Tensor, *, epsilon: float = 1e-3) -> Tensor:
-    """Mean of sqrt(difference² + epsilon²): L1 with a round tip (Lai et al., arXiv 1704.03915)."""
-    return ((ours - truth).square() + epsilon**2).sqrt().mean()
+    """Mean of sqrt(difference² + epsilon²) of each sample: (n,). L1 with a round tip (Lai et al., arXiv 1704.03915)."""
+    return ((ours - truth).square() + epsilon**2).sqrt().mean(dim=(1, 2, 3))
+
+
+@torch.no_grad()
+def balance(low: Tensor, truth: Tensor, power: float) -> Tensor:
+    """Weights of the samples, mean 1: the error of a bilinear enlargement to the power of -`power`: (n,).
+
+    PSNR counts ratios: a level of error in a soft picture weighs more than in a sharp one, where nobody sees it.
+    """
+    plain = functional.interpolate(low, size=truth.shape[2:], mode="bilinear")
+    weights = (l1(plain, truth) + 1e-3) ** -power
+    return weights / weights.mean()
 
 
 def spectral(ours: Tensor, truth: Tensor) -> Tensor:
-    """Mean absolute difference of the orthonormal spectra's real and imaginary parts (Cho et al., arXiv 2108.05054)."""
+    """Mean absolute difference of the orthonormal spectra, real and imaginary parts (Cho et al., arXiv 2108.05054)."""
     difference = torch.fft.rfft2((ours - truth).float(), norm="ortho")
     return torch.view_as_real(difference).abs().mean()
