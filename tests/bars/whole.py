@@ -4,6 +4,7 @@ Bars: the network reaches 0.60 of the fps of `--model bicubic`, and that 0.85 of
 `--model bicubic` agree with ffmpeg's to 50 dB before encoding.
 """
 
+import resource
 import subprocess
 import tempfile
 import time
@@ -35,11 +36,13 @@ def main() -> None:
             "ffmpeg": lambda: ffmpeg("-i", small, "-vf", FILTER, *ENCODING, folder / "c.mp4"),
         }
         times: dict[str, list[float]] = {method: [] for method in methods}
+        busy: dict[str, list[float]] = {method: [] for method in methods}
         for _ in range(given.runs):
             for method, run in methods.items():
-                start = time.perf_counter()
+                start, cpu = time.perf_counter(), cpu_seconds()
                 run()
                 times[method].append(time.perf_counter() - start)
+                busy[method].append(cpu_seconds() - cpu)
         worst = agreement(small, folder)
     fps = {method: FRAMES / median(its) for method, its in times.items()}
     rows = [
@@ -55,6 +58,12 @@ def main() -> None:
             ["bicubic against ffmpeg, dB of the worst plane", f"{worst:.1f}", "50.0"],
         ],
     )
+
+
+def cpu_seconds() -> float:
+    """What the commands run so far have cost."""
+    spent = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return spent.ru_utime + spent.ru_stime
 
 
 def vidsr(film: Path, target: Path, model: str, *more: str) -> None:
