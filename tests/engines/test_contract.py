@@ -1,0 +1,137 @@
+"""What every engine promises; one run for each that is installed."""
+
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from tests.networks import network
+from vidsr.engines import Engine, installed, open_engine
+from vidsr.errors import EngineBusy, NotAModel
+from vidsr.frames import ColorSpec
+from vidsr.upscaling.edges import attach
+from vidsr.upscaling.surgery import PLANES_IN, PLANES_OUT
+
+HEIGHT, WIDTH = 24, 40
+IN, OUT = PLANES_IN[0], PLANES_OUT[0]
+
+
+def graph(*, height: int = HEIGHT, width: int = WIDTH, features: int = 8, **options: Any) -> bytes:
+    """Codes in, codes out."""
+    model = network(unshuffle=2, width=features, **options)
+    return attach(model, channels=1, height=height, width=width, bits=8, color=ColorSpec(1, full_range=True))
+
+
+def picture(seed: int = 0, height: int = HEIGHT, width: int = WIDTH) -> NDArray[np.uint8]:
+    return np.random.default_rng(seed).integers(0, 256, (1, 1, height, width), np.uint8)
+
+
+@pytest.fixture(params=installed())
+def name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def engine(name: str) -> Iterator[Engine]:
+    with open_engine(graph(), engine=name, precision="f32", in_flight=2) as engine:
+        yield engine
+
+
+def test_a_run_gives_named_arrays_of_the_graphs_own_type(engine: Engine) -> None:
+    result = engine.submit({IN: picture()}).result()
+    assert {key: (value.shape, value.dtype) for key, value in result.items()} == {
+        OUT: ((1, 1, 2 * HEIGHT, 2 * WIDTH), np.uint8)
+    }
+
+
+def test_engines_agree() -> None:
+    results = []
+    for name in installed():
+        with open_engine(graph(), engine=name, precision="f32") as engine:
+            results.append(engine.submit({IN: picture()}).result()[OUT].astype(int))
+    for result in results[1:]:
+        # sums in another order may fall on the other side of a half
+        assert np.abs(result - results[0]).max() <= 1
+        assert (result != results[0]).mean() < 0.01
+
+
+def test_results_belong_to_what_was_submitted_in_that_order(engine: Engine) -> None:
+    alone = [engine.submit({IN: picture(seed)}).result()[OUT].copy() for seed in range(6)]
+    assert not np.array_equal(alone[0], alone[1])
+    runs = [engine.submit({IN: picture(seed)}) for seed in range(2)]
+    for seed in range(6):
+        np.testing.assert_array_equal(runs.pop(0).result()[OUT], alone[seed])
+        if seed < 4:
+            runs.append(engine.submit({IN: picture(seed + 2)}))
+
+
+def test_more_runs_than_in_flight_are_refused(engine: Engine) -> None:
+    runs = [engine.submit({IN: picture()}) for _ in range(engine.in_flight)]
+    with pytest.raises(EngineBusy, match="2 runs are under way"):
+        engine.submit({IN: picture()})
+    runs[0].result()
+    runs.append(engine.submit({IN: picture()}))
+
+
+def test_a_run_that_nobody_waits_for_any_more_takes_no_place(engine: Engine) -> None:
+    for _ in range(5):
+        engine.submit({IN: picture()})
+
+
+def test_inputs_are_not_modified_and_may_be_reused(engine: Engine) -> None:
+    codes, expected = picture(), engine.submit({IN: picture()}).result()[OUT].copy()
+    np.testing.assert_array_equal(engine.submit({IN: codes}).result()[OUT], expected)
+    np.testing.assert_array_equal(codes, picture())
+    codes[:] = 0
+    other = engine.submit({IN: codes}).result()[OUT].copy()
+    assert not np.array_equal(other, expected)
+
+
+@pytest.mark.parametrize("kind", ["padded lines", "read-only", "upside down"])
+def test_planes_as_decoders_lend_them_are_taken(engine: Engine, kind: str) -> None:
+    expected = engine.submit({IN: picture()}).result()[OUT].copy()
+    lent = picture()
+    if kind == "padded lines":
+        lent = np.pad(lent, [(0, 0), (0, 0), (0, 0), (0, 24)])[..., :WIDTH]
+    elif kind == "upside down":
+        lent = np.ascontiguousarray(lent[:, :, ::-1])[:, :, ::-1]
+    else:
+        lent.flags.writeable = False
+    np.testing.assert_array_equal(engine.submit({IN: lent}).result()[OUT], expected)
+
+
+def test_waiting_lets_other_threads_run(name: str) -> None:
+    turns, done = [0], threading.Event()
+
+    def count() -> None:
+        while not done.is_set():
+            turns[0] += 1
+
+    heavy = graph(features=32, layers=8, height=320, width=320)
+    with open_engine(heavy, engine=name, precision="f32") as engine:
+        thread = threading.Thread(target=count)
+        run = engine.submit({IN: picture(0, 320, 320)})
+        thread.start()
+        before = turns[0]
+        run.result()
+        during = turns[0] - before
+        done.set()
+        thread.join()
+    assert during > 100
+
+
+def test_what_is_no_graph_is_refused(name: str) -> None:
+    with pytest.raises(NotAModel, match="cannot run the network"):
+        open_engine(b"no graph at all", engine=name)
+
+
+def test_a_quantiser_is_an_input(name: str) -> None:
+    with open_engine(graph(quantiser=0.5), engine=name, precision="f32") as engine:
+        clean, worn = (
+            engine.submit({IN: picture(), "quantiser": np.full((1, 1, 1, 1), q, np.float32)}).result()[OUT].copy()
+            for q in (0, 1)
+        )
+    assert not np.array_equal(clean, worn)
