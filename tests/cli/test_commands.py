@@ -71,8 +71,5 @@ def test_a_traceback_comes_only_with_verbose(tmp_path: Path, log_as_it_was: None
 
 @pytest.fixture
 def log_as_it_was() -> Iterator[None]:
-    root = logging.getLogger()
-    level, handlers = root.level, root.handlers[:]
     yield
-    root.setLevel(level)
-    root.handlers[:] = handlers
+    logging.getLogger("vidsr").setLevel(logging.NOTSET)

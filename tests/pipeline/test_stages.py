@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vidsr.frames import Carried, ColorSpec, Frame
-from vidsr.pipeline.stages import prefetch, upscale
+from vidsr.pipeline import stages
+from vidsr.pipeline.stages import paced, prefetch, upscale
 
 GRAY = ColorSpec(1, full_range=False, subsampling=(0, 0))
 
@@ -168,3 +169,51 @@ def test_closing_upscale_drops_what_is_held_back_and_closes_its_stream() -> None
     next(out)
     out.close()
     assert closed == [True]
+
+
+class Clock:
+    """Time that passes only when it is told to."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(stages, "time", clock)
+    return clock
+
+
+def lags(clock: Clock, *, arrives: Callable[[int], float], takes: float, seconds: int) -> list[float]:
+    """What `paced` tells of a stream of 25 frames a second; arrives: seconds a frame is waited for."""
+    told: list[float] = []
+
+    def stream() -> Iterator[Frame]:
+        for number in range(25 * seconds):
+            clock.now += arrives(number)
+            yield a_frame(number)
+
+    for _ in paced(stream(), told.append):
+        clock.now += takes
+    return told
+
+
+def test_a_run_that_keeps_up_says_nothing(clock: Clock) -> None:
+    assert lags(clock, arrives=lambda _: 0.03, takes=0.01, seconds=60) == []
+
+
+def test_a_stream_that_pauses_is_not_our_delay(clock: Clock) -> None:
+    assert lags(clock, arrives=lambda n: 5.0 if n % 25 == 0 else 0.04, takes=0.0, seconds=10) == []
+
+
+def test_a_run_that_falls_behind_says_so_and_then_only_now_and_then(clock: Clock) -> None:
+    told = lags(clock, arrives=lambda _: 0.0, takes=0.08, seconds=40)  # 80 s for 40
+    assert told == pytest.approx([1.0, 16.0, 31.0], abs=0.1)
+
+
+def test_a_delay_that_is_caught_up_is_forgotten(clock: Clock) -> None:
+    assert lags(clock, arrives=lambda n: 0.9 if n == 0 else 0.0, takes=0.02, seconds=10) == []

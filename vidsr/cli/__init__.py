@@ -38,8 +38,11 @@ class Commands(TyperGroup):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else the flush at exit complains
             raise typer.Exit(READER_GONE) from exc
         except Interrupted as exc:
+            # At once, for a thread may be in a call that nothing can wake.
+            if target := sys.modules.get("vidsr.video.target"):
+                target.discard_parts()
             sys.stderr.flush()
-            os._exit(128 + exc.number)  # at once: a thread may sit in a call that nothing can wake
+            os._exit(128 + exc.number)
 
 
 def show_version(wanted: bool) -> None:

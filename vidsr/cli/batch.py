@@ -6,31 +6,14 @@ import typer
 
 from vidsr.errors import InputError, OutputError
 
-FILMS = {
-    *(".avi", ".flv", ".gif", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".nut", ".ogv", ".ts"),
-    *(".vob", ".webm", ".wmv", ".y4m"),
-}
-PICTURES = {".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
-KEPT = {
-    ".mkv",
-    ".mov",
-    ".mp4",
-    ".nut",
-    ".ts",
-    ".y4m",
-    ".jpeg",
-    ".jpg",
-    ".png",
-    ".webp",
-}  # what libx264 and we can write
+READ_ONLY = {".gif", ".m2v", ".mpeg", ".mpg", ".ogv", ".vob", ".wmv"}  # films that are not written in the same format
 
 
 def jobs(inputs: list[str], output: str, container: str | None) -> list[tuple[str, str]]:
     """Pair every input with its output.
 
     One input that is no folder goes to `output` itself. Otherwise `output` is a folder, made where it is missing:
-    an output is named as its input, and ends in `container`, or as the input does where that can be written, or in
-    `.png` for a picture and `.mkv` for a film.
+    an output is named as its input; a film ends in `container`, or as its input where that can be written, or in .mkv.
     Raises OutputError where two inputs would share an output, and InputError for a folder without films or pictures.
     """
     if len(inputs) == 1 and not Path(inputs[0]).is_dir():
@@ -56,16 +39,19 @@ def jobs(inputs: list[str], output: str, container: str | None) -> list[tuple[st
 def _files(path: Path) -> list[Path]:
     if not path.is_dir():
         return [path]
-    found = sorted(file for file in path.iterdir() if file.suffix.lower() in FILMS | PICTURES and file.is_file())
+    from vidsr.video.muxers import IMAGES, MUXERS
+
+    readable = READ_ONLY.union(f".{extension}" for extension in (*IMAGES, *MUXERS))
+    found = sorted(file for file in path.iterdir() if file.suffix.lower() in readable and file.is_file())
     if not found:
         raise InputError(f"{path} holds no films or pictures; give a folder that does, or name the files")
     return found
 
 
 def _suffix(source: Path, container: str | None) -> str:
-    picture = source.suffix.lower() in PICTURES
-    if container and not picture:
-        return "." + {"matroska": "mkv", "mpegts": "ts", "image2": "png"}.get(container, container)
-    if source.suffix.lower() in KEPT:
-        return source.suffix
-    return ".png" if picture else ".mkv"
+    from vidsr.video.muxers import IMAGES, MUXERS
+
+    own = source.suffix.lower().removeprefix(".")
+    if container and own not in IMAGES:
+        return "." + next((extension for extension, name in MUXERS.items() if name == container), container)
+    return source.suffix if own in (*IMAGES, *MUXERS) else ".mkv"

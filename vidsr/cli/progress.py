@@ -111,7 +111,8 @@ def say(sentence: str) -> None:
 
 def _turn_up_log(wanted: bool) -> None:
     if wanted:
-        logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s")
+        logging.basicConfig(format="%(name)s: %(message)s")
+        logging.getLogger("vidsr").setLevel(logging.INFO)
 
 
 Verbose = Annotated[

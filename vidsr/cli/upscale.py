@@ -5,6 +5,7 @@ import re
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
+from enum import StrEnum
 from fractions import Fraction
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,6 +19,14 @@ if TYPE_CHECKING:
     from vidsr.pipeline import Summary
 
 OUTPUT, ENGINE, SAY = "Output", "Engine", "Reports"  # panels of --help
+
+
+class Precision(StrEnum):
+    """Of the arithmetic."""
+
+    auto = "auto"
+    f32 = "f32"
+    bf16 = "bf16"
 
 
 def upscale(
@@ -53,7 +62,7 @@ def upscale(
     ] = False,
     engine: Annotated[str | None, typer.Option(help="Runtime.", show_default="auto", rich_help_panel=ENGINE)] = None,
     precision: Annotated[
-        str | None, typer.Option(help="f32, bf16 or auto.", show_default="auto", rich_help_panel=ENGINE)
+        Precision | None, typer.Option(help="Of the arithmetic.", show_default="auto", rich_help_panel=ENGINE)
     ] = None,
     tile: Annotated[
         int | None,

@@ -22,6 +22,7 @@ from vidsr.video.opening import is_address, title_of
 from vidsr.video.pipes import Stop, is_fifo
 from vidsr.video.sink import Sink, open_sink
 from vidsr.video.source import Source, open_source
+from vidsr.zoo import RESIZES
 
 T = TypeVar("T")
 
@@ -160,7 +161,7 @@ def _summary(film: Source, plan: Plan, model: str | Path | None, target: str, re
     return Summary(
         source=film.title,
         target=target,
-        model=plan.card.name if plan.card else str(model or "lanczos"),
+        model=plan.card.name if plan.card else str(model) if model in RESIZES else "lanczos",
         frames=record.frames,
         seconds=seconds,
         fps=record.frames / seconds,
@@ -175,22 +176,25 @@ def _summary(film: Source, plan: Plan, model: str | Path | None, target: str, re
 def _supervised(work: Callable[[], T], stop: Stop) -> T:
     """Do the work in a thread, so that a signal finds this one free to stop it."""
     outcome: Future[T] = Future()
+    done = threading.Event()  # Thread.join would take an interrupted wait for the end of the thread (CPython 3.11)
 
     def run() -> None:
         try:
             outcome.set_result(work())
         except BaseException as exc:
             outcome.set_exception(exc)
+        done.set()
 
     thread = threading.Thread(target=run, name="vidsr-encode", daemon=True)
     thread.start()
     try:
-        while thread.is_alive():
-            thread.join(0.5)  # Windows hears no signal in a wait without end
+        while not done.wait(0.5):  # Windows hears no signal in a wait without end
+            pass
     except BaseException:
         stop.set()
-        thread.join(GRACE_S)
+        done.wait(GRACE_S)
         raise
+    thread.join()
     stop.close()
     return outcome.result()
 

@@ -1,0 +1,235 @@
+"""`vidsr upscale` as its user meets it: pipes, signals, several inputs, what it says and where."""
+
+import inspect
+import json
+import os
+import re
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from tests.clips import film, size_of, times_of
+from vidsr.cli import app
+from vidsr.pipeline import upscale_video
+
+
+def upscale(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(app, ["upscale", "-m", "bicubic", *map(str, arguments)])
+
+
+@contextmanager
+def running(*arguments: str | Path) -> Iterator[subprocess.Popen[bytes]]:
+    """The command in a process of its own with pipes on all sides, ended whatever happens."""
+    command = [sys.executable, "-m", "vidsr", "upscale", "-m", "bicubic", *map(str, arguments)]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, bufsize=0) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    return film(tmp_path / "clip.mkv")
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_the_last_line_says_what_was_done(clip: Path, tmp_path: Path) -> None:
+    shown = upscale(clip, tmp_path / "larger.mkv")
+    assert shown.exit_code == 0
+    assert shown.stdout == ""
+    last = r"vidsr: 12 frames in [\d.]+ s, [\d.]+ fps, 64x48 to 128x96 by bicubic\n"
+    assert re.fullmatch(last, shown.stderr)
+
+
+def test_quiet_says_nothing_but_what_must_be_known(clip: Path, tmp_path: Path) -> None:
+    assert upscale("-q", clip, tmp_path / "larger.mkv").stderr == ""
+    shown = upscale("-q", "--size", "101x77", clip, tmp_path / "odd.mkv")
+    assert shown.stderr == "vidsr: 101x77 becomes 100x76: this chroma needs even sides\n"
+
+
+def test_json_is_the_summary_on_stderr(clip: Path, tmp_path: Path) -> None:
+    shown = upscale("--json", "--scale", "3", clip, tmp_path / "larger.mkv")
+    summary = json.loads(shown.stderr)
+    assert (summary["frames"], summary["input_size"], summary["output_size"]) == (12, [64, 48], [192, 144])
+    assert shown.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("options", "size"), [([], (128, 96)), (["--height", "72"], (96, 72)), (["--size", "80x40"], (80, 40))]
+)
+def test_the_size_is_the_one_asked_for(clip: Path, tmp_path: Path, options: list[str], size: tuple[int, int]) -> None:
+    assert upscale(*options, clip, tmp_path / "larger.mkv").exit_code == 0
+    assert size_of(tmp_path / "larger.mkv") == size
+
+
+def test_a_piece_is_given_in_seconds_or_by_the_clock(clip: Path, tmp_path: Path) -> None:
+    assert upscale("--start", "0:00.2", "--duration", "0.2", clip, tmp_path / "piece.mkv").exit_code == 0
+    assert len(times_of(tmp_path / "piece.mkv")) == 5
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--scale", "2", "--height", "96"],
+        ["--scale", "5"],
+        ["--size", "large"],
+        ["--size", "0x10"],
+        ["--start", "soon"],
+        ["--encoder-option", "tune"],
+        ["--precision", "int4"],
+    ],
+)
+def test_options_that_make_no_sense_exit_with_2(clip: Path, tmp_path: Path, options: list[str]) -> None:
+    assert upscale(*options, clip, tmp_path / "larger.mkv").exit_code == 2
+    assert names(tmp_path) == ["clip.mkv"]
+
+
+def test_encoder_options_reach_the_encoder(clip: Path, tmp_path: Path) -> None:
+    arguments = ["--encoder-option", "x264-params=keyint=7", "--encoder-option", "tune=psnr"]
+    assert upscale(*arguments, clip, tmp_path / "larger.mkv").exit_code == 0
+    assert b"keyint=7 " in (tmp_path / "larger.mkv").read_bytes()
+
+
+@pytest.mark.parametrize("option", ["scale", "codec", "crf", "preset", "engine", "precision"])
+def test_help_names_the_defaults_of_the_function(option: str) -> None:
+    default = inspect.signature(upscale_video).parameters[option].default
+    shown = CliRunner().invoke(app, ["upscale", "--help"], env={"COLUMNS": "200"}).stdout
+    line = next(line for line in shown.splitlines() if f"--{option} " in line)
+    assert f"({default if option != 'scale' else 2:{'g' if option == 'crf' else ''}})" in line
+
+
+def test_a_folder_is_done_file_by_file_and_one_failure_does_not_stop_the_others(tmp_path: Path) -> None:
+    films = tmp_path / "in"
+    films.mkdir()
+    film(films / "a.mkv", times=[0, 40])
+    (films / "b.mkv").write_text("no film")
+    film(films / "c.mp4", times=[0, 40])
+    shown = upscale(films, tmp_path / "out")
+    assert shown.exit_code == 3
+    assert names(tmp_path / "out") == ["a.mkv", "c.mp4"]
+    assert "b.mkv" in shown.stderr
+    assert shown.stderr.endswith("vidsr: 1 of 3 inputs failed\n")
+
+
+def test_a_folder_as_target_of_one_input_is_refused(clip: Path, tmp_path: Path) -> None:
+    shown = upscale(clip, tmp_path)
+    assert shown.exit_code == 6
+    assert len(shown.stderr.splitlines()) == 1
+
+
+def test_stdin_goes_to_stdout_as_nut(tmp_path: Path) -> None:
+    source = film(tmp_path / "clip.nut")
+    with running("-", "-") as process:
+        out, said = process.communicate(source.read_bytes(), timeout=60)
+    assert process.returncode == 0, said.decode()
+    (tmp_path / "larger.nut").write_bytes(out)
+    assert times_of(tmp_path / "larger.nut") == times_of(source)
+    assert size_of(tmp_path / "larger.nut") == (128, 96)
+
+
+def test_a_format_that_cannot_be_piped_is_refused_with_one_that_can(clip: Path) -> None:
+    shown = upscale("-f", "mp4", clip, "-")
+    assert shown.exit_code == 6
+    assert re.search(r"nut|ts|mkv|matroska", shown.stderr)
+    assert shown.stdout == ""
+
+
+def test_a_reader_that_goes_away_is_a_quiet_end(tmp_path: Path) -> None:
+    source = film(tmp_path / "clip.nut", times=range(0, 40000, 40), size=(32, 32), sound=False)
+    with running("-q", source, "-") as process:
+        assert process.stdout is not None
+        process.stdout.read(100)
+        process.stdout.close()
+        assert process.wait(timeout=60) == 141
+        assert process.stderr is not None
+        assert process.stderr.read() == b""
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_a_signal_ends_a_run_that_waits_for_stdin_within_a_second_and_leaves_nothing(tmp_path: Path, name: str) -> None:
+    number = signal.Signals[name]
+    source = film(tmp_path / "clip.nut").read_bytes()
+    (tmp_path / "clip.nut").unlink()
+    with running("-", tmp_path / "larger.mkv") as process:
+        assert process.stdin is not None
+        process.stdin.write(source[: len(source) // 2])  # and no more: stdin stalls
+        wait_for_a_file_in(tmp_path)
+        sent = time.monotonic()
+        process.send_signal(number)
+        assert process.wait(timeout=60) == 128 + number
+        assert time.monotonic() - sent < 1
+    assert names(tmp_path) == []
+
+
+def test_a_signal_ends_a_run_that_is_at_work(tmp_path: Path) -> None:
+    source = film(tmp_path / "clip.mkv", times=range(0, 20000, 40), size=(320, 240), sound=False)
+    with running("--preset", "placebo", source, tmp_path / "larger.mkv") as process:
+        wait_for_a_file_in(tmp_path, besides=1)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=60) == 143
+    assert names(tmp_path) == ["clip.mkv"]
+
+
+STUCK = """
+import sys, time
+from vidsr.upscaling.resizer import ResizingUpscaler
+ResizingUpscaler.submit = lambda *_: time.sleep(60)
+from vidsr.cli import main
+main()
+"""
+
+
+def test_a_signal_ends_a_run_even_where_a_thread_cannot_be_woken(clip: Path, tmp_path: Path) -> None:
+    arguments = ["upscale", "-m", "bicubic", str(clip), str(tmp_path / "larger.mkv")]
+    with subprocess.Popen([sys.executable, "-c", STUCK, *arguments]) as process:
+        wait_for_a_file_in(tmp_path, besides=1)
+        time.sleep(0.1)
+        sent = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=60) == 130
+        assert time.monotonic() - sent < 1
+    assert names(tmp_path) == ["clip.mkv"]
+
+
+def test_a_live_frame_leaves_before_the_next_arrives(tmp_path: Path) -> None:
+    data = film(tmp_path / "clip.nut", times=range(0, 2000, 40), sound=False).read_bytes()
+    (tmp_path / "half.nut").write_bytes(data[: len(data) // 2])
+    arrived = len(times_of(tmp_path / "half.nut"))
+    with running("-", "-") as process, (tmp_path / "out.nut").open("wb") as out:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(data[: len(data) // 2])  # and no more
+        end = time.monotonic() + 60
+        while frames_so_far(tmp_path / "out.nut") < arrived - 1:
+            assert time.monotonic() < end, "frames wait for others"
+            if select.select([process.stdout], [], [], 0.2)[0]:
+                out.write(os.read(process.stdout.fileno(), 1 << 16))
+                out.flush()
+    assert arrived > 10
+
+
+def frames_so_far(path: Path) -> int:
+    try:
+        return len(times_of(path))
+    except (ValueError, EOFError):  # not even a whole header
+        return 0
+
+
+def wait_for_a_file_in(folder: Path, *, besides: int = 0) -> None:
+    end = time.monotonic() + 60
+    while len(os.listdir(folder)) <= besides:  # noqa: PTH208
+        assert time.monotonic() < end, "nothing was begun"
+        time.sleep(0.02)
