@@ -13,6 +13,9 @@ def export(
     source: Annotated[Path, typer.Argument(help="A run's folder or a .safetensors file of `vidsr train`.")],
     to: Annotated[Path | None, typer.Option(help="The ONNX file to write. [export/NAME.onnx]")] = None,
     name: Annotated[str | None, typer.Option(help="Name on the card. [the recipe's]")] = None,
+    images: Annotated[
+        list[Path] | None, typer.Option(help="Pictures to measure it on, for the card; may be repeated.")
+    ] = None,
     licence: Annotated[str | None, typer.Option(help="Licence of the training data, for the card.")] = None,
     verbose: Verbose = False,
 ) -> None:
@@ -22,4 +25,9 @@ def export(
     except ImportError as exc:
         raise ExtraMissing(f"exporting needs {exc.name}; 'pip install vidsr[train]' installs it") from exc
 
-    print(write(source, to, name=name, licence=licence))
+    path = write(source, to, name=name, licence=licence)
+    if images:
+        from vidsr.evaluate.cards import measure_card
+
+        measure_card(path, images)
+    print(path)
