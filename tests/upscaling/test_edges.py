@@ -132,7 +132,7 @@ def test_results_are_rounded_and_clamped_to_all_codes(engine: str, bits: int) ->
 
 
 def reference(planes: Planes, color: ColorSpec, bits: int) -> Planes:
-    """What a network that repeats every pixel twice would make of the planes, sample by sample at its place; not yet rounded."""
+    """What a network that repeats every pixel makes of the planes, sample by sample at its place; not yet rounded."""
     step, top = 1 << (bits - 8), (1 << bits) - 1
     zeros = np.array([0 if color.full_range else 16, 128, 128]) * step
     spans = np.array([top] * 3 if color.full_range else [219 * step, 224 * step, 224 * step])

@@ -23,9 +23,9 @@ def seams(length: int, tile: int, reach: int) -> list[Span]:
     [0, length) once, and no cut falls closer than `reach` to the edge of its tile: tiled and untiled output are equal.
     Starts and cuts are even, as halved chroma wants them, where reach and length - tile are even.
     """
-    assert tile > 2 * reach, f"a tile of {tile} has nothing to keep at reach {reach}"
     if length <= tile:
         return [Span(0, 0, length)]
+    assert tile > 2 * reach, f"a tile of {tile} has nothing to keep at reach {reach}"
     stride = tile - 2 * reach
     stride -= stride % 2 if stride > 1 else 0
     starts = [*range(0, length - tile, stride), length - tile]

@@ -1,0 +1,57 @@
+"""Where a picture is cut."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vidsr.upscaling.tiles import Span, equal_tile, seams
+
+REACHES = st.integers(0, 30)
+
+
+@given(length=st.integers(1, 4000), reach=REACHES, more=st.integers(1, 400))
+def test_spans_cover_the_side_once_and_no_cut_is_nearer_than_reach(length: int, reach: int, more: int) -> None:
+    tile = 2 * reach + more
+    spans = seams(length, tile, reach)
+    assert [pixel for span in spans for pixel in range(span.keep_from, span.keep_to)] == list(range(length))
+    size = min(tile, length)  # one shape for all
+    for span in spans:
+        assert span.start >= 0 and span.start + size <= length
+        assert span.keep_from == 0 or span.keep_from - span.start >= reach
+        assert span.keep_to == length or span.start + size - span.keep_to >= reach
+
+
+@given(length=st.integers(1, 4000), reach=REACHES, more=st.integers(1, 400))
+def test_starts_and_cuts_are_even_where_the_sides_allow_it(length: int, reach: int, more: int) -> None:
+    reach *= 2
+    tile = 2 * reach + 1 + more
+    tile += (length - tile) % 2
+    for span in seams(length, tile, reach):
+        assert span.start % 2 == 0
+        assert span.keep_from % 2 == 0
+
+
+@given(length=st.integers(1, 4000), reach=REACHES, more=st.integers(4, 400))
+def test_equal_tiles_are_no_more_and_as_small_as_can_be(length: int, reach: int, more: int) -> None:
+    reach *= 2
+    most = 2 * reach + more
+    tile = equal_tile(length, most, reach)
+    assert tile <= most
+    if length > most:
+        count = len(seams(length, most - (length - most) % 2, reach))
+        assert (length - tile) % 2 == 0
+        assert len(seams(length, tile, reach)) == count
+        assert tile - 2 <= 2 * reach + 1 or len(seams(length, tile - 2, reach)) > count
+
+
+def test_last_tile_moves_back_instead_of_padding() -> None:
+    assert seams(100, 40, 4) == [Span(0, 0, 36), Span(32, 36, 64), Span(60, 64, 100)]
+
+
+def test_a_side_no_longer_than_a_tile_is_one_span() -> None:
+    assert seams(30, 40, 4) == [Span(0, 0, 30)]
+
+
+def test_a_tile_with_nothing_to_keep_is_a_mistake() -> None:
+    with pytest.raises(AssertionError, match="nothing to keep"):
+        seams(100, 8, 4)

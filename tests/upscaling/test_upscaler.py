@@ -1,0 +1,272 @@
+"""Frames in, larger frames out."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.networks import network, reach, save
+from vidsr import zoo
+from vidsr.card import ModelCard
+from vidsr.engines import installed
+from vidsr.errors import EngineBusy, EngineMissing, ModelError, UnknownModel
+from vidsr.frames import BT709, BT2020, SMPTE170M, ColorSpec, Frame
+from vidsr.upscaling.goal import Plan
+from vidsr.upscaling.resizer import ResizingUpscaler
+from vidsr.upscaling.upscaler import Upscaler, open_upscaler
+from vidsr.video.picture import Resizer
+
+Models = Callable[..., Path]
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Models:
+    """Make a model file with its card; options as of `network`."""
+    folder = tmp_path_factory.mktemp("models")
+
+    def make(**options: Any) -> Path:
+        options = {"scale": 2, "channels": 1, "layers": 2, "residual": 0.5, **options}
+        looks = reach(options["layers"], options.get("unshuffle", 1))
+        name = "-".join(f"{key}{value}" for key, value in options.items())
+        card = ModelCard(name, options["scale"], options["channels"], looks, quantiser="quantiser" in options)
+        return save(network(**options), folder / f"{name}.onnx", card)
+
+    return make
+
+
+def frame(
+    height: int = 36,
+    width: int = 52,
+    *,
+    seed: int = 0,
+    bits: int = 8,
+    subsampling: tuple[int, int] = (1, 1),
+    gray: bool = False,
+    quantiser: float | None = None,
+) -> Frame:
+    rng = np.random.default_rng(seed)
+    across, down = subsampling
+    small = ((height + down) >> down, (width + across) >> across)
+    kind = np.uint8 if bits == 8 else np.uint16
+    planes = [rng.integers(0, 1 << bits, size).astype(kind) for size in ((height, width), small, small)]
+    color = ColorSpec(BT709, full_range=False, subsampling=subsampling)
+    return Frame(
+        tuple(planes[: 1 if gray else 3]), color, bits, 7 + seed, 3, Fraction(1, 90), quantiser=quantiser
+    )  # fmt: skip
+
+
+def upscaled(item: Frame, model: str | Path, **options: Any) -> Frame:
+    with open_upscaler(model, **{"precision": "f32", "in_flight": 1, **options}) as upscaler:
+        return upscaler.submit(item).result()
+
+
+def same(one: Frame, other: Frame) -> None:
+    for plane, expected in zip(one.planes, other.planes, strict=True):
+        np.testing.assert_array_equal(plane, expected)
+
+
+def test_time_and_colour_are_kept_and_chroma_is_swscales_own(models: Models) -> None:
+    small = frame()
+    large = upscaled(small, models())
+    assert (large.pts, large.duration, large.time_base, large.color) == (7, 3, Fraction(1, 90), small.color)
+    resized = Resizer("bicubic").resize(small, 104, 72)
+    for plane, expected in zip(large.planes[1:], resized.planes[1:], strict=True):
+        np.testing.assert_array_equal(plane, expected)
+    assert not np.array_equal(large.planes[0], resized.planes[0])
+
+
+@pytest.mark.parametrize("engine", installed())
+@pytest.mark.parametrize("bits", [8, 10])
+@pytest.mark.parametrize("gray", [False, True])
+def test_a_luma_network_that_adds_nothing_repeats_luma(models: Models, engine: str, bits: int, gray: bool) -> None:
+    small = frame(bits=bits, gray=gray)
+    large = upscaled(small, models(residual=0, scale=3), engine=engine, precision="auto")
+    np.testing.assert_array_equal(large.planes[0], small.planes[0].repeat(3, 0).repeat(3, 1))
+    assert len(large.planes) == len(small.planes)
+
+
+@pytest.mark.parametrize("bits", [8, 10])
+@pytest.mark.parametrize("full_range", [False, True])
+@pytest.mark.parametrize("matrix", [BT709, SMPTE170M, BT2020])
+@pytest.mark.parametrize("unshuffle", [1, 2])
+def test_an_rgb_network_at_the_default_precision_keeps_flat_colours_to_one_level(
+    models: Models, bits: int, full_range: bool, matrix: int, unshuffle: int
+) -> None:
+    color = ColorSpec(matrix, full_range)
+    path = models(channels=3, residual=0, unshuffle=unshuffle)
+    with open_upscaler(path) as upscaler:
+        for seed in range(12):
+            codes = np.random.default_rng(seed).integers(0, 1 << bits, 3)
+            kind = np.uint8 if bits == 8 else np.uint16
+            planes = [np.full(size, code, kind) for size, code in zip([(16, 24), (8, 12), (8, 12)], codes, strict=True)]
+            large = upscaler.submit(Frame(tuple(planes), color, bits)).result()
+            for plane, code in zip(large.planes, codes, strict=True):
+                assert np.abs(plane.astype(int) - code).max() <= 1
+
+
+@settings(deadline=None, max_examples=12)
+@given(
+    height=st.integers(30, 70),
+    width=st.integers(30, 70),
+    tile=st.integers(28, 48),
+    layers=st.integers(1, 3),
+    kind=st.sampled_from([(1, (1, 1), 8), (1, (0, 0), 10), (3, (1, 1), 8), (3, (1, 0), 8), (3, (0, 0), 10)]),
+    seed=st.integers(0, 99),
+)
+def test_tiled_and_untiled_output_are_equal(
+    models: Models, height: int, width: int, tile: int, layers: int, kind: Any, seed: int
+) -> None:
+    channels, subsampling, bits = kind
+    model = models(channels=channels, layers=layers)
+    small = frame(height, width, bits=bits, subsampling=subsampling, seed=seed)
+    same(upscaled(small, model, tile=tile), upscaled(small, model))
+
+
+def test_a_network_that_unshuffles_is_tiled_at_even_places(models: Models) -> None:
+    model, small = models(unshuffle=2, layers=1), frame(60, 76)
+    same(upscaled(small, model, tile=32), upscaled(small, model))
+
+
+def test_pictures_above_four_megapixels_are_cut_into_bands(models: Models, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, small = models(), frame(90, 60)
+    whole = upscaled(small, model)
+    monkeypatch.setattr("vidsr.upscaling.lane.LARGEST", 2000)
+    with open_upscaler(model, precision="f32") as upscaler:
+        assert isinstance(upscaler, Upscaler)
+        same(upscaler.submit(small).result(), whole)
+        (lane,) = upscaler._lanes.values()
+        assert len(lane._tiles) > 1
+        assert {tile.across.start for tile in lane._tiles} == {0}
+
+
+def test_a_tile_that_has_nothing_to_keep_is_refused(models: Models) -> None:
+    with pytest.raises(ModelError, match="looks 3 pixels far, so a tile of 8 is too small; give 12 or more"):
+        upscaled(frame(), models(), tile=8)
+
+
+def test_frames_in_flight_come_back_in_order(models: Models) -> None:
+    model = models()
+    with open_upscaler(model, precision="f32", in_flight=3) as upscaler:
+        waiting = [upscaler.submit(frame(seed=seed)) for seed in range(3)]
+        with pytest.raises(EngineBusy, match="under way"):
+            upscaler.submit(frame())
+        for seed in range(6):
+            large = waiting.pop(0).result()
+            assert large.pts == 7 + seed
+            same(large, upscaled(frame(seed=seed), model))
+            if seed < 3:
+                waiting.append(upscaler.submit(frame(seed=seed + 3)))
+
+
+def test_a_result_is_not_touched_by_what_follows(models: Models) -> None:
+    with open_upscaler(models(), in_flight=1) as upscaler:
+        first = upscaler.submit(frame()).result()
+        kept = [plane.copy() for plane in first.planes]
+        upscaler.submit(frame(seed=1)).result()
+    same(first, replace(first, planes=tuple(kept)))
+
+
+def test_a_size_that_changes_in_the_middle_opens_another_and_the_first_again(models: Models) -> None:
+    with open_upscaler(models(), precision="f32", in_flight=2) as upscaler:
+        sizes = [(36, 52), (20, 30), (36, 52), (24, 24), (20, 30)]
+        waiting = [upscaler.submit(frame(*size, seed=i)) for i, size in enumerate(sizes[:2])]
+        for i, size in enumerate(sizes):
+            large = waiting.pop(0).result()
+            assert (large.height, large.width) == (2 * size[0], 2 * size[1])
+            same(large, upscaled(frame(*size, seed=i), models()))
+            if i + 2 < len(sizes):
+                waiting.append(upscaler.submit(frame(*sizes[i + 2], seed=i + 2)))
+
+
+def test_a_model_is_compiled_once_for_each_size(models: Models, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[Any] = []
+    from vidsr.upscaling import lane
+
+    original = lane.open_engine
+    monkeypatch.setattr(lane, "open_engine", lambda *args, **options: opened.append(1) or original(*args, **options))
+    with open_upscaler(models()) as upscaler:
+        for size in ((36, 52), (20, 30), (36, 52)):
+            upscaler.submit(frame(*size)).result()
+    assert len(opened) == 2
+
+
+def test_the_frames_quantiser_reaches_the_network_and_the_stored_one_stands_in(models: Models) -> None:
+    model = models(quantiser=0.5, residual=1)
+    unknown, stored, worn = (upscaled(frame(quantiser=q), model) for q in (None, 25.5, 51.0))
+    same(unknown, stored)
+    assert not np.array_equal(stored.planes[0], worn.planes[0])
+
+
+def test_a_size_that_is_not_the_models_own_gets_one_lanczos_resize(models: Models) -> None:
+    own = upscaled(frame(), models())
+    large = upscaled(frame(), models(), width=130)
+    assert (large.width, large.height) == (130, 90)
+    same(large, Resizer("lanczos").resize(own, 130, 90))
+
+
+def test_an_odd_side_is_cut_to_even_where_chroma_is_halved(models: Models) -> None:
+    odd = frame(35, 51)
+    large = upscaled(odd, models(scale=3))
+    assert [plane.shape for plane in large.planes] == [(104, 152), (52, 76), (52, 76)]
+    whole = upscaled(frame(35, 51, gray=True), models(scale=3))
+    assert whole.planes[0].shape == (105, 153)
+    np.testing.assert_array_equal(large.planes[0], whole.planes[0][:104, :152])
+
+
+def test_what_is_that_large_already_is_only_resized(models: Models) -> None:
+    with open_upscaler(models(), height=30) as upscaler:
+        assert upscaler.plan(52, 36) == Plan(44, 30, None)
+        large = upscaler.submit(frame()).result()
+    same(large, Resizer("lanczos").resize(frame(), 44, 30))
+
+
+def test_the_size_decides_which_of_the_shelf_is_taken(
+    models: Models, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for scale in (2, 3, 4):
+        save(network(scale=scale), tmp_path / f"live-x{scale}.onnx", ModelCard(f"live-x{scale}", scale, 1, 3))
+    monkeypatch.setattr(zoo, "_shelf_folder", lambda: tmp_path)
+
+    def taken(**options: Any) -> tuple[str, int, int]:
+        with open_upscaler(**options) as upscaler:
+            plan = upscaler.plan(480, 270)
+            assert plan.card is not None
+            return plan.card.name, plan.width, plan.height
+
+    assert taken() == ("live-x2", 960, 540)
+    assert taken(scale=3) == ("live-x3", 1440, 810)
+    assert taken(height=1080) == ("live-x4", 1920, 1080)
+    assert taken(width=1280) == ("live-x3", 1280, 720)
+    assert taken(width=960, height=720) == ("live-x3", 960, 720)
+    assert taken(scale=6) == ("live-x4", 2880, 1620)
+    assert taken(model=models(), scale=4) == (zoo.find(models()).stem, 1920, 1080)
+
+
+def test_a_size_that_makes_no_sense_is_refused(models: Models) -> None:
+    with pytest.raises(ValueError, match="a scale or a size, not both"):
+        open_upscaler(models(), scale=2, height=1080)
+    with pytest.raises(ValueError, match="at least 1"):
+        open_upscaler("bicubic", scale=0)
+
+
+def test_what_cannot_run_is_refused_before_the_first_frame(models: Models) -> None:
+    with pytest.raises(UnknownModel, match="there is no model 'esrgan'"):
+        open_upscaler("esrgan")
+    with pytest.raises(EngineMissing, match="no engine 'abacus'"):
+        open_upscaler(models(), engine="abacus")
+
+
+@pytest.mark.parametrize("kernel", ["bicubic", "lanczos", "nearest"])
+def test_a_kernel_is_a_model_too(kernel: Any) -> None:
+    with open_upscaler(kernel) as upscaler:
+        assert isinstance(upscaler, ResizingUpscaler)
+        assert upscaler.card is None
+        assert upscaler.plan(53, 35) == Plan(106, 70, None)
+        large = upscaler.submit(frame()).result()
+    same(large, Resizer(kernel).resize(frame(), 104, 72))
