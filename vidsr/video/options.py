@@ -42,15 +42,20 @@ def _quality(codec: str, crf: float) -> dict[str, str]:
         return {"crf": f"{crf:g}"}
     if codec.startswith("libvpx"):
         return {"crf": f"{crf:g}", "b": "0" if codec == "libvpx-vp9" else "1000M"}  # VP8 takes b for a ceiling
+    if codec == "mjpeg":
+        return {"flags": "+qscale", "global_quality": _step(crf), "strict": "unofficial"}  # limited range
     if codec.endswith("_nvenc"):
         return {"rc": "vbr", "cq": f"{crf:g}", "b": "0"}
     if codec.endswith("_qsv"):
         return {"global_quality": f"{crf:g}"}
-    if codec in ("mpeg4", "mpeg2video", "mpeg1video", "mjpeg", "h263p", "msmpeg4"):
-        # Their scale is the quantiser step itself, H.264's doubles it every 6; 118 = FF_QP2LAMBDA.
-        step = min(max(0.3125 * 2 ** (crf / 6), 1), 31)
-        return {"flags": "+qscale", "global_quality": f"{round(step * 118)}"}
+    if codec in ("mpeg4", "mpeg2video", "mpeg1video", "h263p", "msmpeg4", "msmpeg4v2"):
+        return {"flags": "+qscale", "global_quality": _step(crf)}
     return {}
+
+
+def _step(crf: float) -> str:
+    # Older codecs are told the quantiser step itself, which H.264's scale doubles every 6; 118 = FF_QP2LAMBDA.
+    return str(round(min(max(0.3125 * 2 ** (crf / 6), 1), 31) * 118))
 
 
 def _speed(codec: str, preset: str) -> dict[str, str]:

@@ -1,18 +1,22 @@
 """Frames and carried packets into a file, a pipe or an address."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Protocol, Self
+from typing import Any, BinaryIO, Protocol, Self
+
+import av
 
 from vidsr.errors import OutputError
 from vidsr.frames import Carried, Frame, VideoInfo
-from vidsr.video.encode import Encoding, FilmSink
+from vidsr.video.carry import Carrier, film_tags, needs_free_tags
+from vidsr.video.encoder import Encoder, Encoding
 from vidsr.video.muxers import muxer_of
 from vidsr.video.pipes import Stop
 from vidsr.video.source import Source
 from vidsr.video.stills import StillSink
-from vidsr.video.target import open_target
+from vidsr.video.target import Target, open_target
 
 
 class Sink(Protocol):
@@ -77,3 +81,67 @@ def open_sink(
         if reason is exc:
             raise
         raise reason from exc
+
+
+class FilmSink:
+    """Encodes frames and copies packets. Nothing appears under the target's name before `__exit__` ends well."""
+
+    def __init__(self, target: Target, plan: Encoding, source: Source | None, notice: Callable[[str], None]) -> None:
+        self._target = target
+        tags = {} if source is None else dict(source.container.metadata)
+        options = plan.muxer.options(live=plan.live, free_tags=needs_free_tags(tags))
+        self._container: Any = av.open(target.file, "w", format=plan.muxer.name, container_options=options)
+        try:
+            self._encoder = Encoder(self._container, plan, source, notice=notice)
+            self._carrier = Carrier(self._container, [] if source is None else source.streams, notice=notice)
+            if source is not None:
+                chapters: Any = source.chapters()
+                self._container.set_chapters(chapters)
+                self._container.metadata.update(film_tags(tags))
+            self._container.start_encoding()
+        except BaseException:
+            self._abandon()
+            raise
+
+    def write(self, item: Frame | Carried) -> None:
+        """Encode a frame or copy a packet."""
+        try:
+            if isinstance(item, Carried):
+                self._carrier.write(item.stream, item.packet)
+            else:
+                self._container.mux(self._encoder.encode(item))
+        except Exception as exc:
+            self._fail(exc)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if exc is not None:
+            self._abandon()
+            self._target.discard()
+            return
+        try:
+            if self._encoder.last is None:
+                raise OutputError(f"{self._target.title}: there was not one frame to write")
+            self._container.mux(self._encoder.encode(None))
+            self._container.close()
+        except BaseException as failure:
+            self._abandon()
+            self._target.discard()
+            self._fail(failure)
+        self._target.commit()
+
+    def _fail(self, exc: BaseException) -> None:
+        reason = self._target.explain(exc)
+        if reason is exc:
+            raise exc
+        raise reason from exc
+
+    def _abandon(self) -> None:
+        if hasattr(self._target.file, "abandon"):
+            self._target.file.abandon()
+        with suppress(Exception):  # the reason is on its way already; this only frees FFmpeg's memory
+            self._container.close()

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, Self
 import av
 from av.video.reformatter import VideoReformatter
 
-from vidsr.errors import NotAVideo, NoVideoStream
+from vidsr.errors import InputError, NotAVideo, NoVideoStream
 from vidsr.frames import Carried, Frame, VideoInfo
 from vidsr.video.demux import Clip, Demuxer, rational
 from vidsr.video.opening import open_input, title_of
@@ -77,9 +77,10 @@ class Source:
             early.append(item)
             if isinstance(item, Frame):
                 break
-        self.first = next((item for item in early if isinstance(item, Frame)), None)
-        if self.first is None:
-            raise NotAVideo(f"{title}: not one picture of it can be decoded; the file may be cut off or damaged")
+        first = next((item for item in early if isinstance(item, Frame)), None)
+        if first is None:
+            raise _nothing_in(title, clip)
+        self.first: Frame = first
         still = _is_picture(container) and not self._more(early)
         self._early = early
         self.info = self._describe(self.first, still)
@@ -204,6 +205,13 @@ def _film_of(container: Any, title: str) -> Any:
         raise NotAVideo(f"{title}: no decoder for its video codec; convert it first, for example with another tool")
     best = container.streams.best("video")
     return next((s for s in readable if best is not None and s.index == best.index), readable[0])
+
+
+def _nothing_in(title: str, clip: Clip) -> InputError:
+    if clip.whole:
+        return NotAVideo(f"{title}: not one picture of it can be decoded; the file may be cut off or damaged")
+    end = "its end" if clip.length is None else f"{float((clip.start or 0) + clip.length):g} s"
+    return InputError(f"{title} has no frame between {float(clip.start or 0):g} s and {end}; choose a piece inside it")
 
 
 def _prepare(stream: Any) -> None:

@@ -1,0 +1,190 @@
+"""The picture's way into a container: which codec, in which layout and colours, at which times."""
+
+import os
+import struct
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+import av
+from av.codec.codec import Codec, UnknownCodecError
+
+from vidsr.errors import OutputError
+from vidsr.frames import Frame, VideoInfo
+from vidsr.video.carry import TS_CODECS, stream_tags
+from vidsr.video.demux import rational
+from vidsr.video.muxers import FITTING, Muxer
+from vidsr.video.options import ARRANGED, encoder_options, layout_for
+from vidsr.video.picture import FULL, LAYOUTS, LIMITED, Resizer, layout_name, picture_of, side_data
+from vidsr.video.source import Source
+
+_REORDERING = ("libx264", "libx264rgb", "libx265", "h264_nvenc", "hevc_nvenc")
+_COUNTING = ("mpeg1video", "mpeg2video", "mpeg4", "h263p", "msmpeg4", "msmpeg4v2")  # their ticks must be frames
+_FASTEST = Fraction(240)  # frames a second that SVT-AV1 accepts; only its rate control looks at it
+
+
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """How a film is to be written."""
+
+    muxer: Muxer
+    info: VideoInfo
+    codec: str = "libx264"
+    crf: float = 20.0
+    preset: str = "veryfast"
+    options: Mapping[str, str] = field(default_factory=dict)
+    """The user's, for the encoder; `pix_fmt` chooses the pixel format."""
+    live: bool = False
+
+
+class Encoder:
+    """One video stream of an output container. Opens its codec at once, so that it fails before anything is written."""
+
+    def __init__(self, container: Any, plan: Encoding, source: Source | None, *, notice: Callable[[str], None]) -> None:
+        self._info, info = plan.info, plan.info
+        codec = _codec_of(container, plan, notice)
+        self._format = layout_for(codec, info, plan.options)
+        self._layout = ARRANGED.get(self._format, self._format)
+        self._resizer = Resizer("bicubic")
+        self._durations: dict[int, int] = {}
+        self.last: int | None = None
+        """Pts of the last frame, in ticks of the film; None before the first."""
+        self._counts = codec.name in _COUNTING
+        self._times: list[int] = []  # pts of each frame on its way, where the codec counts
+        self._taken = 0
+        wanted = layout_name(info.bits, info.color.subsampling, gray=info.gray)
+        if self._layout != wanted and not (info.gray and LAYOUTS[self._layout][0] == info.bits):
+            notice(f"{codec.name} takes no {wanted}: the film is encoded as {self._layout}, the nearest it takes")
+        self.stream = container.add_stream(codec.name, rate=_rate_of(codec, info))
+        self._set_up(plan, source)
+        _open(self.stream.codec_context, plan)
+
+    def encode(self, frame: Frame | None) -> list[Any]:
+        """The packets that a frame, or None for the end, sets free; resized where the film changed on its way."""
+        packets = self.stream.encode(None if frame is None else self._picture(frame))
+        for packet in packets:
+            if self._counts:
+                packet.time_base = self._info.time_base
+                packet.pts = packet.dts = self._times.pop(0)
+            length = self._durations.pop(packet.pts, 0)
+            if length:
+                packet.duration = length  # not every encoder hands it on
+        return list(packets)
+
+    def _set_up(self, plan: Encoding, source: Source | None) -> None:
+        info, stream, context = plan.info, self.stream, self.stream.codec_context
+        name = context.name
+        context.width, context.height, context.pix_fmt = info.width, info.height, self._format
+        if self._counts:
+            context.time_base = 1 / Fraction(context.framerate.numerator, context.framerate.denominator)
+        else:  # for exact time stamps the encoder counts in the input's own ticks
+            context.time_base = info.time_base
+        stream.time_base = info.time_base
+        context.flags |= av.codec.context.Flags.frame_duration
+        context.sample_aspect_ratio = info.aspect
+        context.color_range = FULL if info.color.full_range else LIMITED
+        context.colorspace = info.color.matrix
+        context.color_primaries, context.color_trc = info.color.primaries, info.color.transfer
+        # PyAV asks for slice threads, which x264 takes as an order to cut every picture; only live streams want that.
+        context.thread_type = "SLICE" if plan.live else "AUTO"
+        first = None if source is None else source.first.carrier
+        options = encoder_options(
+            name, crf=plan.crf, preset=plan.preset, live=plan.live, user=plan.options, picture=first
+        )
+        if LAYOUTS[self._layout][1] != (0, 0):
+            options["chroma_sample_location"] = info.color.siting
+        context.options = options
+        if plan.muxer.name in ("mp4", "mov"):
+            if name in _REORDERING and "bf" not in plan.options and (source is None or source.variable):
+                context.max_b_frames = 0  # the muxer would lose the last frame's duration
+            if name in ("libx265", "hevc_nvenc"):
+                context.codec_tag = "hvc1"  # the one that Apple's players know
+        if source is not None:
+            stream.metadata.update(stream_tags(source.stream))
+            stream.disposition = source.stream.disposition
+        matrix = side_data(first, "DISPLAYMATRIX")
+        if matrix is not None:
+            stream.set_display_matrix(struct.unpack("<9i", matrix[:36]))
+
+    def _picture(self, frame: Frame) -> av.VideoFrame:
+        info = self._info
+        frame = self._resizer.fit(frame, info.width, info.height, self._layout, info.color)
+        picture = picture_of(frame)
+        if self._format != self._layout:
+            picture = self._resizer.arrange(picture, self._format)
+        ratio = frame.time_base / info.time_base
+        pts, length = round(frame.pts * ratio), round(frame.duration * ratio)
+        if self.last is not None and pts <= self.last:
+            pts = self.last + 1
+        self.last = pts
+        if length:
+            self._durations[pts] = length
+        picture.pts, picture.duration, picture.time_base = pts, length, info.time_base
+        if self._counts:
+            self._times.append(pts)
+            picture.pts, picture.duration, picture.time_base = self._taken, 1, self.stream.codec_context.time_base
+            self._taken += 1
+        picture.pict_type = av.video.frame.PictureType.NONE  # else the encoder repeats the input's key pictures
+        return picture
+
+
+def _codec_of(container: Any, plan: Encoding, notice: Callable[[str], None]) -> Codec:
+    name, muxer = plan.codec, plan.muxer.name
+    if name == "libx264" and muxer in FITTING:
+        name = FITTING[muxer]
+        notice(f"{muxer} holds no H.264: {name} is used")
+    if name == "libsvtav1":
+        os.environ.setdefault("SVT_LOG", "1")  # it writes to stderr past every log level but this one
+    try:
+        codec = Codec(name, "w")
+    except UnknownCodecError as exc:
+        raise OutputError(f"{name!r} is no encoder here; libx264, libx265, libsvtav1, libvpx-vp9 and ffv1 are") from exc
+    if codec.type != "video":
+        raise OutputError(f"{name} encodes no video but {codec.type}; try libx264")
+    fits = codec.canonical_name in TS_CODECS if muxer == "mpegts" else codec.name in container.supported_codecs
+    if not fits:
+        raise OutputError(f"{muxer} holds no {name}; use another --codec, or .mkv, which holds nearly any")
+    return codec
+
+
+def _rate_of(codec: Codec, info: VideoInfo) -> Fraction:
+    # For rate control, and as metadata; never the source of a time.
+    rate = info.rate or Fraction(25)
+    allowed = [rational(r) or rate for r in codec.frame_rates or []]
+    if allowed:
+        return min(allowed, key=lambda r: abs(r - rate))
+    return min(rate, _FASTEST) if codec.name == "libsvtav1" else rate.limit_denominator(65535)
+
+
+def _open(context: Any, plan: Encoding) -> None:
+    options = dict(context.options)
+    try:
+        context.open()
+    except (av.error.FFmpegError, ValueError, OSError) as exc:
+        what = f"{plan.info.width}x{plan.info.height} {context.pix_fmt}"
+        hint = f" with {dict(plan.options)}" if plan.options else ""
+        raise OutputError(f"{context.name} cannot encode {what}{hint}: {_reason(context, options)}") from exc
+    unknown = [key for key in plan.options if key in context.options]
+    if unknown:
+        raise OutputError(f"{context.name} knows no option {unknown[0]!r}; see `ffmpeg -h encoder={context.name}`")
+
+
+def _reason(failed: Any, options: Mapping[str, str]) -> str:
+    # Tried once more with FFmpeg's log switched on: in threads it can deadlock, so it is off at all other times.
+    context: Any = av.CodecContext.create(failed.name, "w")
+    for name in ("width", "height", "pix_fmt", "time_base", "framerate", "color_range"):
+        setattr(context, name, getattr(failed, name))
+    context.options = dict(options)
+    before = av.logging.get_level(), av.logging.get_skip_repeated()
+    av.logging.set_level(av.logging.ERROR)
+    av.logging.set_skip_repeated(False)
+    try:
+        with av.logging.Capture() as lines:
+            context.open()
+    except (av.error.FFmpegError, ValueError, OSError):
+        return lines[-1][2].strip().rstrip(".") if lines else "it does not say why"
+    finally:
+        av.logging.set_level(before[0])
+        av.logging.set_skip_repeated(before[1])
+    return "it does not say why"
