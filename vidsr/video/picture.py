@@ -36,7 +36,8 @@ class Resizer:
     """One swscale context. Not for two threads at once."""
 
     def __init__(self, kernel: Kernel = "bicubic", *, threads: int = 0) -> None:
-        self._kernel, self._threads = KERNELS[kernel], threads
+        # swscale's threads (FFmpeg 8.1) overwrite the first pixels of one another's lines in "nearest" at 10 bits.
+        self._kernel, self._threads = KERNELS[kernel], 1 if kernel == "nearest" else threads
         self._scaler = VideoReformatter()
 
     def resize(self, frame: Frame, width: int, height: int) -> Frame:
