@@ -109,8 +109,8 @@ _COVERS = ("matroska", "mp4", "mov", "ipod")
 def describe(stream: Any) -> str:
     """A stream in a sentence."""
     kind = "cover art" if stream.type == "video" and stream.disposition & ATTACHED else stream.type
-    language = f", {stream.metadata['language']}" if "language" in stream.metadata else ""
-    return f"stream {stream.index} ({kind}, {_codec_of(stream)}{language})"
+    language = stream.metadata.get("language", "und")
+    return f"stream {stream.index} ({kind}, {_codec_of(stream)}{'' if language == 'und' else f', {language}'})"
 
 
 def stream_tags(stream: Any) -> dict[str, str]:

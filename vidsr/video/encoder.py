@@ -17,6 +17,7 @@ from vidsr.video.demux import rational
 from vidsr.video.muxers import FITTING, Muxer
 from vidsr.video.options import ARRANGED, encoder_options, layout_for
 from vidsr.video.picture import FULL, LAYOUTS, LIMITED, Resizer, layout_name, picture_of, side_data
+from vidsr.video.scheduling import own_priority
 from vidsr.video.source import Source
 
 _REORDERING = ("libx264", "libx264rgb", "libx265", "h264_nvenc", "hevc_nvenc")
@@ -50,12 +51,15 @@ class Encoder:
         self._durations: dict[int, int] = {}
         self.last: int | None = None
         """Pts of the last frame, in ticks of the film; None before the first."""
-        self._counts = codec.name in _COUNTING
+        self._timeless = plan.muxer.name == "yuv4mpegpipe"
+        self._counts = self._timeless or codec.name in _COUNTING
         self._times: list[int] = []  # pts of each frame on its way, where the codec counts
         self._taken = 0
         wanted = layout_name(info.bits, info.color.subsampling, gray=info.gray)
         if self._layout != wanted and not (info.gray and LAYOUTS[self._layout][0] == info.bits):
             notice(f"{codec.name} takes no {wanted}: the film is encoded as {self._layout}, the nearest it takes")
+        if self._timeless and (source is None or source.variable):
+            notice("y4m holds no time stamps: frames that came unevenly are written as if they had not")
         self.stream = container.add_stream(codec.name, rate=_rate_of(codec, info))
         self._set_up(plan, source)
         _open(self.stream.codec_context, plan)
@@ -64,7 +68,7 @@ class Encoder:
         """The packets that a frame, or None for the end, sets free; resized where the film changed on its way."""
         packets = self.stream.encode(None if frame is None else self._picture(frame))
         for packet in packets:
-            if self._counts:
+            if self._counts and not self._timeless:
                 packet.time_base = self._info.time_base
                 packet.pts = packet.dts = self._times.pop(0)
             length = self._durations.pop(packet.pts, 0)
@@ -80,7 +84,7 @@ class Encoder:
             context.time_base = 1 / Fraction(context.framerate.numerator, context.framerate.denominator)
         else:  # for exact time stamps the encoder counts in the input's own ticks
             context.time_base = info.time_base
-        stream.time_base = info.time_base
+        stream.time_base = context.time_base if self._timeless else info.time_base
         context.flags |= av.codec.context.Flags.frame_duration
         context.sample_aspect_ratio = info.aspect
         context.color_range = FULL if info.color.full_range else LIMITED
@@ -122,7 +126,8 @@ class Encoder:
             self._durations[pts] = length
         picture.pts, picture.duration, picture.time_base = pts, length, info.time_base
         if self._counts:
-            self._times.append(pts)
+            if not self._timeless:
+                self._times.append(pts)
             picture.pts, picture.duration, picture.time_base = self._taken, 1, self.stream.codec_context.time_base
             self._taken += 1
         picture.pict_type = av.video.frame.PictureType.NONE  # else the encoder repeats the input's key pictures
@@ -133,7 +138,8 @@ def _codec_of(container: Any, plan: Encoding, notice: Callable[[str], None]) -> 
     name, muxer = plan.codec, plan.muxer.name
     if name == "libx264" and muxer in FITTING:
         name = FITTING[muxer]
-        notice(f"{muxer} holds no H.264: {name} is used")
+        if muxer != "yuv4mpegpipe":  # everyone knows that one to be raw
+            notice(f"{muxer} holds no H.264: {name} is used")
     if name == "libsvtav1":
         os.environ.setdefault("SVT_LOG", "1")  # it writes to stderr past every log level but this one
     try:
@@ -158,23 +164,24 @@ def _rate_of(codec: Codec, info: VideoInfo) -> Fraction:
 
 
 def _open(context: Any, plan: Encoding) -> None:
-    options = dict(context.options)
+    name, options = context.name, dict(context.options)  # asked now: PyAV 19 crashes when a failed context is asked
     try:
-        context.open()
+        with own_priority():
+            context.open()
     except (av.error.FFmpegError, ValueError, OSError) as exc:
         what = f"{plan.info.width}x{plan.info.height} {context.pix_fmt}"
         hint = f" with {dict(plan.options)}" if plan.options else ""
-        raise OutputError(f"{context.name} cannot encode {what}{hint}: {_reason(context, options)}") from exc
+        raise OutputError(f"{name} cannot encode {what}{hint}: {_reason(name, context, options)}") from exc
     unknown = [key for key in plan.options if key in context.options]
     if unknown:
-        raise OutputError(f"{context.name} knows no option {unknown[0]!r}; see `ffmpeg -h encoder={context.name}`")
+        raise OutputError(f"{name} knows no option {unknown[0]!r}; see `ffmpeg -h encoder={name}`")
 
 
-def _reason(failed: Any, options: Mapping[str, str]) -> str:
+def _reason(name: str, failed: Any, options: Mapping[str, str]) -> str:
     # Tried once more with FFmpeg's log switched on: in threads it can deadlock, so it is off at all other times.
-    context: Any = av.CodecContext.create(failed.name, "w")
-    for name in ("width", "height", "pix_fmt", "time_base", "framerate", "color_range"):
-        setattr(context, name, getattr(failed, name))
+    context: Any = av.CodecContext.create(name, "w")
+    for key in ("width", "height", "pix_fmt", "time_base", "framerate", "color_range"):
+        setattr(context, key, getattr(failed, key))
     context.options = dict(options)
     before = av.logging.get_level(), av.logging.get_skip_repeated()
     av.logging.set_level(av.logging.ERROR)

@@ -29,7 +29,7 @@ MUXERS = {
 _BY_SCHEME = {"rtmp": "flv", "rtmps": "flv", "rtmpt": "flv", "rtmpte": "flv", "rtmpts": "flv", "rtsp": "rtsp"}
 _REWOUND = ("mp4", "mov", "ipod", "3gp", "3g2", "ismv")  # their index is written at the end, into the beginning
 # What encodes for containers that the default codec does not go into.
-FITTING = {"webm": "libvpx-vp9", "yuv4mpegpipe": "rawvideo"}
+FITTING = {"webm": "libvpx-vp9", "yuv4mpegpipe": "wrapped_avframe"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +88,8 @@ def muxer_of(name: str | Path | BinaryIO, format: str | None) -> Muxer:
         return known or Muxer(_BY_SCHEME.get(parts.scheme, "mpegts"))
     if not isinstance(name, str | Path):
         return _known(Path(str(getattr(name, "name", ""))).suffix) or Muxer("nut")
+    if Path(name).is_dir():
+        raise OutputError(f"{title_of(name)} is a folder; name a file in it")
     suffix = Path(name).suffix
     known = _known(suffix)
     if known is None and is_fifo(Path(name)):

@@ -60,7 +60,7 @@ def _step(crf: float) -> str:
 
 def _speed(codec: str, preset: str) -> dict[str, str]:
     if codec in ("libx264", "libx264rgb", "libx265"):
-        return {"preset": preset}
+        return {"preset": PRESETS[_rank(codec, preset)]}
     if codec == "libsvtav1":
         return {"preset": preset if preset.lstrip("-").isdigit() else str(_SVT[_rank(codec, preset)])}
     if codec.startswith("libvpx"):

@@ -220,7 +220,10 @@ def _prepare(stream: Any) -> None:
     context.thread_type = "SLICE"
     options = dict(EXPORT)
     # Where the codec does not say where chroma sits, players take it to be on the left; swscale would center it.
-    if not getattr(context, "chroma_sample_location", 0) and context.name != "rawvideo":
+    told = getattr(context, "chroma_sample_location", 0) or (  # PyAV 18 cannot be asked, but 4:2:0 in y4m always tells
+        stream.container.format.name == "yuv4mpegpipe" and "420" in (context.pix_fmt or "")
+    )
+    if not told:
         options["chroma_sample_location"] = "left"
     context.options = options
 
