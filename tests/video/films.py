@@ -81,7 +81,14 @@ def _tone(stream: Any, seconds: float) -> Iterable[Any]:
 
 
 def enlarge(
-    source: Any, target: Any, *, factor: int = 2, kernel: Any = "bicubic", start: Any = None, duration: Any = None, **options: Any
+    source: Any,
+    target: Any,
+    *,
+    factor: int = 2,
+    kernel: Any = "bicubic",
+    start: Any = None,
+    duration: Any = None,
+    **options: Any,
 ) -> list[str]:
     """Send a film through source, swscale and sink; the sentences that were told."""
     told: list[str] = []
@@ -91,7 +98,9 @@ def enlarge(
         resizer = Resizer(kernel)
         with open_sink(target, info, source=film, notice=told.append, **options) as sink:
             for item in film:
-                sink.write(resizer.resize(item, item.width * factor, item.height * factor) if isinstance(item, Frame) else item)
+                sink.write(
+                    resizer.resize(item, item.width * factor, item.height * factor) if isinstance(item, Frame) else item
+                )
     return told
 
 
@@ -147,7 +156,9 @@ def facts_of(path: Path | str) -> Facts:
         facts.sound_starts = [starts[s.index] for s in sounds if s.index in starts]
         for chapter in film.chapters():
             tick = rational(chapter["time_base"]) or Fraction(1)
-            facts.chapters.append((chapter["start"] * tick, chapter["end"] * tick, chapter["metadata"].get("title", "")))
+            facts.chapters.append(
+                (chapter["start"] * tick, chapter["end"] * tick, chapter["metadata"].get("title", ""))
+            )
         facts.tags = {key.lower(): value for key, value in film_tags(film.metadata).items()}
         facts.languages = [s.metadata.get("language", "und") for s in sounds]
         facts.kinds = [s.type for s in film.streams]

@@ -56,7 +56,9 @@ def test_times_sound_chapters_and_tags_of_every_film_are_kept(name: str, extensi
         assert after.size == (2 * before.size[0], 2 * before.size[1])
     assert after.aspect == before.aspect
     if extension in ("mp4", "mov", "mkv") and source.suffix in (".mp4", ".mkv"):
-        assert abs(after.durations[-1] - before.durations[-1]) <= max(before.tick, after.tick), "the last frame's length"
+        assert abs(after.durations[-1] - before.durations[-1]) <= max(before.tick, after.tick), (
+            "the last frame's length"
+        )
     if extension in lossless:
         assert [title for *_, title in after.chapters] == [title for *_, title in before.chapters]
         for new, old in zip(after.chapters, before.chapters, strict=True):

@@ -49,9 +49,8 @@ class Muxer:
         elif hasattr(name, "seekable"):
             piped = not name.seekable()
         if piped and self.name in _REWOUND:
-            raise NotPipeable(
-                f"{self.name} cannot be written to {title_of(name)}, which cannot be rewound; use NUT: -f nut"
-            )
+            where = title_of(name, pipe="stdout")
+            raise NotPipeable(f"{self.name} cannot be written to {where}, which cannot be rewound; use NUT: -f nut")
 
     def options(self, *, live: bool, free_tags: bool) -> dict[str, str]:
         """Options of the muxer. free_tags: keep tags that an mp4 usually has no place for."""

@@ -13,6 +13,7 @@ from vidsr.video.pipes import Stop, Stopped, is_fifo, open_fifo, stdin
 
 # Enough for the headers of every format that is fit for a pipe; more would only delay the first picture.
 LIVE_PROBE = {"probesize": "32768", "analyzeduration": "1000", "fpsprobesize": "0"}
+REWIND = "; an mp4 whose index is at its end cannot be piped: give the file's name, or pipe NUT"
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 
 
@@ -54,10 +55,10 @@ def open_input(name: str | Path | BinaryIO, *, format: str | None, live: bool | 
     return Opened(container, title, live)
 
 
-def title_of(name: object) -> str:
-    """What sentences call an input or output."""
+def title_of(name: object, *, pipe: str = "stdin") -> str:
+    """What sentences call an input or output; `pipe` is what they call `-`."""
     if name == "-":
-        return "stdin"
+        return pipe
     if isinstance(name, str | Path):
         return os.fsencode(name).decode(errors="replace")
     return str(getattr(name, "name", "the file object"))
@@ -73,8 +74,7 @@ def _explain(exc: Exception, title: str, format: str | None, *, piped: bool) -> 
     if isinstance(exc, av.error.ProtocolNotFoundError):
         return StreamBroken(f"{title}: FFmpeg knows no such protocol here; receive it with another tool and pipe it in")
     if isinstance(exc, av.error.InvalidDataError | EOFError):
-        hint = "; an mp4 whose index is at its end cannot be piped: give the file's name, or pipe NUT" if piped else ""
-        return NotAVideo(f"{title}: nothing in it that FFmpeg can read as a film or picture{hint}")
+        return NotAVideo(f"{title}: nothing in it that FFmpeg can read as a film or picture{REWIND if piped else ''}")
     if isinstance(exc, ValueError) and format is not None:
         return InputError(f"{format!r} is no input format of FFmpeg's; leave the format out to have it guessed")
     return StreamBroken(f"{title} cannot be opened: {exc.args[-1] if not isinstance(exc, OSError) else exc.strerror}")

@@ -16,7 +16,7 @@ from av.video.reformatter import VideoReformatter
 from vidsr.errors import InputError, NotAVideo, NoVideoStream
 from vidsr.frames import Carried, Frame, VideoInfo
 from vidsr.video.demux import Clip, Demuxer, rational
-from vidsr.video.opening import open_input, title_of
+from vidsr.video.opening import REWIND, open_input, title_of
 from vidsr.video.picture import LAYOUTS, frame_of, nearest_layout, siting_of
 from vidsr.video.pipes import Stop
 from vidsr.video.quantiser import EXPORT, mean_quantiser
@@ -79,7 +79,7 @@ class Source:
                 break
         first = next((item for item in early if isinstance(item, Frame)), None)
         if first is None:
-            raise _nothing_in(title, clip)
+            raise _nothing_in(title, clip, rewind=live and container.format.name.startswith("mov"))
         self.first: Frame = first
         still = _is_picture(container) and not self._more(early)
         self._early = early
@@ -207,7 +207,9 @@ def _film_of(container: Any, title: str) -> Any:
     return next((s for s in readable if best is not None and s.index == best.index), readable[0])
 
 
-def _nothing_in(title: str, clip: Clip) -> InputError:
+def _nothing_in(title: str, clip: Clip, *, rewind: bool) -> InputError:
+    if rewind:
+        return NotAVideo(f"{title}: not one picture of it can be read{REWIND}")
     if clip.whole:
         return NotAVideo(f"{title}: not one picture of it can be decoded; the file may be cut off or damaged")
     end = "its end" if clip.length is None else f"{float((clip.start or 0) + clip.length):g} s"
