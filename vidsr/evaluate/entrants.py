@@ -74,8 +74,8 @@ def open_entrants(
 
 def _open(model: str | Path, scale: int | None, engine: str, precision: Precision, stack: ExitStack) -> Entrant:
     resizes = model in RESIZES  # a network given a scale would have its picture resized to that
-    chosen = open_upscaler(model, scale=(scale or 2) if resizes else None, engine=engine, precision=precision)
-    upscaler = stack.enter_context(chosen)
+    upscaler = open_upscaler(model, scale=(scale or 2) if resizes else None, engine=engine, precision=precision)
+    stack.callback(upscaler.close)
     if upscaler.card is None:
         return Entrant(str(model), scale or 2, False, upscaler)
     return Entrant(Path(model).stem, upscaler.card.scale, upscaler.card.channels == 3, upscaler)
