@@ -180,6 +180,14 @@ def nearest_layout(layout: av.VideoFormat) -> str:
     return layout_name(10 if layout.components[0].bits > 8 else 8, subsampling, gray=gray)
 
 
+def has_alpha(picture: av.VideoFrame) -> bool:
+    """Whether a picture is transparent anywhere; formats such as GIF's have alpha even where it says nothing."""
+    if not any(component.is_alpha for component in picture.format.components):
+        return False
+    rgba = VideoReformatter().reformat(picture, format="rgba").to_ndarray()  # (height, width, 4)
+    return bool((rgba[..., 3] < 255).any())
+
+
 def planes_of(picture: av.VideoFrame) -> tuple[Plane, ...]:
     """Views of the planes of a planar picture of 8 to 16 bits, without the padding at the end of each line."""
     kind = np.uint8 if picture.format.components[0].bits <= 8 else np.uint16

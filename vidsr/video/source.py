@@ -17,7 +17,7 @@ from vidsr.errors import InputError, NotAVideo, NoVideoStream
 from vidsr.frames import Carried, Frame, VideoInfo
 from vidsr.video.demux import Clip, Demuxer, rational
 from vidsr.video.opening import REWIND, open_input, title_of
-from vidsr.video.picture import LAYOUTS, frame_of, nearest_layout, siting_of
+from vidsr.video.picture import LAYOUTS, frame_of, has_alpha, nearest_layout, siting_of
 from vidsr.video.pipes import Stop
 from vidsr.video.quantiser import EXPORT, mean_quantiser
 
@@ -146,13 +146,14 @@ class Source:
         layout = picture.format.name
         if layout != self._layout:
             self._layout, self._siting = layout, None if picture.format.is_rgb else siting_of(picture)
-            self._tell_of(picture.format)
+            self._tell_of(picture)
         quantiser = mean_quantiser(picture) if self._quality is None else self._quality
         frame = frame_of(picture, siting=self._siting, quantiser=quantiser, scaler=self._scaler)
         return replace(frame, time_base=self._demuxer.time_base)
 
-    def _tell_of(self, layout: Any) -> None:
-        if any(component.is_alpha for component in layout.components) and layout.name != "pal8":
+    def _tell_of(self, picture: av.VideoFrame) -> None:
+        layout = picture.format
+        if has_alpha(picture):
             self.notices.append("the alpha channel is left out: transparency cannot be enlarged yet")
         if layout.is_rgb:
             if layout.components[0].bits > 10:
