@@ -75,8 +75,8 @@ def open_engine(
 ) -> Engine:
     """Compile a graph of fixed shapes for a runtime.
 
-    graph: ONNX bytes. in_flight: runs under way at once; 1 makes each as early as it can be, 2 or more as many as can
-    be. threads: CPU threads, 0 for all. precision: auto is bf16 where the CPU computes it natively, else f32.
+    graph: ONNX bytes. precision: auto is bf16 where the CPU computes it natively, else f32. in_flight: runs under way
+    at once; with 2 the device need not wait while a result is taken. threads: of the CPU, 0 for all.
     Raises EngineMissing, NotAModel, OutOfMemory, and EngineError where the CPU cannot do the precision.
     """
     module = importlib.import_module(ENGINES[choose(engine)][0])

@@ -17,7 +17,7 @@ onnxruntime.disable_telemetry_events()
 
 
 class OnnxruntimeEngine:
-    """A session, and as many threads that wait in it as runs may be under way."""
+    """A session, and a thread that waits in it."""
 
     def __init__(self, graph: bytes, *, precision: Precision, in_flight: int, threads: int) -> None:
         if precision == "bf16":
@@ -33,7 +33,7 @@ class OnnxruntimeEngine:
             raise _explained(exc, NotAModel) from exc
         self.in_flight = in_flight
         self._outputs = [port.name for port in self._session.get_outputs()]
-        self._pool = ThreadPoolExecutor(in_flight, thread_name_prefix="onnxruntime")
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="onnxruntime")  # a run uses all threads; see on_openvino
         self._under_way: WeakSet[OnnxruntimeRun] = WeakSet()
 
     def submit(self, inputs: Arrays) -> "OnnxruntimeRun":

@@ -3,6 +3,7 @@
 import importlib
 import sys
 import weakref
+from contextlib import suppress
 from typing import Any, Self
 
 from vidsr.engines import Arrays, Precision, shareable
@@ -20,7 +21,7 @@ class OpenvinoEngine:
         ov = importlib.import_module("openvino")
         self._tensor = ov.Tensor
         core = ov.Core()
-        settings = _settings(core, precision, in_flight, threads)
+        settings = _settings(core, precision, threads)
         try:
             self._compiled = core.compile_model(core.read_model(graph, b""), "CPU", settings)
             requests = [self._compiled.create_infer_request() for _ in range(in_flight)]
@@ -60,16 +61,18 @@ class OpenvinoRun:
     """One infer request under way."""
 
     def __init__(self, request: Any, outputs: list[str], inputs: Arrays, free: list[Any]) -> None:
-        self._request, self._outputs = request, outputs
-        # Called by result(), or, where nobody asks for it, when this object goes: the request is free again.
-        self._release = weakref.finalize(self, _release, request, inputs, free)
+        self._request, self._outputs, self._free = request, outputs, free
+        self._drop = weakref.finalize(self, _drop, request, inputs, free)
 
     def result(self) -> Arrays:
         """Wait for the run, without the GIL; see Pending."""
         try:
-            self._release()
+            self._request.wait()
         except RuntimeError as exc:
             raise _explained(exc, EngineError) from exc
+        finally:
+            self._drop.detach()
+            self._free.append(self._request)
         return {name: self._request.get_tensor(name).data for name in self._outputs}
 
 
@@ -78,22 +81,26 @@ def open_graph(graph: bytes, *, precision: Precision, in_flight: int, threads: i
     return OpenvinoEngine(graph, precision=precision, in_flight=in_flight, threads=threads)
 
 
-def _release(request: Any, inputs: Arrays, free: list[Any]) -> None:
-    try:
-        request.wait()  # it reads `inputs` until then
-    finally:
-        free.append(request)
+def _drop(request: Any, inputs: Arrays, free: list[Any]) -> None:
+    """Take back a request whose result nobody holds any more; it reads `inputs` until it has stopped."""
+    request.cancel()
+    with suppress(RuntimeError):  # that it was cancelled
+        request.wait()
+    free.append(request)
 
 
-def _settings(core: Any, precision: Precision, in_flight: int, threads: int) -> dict[str, Any]:
+def _settings(core: Any, precision: Precision, threads: int) -> dict[str, Any]:
     """OpenVINO's properties for what was asked."""
     native = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     if precision == "bf16" and not native:
         raise EngineError("this CPU does not compute in bf16; use --precision f32 or auto")
-    settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": "bf16" if native and precision != "f32" else "f32"}
-    # Two requests of one thread each do the same frames a second as one after the other on two threads (1.00 to 1.03
-    # measured, 16 channels x 6, two cores) with 5 % less CPU time, which the encoder is glad of: no barriers.
-    settings |= {"PERFORMANCE_HINT": "LATENCY"} if in_flight == 1 else {"NUM_STREAMS": in_flight}
+    settings: dict[str, Any] = {
+        "INFERENCE_PRECISION_HINT": "bf16" if native and precision != "f32" else "f32",
+        # One stream of all threads, however many requests wait. Beside decoder and encoder on two cores, two requests
+        # on one stream made 24.4 frames a second where two streams of one thread made 20.5 (16 channels x 6, medians
+        # of six alternating runs) for the same CPU time, and a stream costs the memory of a network.
+        "PERFORMANCE_HINT": "LATENCY",
+    }
     if threads:
         settings |= {"INFERENCE_NUM_THREADS": threads}
     return settings
