@@ -23,9 +23,9 @@ from vidsr.video.picture import (
     picture_of,
     planes_of,
     scale,
-    side_data,
     siting_of,
 )
+from vidsr.video.side_data import side_data
 from vidsr.video.stills import rgb_of
 
 PLAIN = sorted({layout_name(bits, shifts, gray=gray) for bits, shifts, gray in LAYOUTS.values()})

@@ -16,8 +16,9 @@ from vidsr.video.carry import TS_CODECS, stream_tags
 from vidsr.video.demux import rational
 from vidsr.video.muxers import FITTING, Muxer
 from vidsr.video.options import ARRANGED, encoder_options, layout_for
-from vidsr.video.picture import FULL, LAYOUTS, LIMITED, Resizer, layout_name, picture_of, side_data
+from vidsr.video.picture import FULL, LAYOUTS, LIMITED, Resizer, layout_name, picture_of
 from vidsr.video.scheduling import own_priority
+from vidsr.video.side_data import side_data
 from vidsr.video.source import Source
 
 _REORDERING = ("libx264", "libx264rgb", "libx265", "h264_nvenc", "hevc_nvenc")

@@ -9,7 +9,8 @@ from av.codec.codec import Codec
 
 from vidsr.errors import OutputError
 from vidsr.frames import VideoInfo
-from vidsr.video.picture import LAYOUTS, layout_name, side_data
+from vidsr.video.picture import LAYOUTS, layout_name
+from vidsr.video.side_data import side_data
 
 PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo")
 _SVT = (12, 11, 10, 9, 8, 7, 6, 5, 4, 2)
@@ -103,7 +104,8 @@ def _mastering(codec: str, picture: Any) -> dict[str, str]:
     red, green, blue, white = ([round(v * 50000) for v in values[i : i + 2]] for i in (0, 2, 4, 6))
     darkest, brightest = (round(v * 10000) for v in values[8:10])
     points = "".join(f"{n}({x},{y})" for n, (x, y) in zip("GBR", (green, blue, red), strict=True))
-    text = f"mastering-display={points}WP({white[0]},{white[1]})L({brightest},{darkest})"
+    key = "master-display" if codec == "libx265" else "mastering-display"
+    text = f"{key}={points}WP({white[0]},{white[1]})L({brightest},{darkest})"
     light = side_data(picture, "CONTENT_LIGHT_LEVEL")
     if light is not None:
         most, mean = struct.unpack("<II", light[:8])

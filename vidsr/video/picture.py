@@ -7,7 +7,6 @@ from typing import Any, Literal
 
 import av
 import numpy as np
-from av.sidedata.sidedata import Type
 from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
@@ -290,15 +289,3 @@ def _seed(siting: Siting) -> av.VideoFrame:
     decoder.width, decoder.height, decoder.pix_fmt = 2, 2, "yuv420p"
     decoder.options = {"chroma_sample_location": siting}
     return decoder.decode(av.Packet(bytes(6)))[0]
-
-
-def side_data(picture: Any, name: str) -> bytes | None:
-    """The bytes of one kind of side data, by the name of FFmpeg's enum; None where the picture has none."""
-    if not isinstance(picture, av.VideoFrame):
-        return None
-    # PyAV 18 iterates the entries, PyAV 19 their keys.
-    entries: Any = picture.side_data
-    found = next(
-        (e for e in ((entries[k] if isinstance(k, Type) else k) for k in entries) if e.type.name == name), None
-    )
-    return None if found is None else bytes(found)

@@ -11,7 +11,8 @@ from PIL import Image
 
 from vidsr.errors import OutputError
 from vidsr.frames import Carried, Frame
-from vidsr.video.picture import Resizer, layout_name, side_data
+from vidsr.video.picture import Resizer, layout_name
+from vidsr.video.side_data import side_data
 from vidsr.video.target import Target
 
 # 4:4:4 and little loss: the picture was enlarged to be looked at closely.
@@ -70,8 +71,8 @@ def rgb_of(frame: Frame) -> NDArray[np.uint8]:
 def upright(frame: Frame, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Turn and mirror the pixels as the frame's display matrix (a camera's Exif orientation) says."""
     matrix = side_data(frame.carrier, "DISPLAYMATRIX")
-    if matrix is None:
-        return rgb
+    if matrix is None:  # PyAV 18 may only know the turn of it
+        return np.rot90(rgb, getattr(frame.carrier, "rotation", 0) // 90)
     across, across_down, _, down_across, down = struct.unpack("<5i", matrix[:20])
     if across_down or down_across:  # x and y change places
         rgb = rgb.transpose(1, 0, 2)  # (width, height, 3)
