@@ -102,6 +102,19 @@ def test_the_pixel_shuffle_outside_the_graph_is_the_one_inside(engine: str, scal
     np.testing.assert_array_equal(ours, theirs)
 
 
+@pytest.mark.parametrize("engine", installed())
+@pytest.mark.parametrize("scale", [2, 3])
+def test_the_network_between_the_edges_is_the_stored_one(engine: str, scale: int) -> None:
+    codes = every_code(8)
+    model = network(scale=scale, residual=1)
+    (large,) = run(model, [codes], ColorSpec(BT709, full_range=True), engine=engine)
+    for dim, side in zip(model.graph.input[0].type.tensor_type.shape.dim, (1, 1, *codes.shape), strict=True):
+        dim.dim_value = side
+    with open_engine(model.SerializeToString(), engine=engine, precision="f32") as opened:
+        plain = opened.submit({"x": codes[None, None].astype(np.float32) / 255}).result()["y"][0, 0]
+    assert np.abs(np.clip(plain * 255, 0, 255) - large).max() < 0.501
+
+
 def affine(gain: float, offset: float) -> onnx.ModelProto:
     """gain * x + offset, twice as large."""
     constants = {"gain": gain, "offset": offset}

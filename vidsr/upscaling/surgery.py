@@ -83,6 +83,24 @@ class Surgery:
         self._output = last.input[0]
         return True
 
+    def multiply_repeats(self) -> None:
+        """Where the network repeats its picture of one channel, do it channels last: that is how engines lay out what
+        it is added to, and they do not see it themselves. A fifth of a small network's time.
+        """
+        name, kind = self._input
+        for place, node in enumerate(self._body):
+            axis = next((entry.i for entry in node.attribute if entry.name == "axis"), 0)
+            if node.op_type == "Concat" and set(node.input) == {name} and axis == 1 and kind == TensorProto.FLOAT:
+                ones = self.constant(np.ones(len(node.input)))
+                (out,) = node.output
+                last, repeated = f"{out}.last", f"{out}.repeated"
+                self._body[place : place + 1] = [
+                    helper.make_node("Transpose", [name], [last], perm=[0, 2, 3, 1]),
+                    helper.make_node("Mul", [last, ones], [repeated]),
+                    helper.make_node("Transpose", [repeated], [out], perm=[0, 3, 1, 2]),
+                ]
+                return
+
     def plane_out(self, name: str, codes: str, bits: int, *, lines_last: bool = False) -> None:
         """Clamp codes to what the depth holds, round them, and make them an output."""
         clamped = self.add("Clip", codes, self.constant(0), self.constant((1 << bits) - 1))
