@@ -40,7 +40,10 @@ TS_CODECS = {
 class Carrier:
     """Copies the packets of the streams that the container can hold."""
 
-    def __init__(self, container: Any, streams: list[Any], *, notice: Callable[[str], None]) -> None:
+    def __init__(
+        self, container: Any, streams: list[Any], *, covers: Mapping[int, bytes], notice: Callable[[str], None]
+    ) -> None:
+        """streams: of the input. covers: index of a stream of cover art -> its picture."""
         self._container = container
         self._copies: dict[int, Any] = {}
         self._last: dict[int, int] = {}
@@ -50,6 +53,11 @@ class Carrier:
             reason = unfit(container.format.name, stream)
             if reason is not None:
                 notice(f"{describe(stream)} is left out: {reason}")
+                continue
+            if stream.index in covers and container.format.name == "matroska":
+                self._attach(
+                    stream, covers[stream.index]
+                )  # its covers are attachments; a stream would be a film of one frame
                 continue
             self._copies[stream.index] = copy = container.add_stream_from_template(stream, opaque=True)
             copy.disposition = stream.disposition
@@ -65,6 +73,11 @@ class Carrier:
         self._straighten(index, packet, copy.time_base)
         packet.stream = copy
         self._container.mux(packet)
+
+    def _attach(self, stream: Any, picture: bytes) -> None:
+        kind = {"mjpeg": "jpeg"}.get(stream.codec_context.name, stream.codec_context.name)
+        name = stream.metadata.get("filename", f"cover.{'jpg' if kind == 'jpeg' else kind}")
+        self._container.add_attachment(name, f"image/{kind}", picture)
 
     def _straighten(self, index: int, packet: Any, ticks: Any) -> None:
         # In the ticks of the copy, where rounding may make two dts one, which muxers refuse.
@@ -86,6 +99,8 @@ def unfit(format: str, stream: Any) -> str | None:
     codec = _codec_of(stream)
     if stream.type == "video" and stream.disposition & ATTACHED and format not in _COVERS:
         return f"{format} holds no cover art"
+    if stream.type == "attachment" and format != "matroska":
+        return f"{format} holds no attachments"
     if format == "mpegts" and codec not in TS_CODECS:
         return f"{format} holds no {codec}"
     if stream.type == "data" and format in ("mov", "mp4"):
@@ -103,7 +118,7 @@ def unfit(format: str, stream: Any) -> str | None:
     return None
 
 
-_COVERS = ("matroska", "mp4", "mov", "ipod")
+_COVERS = ("matroska", "mp4", "ipod")
 
 
 def describe(stream: Any) -> str:

@@ -12,6 +12,7 @@ import av
 from vidsr.errors import StreamBroken
 from vidsr.frames import Carried
 from vidsr.video.pipes import Stopped
+from vidsr.video.quantiser import Estimator
 
 MAX_RETRIES = 20  # failures of the demuxer in a row before it is given up
 _TICK = Fraction(1, 1_000_000)  # AV_TIME_BASE
@@ -82,6 +83,7 @@ class Demuxer:
         self._container, self._stream, self._title, self._live = container, stream, title, live
         self.clip = clip
         self.damage = 0
+        self.estimator = Estimator(stream.codec_context.codec.canonical_name)
         self.time_base = rational(stream.time_base) or Fraction(1, 90000)
         start = container.start_time
         clip.origin = start * _TICK if start is not None else Fraction(0)
@@ -182,6 +184,7 @@ class Demuxer:
                 self._container.seek(int(target / self.time_base), stream=self._stream)
 
     def _pictures(self, packet: Any) -> Iterator[av.VideoFrame]:
+        self.estimator.sent(packet)
         try:
             pictures = packet.decode() if packet.size else self._stream.decode(None)
         except EOFError:
@@ -190,6 +193,7 @@ class Demuxer:
             self.damage += 1
             return
         for picture in pictures:
+            self.estimator.seen(picture)
             self._stamp(picture)
             seconds = picture.pts * self.time_base
             if self.clip.holds(seconds):

@@ -2,16 +2,25 @@
 
 import math
 import struct
+from collections import deque
 from typing import Any
 
 import av
 import numpy as np
-from av.sidedata.sidedata import SideData, Type
+from numpy.typing import NDArray
+
+from vidsr.video.picture import planes_of
+from vidsr.video.side_data import side_data
 
 EXPORT = {"export_side_data": "venc_params"}
 """Decoder options that make FFmpeg hand the quantisers out."""
 
+ESTIMATED = ("hevc", "av1", "vp8")
+"""Codecs whose decoders export none, and on which `estimated_quantiser` was measured."""
+
 TOP = 51.0
+_FLAT = 0.25  # levels of detail: black, or nearly
+_TINY = 16  # pixels
 _VP9, _H264, _MPEG2 = 0, 1, 2  # enum AVVideoEncParamsType
 _BLOCK = 5  # int32 a block: x, y, width, height, delta_qp
 
@@ -22,10 +31,9 @@ def mean_quantiser(picture: av.VideoFrame) -> float | None:
     None where its decoder exports none (HEVC, AV1, VP8, …) or was opened without EXPORT.
     Source: libavutil/video_enc_params.h.
     """
-    entry = next((side for side in _side_data(picture) if side.type.name == "VIDEO_ENC_PARAMS"), None)
-    if entry is None:
+    raw = side_data(picture, "VIDEO_ENC_PARAMS")
+    if raw is None:
         return None
-    raw = bytes(entry)
     (blocks,) = struct.unpack_from("<I", raw, 0)
     offset, size = struct.unpack_from("<QQ", raw, 8)
     kind, base = struct.unpack_from("<ii", raw, 24)
@@ -36,17 +44,58 @@ def mean_quantiser(picture: av.VideoFrame) -> float | None:
     return _on_h264_scale(kind, mean)
 
 
-def _side_data(picture: av.VideoFrame) -> list[SideData]:
-    # PyAV 18 iterates the entries, PyAV 19 their keys.
-    entries: Any = picture.side_data
-    return [entries[key] if isinstance(key, Type) else key for key in entries]
+class Estimator:
+    """Guesses the quantiser where the decoder tells none: from the bits of each key picture, until the next one.
+
+    The other pictures' own bits measure motion more than damage.
+    """
+
+    value: float | None = None
+    """Of the picture seen last; None before a key picture that tells anything, and for codecs not ESTIMATED."""
+
+    def __init__(self, codec: str) -> None:
+        """codec: FFmpeg's name of it."""
+        self._wanted = codec in ESTIMATED
+        self._sizes: deque[tuple[int | None, int]] = deque(maxlen=16)  # pts and bytes; fewer wait to be shown
+
+    def sent(self, packet: Any) -> None:
+        """Note the size of a packet that goes to the decoder."""
+        if self._wanted and packet.is_keyframe:
+            self._sizes.append((packet.pts, packet.size))
+
+    def seen(self, picture: av.VideoFrame) -> None:
+        """Look at a picture as it came from the decoder, with the pts of its packet."""
+        if not self._wanted or not picture.key_frame:
+            return
+        size = next((size for pts, size in reversed(self._sizes) if pts == picture.pts), 0)
+        bits = picture.format.components[0].bits
+        found = estimated_quantiser(planes_of(picture)[0], size, bits=bits)
+        self.value = self.value if found is None else found
+
+
+def estimated_quantiser(luma: NDArray[Any], size: int, *, bits: int = 8) -> float | None:
+    """About the QP at which x264 would have done a key picture as much damage as its own codec did.
+
+    luma: (height, width). size: bytes of its packet. None where the picture is flat or tiny, so that bits tell nothing.
+
+    What counts is the detail for each bit: the mean steps to the right and downwards, in 8-bit levels, over the bits
+    that a pixel took. Fitted on key pictures of 28 photos, for the QP of x264 with the same PSNR: 2.7 QP off (RMS) for
+    x265 and SVT-AV1 alike; VP8 comes out 3 too low.
+    """
+    if size <= 0 or min(luma.shape) < _TINY:
+        return None
+    lines, below = luma[:-1:4].astype(np.int16), luma[1::4]
+    detail = float(np.abs(np.diff(lines)).mean() + np.abs(lines - below).mean()) / (1 << (bits - 8))
+    if detail < _FLAT:
+        return None
+    return min(max(7 * math.log2(detail * luma.size / (8 * size)) - 5, 0.0), TOP)
 
 
 def _on_h264_scale(kind: int, quantiser: float) -> float | None:
     if kind == _H264:
         return min(max(quantiser, 0.0), TOP)
-    if kind == _MPEG2:  # the step is twice the scale code
-        return from_step(2 * quantiser)
+    if kind == _MPEG2:  # twice the scale code, which is the step
+        return from_step(quantiser)
     if kind == _VP9:
         return from_step(_vp9_step(quantiser))
     return None

@@ -93,7 +93,8 @@ class FilmSink:
         self._container: Any = av.open(target.file, "w", format=plan.muxer.name, container_options=options)
         try:
             self._encoder = Encoder(self._container, plan, source, notice=notice)
-            self._carrier = Carrier(self._container, [] if source is None else source.streams, notice=notice)
+            streams, covers = ([], {}) if source is None else (source.streams, source.covers)
+            self._carrier = Carrier(self._container, streams, covers=covers, notice=notice)
             if source is not None:
                 chapters: Any = source.chapters()
                 self._container.set_chapters(chapters)

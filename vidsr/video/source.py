@@ -39,8 +39,9 @@ def open_source(
 
     name: a path, a network address, `-` for stdin, or a binary file. format: FFmpeg's name, where it cannot be guessed.
     live: probe as little as can be; None: for pipes and network addresses. start, duration: seconds, counted from where
-    the film begins; what is left starts at 0. source_quality: QP (0 to 51) of every frame, instead of the decoder's.
-    stop: what interrupts a blocked pipe; reads then raise pipes.Stopped.
+    the film begins; what is left starts at 0. source_quality: QP (0 to 51) of every frame; None: as the decoder tells,
+    or else an estimate for the codecs of quantiser.ESTIMATED. stop: what interrupts a blocked pipe; reads then raise
+    pipes.Stopped.
     Raises StreamBroken, NotAVideo or NoVideoStream.
     """
     opened = open_input(name, format=format, live=live, stop=stop)
@@ -95,6 +96,12 @@ class Source:
         """The streams whose packets come as Carried, and the attachments, which have none."""
         return [stream for stream in self.container.streams if stream.index != self.stream.index]
 
+    @property
+    def covers(self) -> dict[int, bytes]:
+        """Cover art by the index of its stream; it comes before the first frame."""
+        carried = (item for item in self._early if isinstance(item, Carried))
+        return {item.stream: bytes(item.packet) for item in carried if item.packet.stream.disposition & ATTACHED}
+
     @cached_property
     def variable(self) -> bool:
         """Whether the gaps between frames differ, as far as the file tells without reading it all."""
@@ -148,6 +155,8 @@ class Source:
             self._layout, self._siting = layout, None if picture.format.is_rgb else siting_of(picture)
             self._tell_of(picture)
         quantiser = mean_quantiser(picture) if self._quality is None else self._quality
+        if quantiser is None:
+            quantiser = self._demuxer.estimator.value
         frame = frame_of(picture, siting=self._siting, quantiser=quantiser, scaler=self._scaler)
         return replace(frame, time_base=self._demuxer.time_base)
 
