@@ -24,7 +24,7 @@ class OnnxruntimeEngine:
             raise EngineError("ONNX Runtime computes in f32 on a CPU; leave out --precision, or use --engine openvino")
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
-        options.log_severity_level = 3  # its warnings are about the graph, and nobody here can act on them
+        options.log_severity_level = 4  # what it would print is raised as well, and explained here
         # A worker that spins between two runs takes the core from decoder and encoder.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
