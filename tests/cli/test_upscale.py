@@ -147,6 +147,27 @@ def test_a_format_that_cannot_be_piped_is_refused_with_one_that_can(clip: Path) 
     assert shown.stdout == ""
 
 
+@pytest.mark.parametrize("name", ["stdin", "stdout"])
+def test_a_terminal_is_no_film(clip: Path, tmp_path: Path, name: str) -> None:
+    pty = pytest.importorskip("pty")
+    ours, theirs = pty.openpty()
+    arguments = ["-", tmp_path / "larger.mkv"] if name == "stdin" else [clip, "-"]
+    command = [sys.executable, "-m", "vidsr", "upscale", "-m", "bicubic", *map(str, arguments)]
+    shown = subprocess.run(command, stderr=subprocess.PIPE, timeout=60, **{name: theirs})  # type: ignore[call-overload]
+    os.close(ours)
+    os.close(theirs)
+    assert f"{name} is a terminal" in shown.stderr.decode()
+    assert shown.returncode == (3 if name == "stdin" else 6)
+
+
+def test_a_closed_stdin_is_an_empty_one(tmp_path: Path) -> None:
+    script = 'exec "$@" <&-'
+    command = [sys.executable, "-m", "vidsr", "upscale", "-m", "bicubic", "-", str(tmp_path / "larger.mkv")]
+    shown = subprocess.run(["sh", "-c", script, "sh", *command], stderr=subprocess.PIPE, timeout=60)
+    assert shown.returncode == 3
+    assert shown.stderr.startswith(b"vidsr: stdin")
+
+
 def test_a_reader_that_goes_away_is_a_quiet_end(tmp_path: Path) -> None:
     source = film(tmp_path / "clip.nut", times=range(0, 40000, 40), size=(32, 32), sound=False)
     with running("-q", source, "-") as process:

@@ -54,6 +54,11 @@ def test_a_network_enlarges_a_film(clip: Path, tmp_path: Path) -> None:
     assert summary.frames == 12
 
 
+def test_the_shelf_enlarges_twice_where_nothing_is_said(clip: Path, tmp_path: Path) -> None:
+    summary = upscale_video(clip, tmp_path / "larger.mkv")
+    assert (summary.model, summary.output_size) == ("live-x2", (128, 96))
+
+
 def test_the_summary_says_what_was_done(clip: Path, tmp_path: Path) -> None:
     summary = upscale_video(str(clip), str(tmp_path / "larger.mkv"), model="lanczos", height=72)
     assert (summary.source, summary.target, summary.model) == (str(clip), str(tmp_path / "larger.mkv"), "lanczos")

@@ -80,6 +80,9 @@ def options(
 
 def main() -> None:
     """Run the command line; a signal ends it within a second, with the exit code a shell gives it."""
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by whoever started us; the next file opened would be taken for it
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), "r" if name == "stdin" else "w"))
     for number in SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:  # nohup stays nohup
             signal.signal(number, _interrupt)

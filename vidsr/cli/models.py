@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Annotated
 
@@ -28,15 +29,26 @@ def _print_table(cards: list[ModelCard]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(box=SIMPLE_HEAD, caption="bicubic, lanczos and nearest are models too; they need no file.")
+    table = Table(box=SIMPLE_HEAD)
     table.add_column("model", no_wrap=True)
     table.add_column("scale", justify="right")
     table.add_column("parameters", justify="right")
     table.add_column("GMAC / MP", justify="right")
-    table.add_column("quality")
+    table.add_column("PSNR-Y, over bicubic")
     table.add_column("licence")
     for card in cards:
-        quality = ", ".join(f"{name} {value:g}" for name, value in card.metrics.items())
         cost = f"{card.macs / 1000:.1f}"  # multiply-adds a pixel -> 1e9 a million input pixels
+        quality = "\n".join(_quality(card.metrics))
         table.add_row(card.name, f"x{card.scale}", f"{card.parameters:,}", cost, quality, card.licence)
-    Console(file=sys.stdout, width=None if sys.stdout.isatty() else 160).print(table)
+    console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else 160)
+    console.print(table)
+    console.print("bicubic, lanczos and nearest are models too; they need no file.")
+
+
+def _quality(metrics: dict[str, float]) -> Iterator[str]:
+    """`33.68 dB clean (+2.49)`, from metrics named psnr_clean and bicubic_psnr_clean."""
+    for name, value in metrics.items():
+        kind = name.removeprefix("psnr_")
+        if kind != name:
+            gain = value - metrics.get(f"bicubic_{name}", float("nan"))
+            yield f"{value:.2f} dB {kind}" + (f" ({gain:+.2f})" if gain == gain else "")

@@ -13,7 +13,7 @@ import typer
 
 from vidsr.cli.batch import jobs
 from vidsr.cli.progress import Verbose, complain, report, say
-from vidsr.errors import VidsrError
+from vidsr.errors import InputError, OutputError, VidsrError
 
 if TYPE_CHECKING:
     from vidsr.pipeline import Summary
@@ -105,6 +105,10 @@ def upscale(
         elif not quiet:
             say(_last_line(summary))
 
+    if output == "-" and sys.stdout.isatty():
+        raise OutputError("stdout is a terminal, which shows no film; pipe it into a player, or name a file")
+    if "-" in inputs and sys.stdin.isatty():
+        raise InputError("stdin is a terminal, where no film comes from; pipe one in, or name a file")
     pairs = jobs(inputs, output, container)
     if pairs[0][1] != output:
         given.pop("format", None)  # the names say it

@@ -126,7 +126,7 @@ def _pump(
     def late(seconds: float) -> None:
         tell = record.whisper if record.late else record.tell
         record.late = True
-        tell(f"{seconds:.1f} s behind real time, and nothing is dropped; try a smaller size or a faster model")
+        tell(f"{seconds:.1f} s behind real time, and nothing is dropped; try a smaller size, a faster model or preset")
 
     def depth(info: VideoInfo) -> int:
         return 1 if live else max(2, min(QUEUE_ITEMS, QUEUE_BYTES // _bytes(info)))

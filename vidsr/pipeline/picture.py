@@ -58,7 +58,8 @@ def _array(image: NDArray[Any], upscaler: Upscaler | ResizingUpscaler) -> NDArra
         codes = np.rint(unit * 1023).clip(0, 1023).astype(np.uint16)
         gray = ColorSpec(SMPTE170M, full_range=True, subsampling=(0, 0), siting="center")
         larger = upscaler.submit(Frame((codes,), gray, 10)).result().planes[0] / 1023
-    return np.rint(larger * 255).astype(np.uint8)
+    rounded: NDArray[Any] = np.rint(larger * 255)
+    return rounded.astype(np.uint8)
 
 
 def _pillow(image: "Image", upscaler: Upscaler | ResizingUpscaler) -> "Image":
