@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from vidsr.frames import Frame, VideoInfo
 from vidsr.video.carry import film_tags
-from vidsr.video.demux import rational
 from vidsr.video.picture import Resizer
 from vidsr.video.sink import open_sink
 from vidsr.video.source import open_source
+from vidsr.video.timing import rational
 
 ATTACHED = av.stream.Disposition.attached_pic
 

@@ -15,18 +15,11 @@ from hypothesis import strategies as st
 
 from tests.video.films import drawing, frame_from, frames_of, make_film
 from vidsr.frames import BT709, SMPTE170M, ColorSpec, Frame, Siting
-from vidsr.video.picture import (
-    LAYOUTS,
-    Resizer,
-    frame_of,
-    layout_name,
-    picture_of,
-    planes_of,
-    scale,
-    siting_of,
-)
+from vidsr.video.layouts import LAYOUTS, layout_name, planes_of
+from vidsr.video.picture import Resizer, frame_of, picture_of
 from vidsr.video.side_data import side_data
 from vidsr.video.stills import rgb_of
+from vidsr.video.swscale import scale, siting_of
 
 PLAIN = sorted({layout_name(bits, shifts, gray=gray) for bits, shifts, gray in LAYOUTS.values()})
 
@@ -129,7 +122,7 @@ def test_siting_is_measured_where_it_cannot_be_asked(siting: Siting, monkeypatch
     picture = tagged(siting).carrier
     assert siting_of(picture) == siting
 
-    monkeypatch.setattr("vidsr.video.picture.hasattr", lambda *_: False, raising=False)
+    monkeypatch.setattr("vidsr.video.swscale.hasattr", lambda *_: False, raising=False)
     assert siting_of(picture) == siting
 
 

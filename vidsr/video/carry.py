@@ -8,7 +8,7 @@ from typing import Any
 
 import av
 
-from vidsr.video.demux import rational
+from vidsr.video.timing import rational
 
 ATTACHED = av.stream.Disposition.attached_pic
 # Written by muxers about their own file: untrue of ours.

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 from typing import Any
@@ -13,67 +12,11 @@ from vidsr.errors import StreamBroken
 from vidsr.frames import Carried
 from vidsr.video.pipes import Stopped
 from vidsr.video.quantiser import Estimator
+from vidsr.video.timing import TICK, Clip, Timeline, rational
 
 MAX_RETRIES = 20  # failures of the demuxer in a row before it is given up
-_TICK = Fraction(1, 1_000_000)  # AV_TIME_BASE
 _SEEKABLE = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm")  # elsewhere a seek may land behind its target
 _AFTER = 1  # seconds read past the end of a piece, for packets that are interleaved late
-
-
-def rational(value: Any) -> Fraction | None:
-    """FFmpeg's rational as a Fraction; None where it says nothing; PyAV 18 and 19 differ in the type."""
-    if value is None or not value.denominator or not value.numerator:
-        return None
-    return Fraction(value.numerator, value.denominator)
-
-
-@dataclass(slots=True)
-class Clip:
-    """The piece of a film that is wanted."""
-
-    start: Fraction | None = None
-    """Seconds from where the film begins."""
-    length: Fraction | None = None
-    """Seconds."""
-    origin: Fraction = Fraction(0)
-    """Seconds on the film's own clock at which it begins."""
-
-    @property
-    def whole(self) -> bool:
-        """Whether nothing is cut off."""
-        return self.start is None and self.length is None
-
-    @property
-    def shift(self) -> Fraction:
-        """Seconds that every time stamp is moved by."""
-        return Fraction(0) if self.start is None else -(self.origin + self.start)
-
-    @property
-    def end(self) -> Fraction | None:
-        """Seconds on the film's own clock at which the piece ends."""
-        return None if self.length is None else self.origin + (self.start or 0) + self.length
-
-    def holds(self, seconds: Fraction) -> bool:
-        """Whether something at that time belongs to the piece."""
-        return (
-            seconds >= -self.shift and (self.end is None or seconds < self.end)
-            if self.start is not None
-            else (self.end is None or seconds < self.end)
-        )
-
-    def chapters(self, chapters: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Move the chapters along, without those that lie outside."""
-        moved = []
-        for chapter in chapters:
-            time_base = rational(chapter["time_base"]) or _TICK
-            first, last = chapter["start"] * time_base, chapter["end"] * time_base
-            if (self.end is not None and first >= self.end) or last + self.shift <= 0:
-                continue
-            first, last = max(first + self.shift, Fraction(0)) if self.start is not None else first, last + self.shift
-            if self.end is not None:
-                last = min(last, self.end + self.shift)
-            moved.append({**chapter, "start": round(first / time_base), "end": round(last / time_base)})
-        return moved
 
 
 class Demuxer:
@@ -86,7 +29,7 @@ class Demuxer:
         self.estimator = Estimator(stream.codec_context.codec.canonical_name)
         self.time_base = rational(stream.time_base) or Fraction(1, 90000)
         start = container.start_time
-        clip.origin = start * _TICK if start is not None else Fraction(0)
+        clip.origin = start * TICK if start is not None else Fraction(0)
         rate = rational(stream.guessed_rate) or rational(stream.average_rate) or Fraction(25)
         self._step = max(round(1 / rate / self.time_base), 1)
         self._next: int | None = None
@@ -104,7 +47,7 @@ class Demuxer:
     def seconds(self) -> Fraction | None:
         """How long the piece is, as the container says."""
         own, whole = self._stream.duration, self._container.duration
-        total: Fraction | None = own * self.time_base if own else whole * _TICK if whole else None
+        total: Fraction | None = own * self.time_base if own else whole * TICK if whole else None
         if total is None or self._live:
             return None
         total -= self.clip.start or 0
@@ -155,7 +98,7 @@ class Demuxer:
             except (av.error.FFmpegError, OSError) as exc:
                 failures += 1
                 self.damage += 1
-                lost = isinstance(exc, OSError) and not isinstance(exc, ValueError)
+                lost = isinstance(exc, OSError) and not isinstance(exc, ValueError | BlockingIOError)
                 if lost and not self._live:
                     raise StreamBroken(f"{self._title} broke off: {exc.strerror or exc}") from exc
                 if lost or failures > MAX_RETRIES:
@@ -223,36 +166,6 @@ class Demuxer:
         packet.pts = None if packet.pts is None else packet.pts + ticks
         packet.dts = None if packet.dts is None else packet.dts + ticks
         return inside
-
-
-class Timeline:
-    """Makes clocks that were set back (a joined or restarted stream) run on, alike for every stream."""
-
-    def __init__(self, *, rewinds: bool) -> None:
-        self._tolerance = Fraction(1, 10) if rewinds else Fraction(1)
-        self._shifts = [Fraction(0)]  # seconds added, one for each time the clock was set back
-        self._epoch: dict[int, int] = {}
-        self._last: dict[int, tuple[Fraction, Fraction]] = {}  # stream: time as read, and its duration
-
-    def straighten(self, packet: Any) -> None:
-        """Move one packet, in place."""
-        time_base = rational(packet.time_base)
-        if packet.dts is None or time_base is None:
-            return
-        index, time = packet.stream_index, packet.dts * time_base
-        epoch = self._epoch.get(index, 0)
-        if index in self._last:
-            last, length = self._last[index]
-            if time < last - self._tolerance:
-                epoch += 1
-                if epoch == len(self._shifts):
-                    self._shifts.append(self._shifts[-1] + last + length - time)
-        self._epoch[index] = epoch
-        self._last[index] = time, (packet.duration or 0) * time_base
-        if self._shifts[epoch]:
-            ticks = round(self._shifts[epoch] / time_base)
-            packet.dts += ticks
-            packet.pts = None if packet.pts is None else packet.pts + ticks
 
 
 def _first_gaps(container: Any, index: int, count: int = 128) -> list[int]:

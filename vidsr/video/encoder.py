@@ -13,13 +13,15 @@ from av.codec.codec import Codec, UnknownCodecError
 from vidsr.errors import OutputError
 from vidsr.frames import Frame, VideoInfo
 from vidsr.video.carry import TS_CODECS, stream_tags
-from vidsr.video.demux import rational
+from vidsr.video.layouts import LAYOUTS, layout_name
 from vidsr.video.muxers import FITTING, Muxer
 from vidsr.video.options import ARRANGED, encoder_options, layout_for
-from vidsr.video.picture import FULL, LAYOUTS, LIMITED, Resizer, layout_name, picture_of
+from vidsr.video.picture import Resizer, picture_of
 from vidsr.video.scheduling import own_priority
 from vidsr.video.side_data import side_data
 from vidsr.video.source import Source
+from vidsr.video.swscale import FULL, LIMITED
+from vidsr.video.timing import rational
 
 _REORDERING = ("libx264", "libx264rgb", "libx265", "h264_nvenc", "hevc_nvenc")
 _COUNTING = ("mpeg1video", "mpeg2video", "mpeg4", "h263p", "msmpeg4", "msmpeg4v2")  # their ticks must be frames

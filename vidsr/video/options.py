@@ -9,7 +9,7 @@ from av.codec.codec import Codec
 
 from vidsr.errors import OutputError
 from vidsr.frames import VideoInfo
-from vidsr.video.picture import LAYOUTS, layout_name
+from vidsr.video.layouts import LAYOUTS, layout_name
 from vidsr.video.side_data import side_data
 
 PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo")

@@ -1,8 +1,7 @@
-"""FFmpeg's pictures as Frames and back, and the only place that calls swscale."""
+"""FFmpeg's pictures as Frames and back, and Frames resized."""
 
 from dataclasses import replace
 from fractions import Fraction
-from functools import lru_cache
 from typing import Any, Literal
 
 import av
@@ -10,25 +9,14 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
-from vidsr.frames import BT709, SMPTE170M, UNSPECIFIED, ColorSpec, Frame, Plane, Siting
+from vidsr.frames import BT709, SMPTE170M, UNSPECIFIED, ColorSpec, Frame, Siting
+from vidsr.video.layouts import LAYOUTS, layout_name, nearest_layout, planes_of
+from vidsr.video.swscale import FULL, LIMITED, blank, scale, siting_of
 
 Kernel = Literal["nearest", "bilinear", "bicubic", "lanczos"]
 
 KERNELS: dict[str, str] = {"nearest": "POINT", "bilinear": "BILINEAR", "bicubic": "BICUBIC", "lanczos": "LANCZOS"}
-LIMITED, FULL = 1, 2  # AVColorRange
 _RGB, _RESERVED = 0, 3  # code points of `matrix` that no YUV picture can have
-_SITINGS: dict[int, Siting] = {0: "left", 1: "left", 3: "topleft", 5: "left"}  # AVChromaLocation; the others: center
-_SUBSAMPLINGS = {"420": (1, 1), "422": (1, 0), "444": (0, 0)}
-# Format name -> (bits, subsampling, gray): what a Frame holds as it is.
-LAYOUTS: dict[str, tuple[int, tuple[int, int], bool]] = {
-    **{f"yuv{name}p": (8, shifts, False) for name, shifts in _SUBSAMPLINGS.items()},
-    **{f"yuvj{name}p": (8, shifts, False) for name, shifts in _SUBSAMPLINGS.items()},
-    **{f"yuva{name}p": (8, shifts, False) for name, shifts in _SUBSAMPLINGS.items()},
-    **{f"yuv{name}p10le": (10, shifts, False) for name, shifts in _SUBSAMPLINGS.items()},
-    **{f"yuva{name}p10le": (10, shifts, False) for name, shifts in _SUBSAMPLINGS.items()},
-    "gray": (8, (0, 0), True),
-    "gray10le": (10, (0, 0), True),
-}
 
 
 class Resizer:
@@ -57,7 +45,7 @@ class Resizer:
             self._scaler, source, width, height, pixel_format, self._kernel, frame.color.full_range, self._threads
         )
         if picture is source:  # nothing to do; but what is given out may be written to
-            picture = _blank(source, width, height, pixel_format)
+            picture = blank(source, width, height, pixel_format)
             for target, plane in zip(planes_of(picture), planes_of(source), strict=True):
                 np.copyto(target, plane)
         color = replace(frame.color, subsampling=subsampling)
@@ -147,7 +135,7 @@ def picture_of(frame: Frame, pixel_format: str | None = None) -> av.VideoFrame:
     pixel_format = pixel_format or pixel_format_of(frame)
     picture: av.VideoFrame = frame.carrier
     if not _holds(picture, frame, pixel_format):
-        picture = _blank(picture, frame.width, frame.height, pixel_format, frame.color.siting)
+        picture = blank(picture, frame.width, frame.height, pixel_format, frame.color.siting)
         for target, plane in zip(planes_of(picture), frame.planes, strict=True):
             np.copyto(target, plane)
     picture.color_range = FULL if frame.color.full_range else LIMITED
@@ -160,85 +148,6 @@ def picture_of(frame: Frame, pixel_format: str | None = None) -> av.VideoFrame:
 def pixel_format_of(frame: Frame) -> str:
     """FFmpeg's name for the layout of a frame's planes."""
     return layout_name(frame.bits, frame.color.subsampling, gray=len(frame.planes) == 1)
-
-
-def layout_name(bits: int, subsampling: tuple[int, int], *, gray: bool) -> str:
-    """FFmpeg's name for a layout: bits 8 or 10; subsampling as in ColorSpec."""
-    depth = "10le" if bits == 10 else ""
-    if gray:
-        return f"gray{depth}"
-    name = next(name for name, shifts in _SUBSAMPLINGS.items() if shifts == subsampling)
-    return f"yuv{name}p{depth}"
-
-
-def nearest_layout(layout: av.VideoFormat) -> str:
-    """The name of the layout a Frame can hold that loses least of a YUV or gray format."""
-    across, down = layout.chroma_width(64) < 64, layout.chroma_height(64) < 64
-    subsampling = (1, 1) if across and down else (1, 0) if across else (0, 0)
-    gray = len(layout.components) < 3
-    return layout_name(10 if layout.components[0].bits > 8 else 8, subsampling, gray=gray)
-
-
-def has_alpha(picture: av.VideoFrame) -> bool:
-    """Whether a picture is transparent anywhere; formats such as GIF's have alpha even where it says nothing."""
-    if not any(component.is_alpha for component in picture.format.components):
-        return False
-    rgba = VideoReformatter().reformat(picture, format="rgba").to_ndarray()  # (height, width, 4)
-    return bool((rgba[..., 3] < 255).any())
-
-
-def planes_of(picture: av.VideoFrame) -> tuple[Plane, ...]:
-    """Views of the planes of a planar picture of 8 to 16 bits, without the padding at the end of each line."""
-    kind = np.uint8 if picture.format.components[0].bits <= 8 else np.uint16
-    views: list[Any] = []
-    for plane in picture.planes:
-        buffer: Any = plane
-        lines = np.frombuffer(buffer, kind).reshape(plane.height, -1)[:, : plane.width]
-        views.append(lines if plane.line_size > 0 else lines[::-1])
-    return tuple(views)
-
-
-def scale(
-    scaler: VideoReformatter,
-    picture: av.VideoFrame,
-    width: int,
-    height: int,
-    pixel_format: str,
-    kernel: Any,
-    full_range: bool,
-    threads: int = 0,
-) -> av.VideoFrame:
-    """Run swscale, never changing range or matrix; the very same picture where there is nothing to do."""
-    span = FULL if full_range else LIMITED  # said for both sides, else yuvj420p to yuv420p would squeeze the range
-    return scaler.reformat(
-        picture,
-        width,
-        height,
-        pixel_format,
-        interpolation=kernel,
-        src_color_range=span,
-        dst_color_range=span,
-        threads=threads,
-    )
-
-
-def siting_of(picture: av.VideoFrame) -> Siting:
-    """Where swscale takes the picture's chroma to sit.
-
-    PyAV 18 has no name for it, so there it is measured: a ramp in each direction, enlarged, tells by its shift.
-    """
-    if hasattr(picture, "chroma_location"):
-        return _SITINGS.get(int(picture.chroma_location), "center")
-    side = 32
-    ramps = _blank(picture, side, side, "yuv420p")
-    ramp = np.arange(0, 8 * side // 2, 8)  # (side / 2,)
-    _, u, v = planes_of(ramps)
-    u[:], v[:] = ramp[None, :], ramp[:, None]
-    larger = scale(VideoReformatter(), ramps, 2 * side, 2 * side, "yuv420p", "BICUBIC", full_range=True)
-    _, u, v = planes_of(larger)
-    # Co-sited samples of twice the grid stand 1/8 of a sample before every second one, centred ones 1/4.
-    left, top = (8 * 8 - int(value) < 1.5 for value in (u[16, 16], v[16, 16]))
-    return "topleft" if left and top else "left" if left else "center"
 
 
 def _matrix_of(picture: av.VideoFrame) -> int:
@@ -265,27 +174,3 @@ def _holds(picture: Any, frame: Frame, pixel_format: str) -> bool:
         plane.ctypes.data == held.ctypes.data and plane.shape == held.shape
         for plane, held in zip(frame.planes, planes_of(picture), strict=True)
     )
-
-
-def _blank(
-    like: av.VideoFrame | None, width: int, height: int, pixel_format: str, siting: Siting = "left"
-) -> av.VideoFrame:
-    """A picture to be written to, with the side data and siting of another. PyAV can only copy these by scaling."""
-    if not isinstance(like, av.VideoFrame):
-        like = _seed(siting)
-    scaler = VideoReformatter()
-    picture = scale(scaler, like, width, height, pixel_format, "POINT", full_range=False)
-    if picture is like:
-        small = scale(scaler, like, 16, 16, "gray", "POINT", full_range=False)
-        picture = scale(scaler, small, width, height, pixel_format, "POINT", full_range=False)
-    return picture
-
-
-@lru_cache
-def _seed(siting: Siting) -> av.VideoFrame:
-    """A picture with nothing in it but its siting: PyAV 18 cannot set that, but a decoder does."""
-    decoder = av.CodecContext.create("rawvideo", "r")
-    assert isinstance(decoder, av.VideoCodecContext)
-    decoder.width, decoder.height, decoder.pix_fmt = 2, 2, "yuv420p"
-    decoder.options = {"chroma_sample_location": siting}
-    return decoder.decode(av.Packet(bytes(6)))[0]

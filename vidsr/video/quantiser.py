@@ -9,7 +9,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from vidsr.video.picture import planes_of
+from vidsr.video.layouts import planes_of
 from vidsr.video.side_data import side_data
 
 EXPORT = {"export_side_data": "venc_params"}

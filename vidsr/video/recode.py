@@ -10,7 +10,7 @@ import numpy as np
 
 from vidsr.errors import InputError
 from vidsr.frames import Frame
-from vidsr.video.picture import planes_of
+from vidsr.video.layouts import planes_of
 from vidsr.video.quantiser import EXPORT, mean_quantiser
 from vidsr.video.scheduling import own_priority
 

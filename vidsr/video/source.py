@@ -13,15 +13,19 @@ from typing import Any, BinaryIO, Self
 import av
 from av.video.reformatter import VideoReformatter
 
-from vidsr.errors import InputError, NotAVideo, NoVideoStream
 from vidsr.frames import Carried, Frame, VideoInfo
-from vidsr.video.demux import Clip, Demuxer, rational
-from vidsr.video.opening import REWIND, open_input, title_of
-from vidsr.video.picture import LAYOUTS, frame_of, has_alpha, nearest_layout, siting_of
+from vidsr.video.demux import Demuxer
+from vidsr.video.layouts import LAYOUTS, has_alpha, nearest_layout
+from vidsr.video.opening import open_input, title_of
+from vidsr.video.picture import frame_of
 from vidsr.video.pipes import Stop
-from vidsr.video.quantiser import EXPORT, mean_quantiser
+from vidsr.video.quantiser import mean_quantiser
+from vidsr.video.side_data import side_data
+from vidsr.video.streams import ATTACHED, film_of, is_picture, nothing_in, set_up_decoder
+from vidsr.video.swscale import siting_of
+from vidsr.video.timing import Clip, rational
 
-ATTACHED = av.stream.Disposition.attached_pic
+_LOST = {"DOVI_METADATA": "Dolby Vision", "DYNAMIC_HDR_PLUS": "HDR10+"}
 _PATIENCE = 3  # pictures of a new size in a row before damaged input is believed to have changed it
 
 
@@ -65,12 +69,12 @@ class Source:
         self.container, self.name, self.live = container, name, live
         title = self.title = title_of(name)
         self.notices = []
-        self.stream = _film_of(container, title)
+        self.stream = film_of(container, title)
         self._quality = source_quality
         self._scaler = VideoReformatter()
         self._siting: Any = None
         self._layout = ""
-        _prepare(self.stream)
+        set_up_decoder(self.stream)
         self._demuxer = Demuxer(container, self.stream, clip, title=title, live=live)
         self._stream_of_items = self._items()
         early = []
@@ -80,9 +84,9 @@ class Source:
                 break
         first = next((item for item in early if isinstance(item, Frame)), None)
         if first is None:
-            raise _nothing_in(title, clip, rewind=live and container.format.name.startswith("mov"))
+            raise nothing_in(title, clip, rewind=live and container.format.name.startswith("mov"))
         self.first: Frame = first
-        still = _is_picture(container) and not self._more(early)
+        still = is_picture(container) and not self._more(early)
         self._early = early
         self.info = self._describe(self.first, still)
 
@@ -169,6 +173,11 @@ class Source:
                 self.notices.append(f"{layout.name} is read as 10-bit colour")
         elif layout.name not in LAYOUTS:
             self.notices.append(f"{layout.name} is read as {nearest_layout(layout)}, the nearest that can be enlarged")
+        if picture.interlaced_frame:
+            self.notices.append("the film is interlaced and stays so: for a cleaner picture deinterlace it first")
+        for kind, name in _LOST.items():
+            if side_data(picture, kind) is not None:
+                self.notices.append(f"{name} metadata are left out: no encoder here takes them")
 
     def _more(self, early: list[Frame | Carried]) -> bool:
         # Whether an image file holds a second picture.
@@ -179,16 +188,12 @@ class Source:
         return False
 
     def _describe(self, first: Frame, still: bool) -> VideoInfo:
-        stream, container = self.stream, self.container
+        stream = self.stream
         rate = rational(stream.average_rate) or rational(stream.guessed_rate)
         seconds = self._demuxer.seconds()
-        counted = stream.frames or (round(seconds * rate) if seconds and rate else None)
+        frames = round(seconds * rate) if seconds and rate else None
         if self._demuxer.clip.whole:
-            frames = stream.frames or counted
-        else:
-            frames = round(seconds * rate) if seconds and rate else None
-        if container.format.name in ("gif", "apng") and not still and len(self.streams) == 0:
-            frames = stream.frames or None
+            frames = stream.frames or frames
         return VideoInfo(
             width=first.width,
             height=first.height,
@@ -203,43 +208,3 @@ class Source:
             codec=stream.codec_context.name,
             still=still,
         )
-
-
-def _film_of(container: Any, title: str) -> Any:
-    films = [s for s in container.streams.video if not s.disposition & ATTACHED]
-    if not films:
-        what = "only cover art" if container.streams.video else "no video stream"
-        raise NoVideoStream(f"{title} holds {what}; give a file with a film or a picture in it")
-    readable = [s for s in films if s.codec_context is not None]
-    if not readable:
-        raise NotAVideo(f"{title}: no decoder for its video codec; convert it first, for example with another tool")
-    best = container.streams.best("video")
-    return next((s for s in readable if best is not None and s.index == best.index), readable[0])
-
-
-def _nothing_in(title: str, clip: Clip, *, rewind: bool) -> InputError:
-    if rewind:
-        return NotAVideo(f"{title}: not one picture of it can be read{REWIND}")
-    if clip.whole:
-        return NotAVideo(f"{title}: not one picture of it can be decoded; the file may be cut off or damaged")
-    end = "its end" if clip.length is None else f"{float((clip.start or 0) + clip.length):g} s"
-    return InputError(f"{title} has no frame between {float(clip.start or 0):g} s and {end}; choose a piece inside it")
-
-
-def _prepare(stream: Any) -> None:
-    context = stream.codec_context
-    # Frame threads would lose pictures at the end of a damaged file: PyAV cannot drain such a decoder past an error.
-    context.thread_type = "SLICE"
-    options = dict(EXPORT)
-    # Where the codec does not say where chroma sits, players take it to be on the left; swscale would center it.
-    told = getattr(context, "chroma_sample_location", 0) or (  # PyAV 18 cannot be asked, but 4:2:0 in y4m always tells
-        stream.container.format.name == "yuv4mpegpipe" and "420" in (context.pix_fmt or "")
-    )
-    if not told:
-        options["chroma_sample_location"] = "left"
-    context.options = options
-
-
-def _is_picture(container: Any) -> bool:
-    name: str = container.format.name
-    return name == "image2" or name.endswith("_pipe")

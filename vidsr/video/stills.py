@@ -11,7 +11,8 @@ from PIL import Image
 
 from vidsr.errors import OutputError
 from vidsr.frames import Carried, Frame
-from vidsr.video.picture import Resizer, layout_name
+from vidsr.video.layouts import layout_name
+from vidsr.video.picture import Resizer
 from vidsr.video.side_data import side_data
 from vidsr.video.target import Target
 

@@ -1,0 +1,56 @@
+"""Which of a file's streams is the film, and how its decoder is set up."""
+
+from typing import Any
+
+import av
+
+from vidsr.errors import InputError, NotAVideo, NoVideoStream
+from vidsr.video.opening import REWIND
+from vidsr.video.quantiser import EXPORT
+from vidsr.video.timing import Clip
+
+ATTACHED = av.stream.Disposition.attached_pic
+
+
+def film_of(container: Any, title: str) -> Any:
+    """The stream to enlarge: FFmpeg's choice, but never cover art. Raises NoVideoStream or NotAVideo."""
+    films = [s for s in container.streams.video if not s.disposition & ATTACHED]
+    if not films:
+        what = "only cover art" if container.streams.video else "no video stream"
+        raise NoVideoStream(f"{title} holds {what}; give a file with a film or a picture in it")
+    readable = [s for s in films if s.codec_context is not None]
+    if not readable:
+        raise NotAVideo(f"{title}: no decoder for its video codec; convert it first, for example with another tool")
+    best = container.streams.best("video")
+    return next((s for s in readable if best is not None and s.index == best.index), readable[0])
+
+
+def nothing_in(title: str, clip: Clip, *, rewind: bool) -> InputError:
+    """Why not one frame came: the piece lies outside, a pipe would have to be rewound, or the film is broken."""
+    if rewind:
+        return NotAVideo(f"{title}: not one picture of it can be read{REWIND}")
+    if clip.whole:
+        return NotAVideo(f"{title}: not one picture of it can be decoded; the file may be cut off or damaged")
+    end = "its end" if clip.length is None else f"{float((clip.start or 0) + clip.length):g} s"
+    return InputError(f"{title} has no frame between {float(clip.start or 0):g} s and {end}; choose a piece inside it")
+
+
+def set_up_decoder(stream: Any) -> None:
+    """Choose threads and options before the first packet."""
+    context = stream.codec_context
+    # Frame threads would lose pictures at the end of a damaged file: PyAV cannot drain such a decoder past an error.
+    context.thread_type = "SLICE"
+    options = dict(EXPORT)
+    # Where the codec does not say where chroma sits, players take it to be on the left; swscale would center it.
+    told = getattr(context, "chroma_sample_location", 0) or (  # PyAV 18 cannot be asked, but 4:2:0 in y4m always tells
+        stream.container.format.name == "yuv4mpegpipe" and "420" in (context.pix_fmt or "")
+    )
+    if not told:
+        options["chroma_sample_location"] = "left"
+    context.options = options
+
+
+def is_picture(container: Any) -> bool:
+    """Whether the format is that of image files; they may still hold several pictures."""
+    name: str = container.format.name
+    return name == "image2" or name.endswith("_pipe")
