@@ -142,9 +142,10 @@ def test_a_size_of_another_shape_keeps_the_shape_of_the_picture(clip: Path, tmp_
         assert Fraction(container.streams.video[0].display_aspect_ratio or 0) == Fraction(4, 3)
 
 
-def test_a_piece_is_cut_out(clip: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("fifth", [Fraction(1, 5), 0.2])
+def test_a_piece_is_cut_out(clip: Path, tmp_path: Path, fifth: Fraction | float) -> None:
     piece = tmp_path / "piece.mkv"
-    upscale_video(clip, piece, model="bicubic", start=Fraction(1, 5), duration=Fraction(1, 5))
+    upscale_video(clip, piece, model="bicubic", start=fifth, duration=fifth)
     assert times_of(piece) == [Fraction(time, 1000) for time in range(0, 200, 40)]
 
 

@@ -45,8 +45,8 @@ def upscale_video(
     preset: str = "veryfast",
     encoder_options: Mapping[str, str] | None = None,
     overwrite: bool = False,
-    start: Fraction | None = None,
-    duration: Fraction | None = None,
+    start: Fraction | float | None = None,
+    duration: Fraction | float | None = None,
     tile: int | None = None,
     engine: str = "auto",
     precision: Precision = "auto",
@@ -74,7 +74,9 @@ def upscale_video(
                 model, scale=scale, width=width, height=height, tile=tile,
                 engine=engine, precision=precision, in_flight=1 if live else 2,
             ) as upscaler,
-            open_source(source, start=start, duration=duration, source_quality=source_quality, stop=stop) as film,
+            open_source(
+                source, start=_exact(start), duration=_exact(duration), source_quality=source_quality, stop=stop
+            ) as film,
         ):  # fmt: skip
             plan = _planned(film, upscaler, record)
             large = replace(film.info, width=plan.width, height=plan.height)
@@ -88,6 +90,11 @@ def upscale_video(
         return _summary(film, plan, model, title_of(target), record)
 
     return _supervised(run, stop)
+
+
+def _exact(seconds: Fraction | float | None) -> Fraction | None:
+    """0.2 is meant as a fifth, not as the float beside it."""
+    return None if seconds is None else Fraction(seconds).limit_denominator(1_000_000)
 
 
 def _planned(film: Source, upscaler: Upscaler | ResizingUpscaler, record: Record) -> Plan:
