@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from vidsr.frames import Frame, VideoInfo
 from vidsr.video.carry import film_tags
 from vidsr.video.picture import Resizer
+from vidsr.video.scheduling import own_priority
 from vidsr.video.sink import open_sink
 from vidsr.video.source import open_source
 from vidsr.video.timing import rational
@@ -45,7 +46,7 @@ def make_film(
     decorate: Callable[[Any, Any], None] = lambda container, stream: None,
 ) -> Path:
     """Write a film of one drawing a time stamp, with a tone where `sound` names an audio codec."""
-    with av.open(str(path), "w", format=format, container_options=options or {}) as out:
+    with own_priority(), av.open(str(path), "w", format=format, container_options=options or {}) as out:
         film = out.add_stream(codec, rate=Fraction(1) / time_base)
         film.width, film.height, film.pix_fmt = *size, pixel_format
         film.codec_context.time_base = film.time_base = time_base

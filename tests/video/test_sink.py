@@ -394,3 +394,13 @@ def _untagged_is_never_written(tmp_path: Path) -> Iterator[None]:
         if path.suffix in (".mkv", ".mp4", ".mov"):
             with av.open(f"file:{path}") as film:
                 assert film.streams.video[0].codec_context.colorspace in (BT709, 5, 6, BT2020, 0)
+
+
+@pytest.mark.parametrize("extension", ["mkv", "mp4"])
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_films_shorter_than_x265s_b_frames_are_written(count: int, extension: str, tmp_path: Path) -> None:
+    frame = frame_from()
+    with open_sink(tmp_path / f"a.{extension}", info_of(frame), codec="libx265", notice=print) as sink:
+        for index in range(count):
+            sink.write(frame.at(index, 1))
+    assert facts_of(tmp_path / f"a.{extension}").times == [Fraction(i, 25) for i in range(count)]

@@ -25,6 +25,7 @@ from vidsr.video.timing import rational
 
 _REORDERING = ("libx264", "libx264rgb", "libx265", "h264_nvenc", "hevc_nvenc")
 _COUNTING = ("mpeg1video", "mpeg2video", "mpeg4", "h263p", "msmpeg4", "msmpeg4v2")  # their ticks must be frames
+_LONGEST_DELAY_S = 600  # between a packet's dts and its pts
 _FASTEST = Fraction(240)  # frames a second that SVT-AV1 accepts; only its rate control looks at it
 
 
@@ -58,6 +59,7 @@ class Encoder:
         self._counts = self._timeless or codec.name in _COUNTING
         self._times: list[int] = []  # pts of each frame on its way, where the codec counts
         self._taken = 0
+        self._delay = round(_LONGEST_DELAY_S / info.time_base)
         wanted = layout_name(info.bits, info.color.subsampling, gray=info.gray)
         if self._layout != wanted and not (info.gray and LAYOUTS[self._layout][0] == info.bits):
             notice(f"{codec.name} takes no {wanted}: the film is encoded as {self._layout}, the nearest it takes")
@@ -74,6 +76,8 @@ class Encoder:
             if self._counts and not self._timeless:
                 packet.time_base = self._info.time_base
                 packet.pts = packet.dts = self._times.pop(0)
+            elif packet.dts is None or not -self._delay <= packet.dts - packet.pts <= 0:
+                packet.dts = packet.pts  # x265's dts are chance for films shorter than its B-frames
             length = self._durations.pop(packet.pts, 0)
             if length:
                 packet.duration = length  # not every encoder hands it on
