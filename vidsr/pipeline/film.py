@@ -27,7 +27,7 @@ from vidsr.zoo import RESIZES
 T = TypeVar("T")
 
 GRACE_S = 0.7  # what threads get to clean up after a signal; the whole command ends within a second
-QUEUE_BYTES = 48 << 20  # of frames waiting between two threads
+QUEUE_BYTES = 16 << 20  # of frames waiting between two threads
 QUEUE_ITEMS = 16
 
 
