@@ -1,4 +1,5 @@
 import json
+import resource
 
 import numpy as np
 import pytest
@@ -6,7 +7,7 @@ import pytest
 from tests.data.pictures import draw_photo
 from vidsr.data.degrade import Degradation
 from vidsr.data.store import open_store
-from vidsr.errors import DataError
+from vidsr.errors import DataError, DiskFull
 from vidsr.metrics import psnr
 from vidsr.resize import resize
 
@@ -68,6 +69,17 @@ def test_unreadable_and_small_sources_are_left_out_by_name(photos):
     index = json.loads((folder / "index.json").read_text())
     assert sorted(index["skipped"]) == ["broken.png", "small.png"]
     assert sum(index["sources"].values()) == 40
+
+
+def test_where_there_is_no_room_nothing_is_left_and_the_store_is_named(photos):
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 14, limits[1]))
+    try:
+        with pytest.raises(DiskFull, match=r"the patch store .* make room"):
+            opened(photos)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert not list((photos / "stores").iterdir())
 
 
 def test_where_nothing_can_be_used_the_first_reason_is_given(tmp_path):

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -15,7 +16,7 @@ from vidsr.data.degrade import Degradation, film_look, send, shrink
 from vidsr.data.sources import RUN, Luma, find, read_runs
 from vidsr.errors import DataError, DiskFull
 
-VERSION = 1
+VERSION = 2
 CANVAS = 192  # side of the small picture that a codec sees; patches are cut from it
 PER_CANVAS = 16  # patches
 
@@ -82,12 +83,7 @@ def _hash(files: Sequence[Path], facts: dict[str, Any]) -> str:
 def _build(files: Sequence[Path], target: Path, facts: dict[str, Any], settings: Degradation, report: Progress) -> None:
     scale, patches, side, seed = (int(facts[key]) for key in ("scale", "patches", "side", "seed"))
     shapes = {"low": (patches, side, side), "high": (patches, side * scale, side * scale), "quantiser": (patches,)}
-    arrays = {
-        name: np.lib.format.open_memmap(
-            target / f"{name}.npy", mode="w+", dtype=np.float32 if name == "quantiser" else np.uint8, shape=shape
-        )
-        for name, shape in shapes.items()
-    }
+    arrays = {name: _new_array(target / f"{name}.npy", shape) for name, shape in shapes.items()}
     shares, skipped = _shares(files, patches, side * scale, report)
     done = 0
     for number, (file, share) in enumerate(shares.items()):
@@ -102,6 +98,15 @@ def _build(files: Sequence[Path], target: Path, facts: dict[str, Any], settings:
         array.flush()
     index = {**facts, "sources": {str(file.name): share for file, share in shares.items()}, "skipped": skipped}
     (target / "index.json").write_text(json.dumps(index, indent=1))
+
+
+def _new_array(path: Path, shape: tuple[int, ...]) -> NDArray[Any]:
+    kind = np.float32 if path.stem == "quantiser" else np.uint8
+    array = np.lib.format.open_memmap(path, mode="w+", dtype=kind, shape=shape)
+    if hasattr(os, "posix_fallocate"):  # else a disk that fills up later would kill the process, with no error
+        with path.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    return array
 
 
 def _shares(
