@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from vidsr.frames import SMPTE170M, ColorSpec, Frame
 from vidsr.resize import Kernel, resize
 from vidsr.video.picture import Resizer
-from vidsr.video.quantiser import from_av1_crf
+from vidsr.video.quantiser import from_av1_crf, from_x265_qp
 from vidsr.video.recode import recode
 
 Luma = NDArray[np.uint8]
@@ -121,7 +121,7 @@ def send(run: Sequence[Luma], settings: Degradation, rng: np.random.Generator) -
         # One QP for every kind of frame, since x265's pictures do not tell theirs.
         params = f"log-level=none:qp={quality:.0f}:ipratio=1:pbratio=1:pools=none:frame-threads=1"
         sent, _ = _send(run, "libx265", None, {"preset": "veryfast", "x265-params": params})
-        return sent, [float(round(quality))] * len(sent)
+        return sent, [from_x265_qp(round(quality))] * len(sent)
     if which < settings.x265 + settings.av1:
         sent, _ = _send(run, "libsvtav1", round(1.5 * quality), {"preset": "9"})
         return sent, [from_av1_crf(round(1.5 * quality))] * len(sent)

@@ -112,5 +112,10 @@ def _vp9_step(index: float) -> float:
 
 
 def from_av1_crf(crf: float) -> float:
-    """About the H.264 QP of what SVT-AV1 coded at `crf` (0 to 63): its index is 4 crf, on VP9's step table."""
-    return from_step(_vp9_step(4 * crf))
+    """About the QP at which x264 does a key picture as much damage as SVT-AV1 did at `crf` (24 to 60 measured)."""
+    return 0.55 * crf + 3
+
+
+def from_x265_qp(qp: float) -> float:
+    """About the QP at which x264 does a key picture as much damage as x265 did at `qp`."""
+    return max(qp - 4, 0.0)
