@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from vidsr.frames import Frame
 from vidsr.resize import resize
 from vidsr.video.quantiser import ESTIMATED, EXPORT, Estimator, estimated_quantiser, mean_quantiser
+from vidsr.video.scheduling import own_priority
 from vidsr.video.source import open_source
 
 SIZE = (192, 128)
@@ -39,7 +40,7 @@ def film_of(tmp_path_factory):
 def _write(path, coder, options, pixel_format, pictures=None):
     os.environ.setdefault("SVT_LOG", "1")
     pictures = [_photo(2 * index) for index in range(12)] if pictures is None else pictures
-    with av.open(str(path), "w") as out:
+    with own_priority(), av.open(str(path), "w") as out:
         film = out.add_stream(coder, rate=25)
         film.height, film.width = pictures[0].shape
         film.pix_fmt, film.options = pixel_format, options
