@@ -100,7 +100,7 @@ def _build(files: Sequence[Path], target: Path, facts: dict[str, Any], settings:
     (target / "index.json").write_text(json.dumps(index, indent=1))
 
 
-def _new_array(path: Path, shape: tuple[int, ...]) -> NDArray[Any]:
+def _new_array(path: Path, shape: tuple[int, ...]) -> "np.memmap[Any, np.dtype[Any]]":
     kind = np.float32 if path.stem == "quantiser" else np.uint8
     array = np.lib.format.open_memmap(path, mode="w+", dtype=kind, shape=shape)
     if hasattr(os, "posix_fallocate"):  # else a disk that fills up later would kill the process, with no error
