@@ -188,3 +188,17 @@ def test_chapters_of_a_piece_are_moved_with_it(tmp_path: Path) -> None:
     enlarge(film, tmp_path / "b.mkv", start=Fraction(1, 2), duration=Fraction(1))
     chapters = facts_of(tmp_path / "b.mkv").chapters
     assert chapters == [(0, Fraction(1, 2), "One"), (Fraction(1, 2), 1, "Two")]
+
+
+def test_time_codes_and_chapter_tracks_are_made_anew_without_a_word(tmp_path: Path) -> None:
+    def decorate(container: Any, stream: Any) -> None:
+        stream.metadata["timecode"] = "01:00:00:00"
+        chapter: Any = {"id": 1, "start": 0, "end": 1, "time_base": Fraction(1), "metadata": {"title": "One"}}
+        container.set_chapters([chapter])
+
+    film = make_film(tmp_path / "a.mov", decorate=decorate)
+    assert enlarge(film, tmp_path / "b.mov") == []
+    assert facts_of(tmp_path / "b.mov").kinds == facts_of(film).kinds == ["video", "data", "data"]
+    assert enlarge(film, tmp_path / "b.mkv") == [
+        "stream 2 (data, time code, eng) is left out: matroska holds no time code data"
+    ]

@@ -98,6 +98,10 @@ def test_palettes_and_deep_rgb_are_read_as_colours() -> None:
     rgb = np.full((16, 16, 3), (250, 128, 3), np.uint8)
     deep = av.VideoFrame.from_ndarray(rgb.astype(np.uint16) * 257, format="rgb48le")
     assert np.abs(rgb_of(frame_of(deep)).astype(int) - rgb).max() <= 1
+    colours = np.full((256, 4), 255, np.uint8)
+    colours[:, 1:] = rgb[0, 0]  # alpha, red, green, blue
+    palette = av.VideoFrame.from_ndarray((rgb[..., 0], colours), format="pal8")
+    assert np.abs(rgb_of(frame_of(palette)).astype(int) - rgb).max() <= 1
     ten = av.VideoFrame.from_ndarray(rgb.astype(np.uint16) * 4, format="gbrp10le")
     assert np.abs(rgb_of(frame_of(ten)).astype(int) - rgb).max() <= 1
 

@@ -50,6 +50,8 @@ class Carrier:
         holds_ties = container.format.name in ("matroska", "webm", "nut")
         self._gap = 0 if holds_ties else 1  # ticks that dts must rise by from packet to packet
         for stream in streams:
+            if _made_anew(container.format.name, stream):
+                continue
             reason = unfit(container.format.name, stream)
             if reason is not None:
                 notice(f"{describe(stream)} is left out: {reason}")
@@ -104,7 +106,7 @@ def unfit(format: str, stream: Any) -> str | None:
     if format == "mpegts" and codec not in TS_CODECS:
         return f"{format} holds no {codec}"
     if stream.type == "data" and format in ("mov", "mp4"):
-        return f"{format} holds no {codec} data"  # its own chapter and time code tracks are made anew
+        return f"{format} holds no {codec} data"
     if stream.type == "audio" and not stream.codec_context.sample_rate:
         return "nothing is known of it yet; a longer probe would tell (give a file, or pipe NUT)"
     try:
@@ -119,6 +121,15 @@ def unfit(format: str, stream: Any) -> str | None:
 
 
 _COVERS = ("matroska", "mp4", "ipod")
+
+
+def _made_anew(format: str, stream: Any) -> bool:
+    # Tracks that only say what chapters and a tag of the film say, and that the muxer writes again.
+    if stream.type != "data":
+        return False
+    if _codec_of(stream) == "bin_data":
+        return bool(stream.container.chapters())
+    return "timecode" in stream.metadata and format in ("mov", "mp4")
 
 
 def describe(stream: Any) -> str:
@@ -147,6 +158,8 @@ def needs_free_tags(metadata: Mapping[str, str]) -> bool:
 
 
 def _codec_of(stream: Any) -> str:
+    if stream.codec_context is None and "timecode" in stream.metadata:
+        return "time code"
     return (
         stream.codec_context.name if stream.codec_context is not None else (getattr(stream, "name", None) or "unknown")
     )

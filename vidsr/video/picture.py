@@ -105,7 +105,7 @@ def frame_of(
     """
     time_base = Fraction(picture.time_base) if picture.time_base else Fraction(1, 25)
     timing: dict[str, Any] = {"pts": picture.pts or 0, "duration": picture.duration or 0, "time_base": time_base}
-    if picture.format.is_rgb:
+    if picture.format.is_rgb or picture.format.has_palette:
         return replace(Frame.from_rgb(_rgb_of(picture, scaler or VideoReformatter())), quantiser=quantiser, **timing)
     full = picture.color_range == FULL or picture.format.name.startswith("yuvj")
     if picture.format.name not in LAYOUTS:

@@ -168,7 +168,7 @@ class Source:
         layout = picture.format
         if has_alpha(picture):
             self.notices.append("the alpha channel is left out: transparency cannot be enlarged yet")
-        if layout.is_rgb:
+        if layout.is_rgb or layout.has_palette:
             if layout.components[0].bits > 10:
                 self.notices.append(f"{layout.name} is read as 10-bit colour")
         elif layout.name not in LAYOUTS:

@@ -7,6 +7,8 @@ import stat
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import av
+
 from vidsr.errors import DiskFull, OutputError, SameFile, TargetExists
 from vidsr.video.opening import is_address, title_of
 from vidsr.video.pipes import PipeEnd, SeekableWriter, Stop, Writer, is_fifo, open_fifo_end, stdout
@@ -40,7 +42,7 @@ class Target:
     def explain(self, exc: BaseException) -> BaseException:
         """What to raise for a failure of FFmpeg's or the system's: the reason as a sentence of ours."""
         cause = getattr(self.file, "failure", None) or exc
-        if isinstance(cause, OutputError) or not isinstance(cause, OSError | ValueError | RuntimeError):
+        if isinstance(cause, OutputError) or not isinstance(cause, OSError | av.error.FFmpegError):
             return cause
         if isinstance(cause, BrokenPipeError) and self.piped:
             return cause
