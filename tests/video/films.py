@@ -116,6 +116,8 @@ class Facts:
     sound: dict[int, str] = field(default_factory=dict)
     """Digest of the payload of each audio stream, in order."""
     sound_starts: list[Fraction] = field(default_factory=list)
+    sound_ends: list[Fraction] = field(default_factory=list)
+    """When the last packet of each audio stream begins."""
     sound_tick: Fraction = Fraction(0)
     chapters: list[tuple[Fraction, Fraction, str]] = field(default_factory=list)
     tags: dict[str, str] = field(default_factory=dict)
@@ -136,6 +138,7 @@ def facts_of(path: Path | str) -> Facts:
         step = 1 / (rational(video.guessed_rate) or Fraction(25)) / facts.tick
         sounds = [s for s in film.streams if s.type == "audio"]
         starts: dict[int, Fraction] = {}
+        ends: dict[int, Fraction] = {}
         for packet in film.demux():
             stream = packet.stream
             if stream.index == video.index:
@@ -152,9 +155,11 @@ def facts_of(path: Path | str) -> Facts:
                 digests.setdefault(stream.index, hashlib.md5()).update(_without_adts(bytes(packet), stream))
                 if packet.pts is not None:
                     facts.sound_tick = rational(packet.time_base) or facts.sound_tick
-                    starts.setdefault(stream.index, packet.pts * facts.sound_tick)
+                    ends[stream.index] = packet.pts * facts.sound_tick
+                    starts.setdefault(stream.index, ends[stream.index])
         facts.sound = {i: digests[s.index].hexdigest() for i, s in enumerate(sounds) if s.index in digests}
         facts.sound_starts = [starts[s.index] for s in sounds if s.index in starts]
+        facts.sound_ends = [ends[s.index] for s in sounds if s.index in ends]
         for chapter in film.chapters():
             tick = rational(chapter["time_base"]) or Fraction(1)
             facts.chapters.append(

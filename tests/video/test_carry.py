@@ -9,7 +9,7 @@ import pytest
 
 from tests.video.films import ATTACHED, enlarge, facts_of, make_film
 from tests.video.test_source import with_cover
-from vidsr.video.carry import film_tags
+from vidsr.video.carry import audio_config, film_tags
 
 
 def packets_of(path: Path, kind: str) -> list[tuple[Any, ...]]:
@@ -201,3 +201,10 @@ def test_time_codes_and_chapter_tracks_are_made_anew_without_a_word(tmp_path: Pa
     assert facts_of(tmp_path / "b.mov").kinds == facts_of(film).kinds == ["video", "audio", "data", "data"]
     (told,) = enlarge(film, tmp_path / "b.mkv")
     assert told == "stream 3 (data, time code, eng) is left out: matroska holds no time code data"
+
+
+def test_sound_that_says_in_every_packet_how_it_is_decoded_says_it_once(tmp_path: Path) -> None:
+    loose, boxed = (make_film(tmp_path / f"a.{extension}", sound="aac") for extension in ("ts", "mp4"))
+    with av.open(str(loose)) as film, av.open(str(boxed)) as other:
+        extradata = other.streams.audio[0].codec_context.extradata
+        assert extradata and audio_config(film.streams.audio[0]) == extradata[:2]

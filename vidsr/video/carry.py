@@ -41,27 +41,38 @@ class Carrier:
     """Copies the packets of the streams that the container can hold."""
 
     def __init__(
-        self, container: Any, streams: list[Any], *, covers: Mapping[int, bytes], notice: Callable[[str], None]
+        self,
+        container: Any,
+        streams: list[Any],
+        *,
+        covers: Mapping[int, bytes],
+        rewinds: bool,
+        notice: Callable[[str], None],
     ) -> None:
-        """streams: of the input. covers: index of a stream of cover art -> its picture."""
+        """streams: of the input. covers: index of a stream of cover art -> its picture.
+
+        rewinds: whether the header of the output can be completed later.
+        """
         self._container = container
         self._copies: dict[int, Any] = {}
         self._last: dict[int, int] = {}
-        holds_ties = container.format.name in ("matroska", "webm", "nut")
+        self._ends: dict[int, Fraction] = {}  # where the next packet is expected, in ticks of the copy
+        holds_ties = container.format.name in ("matroska", "webm")
         self._gap = 0 if holds_ties else 1  # ticks that dts must rise by from packet to packet
         for stream in streams:
             if _made_anew(container.format.name, stream):
                 continue
-            reason = unfit(container.format.name, stream)
+            config = None if rewinds or not _lacks_config(container.format.name, stream) else audio_config(stream)
+            reason = _UNKNOWN if config == b"" else unfit(container.format.name, stream)
             if reason is not None:
                 notice(f"{describe(stream)} is left out: {reason}")
                 continue
             if stream.index in covers and container.format.name == "matroska":
-                self._attach(
-                    stream, covers[stream.index]
-                )  # its covers are attachments; a stream would be a film of one frame
+                self._attach(stream, covers[stream.index])  # a stream of its own would be a film of one frame
                 continue
             self._copies[stream.index] = copy = container.add_stream_from_template(stream, opaque=True)
+            if config is not None:
+                copy.codec_context.extradata = config
             copy.disposition = stream.disposition
             copy.metadata.update(stream_tags(stream))
             if stream.type == "video" and not stream.disposition & ATTACHED:
@@ -83,17 +94,44 @@ class Carrier:
 
     def _straighten(self, index: int, packet: Any, ticks: Any) -> None:
         # In the ticks of the copy, where rounding may make two dts one, which muxers refuse.
-        ratio = (rational(packet.time_base) or Fraction(ticks)) / (rational(ticks) or Fraction(1, 90000))
-        packet.time_base = ticks
-        packet.duration = round((packet.duration or 0) * ratio)
-        pts = None if packet.pts is None else round(packet.pts * ratio)
-        dts = pts if packet.dts is None else round(packet.dts * ratio)
-        last = self._last.get(index)
-        if last is not None and (dts is None or dts < last + self._gap):
-            dts = last + self._gap
-        dts = 0 if dts is None else dts
-        packet.dts, packet.pts = dts, dts if pts is None else max(pts, dts)
-        self._last[index] = dts
+        tick = rational(ticks) or Fraction(1, 90000)
+        ratio = (rational(packet.time_base) or tick) / tick
+        pts = None if packet.pts is None else packet.pts * ratio
+        dts = pts if packet.dts is None else packet.dts * ratio
+        if dts is None:  # of packets of sound that MPEG-TS sends as one, only the first has a time
+            dts = self._ends.get(index, Fraction(0))
+        self._ends[index] = dts + (packet.duration * ratio if packet.duration else _length_of(packet.stream) / tick)
+        packet.time_base, packet.duration = ticks, round((packet.duration or 0) * ratio)
+        packet.dts = max(round(dts), self._last[index] + self._gap) if index in self._last else round(dts)
+        packet.pts = packet.dts if pts is None else max(round(pts), packet.dts)
+        self._last[index] = packet.dts
+
+
+_AAC_RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350)
+_UNKNOWN = "nothing is known of it yet; a longer probe would tell (give a file, or pipe NUT)"
+
+
+def _lacks_config(format: str, stream: Any) -> bool:
+    # These say at the beginning how AAC is to be decoded; in MPEG-TS every packet says it.
+    return format in ("matroska", "flv") and _codec_of(stream) == "aac" and not stream.codec_context.extradata
+
+
+def audio_config(stream: Any) -> bytes:
+    """How a stream of AAC is to be decoded: the AudioSpecificConfig of ISO 14496-3; empty where that is not plain."""
+    context = stream.codec_context
+    channels = context.layout.nb_channels
+    if context.profile != "LC" or context.sample_rate not in _AAC_RATES or not 1 <= channels <= 6:
+        return b""
+    config: int = 2 << 11 | _AAC_RATES.index(context.sample_rate) << 7 | channels << 3  # 2: low complexity
+    return config.to_bytes(2, "big")
+
+
+def _length_of(stream: Any) -> Fraction:
+    # Seconds of sound in a packet, where all of a stream hold as much.
+    context = stream.codec_context
+    if stream.type != "audio" or not context.sample_rate:
+        return Fraction(0)
+    return Fraction(context.frame_size or 0, context.sample_rate)
 
 
 def unfit(format: str, stream: Any) -> str | None:
@@ -108,7 +146,7 @@ def unfit(format: str, stream: Any) -> str | None:
     if stream.type == "data" and format in ("mov", "mp4"):
         return f"{format} holds no {codec} data"
     if stream.type == "audio" and not stream.codec_context.sample_rate:
-        return "nothing is known of it yet; a longer probe would tell (give a file, or pipe NUT)"
+        return _UNKNOWN
     try:
         with av.open(io.BytesIO(), "w", format=format) as trial:
             copy = trial.add_stream_from_template(stream, opaque=True)

@@ -65,8 +65,9 @@ class Muxer:
         if self.name == "yuv4mpegpipe":
             options["strict"] = "-1"  # 10 bits are an extension of the format
         if live:
-            # By default a packet waits up to 10 s for one of each other stream.
-            options |= {"flush_packets": "1", "max_interleave_delta": "1"}
+            options["flush_packets"] = "1"
+            if self.name != "flv":  # which refuses packets that do not rise in time across its streams
+                options["max_interleave_delta"] = "1"  # else a packet waits 10 s for one of each other stream
             if self.name in ("matroska", "webm"):
                 options |= {"live": "1", "cluster_time_limit": "0"}
         return options

@@ -94,7 +94,8 @@ class FilmSink:
         try:
             self._encoder = Encoder(self._container, plan, source, notice=notice)
             streams, covers = ([], {}) if source is None else (source.streams, source.covers)
-            self._carrier = Carrier(self._container, streams, covers=covers, notice=notice)
+            rewinds = not (plan.live or target.piped)
+            self._carrier = Carrier(self._container, streams, covers=covers, rewinds=rewinds, notice=notice)
             if source is not None:
                 chapters: Any = source.chapters()
                 self._container.set_chapters(chapters)
