@@ -168,7 +168,7 @@ def facts_of(path: Path | str) -> Facts:
         facts.tags = {key.lower(): value for key, value in film_tags(film.metadata).items()}
         facts.languages = [s.metadata.get("language", "und") for s in sounds]
         facts.kinds = [s.type for s in film.streams]
-        facts.aspect = rational(video.codec_context.sample_aspect_ratio) or Fraction(1)
+        facts.aspect = rational(video.sample_aspect_ratio) or Fraction(1)
     return facts
 
 

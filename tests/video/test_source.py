@@ -273,3 +273,14 @@ def test_a_source_can_be_left_early_and_closed_twice(tmp_path: Path) -> None:
     next(iter(source))
     source.close()
     source.close()
+
+
+def test_the_shape_of_a_pixel_is_read_where_only_the_container_tells_it(tmp_path: Path) -> None:
+    def wide(container: Any, stream: Any) -> None:
+        stream.codec_context.sample_aspect_ratio = Fraction(4, 3)
+
+    film = make_film(tmp_path / "a.mp4", codec="libvpx-vp9", decorate=wide)
+    with open_source(film) as source:
+        assert source.info.aspect == Fraction(4, 3)
+    enlarge(film, tmp_path / "b.mkv")
+    assert facts_of(tmp_path / "b.mkv").aspect == Fraction(4, 3)

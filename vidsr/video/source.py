@@ -203,7 +203,7 @@ class Source:
             rate=rate,
             frames=1 if still else frames,
             duration=None if still else seconds,
-            aspect=rational(stream.codec_context.sample_aspect_ratio) or Fraction(1),
+            aspect=rational(stream.sample_aspect_ratio) or Fraction(1),
             gray=len(first.planes) == 1,
             codec=stream.codec_context.name,
             still=still,
