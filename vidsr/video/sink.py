@@ -17,6 +17,7 @@ from vidsr.video.pipes import Stop
 from vidsr.video.source import Source
 from vidsr.video.stills import StillSink
 from vidsr.video.target import Target, open_target
+from vidsr.video.untold import untold
 
 
 class Sink(Protocol):
@@ -97,13 +98,26 @@ class FilmSink:
             rewinds = not (plan.live or target.piped)
             self._carrier = Carrier(self._container, streams, covers=covers, rewinds=rewinds, notice=notice)
             if source is not None:
-                chapters: Any = source.chapters()
-                self._container.set_chapters(chapters)
-                self._container.metadata.update(film_tags(tags))
+                self._describe(source, plan, film_tags(tags), notice)
             self._container.start_encoding()
         except BaseException:
             self._abandon()
             raise
+
+    def _describe(self, source: Source, plan: Encoding, tags: Mapping[str, str], notice: Callable[[str], None]) -> None:
+        chapters: Any = source.chapters()
+        self._container.set_chapters(chapters)
+        self._container.metadata.update(tags)
+        codec = self._encoder.stream.codec_context.codec.canonical_name
+        for sentence in untold(
+            plan.muxer.name,
+            codec=codec,
+            aspect=plan.info.aspect,
+            chapters=bool(chapters),
+            tags=tags,
+            first=source.first.carrier,
+        ):
+            notice(sentence)
 
     def write(self, item: Frame | Carried) -> None:
         """Encode a frame or copy a packet."""
