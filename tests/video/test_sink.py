@@ -213,6 +213,8 @@ def test_what_cannot_be_written_is_said_before_the_first_frame(tmp_path: Path) -
         r"ends in \.abc, which is no output format": (tmp_path / "a.abc", {}),
         "has no extension": (tmp_path / "a", {}),
         "'abc' is no output format": (tmp_path / "a.mkv", {"format": "abc"}),
+        "hls is written as files of its own": (tmp_path / "a.m3u8", {"format": "hls"}),
+        "dash is written as files of its own": (tmp_path / "a.mpd", {"format": "dash"}),
         "'abc' is no encoder here": (tmp_path / "a.mkv", {"codec": "abc"}),
         "aac encodes no video but audio": (tmp_path / "a.mkv", {"codec": "aac"}),
         "mpegts holds no ffv1": (tmp_path / "a.ts", {"codec": "ffv1"}),

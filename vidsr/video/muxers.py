@@ -42,7 +42,12 @@ class Muxer:
     """One picture, rather than a film."""
 
     def check(self, name: str | Path | BinaryIO) -> None:
-        """Raise NotPipeable where the format must be rewound and the output cannot be."""
+        """Raise NotPipeable where the format must be rewound and the output cannot be.
+
+        Raises OutputError where the format is not one file.
+        """
+        if not self.image and not is_address(name) and ContainerFormat(self.name, "w").no_file:
+            raise OutputError(f"{self.name} is written as files of its own, not as one; pipe NUT into ffmpeg for that")
         piped = name == "-" or is_address(name)
         if isinstance(name, str | Path):
             piped = piped or is_fifo(Path(name))
