@@ -90,6 +90,10 @@ def test_a_piece_is_given_in_seconds_or_by_the_clock(clip: Path, tmp_path: Path)
         ["--start", "soon"],
         ["--encoder-option", "tune"],
         ["--precision", "int4"],
+        ["--source-quality", "52"],
+        ["--source-quality", "nan"],
+        ["--height", "1000000"],
+        ["--size", "1000000x10"],
     ],
 )
 def test_options_that_make_no_sense_exit_with_2(clip: Path, tmp_path: Path, options: list[str]) -> None:
@@ -202,6 +206,18 @@ def test_a_signal_ends_a_run_that_is_at_work(tmp_path: Path) -> None:
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=60) == 143
     assert names(tmp_path) == ["clip.mkv"]
+
+
+AT_ONCE = """
+import os, signal
+from vidsr.cli import Commands, main
+Commands.make_context = lambda *_, **__: os.kill(os.getpid(), signal.SIGTERM)
+main()
+"""
+
+
+def test_a_signal_before_the_command_has_begun_has_its_own_exit_code() -> None:
+    assert subprocess.run([sys.executable, "-c", AT_ONCE], timeout=60).returncode == 143
 
 
 STUCK = """

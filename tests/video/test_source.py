@@ -275,6 +275,12 @@ def test_a_source_can_be_left_early_and_closed_twice(tmp_path: Path) -> None:
     source.close()
 
 
+@pytest.mark.parametrize("options", [{"source_quality": 52}, {"source_quality": float("nan")}, {"start": -1}])
+def test_a_quality_or_piece_that_makes_no_sense_is_refused(options: dict[str, Any], tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"QP from 0 to 51|not negative"):
+        open_source(make_film(tmp_path / "a.mkv"), **options)
+
+
 def test_the_shape_of_a_pixel_is_read_where_only_the_container_tells_it(tmp_path: Path) -> None:
     def wide(container: Any, stream: Any) -> None:
         stream.codec_context.sample_aspect_ratio = Fraction(4, 3)

@@ -16,8 +16,8 @@ SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if 
 READER_GONE = 141  # what a shell reports of a command that died of SIGPIPE
 
 
-class Interrupted(KeyboardInterrupt):
-    """A signal asked us to stop."""
+class Interrupted(BaseException):
+    """A signal asked us to stop. No KeyboardInterrupt: typer would take every one of them for Ctrl-C."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -37,12 +37,6 @@ class Commands(TyperGroup):
         except BrokenPipeError as exc:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else the flush at exit complains
             raise typer.Exit(READER_GONE) from exc
-        except Interrupted as exc:
-            # At once, for a thread may be in a call that nothing can wake.
-            if target := sys.modules.get("vidsr.video.target"):
-                target.discard_parts()
-            sys.stderr.flush()
-            os._exit(128 + exc.number)
 
 
 def show_version(wanted: bool) -> None:
@@ -88,6 +82,12 @@ def main() -> None:
             signal.signal(number, _interrupt)
     try:
         app()
+    except Interrupted as exc:
+        # At once, for a thread may be in a call that nothing can wake.
+        if target := sys.modules.get("vidsr.video.target"):
+            target.discard_parts()
+        sys.stderr.flush()
+        os._exit(128 + exc.number)
     except Exception as exc:
         complain(
             exc, f"{type(exc).__name__}: {exc}; this is a fault of vidsr's own, which --verbose shows the place of"

@@ -18,6 +18,7 @@ from vidsr.errors import InputError, OutputError, VidsrError
 if TYPE_CHECKING:
     from vidsr.pipeline import Summary
 
+LARGEST = 65535  # pixels on a side: more than any codec takes
 OUTPUT, ENGINE, SAY = "Output", "Engine", "Reports"  # panels of --help
 
 
@@ -33,7 +34,9 @@ def upscale(
     inputs: Annotated[list[str], typer.Argument(metavar="INPUT", help="Films, pictures or a folder; - is stdin.")],
     output: Annotated[str, typer.Argument(metavar="OUTPUT", help="File, or folder for several inputs; - is stdout.")],
     scale: Annotated[int | None, typer.Option(min=2, max=4, help="How much larger.", show_default="2")] = None,
-    height: Annotated[int | None, typer.Option(min=1, help="Lines of the output; the width follows.")] = None,
+    height: Annotated[
+        int | None, typer.Option(min=1, max=LARGEST, help="Lines of the output; the width follows.")
+    ] = None,
     size: Annotated[str | None, typer.Option(metavar="WxH", help="Exact size of the output.")] = None,
     model: Annotated[
         str | None,
@@ -70,7 +73,7 @@ def upscale(
     ] = None,
     source_quality: Annotated[
         float | None,
-        typer.Option(help="QP of the input, 0 to 51.", show_default="as decoded", rich_help_panel=ENGINE),
+        typer.Option(min=0, max=51, help="QP of the input.", show_default="as decoded", rich_help_panel=ENGINE),
     ] = None,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Warnings and errors only.", rich_help_panel=SAY)
@@ -139,7 +142,7 @@ def _last_line(summary: "Summary") -> str:
 
 def _size(text: str) -> tuple[int, int]:
     match = re.fullmatch(r"(\d+)[xX](\d+)", text)
-    if not match or "0" in match.groups():
+    if not match or not all(1 <= int(side) <= LARGEST for side in match.groups()):
         raise typer.BadParameter(f"{text!r} is no size such as 1920x1080", param_hint="--size")
     return int(match[1]), int(match[2])
 

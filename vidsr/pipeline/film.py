@@ -62,8 +62,8 @@ def upscale_video(
     tile, engine, precision: see `open_upscaler`. source_quality: the input's QP, 0 to 51, where the decoder has none.
     progress: called after every frame; what it raises ends the run. notice: called with a sentence for each thing that
     cannot be kept as it is. Both are called from other threads.
-    Raises VidsrError, ValueError where the size makes no sense, and BrokenPipeError where the reader of a pipe went
-    away. Unless it returns, there is no target.
+    Raises VidsrError, ValueError where the size, piece or quality makes no sense, and BrokenPipeError where the reader
+    of a pipe went away. Unless it returns, there is no target.
     """
     stop, record = Stop(), Record(progress, notice)
     live = _is_pipe(source, 0) or _is_pipe(target, 1)

@@ -46,8 +46,12 @@ def open_source(
     the film begins; what is left starts at 0. source_quality: QP (0 to 51) of every frame; None: as the decoder tells,
     or else an estimate for the codecs of quantiser.ESTIMATED. stop: what interrupts a blocked pipe; reads then raise
     pipes.Stopped.
-    Raises StreamBroken, NotAVideo or NoVideoStream.
+    Raises StreamBroken, NotAVideo or NoVideoStream; ValueError where start, duration or source_quality make no sense.
     """
+    if source_quality is not None and not 0 <= source_quality <= 51:
+        raise ValueError(f"a source quality is a QP from 0 to 51, not {source_quality}")
+    if min(start or 0, duration or 0) < 0:
+        raise ValueError("start and duration are seconds, not negative")
     opened = open_input(name, format=format, live=live, stop=stop)
     try:
         return Source(opened.container, name, Clip(start, duration), live=opened.live, source_quality=source_quality)
