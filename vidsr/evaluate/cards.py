@@ -11,14 +11,17 @@ from vidsr.evaluate.images import evaluate_images
 
 
 def measure_card(path: Path, folders: Sequence[Path]) -> None:
-    """Measure an ONNX model on clean sets of pictures, and put PSNR-Y and SSIM-Y of each set in place of its metrics.
+    """Measure an ONNX model on clean sets of pictures; PSNR-Y and SSIM-Y of each, and bicubic's, replace its metrics.
 
     Raises DataError where a folder holds no pictures, CardMismatch where the model carries no card.
     """
     card = read_card(path)
     if card is None:
         raise CardMismatch(f"{path} carries no card to write figures on; 'vidsr export' writes files that do")
-    rows = [row for row in evaluate_images([path], folders) if row.method not in (BICUBIC, LANCZOS)]
-    metrics = {f"PSNR-Y {row.material}": round(row.psnr, 3) for row in rows}
-    metrics |= {f"SSIM-Y {row.material}": round(row.ssim, 4) for row in rows if row.ssim is not None}
+    metrics = {}
+    for row in evaluate_images([path], folders):
+        if row.method != LANCZOS:
+            of = "bicubic_" if row.method == BICUBIC else ""
+            metrics[f"{of}psnr_{row.material}"] = round(row.psnr, 3)
+            metrics[f"{of}ssim_{row.material}"] = round(row.ssim or 0.0, 4)
     write_card(path, replace(card, metrics=metrics))
