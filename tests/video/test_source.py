@@ -9,7 +9,7 @@ from typing import Any
 import av
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 from tests.video.films import drawing, enlarge, facts_of, frames_of, make_film
 from vidsr.errors import InputError, NotAVideo, NoVideoStream, StreamBroken
@@ -273,6 +273,19 @@ def test_a_source_can_be_left_early_and_closed_twice(tmp_path: Path) -> None:
     next(iter(source))
     source.close()
     source.close()
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "LA", "P", "1", "I;16"])
+def test_pngs_with_a_colour_profile_and_exif_are_read(mode: str, tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x010F] = "A camera"
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    image = Image.fromarray(drawing(61, 47)).convert("L" if mode == "I;16" else "RGB").convert(mode)
+    image.save(tmp_path / "a.png", icc_profile=profile, exif=exif)
+    (frame,) = frames_of(tmp_path / "a.png")
+    expected = np.asarray(image) / 257 if mode == "I;16" else np.asarray(image.convert("RGB"))
+    expected = expected if expected.ndim == 3 else np.repeat(expected[..., None], 3, axis=2)
+    assert np.abs(frame.to_rgb() * 255 - expected).max() < 1
 
 
 @pytest.mark.parametrize("options", [{"source_quality": 52}, {"source_quality": float("nan")}, {"start": -1}])

@@ -3,7 +3,11 @@
 from typing import Any
 
 import av
+import numpy as np
 from av.sidedata.sidedata import Type
+from numpy.typing import NDArray
+
+NAMED = ("png", "apng")  # decoders that name a piece of side data (the ICC profile)
 
 
 def side_data(picture: Any, name: str) -> bytes | None:
@@ -17,3 +21,23 @@ def side_data(picture: Any, name: str) -> bytes | None:
     except ValueError:  # PyAV 18 gives none at all where one is of a kind it does not know (a photo's Exif)
         return None
     return next((bytes(entry) for entry in each if entry.type.name == name), None)
+
+
+def without_side_data(picture: av.VideoFrame) -> av.VideoFrame:
+    """A copy of a picture without side data, for decoders in NAMED.
+
+    To ask PyAV (18 and 19) for side data that has a name frees the name twice, which ends the process.
+    """
+    copy = av.VideoFrame(picture.width, picture.height, picture.format.name)
+    for target, source in zip(copy.planes, picture.planes, strict=True):
+        lines, given = _lines(target), _lines(source)
+        width = min(lines.shape[1], given.shape[1])
+        np.copyto(lines[:, :width], given[:, :width])
+    for name in ("pts", "duration", "time_base", "color_range", "colorspace", "color_primaries", "color_trc"):
+        setattr(copy, name, getattr(picture, name))
+    return copy
+
+
+def _lines(plane: Any) -> NDArray[np.uint8]:
+    # (height, bytes); a palette is one line
+    return np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size or plane.buffer_size)

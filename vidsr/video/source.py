@@ -20,7 +20,7 @@ from vidsr.video.opening import open_input, title_of
 from vidsr.video.picture import frame_of
 from vidsr.video.pipes import Stop
 from vidsr.video.quantiser import mean_quantiser
-from vidsr.video.side_data import side_data
+from vidsr.video.side_data import NAMED, side_data, without_side_data
 from vidsr.video.streams import ATTACHED, film_of, is_picture, nothing_in, set_up_decoder
 from vidsr.video.swscale import siting_of
 from vidsr.video.timing import Clip, rational
@@ -158,6 +158,8 @@ class Source:
         self._demuxer.damage += len(odd)
 
     def _frame(self, picture: av.VideoFrame) -> Frame:
+        if self.stream.codec_context.name in NAMED:
+            picture = without_side_data(picture)
         layout = picture.format.name
         if layout != self._layout:
             self._layout, self._siting = layout, None if picture.format.is_rgb else siting_of(picture)
