@@ -288,6 +288,16 @@ def test_pngs_with_a_colour_profile_and_exif_are_read(mode: str, tmp_path: Path)
     assert np.abs(frame.to_rgb() * 255 - expected).max() < 1
 
 
+@pytest.mark.parametrize("extension", ["jpg", "png", "tif", "pgm", "jp2"])
+def test_gray_photos_span_all_codes(extension: str, tmp_path: Path) -> None:
+    image = Image.fromarray(drawing(64, 48)).convert("L")
+    image.save(tmp_path / f"a.{extension}", **({"quality": 100} if extension == "jpg" else {}))
+    (frame,) = frames_of(tmp_path / f"a.{extension}")
+    expected = np.asarray(Image.open(tmp_path / f"a.{extension}"))
+    assert len(frame.planes) == 1
+    assert np.abs(frame.to_rgb()[..., 0] * 255 - expected).max() < 2
+
+
 @pytest.mark.parametrize("options", [{"source_quality": 52}, {"source_quality": float("nan")}, {"start": -1}])
 def test_a_quality_or_piece_that_makes_no_sense_is_refused(options: dict[str, Any], tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"QP from 0 to 51|not negative"):

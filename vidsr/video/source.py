@@ -22,9 +22,10 @@ from vidsr.video.pipes import Stop
 from vidsr.video.quantiser import mean_quantiser
 from vidsr.video.side_data import NAMED, side_data, without_side_data
 from vidsr.video.streams import ATTACHED, film_of, is_picture, nothing_in, set_up_decoder
-from vidsr.video.swscale import siting_of
+from vidsr.video.swscale import FULL, siting_of
 from vidsr.video.timing import Clip, rational
 
+_STUDIO = ("h264", "hevc", "vvc", "av1")  # codecs by whose rules untagged material has limited range
 _LOST = {"DOVI_METADATA": "Dolby Vision", "DYNAMIC_HDR_PLUS": "HDR10+"}
 _PATIENCE = 3  # pictures of a new size in a row before damaged input is believed to have changed it
 
@@ -78,6 +79,7 @@ class Source:
         self._scaler = VideoReformatter()
         self._siting: Any = None
         self._layout = ""
+        self._codec: str = self.stream.codec_context.codec.canonical_name
         set_up_decoder(self.stream)
         self._demuxer = Demuxer(container, self.stream, clip, title=title, live=live)
         self._stream_of_items = self._items()
@@ -158,8 +160,10 @@ class Source:
         self._demuxer.damage += len(odd)
 
     def _frame(self, picture: av.VideoFrame) -> Frame:
-        if self.stream.codec_context.name in NAMED:
+        if self._codec in NAMED:
             picture = without_side_data(picture)
+        if not picture.color_range and len(picture.format.components) < 3 and self._codec not in _STUDIO:
+            picture.color_range = FULL  # gray, untagged: a photo's
         layout = picture.format.name
         if layout != self._layout:
             self._layout, self._siting = layout, None if picture.format.is_rgb else siting_of(picture)
