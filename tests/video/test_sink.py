@@ -241,9 +241,11 @@ def test_a_folder_that_cannot_be_written_to_is_said_so(tmp_path: Path) -> None:
 def test_the_user_may_choose_the_pixel_format(tmp_path: Path) -> None:
     frame = frame_from(pixel_format="yuv444p10le")
     options = {"pix_fmt": "yuv420p"}
-    with open_sink(tmp_path / "a.mp4", info_of(frame), encoder_options=options, notice=print) as sink:
+    told: list[str] = []
+    with open_sink(tmp_path / "a.mp4", info_of(frame), encoder_options=options, notice=told.append) as sink:
         sink.write(frame)
     assert frames_of(tmp_path / "a.mp4")[0].color.subsampling == (1, 1)
+    assert told == []
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
