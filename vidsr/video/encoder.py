@@ -61,7 +61,8 @@ class Encoder:
         self._taken = 0
         self._delay = round(_LONGEST_DELAY_S / info.time_base)
         wanted = layout_name(info.bits, info.color.subsampling, gray=info.gray)
-        if self._layout != wanted and "pix_fmt" not in plan.options and not (info.gray and LAYOUTS[self._layout][0] == info.bits):
+        chosen = "pix_fmt" in plan.options or (info.gray and LAYOUTS[self._layout][0] == info.bits)
+        if self._layout != wanted and not chosen:
             notice(f"{codec.name} takes no {wanted}: the film is encoded as {self._layout}, the nearest it takes")
         if self._timeless and (source is None or source.variable):
             notice("y4m holds no time stamps: frames that came unevenly are written as if they had not")
