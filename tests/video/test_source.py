@@ -288,6 +288,14 @@ def test_pngs_with_a_colour_profile_and_exif_are_read(mode: str, tmp_path: Path)
     assert np.abs(frame.to_rgb() * 255 - expected).max() < 1
 
 
+def test_an_interlaced_film_is_spoken_of(tmp_path: Path) -> None:
+    def interlaced(container: Any, stream: Any) -> None:
+        stream.codec_context.options = {"flags": "+ilme+ildct"}
+
+    with open_source(make_film(tmp_path / "a.mkv", codec="mpeg2video", decorate=interlaced)) as source:
+        assert ["interlaced" in sentence for sentence in source.notices] == [True]
+
+
 @pytest.mark.parametrize("extension", ["jpg", "png", "tif", "pgm", "jp2"])
 def test_gray_photos_span_all_codes(extension: str, tmp_path: Path) -> None:
     image = Image.fromarray(drawing(64, 48)).convert("L")

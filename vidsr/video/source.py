@@ -184,7 +184,7 @@ class Source:
         elif layout.name not in LAYOUTS:
             self.notices.append(f"{layout.name} is read as {nearest_layout(layout)}, the nearest that can be enlarged")
         if picture.interlaced_frame:
-            self.notices.append("the film is interlaced and stays so: for a cleaner picture deinterlace it first")
+            self.notices.append("the film is interlaced: both fields are enlarged as one picture; deinterlace it first")
         for kind, name in _LOST.items():
             if side_data(picture, kind) is not None:
                 self.notices.append(f"{name} metadata are left out: no encoder here takes them")
