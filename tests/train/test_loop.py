@@ -94,8 +94,9 @@ def test_a_damaged_checkpoint_gets_a_sentence(photos, tmp_path):
 
 def test_a_loss_that_is_no_number_stops_and_keeps_the_checkpoint(photos, tmp_path):
     with pytest.raises(Diverged, match=r"lower pixel\.rate below 1e\+30"):
-        run(photos, tmp_path / "wild", recipe=recipe(rate=1e30, warmup=1, clip=1e30))
+        run(photos, tmp_path / "wild", recipe=recipe(rate=1e30, warmup=1, clip=1e30, validate_every=10))
     assert not Run(tmp_path / "wild").weights.exists()
+    assert not Run(tmp_path / "wild").checkpoint.exists()
 
 
 def test_weights_of_another_run_can_be_the_start(photos, whole, tmp_path):

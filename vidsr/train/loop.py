@@ -81,13 +81,14 @@ def train(
             group["lr"] = learning_rate(recipe, state.step)
         loss = _step(state, recipe, _batch(store, recipe, state.step, device))
         state.step += 1
-        if state.step % LOG_EVERY == 0:  # .item() waits for the device: seldom
-            if not math.isfinite(loss.item()):
-                raise Diverged(f"the loss is {loss.item()} at step {state.step}; lower pixel.rate below {pixel.rate}")
+        logs, saves = state.step % LOG_EVERY == 0, state.step % pixel.validate_every == 0 or state.step == pixel.steps
+        if (logs or saves) and not math.isfinite(loss.item()):  # .item() waits for the device: seldom
+            raise Diverged(f"the loss is {loss.item()} at step {state.step}; lower pixel.rate below {pixel.rate}")
+        if logs:
             line = {"step": state.step, "loss": loss.item(), "rate": learning_rate(recipe, state.step)}
             append_log(run, line)
             report(line)
-        if state.step % pixel.validate_every == 0 or state.step == pixel.steps:
+        if saves:
             _validate(run, recipe, state, pairs, report)
             write_whole(run.checkpoint, _dump(state, recipe))
     return run
