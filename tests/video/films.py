@@ -43,6 +43,7 @@ def make_film(
     format: str | None = None,
     options: dict[str, str] | None = None,
     last: int = 1,
+    b_frames: int = 0,
     decorate: Callable[[Any, Any], None] = lambda container, stream: None,
 ) -> Path:
     """Write a film of one drawing a time stamp, with a tone where `sound` names an audio codec."""
@@ -51,7 +52,7 @@ def make_film(
         film.width, film.height, film.pix_fmt = *size, pixel_format
         film.codec_context.time_base = film.time_base = time_base
         film.codec_context.flags |= av.codec.context.Flags.frame_duration
-        film.codec_context.max_b_frames = 0
+        film.codec_context.max_b_frames = b_frames
         tone = out.add_stream(sound, rate=48000) if sound else None
         decorate(out, film)
         for index, time in enumerate(pts):
@@ -112,6 +113,8 @@ class Facts:
     times: list[Fraction] = field(default_factory=list)
     """Seconds at which each frame is shown."""
     durations: list[Fraction] = field(default_factory=list)
+    end: Fraction = Fraction(0)
+    """Seconds at which the last frame goes: in an mp4 the end of the track, for packets there tell decoding gaps."""
     tick: Fraction = Fraction(0)
     sound: dict[int, str] = field(default_factory=dict)
     """Digest of the payload of each audio stream, in order."""
@@ -157,6 +160,9 @@ def facts_of(path: Path | str) -> Facts:
                     facts.sound_tick = rational(packet.time_base) or facts.sound_tick
                     ends[stream.index] = packet.pts * facts.sound_tick
                     starts.setdefault(stream.index, ends[stream.index])
+        facts.end = facts.times[-1] + facts.durations[-1]
+        if film.format.name.startswith("mov") and video.duration:
+            facts.end = ((video.start_time or 0) + video.duration) * facts.tick
         facts.sound = {i: digests[s.index].hexdigest() for i, s in enumerate(sounds) if s.index in digests}
         facts.sound_starts = [starts[s.index] for s in sounds if s.index in starts]
         facts.sound_ends = [ends[s.index] for s in sounds if s.index in ends]

@@ -14,6 +14,8 @@ from PIL import Image, ImageCms
 from tests.video.films import drawing, enlarge, facts_of, frames_of, make_film
 from vidsr.errors import InputError, NotAVideo, NoVideoStream, StreamBroken
 from vidsr.frames import Carried, Frame
+from vidsr.video import abutting
+from vidsr.video.quantiser import Estimator
 from vidsr.video.source import open_source
 
 UNEVEN = (0, 2, 3, 8, 9, 20, 21, 22, 40, 41)
@@ -36,6 +38,58 @@ def test_an_uneven_film_keeps_every_gap_and_the_last_duration(tmp_path: Path) ->
     assert frames[-1].duration * frames[-1].time_base == 13 * Fraction(1, 25)
     with open_source(film) as source:
         assert source.variable
+
+
+@pytest.mark.parametrize("delay", [0, 50])
+@pytest.mark.parametrize("name", ["a.mp4", "a.mov"])
+def test_frames_of_an_mp4_last_until_the_next_is_shown_whatever_the_order_they_are_decoded_in(
+    name: str, delay: int, tmp_path: Path
+) -> None:
+    pts = [delay + time for time in (0, 8, 10, 11, 12, 17, 18, 20, 21, 22, 23)]
+    film = make_film(tmp_path / name, pts=pts, last=5, b_frames=3, sound="aac")
+    with av.open(str(film)) as told:
+        assert any(packet.pts != packet.dts for packet in told.demux(video=0) if packet.size)
+    tick = Fraction(1, 25)
+    frames = frames_of(film)
+    assert [frame.pts * frame.time_base / tick for frame in frames] == pts
+    lengths = [frame.duration * frame.time_base / tick for frame in frames]
+    assert lengths[:-1] == [b - a for a, b in pairwise(pts)]
+    assert delay or lengths[-1] == 5  # FFmpeg does not tell where a film ends that begins late
+    with open_source(film, start=2 * tick, duration=(pts[-1] - 2) * tick) as source:
+        piece = [item for item in source if isinstance(item, Frame)]
+    shown = [b - a for a, b in pairwise(pts) if a >= 2]
+    assert [frame.duration * frame.time_base / tick for frame in piece] == shown
+
+
+@pytest.mark.parametrize(("live", "packets"), [(True, 1), (False, 2)])
+def test_only_frames_of_a_live_mp4_do_not_wait_for_the_next(
+    live: bool, packets: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    film = make_film(tmp_path / "a.mp4", codec="mjpeg", pixel_format="yuvj420p")
+    sent: list[Any] = []
+    monkeypatch.setattr(Estimator, "sent", lambda self, packet: sent.append(packet.pts))
+    with open_source(film, live=live):
+        assert len(sent) == packets
+
+
+@pytest.mark.parametrize("room", [0, 1000, 8 << 20])
+def test_packets_keep_their_place_among_the_frames_of_an_mp4(
+    room: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(abutting, "_HELD_BYTES", room)
+    film = make_film(tmp_path / "a.mp4", pts=range(100), sound="aac")
+    orders = []
+    for live in (True, False):
+        with open_source(film, live=live) as source:
+            orders.append([item.pts if isinstance(item, Frame) else item.packet.pts for item in source])
+    assert orders[0] == orders[1]
+
+
+def test_an_mp4_that_was_cut_off_does_not_hold_its_last_frame_until_the_end(tmp_path: Path) -> None:
+    film = make_film(tmp_path / "a.mp4", pts=range(100), options={"movflags": "faststart"}, b_frames=2)
+    film.write_bytes(film.read_bytes()[: film.stat().st_size // 2])
+    frames = frames_of(film)
+    assert 20 < len(frames) < 80 and frames[-1].duration * frames[-1].time_base == Fraction(1, 25)
 
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.mkv"])

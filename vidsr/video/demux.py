@@ -10,6 +10,7 @@ import av
 
 from vidsr.errors import StreamBroken
 from vidsr.frames import Carried
+from vidsr.video.abutting import abut
 from vidsr.video.pipes import Stopped
 from vidsr.video.quantiser import Estimator
 from vidsr.video.timing import TICK, Clip, Timeline, rational
@@ -34,10 +35,23 @@ class Demuxer:
         self._step = max(round(1 / rate / self.time_base), 1)
         self._next: int | None = None
         self._last: int | None = None
+        self._read: int | None = None  # dts of the last packet that went to the decoder
+        self._abutting = container.format.name.startswith("mov") and not live
         self._timeline = Timeline(rewinds=bool(container.format.flags & 0x0200))  # AVFMT_TS_DISCONT
 
     def items(self) -> Iterator[av.VideoFrame | Carried]:
         """Everything in the piece, pictures with strictly rising pts."""
+        for item in abut(self._decoded(), self._end) if self._abutting else self._decoded():
+            if isinstance(item, Carried):
+                yield item
+                continue
+            self.estimator.seen(item)
+            pts = self._stamp(item)
+            if self.clip.holds(pts * self.time_base):
+                item.pts = pts + round(self.clip.shift / self.time_base)
+                yield item
+
+    def _decoded(self) -> Iterator[av.VideoFrame | Carried]:
         for packet in self._wanted():
             if packet.stream.index == self._stream.index:
                 yield from self._pictures(packet)
@@ -126,24 +140,25 @@ class Demuxer:
             with suppress(av.error.FFmpegError):  # a pipe: what comes before is decoded and dropped
                 self._container.seek(int(target / self.time_base), stream=self._stream)
 
-    def _pictures(self, packet: Any) -> Iterator[av.VideoFrame]:
+    def _end(self) -> int | None:
+        # Where the track ends; None where it was not read to its end, or begins late, which makes FFmpeg's figure vague.
+        stream = self._stream
+        if stream.start_time or self._read is None or self._read < stream.index_entries[-1].timestamp:
+            return None
+        return stream.duration  # type: ignore[no-any-return]
+
+    def _pictures(self, packet: Any) -> list[av.VideoFrame]:
         self.estimator.sent(packet)
+        self._read = self._read if packet.dts is None else packet.dts
         try:
-            pictures = packet.decode() if packet.size else self._stream.decode(None)
+            return list(packet.decode() if packet.size else self._stream.decode(None))
         except EOFError:
-            return
+            return []
         except av.error.FFmpegError:
             self.damage += 1
-            return
-        for picture in pictures:
-            self.estimator.seen(picture)
-            self._stamp(picture)
-            seconds = picture.pts * self.time_base
-            if self.clip.holds(seconds):
-                picture.pts += round(self.clip.shift / self.time_base)
-                yield picture
+            return []
 
-    def _stamp(self, picture: av.VideoFrame) -> None:
+    def _stamp(self, picture: av.VideoFrame) -> int:
         pts = picture.pts
         if pts is None:
             pts = self._next if self._next is not None else 0
@@ -152,6 +167,7 @@ class Demuxer:
         picture.pts = self._last = pts
         picture.duration = picture.duration or 0
         self._next = pts + (picture.duration or self._step)
+        return pts
 
     def _move(self, packet: Any) -> bool:
         # Shifts a carried packet into the piece; whether it belongs there.
