@@ -92,6 +92,21 @@ def test_a_damaged_checkpoint_gets_a_sentence(photos, tmp_path):
         run(photos, tmp_path)
 
 
+@pytest.mark.parametrize("lacking", ["recipe", "net", "adam", "step"])
+def test_a_checkpoint_that_lacks_something_gets_the_same_sentence(photos, whole, tmp_path, lacking):
+    saved = torch.load(whole.checkpoint, weights_only=True)
+    del saved[lacking]
+    torch.save(saved, tmp_path / "checkpoint.pt")
+    with pytest.raises(CheckpointError, match=r"cannot be read .*; delete it to start anew"):
+        run(photos, tmp_path)
+
+
+def test_a_checkpoint_of_another_kind_gets_the_same_sentence(photos, tmp_path):
+    torch.save(torch.zeros(3), tmp_path / "checkpoint.pt")
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        run(photos, tmp_path)
+
+
 def test_a_loss_that_is_no_number_stops_and_keeps_the_checkpoint(photos, tmp_path):
     with pytest.raises(Diverged, match=r"lower pixel\.rate below 1e\+30"):
         run(photos, tmp_path / "wild", recipe=recipe(rate=1e30, warmup=1, clip=1e30, validate_every=10))

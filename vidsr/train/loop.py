@@ -192,12 +192,14 @@ def _resume(run: Run, recipe: Recipe, device: str) -> State:
         return state
     try:
         saved = torch.load(run.checkpoint, map_location=device, weights_only=True)
-    except Exception as exc:  # torch.load raises whatever the damaged bytes lead it to
+        same = saved["recipe"] == recipe.to_json()
+        if same:
+            state.net.load_state_dict(saved["net"])
+            state.average.load_state_dict(saved["average"])
+            state.adam.load_state_dict(saved["adam"])
+            state.step, state.best = saved["step"], saved["best"]
+    except Exception as exc:  # whatever the damaged bytes, or what they lack, lead torch to
         raise CheckpointError(f"{run.checkpoint} cannot be read ({exc}); delete it to start anew") from exc
-    if saved["recipe"] != recipe.to_json():
+    if not same:
         raise CheckpointError(f"{run.folder} holds a run of another recipe; name another folder with --run")
-    state.net.load_state_dict(saved["net"])
-    state.average.load_state_dict(saved["average"])
-    state.adam.load_state_dict(saved["adam"])
-    state.step, state.best = saved["step"], saved["best"]
     return state
