@@ -141,7 +141,7 @@ class Demuxer:
                 self._container.seek(int(target / self.time_base), stream=self._stream)
 
     def _end(self) -> int | None:
-        # Where the track ends; None where it was not read to its end, or begins late, which makes FFmpeg's figure vague.
+        # Where the track ends; None where it was not read so far, or begins late, which makes FFmpeg's figure vague.
         stream = self._stream
         if stream.start_time or self._read is None or self._read < stream.index_entries[-1].timestamp:
             return None
