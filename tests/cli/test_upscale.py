@@ -25,6 +25,10 @@ def upscale(*arguments: str | Path) -> Result:
     return CliRunner().invoke(app, ["upscale", "-m", "bicubic", *map(str, arguments)])
 
 
+def upscale_alone(*arguments: str) -> Result:
+    return CliRunner().invoke(app, ["upscale", *arguments])
+
+
 @contextmanager
 def running(*arguments: str | Path) -> Iterator[subprocess.Popen[bytes]]:
     """The command in a process of its own with pipes on all sides, ended whatever happens."""
@@ -90,6 +94,7 @@ def test_a_piece_is_given_in_seconds_or_by_the_clock(clip: Path, tmp_path: Path)
         ["--start", "soon"],
         ["--encoder-option", "tune"],
         ["--precision", "int4"],
+        ["--tile", "64"],
         ["--source-quality", "52"],
         ["--source-quality", "nan"],
         ["--height", "1000000"],
@@ -99,6 +104,18 @@ def test_a_piece_is_given_in_seconds_or_by_the_clock(clip: Path, tmp_path: Path)
 def test_options_that_make_no_sense_exit_with_2(clip: Path, tmp_path: Path, options: list[str]) -> None:
     assert upscale(*options, clip, tmp_path / "larger.mkv").exit_code == 2
     assert names(tmp_path) == ["clip.mkv"]
+
+
+@pytest.mark.parametrize(("given", "missing"), [([], "INPUT"), (["in.mp4"], "OUTPUT")])
+def test_the_argument_that_is_missing_is_named(given: list[str], missing: str) -> None:
+    shown = upscale_alone(*given)
+    assert shown.exit_code == 2 and f"Missing argument '{missing}'" in shown.stderr
+
+
+def test_an_empty_name_is_no_input(tmp_path: Path) -> None:
+    shown = upscale("", tmp_path / "out")
+    assert shown.exit_code == 3 and "the name of the input is empty" in shown.stderr
+    assert names(tmp_path) == []
 
 
 def test_encoder_options_reach_the_encoder(clip: Path, tmp_path: Path) -> None:

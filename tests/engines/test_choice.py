@@ -28,6 +28,11 @@ def test_an_engine_nobody_knows_is_refused_with_those_there_are() -> None:
         choose("cuda")
 
 
+def test_a_precision_nobody_knows_is_refused_with_those_there_are() -> None:
+    with pytest.raises(EngineError, match="no precision 'f8'; choose one of auto, f32, bf16"):
+        open_engine(graph(), precision="f8")  # type: ignore[arg-type]
+
+
 def test_onnxruntime_has_no_bf16_on_a_cpu() -> None:
     pytest.importorskip("onnxruntime")
     with pytest.raises(EngineError, match="ONNX Runtime computes in f32"):

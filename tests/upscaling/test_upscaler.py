@@ -15,7 +15,7 @@ from tests.networks import network, reach, save
 from vidsr import zoo
 from vidsr.card import ModelCard
 from vidsr.engines import installed
-from vidsr.errors import EngineBusy, EngineMissing, ModelError, UnknownModel
+from vidsr.errors import EngineBusy, EngineError, EngineMissing, ModelError, UnknownModel
 from vidsr.frames import BT709, BT2020, SMPTE170M, ColorSpec, Frame
 from vidsr.upscaling.goal import Plan
 from vidsr.upscaling.resizer import ResizingUpscaler
@@ -260,6 +260,18 @@ def test_what_cannot_run_is_refused_before_the_first_frame(models: Models) -> No
         open_upscaler("esrgan")
     with pytest.raises(EngineMissing, match="no engine 'abacus'"):
         open_upscaler(models(), engine="abacus")
+
+
+@pytest.mark.parametrize("model", [None, "bicubic"])
+def test_a_precision_nobody_knows_is_refused_at_once(model: Any) -> None:
+    with pytest.raises(EngineError, match="no precision 'f8'; choose one of auto, f32, bf16"):
+        open_upscaler(model, precision="f8")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kernel", ["bicubic", "lanczos", "nearest"])
+def test_a_kernel_takes_no_tiles(kernel: Any) -> None:
+    with pytest.raises(ValueError, match=f"{kernel} resizes a picture at once; leave the tile out"):
+        open_upscaler(kernel, tile=64)
 
 
 @pytest.mark.parametrize("kernel", ["bicubic", "lanczos", "nearest"])

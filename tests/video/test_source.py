@@ -300,6 +300,8 @@ def test_what_cannot_be_read_is_said_in_a_sentence(tmp_path: Path) -> None:
         open_source(tmp_path / "gone.mp4")
     with pytest.raises(StreamBroken, match="is a folder"):
         open_source(tmp_path)
+    with pytest.raises(InputError, match="the name of the input is empty; give a path, or - for stdin"):
+        open_source("")
     with pytest.raises(InputError, match="'nonsense' is no input format"):
         open_source(tmp_path / "text.mp4", format="nonsense")
     with pytest.raises(StreamBroken, match="no such protocol"):

@@ -56,7 +56,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(upscale.upscale)
+app.command(cls=upscale.Upscale)(upscale.upscale)
 app.command()(models.models)
 app.command()(evaluate.evaluate)
 app.command()(train.train)

@@ -16,6 +16,8 @@ def jobs(inputs: list[str], output: str, container: str | None) -> list[tuple[st
     an output is named as its input; a film ends in `container`, or as its input where that can be written, or in .mkv.
     Raises OutputError where two inputs would share an output, and InputError for a folder without films or pictures.
     """
+    if "" in inputs:
+        raise InputError("the name of the input is empty; give a path, or - for stdin")
     if len(inputs) == 1 and not Path(inputs[0]).is_dir():
         return [(inputs[0], output)]
     if "-" in inputs or output == "-":

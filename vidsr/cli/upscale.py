@@ -10,6 +10,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from vidsr.cli.batch import jobs
 from vidsr.cli.progress import Verbose, complain, report, say
@@ -28,6 +29,21 @@ class Precision(StrEnum):
     auto = "auto"
     f32 = "f32"
     bf16 = "bf16"
+
+
+class Upscale(TyperCommand):
+    """Names the argument that is missing: one alone is taken for the last."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Say that OUTPUT is missing where only INPUT is given."""
+        alone = bool(args)
+        try:
+            return super().parse_args(ctx, args)
+        except typer.BadParameter as exc:
+            wrong: Any = exc  # older typers have click's types
+            if alone and wrong.param is not None and wrong.param.name == "inputs":
+                wrong.param = next(param for param in self.params if param.name == "output")
+            raise
 
 
 def upscale(
@@ -85,9 +101,12 @@ def upscale(
 ) -> None:
     """Make films and pictures larger; nothing but the picture changes."""
     from vidsr.pipeline import upscale_video
+    from vidsr.zoo import RESIZES
 
     if sum(given is not None for given in (scale, height, size)) > 1:
         raise typer.BadParameter("give one of --scale, --height and --size")
+    if tile is not None and model in RESIZES:
+        raise typer.BadParameter(f"{model} resizes a picture at once; leave it out", param_hint="--tile")
     width, height = _size(size) if size else (None, height)
     options = {
         "scale": scale, "width": width, "height": height, "model": model,

@@ -4,12 +4,12 @@ import importlib
 import importlib.util
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Any, Literal, Protocol, Self, cast
+from typing import Any, Literal, Protocol, Self, cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vidsr.errors import EngineMissing
+from vidsr.errors import EngineError, EngineMissing
 
 Precision = Literal["auto", "f32", "bf16"]
 Arrays = Mapping[str, NDArray[Any]]
@@ -70,6 +70,12 @@ def choose(engine: str = "auto") -> str:
     return name
 
 
+def check(precision: str) -> None:
+    """Raise EngineError where there is no such precision."""
+    if precision not in get_args(Precision):
+        raise EngineError(f"there is no precision {precision!r}; choose one of {', '.join(get_args(Precision))}")
+
+
 def open_engine(
     graph: bytes, *, engine: str = "auto", precision: Precision = "auto", in_flight: int = 2, threads: int = 0
 ) -> Engine:
@@ -77,8 +83,9 @@ def open_engine(
 
     graph: ONNX bytes. precision: auto is bf16 where the CPU computes it natively, else f32. in_flight: runs under way
     at once; with 2 the device need not wait while a result is taken. threads: of the CPU, 0 for all.
-    Raises EngineMissing, NotAModel, OutOfMemory, and EngineError where the CPU cannot do the precision.
+    Raises EngineMissing, NotAModel, OutOfMemory, and EngineError where there is no such precision or the CPU lacks it.
     """
+    check(precision)
     module = importlib.import_module(ENGINES[choose(engine)][0])
     return cast(Engine, module.open_graph(graph, precision=precision, in_flight=in_flight, threads=threads))
 

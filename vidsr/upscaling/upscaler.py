@@ -7,7 +7,7 @@ from typing import Any, Self, cast
 
 from vidsr import zoo
 from vidsr.card import ModelCard
-from vidsr.engines import Precision, choose
+from vidsr.engines import Precision, check, choose
 from vidsr.frames import Frame
 from vidsr.upscaling.goal import Goal, Plan, halvings
 from vidsr.upscaling.lane import Lane, LaneOptions, Network, PendingPlanes
@@ -35,10 +35,14 @@ def open_upscaler(
     scale, or width and height: the size wanted; None is the model's own factor, 2 where no model is named. Where the
     model's factor is another, one Lanczos resize follows. tile: side of a tile in input pixels; None cuts pictures
     above 4 megapixels. in_flight: frames under way at once. threads: of the CPU, 0 for all.
-    Raises UnknownModel, NotAModel, EngineMissing, and ValueError where the size makes no sense.
+    Raises UnknownModel, NotAModel, EngineMissing, EngineError for an unknown precision, and ValueError where the size
+    makes no sense or a kernel is given a tile.
     """
+    check(precision)
     goal = Goal(scale, width, height)
     if model in zoo.RESIZES:
+        if tile is not None:
+            raise ValueError(f"{model} resizes a picture at once; leave the tile out")
         return ResizingUpscaler(cast(Kernel, model), goal, in_flight=in_flight, threads=threads)
     choose(engine)
     options = LaneOptions(engine, precision, tile, in_flight, threads)

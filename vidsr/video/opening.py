@@ -32,7 +32,12 @@ def is_address(name: object) -> bool:
 
 
 def open_input(name: str | Path | BinaryIO, *, format: str | None, live: bool | None, stop: Stop | None) -> Opened:
-    """Open a container for reading. Raises StreamBroken where it is not there, NotAVideo where it is nothing."""
+    """Open a container for reading.
+
+    Raises InputError where the name is empty, StreamBroken where it is not there, NotAVideo where it is nothing.
+    """
+    if name == "":
+        raise InputError("the name of the input is empty; give a path, or - for stdin")
     title = title_of(name)
     piped = name == "-" or (isinstance(name, str | Path) and not is_address(name) and is_fifo(Path(name)))
     live = (piped or is_address(name)) if live is None else live
