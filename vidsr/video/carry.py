@@ -1,16 +1,13 @@
 """Streams that are copied as packets, chapters and tags: what a container holds is found out beforehand."""
 
-import io
 import re
 from collections.abc import Callable, Mapping
 from fractions import Fraction
 from typing import Any
 
-import av
-
+from vidsr.video.fit import ATTACHED, UNKNOWN, codec_of, unfit
 from vidsr.video.timing import rational
 
-ATTACHED = av.stream.Disposition.attached_pic
 # Written by muxers about their own file: untrue of ours.
 _STALE = re.compile(
     r"encoder|duration|number_of_(frames|bytes)|bps|_statistics_.*|major_brand|minor_version|compatible_brands"
@@ -24,15 +21,6 @@ _MP4_TAGS = {
     "lyrics", "description", "synopsis", "show", "episode_id", "network", "keywords", "episode_sort",
     "season_number", "media_type", "hd_video", "gapless_playback", "compilation", "track", "disc", "tmpo",
     "location", "creation_time", "language", "make", "model", "performer", "author", "rating",
-}
-# fmt: on
-# MPEG-TS takes any codec, and then nobody can read it: these have a stream type of their own.
-# fmt: off
-TS_CODECS = {
-    "mpeg1video", "mpeg2video", "mpeg4", "h264", "hevc", "vvc", "dirac", "vc1", "cavs", "mp1", "mp2", "mp3",
-    "mp2float", "mp3float", "aac", "aac_latm", "ac3", "eac3", "dts", "dca", "truehd", "opus", "libopus", "s302m",
-    "pcm_bluray", "dvbsub", "dvb_subtitle", "dvb_teletext", "hdmv_pgs_subtitle", "pgssub", "smpte_klv", "klv",
-    "timed_id3", "arib_caption",
 }
 # fmt: on
 
@@ -63,7 +51,7 @@ class Carrier:
             if _made_anew(container.format.name, stream):
                 continue
             config = None if rewinds or not _lacks_config(container.format.name, stream) else audio_config(stream)
-            reason = _UNKNOWN if config == b"" else unfit(container.format.name, stream)
+            reason = UNKNOWN if config == b"" else unfit(container.format.name, stream)
             if reason is not None:
                 notice(f"{describe(stream)} is left out: {reason}")
                 continue
@@ -108,12 +96,11 @@ class Carrier:
 
 
 _AAC_RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350)
-_UNKNOWN = "nothing is known of it yet; a longer probe would tell (give a file, or pipe NUT)"
 
 
 def _lacks_config(format: str, stream: Any) -> bool:
     # These say at the beginning how AAC is to be decoded; in MPEG-TS every packet says it.
-    return format in ("matroska", "flv") and _codec_of(stream) == "aac" and not stream.codec_context.extradata
+    return format in ("matroska", "flv") and codec_of(stream) == "aac" and not stream.codec_context.extradata
 
 
 def audio_config(stream: Any) -> bytes:
@@ -134,38 +121,11 @@ def _length_of(stream: Any) -> Fraction:
     return Fraction(context.frame_size or 0, context.sample_rate)
 
 
-def unfit(format: str, stream: Any) -> str | None:
-    """Why a container cannot hold a stream; None where it can. Tried in memory, up to the header."""
-    codec = _codec_of(stream)
-    if stream.type == "video" and stream.disposition & ATTACHED and format not in _COVERS:
-        return f"{format} holds no cover art"
-    if stream.type == "attachment" and format != "matroska":
-        return f"{format} holds no attachments"
-    if format == "mpegts" and codec not in TS_CODECS:
-        return f"{format} holds no {codec}"
-    if stream.type == "data" and format in ("mov", "mp4"):
-        return f"{format} holds no {codec} data"
-    if stream.type == "audio" and not stream.codec_context.sample_rate:
-        return _UNKNOWN
-    try:
-        with av.open(io.BytesIO(), "w", format=format) as trial:
-            copy = trial.add_stream_from_template(stream, opaque=True)
-            if stream.disposition & ATTACHED:
-                copy.disposition = stream.disposition
-            trial.start_encoding()
-    except (ValueError, av.error.FFmpegError, OSError):
-        return f"{format} holds no {codec} {stream.type}"
-    return None
-
-
-_COVERS = ("matroska", "mp4", "ipod")
-
-
 def _made_anew(format: str, stream: Any) -> bool:
     # Tracks that only say what chapters and a tag of the film say, and that the muxer writes again.
     if stream.type != "data":
         return False
-    if _codec_of(stream) == "bin_data":
+    if codec_of(stream) == "bin_data":
         return bool(stream.container.chapters())
     return "timecode" in stream.metadata and format in ("mov", "mp4")
 
@@ -174,7 +134,7 @@ def describe(stream: Any) -> str:
     """A stream in a sentence."""
     kind = "cover art" if stream.type == "video" and stream.disposition & ATTACHED else stream.type
     language = stream.metadata.get("language", "und")
-    return f"stream {stream.index} ({kind}, {_codec_of(stream)}{'' if language == 'und' else f', {language}'})"
+    return f"stream {stream.index} ({kind}, {codec_of(stream)}{'' if language == 'und' else f', {language}'})"
 
 
 def stream_tags(stream: Any) -> dict[str, str]:
@@ -193,11 +153,3 @@ def film_tags(metadata: Mapping[str, str]) -> dict[str, str]:
 def needs_free_tags(metadata: Mapping[str, str]) -> bool:
     """Whether an mp4 must hold its tags the QuickTime way, since one of them has no place in iTunes' list."""
     return any(key.lower() not in _MP4_TAGS for key in film_tags(metadata))
-
-
-def _codec_of(stream: Any) -> str:
-    if stream.codec_context is None and "timecode" in stream.metadata:
-        return "time code"
-    return (
-        stream.codec_context.name if stream.codec_context is not None else (getattr(stream, "name", None) or "unknown")
-    )

@@ -12,7 +12,8 @@ from av.codec.codec import Codec, UnknownCodecError
 
 from vidsr.errors import OutputError
 from vidsr.frames import Frame, VideoInfo
-from vidsr.video.carry import TS_CODECS, stream_tags
+from vidsr.video.carry import stream_tags
+from vidsr.video.fit import TS_CODECS
 from vidsr.video.layouts import LAYOUTS, layout_name
 from vidsr.video.muxers import FITTING, Muxer
 from vidsr.video.options import ARRANGED, encoder_options, layout_for

@@ -1,0 +1,52 @@
+"""Which streams a container can hold."""
+
+import io
+from typing import Any
+
+import av
+
+ATTACHED = av.stream.Disposition.attached_pic
+UNKNOWN = "nothing is known of it yet; a longer probe would tell (give a file, or pipe NUT)"
+_COVERS = ("matroska", "mp4", "ipod")
+# MPEG-TS takes any codec, and then nobody can read it: these have a stream type of their own.
+# fmt: off
+TS_CODECS = {
+    "mpeg1video", "mpeg2video", "mpeg4", "h264", "hevc", "vvc", "dirac", "vc1", "cavs", "mp1", "mp2", "mp3",
+    "mp2float", "mp3float", "aac", "aac_latm", "ac3", "eac3", "dts", "dca", "truehd", "opus", "libopus", "s302m",
+    "pcm_bluray", "dvbsub", "dvb_subtitle", "dvb_teletext", "hdmv_pgs_subtitle", "pgssub", "smpte_klv", "klv",
+    "timed_id3", "arib_caption",
+}
+# fmt: on
+
+
+def unfit(format: str, stream: Any) -> str | None:
+    """Why a container cannot hold a stream; None where it can. Tried in memory, up to the header."""
+    codec = codec_of(stream)
+    if stream.type == "video" and stream.disposition & ATTACHED and format not in _COVERS:
+        return f"{format} holds no cover art"
+    if stream.type == "attachment" and format != "matroska":
+        return f"{format} holds no attachments"
+    if format == "mpegts" and codec not in TS_CODECS:
+        return f"{format} holds no {codec}"
+    if stream.type == "data" and format in ("mov", "mp4"):
+        return f"{format} holds no {codec} data"
+    if stream.type == "audio" and not stream.codec_context.sample_rate:
+        return UNKNOWN
+    try:
+        with av.open(io.BytesIO(), "w", format=format) as trial:
+            copy = trial.add_stream_from_template(stream, opaque=True)
+            if stream.disposition & ATTACHED:
+                copy.disposition = stream.disposition
+            trial.start_encoding()
+    except (ValueError, av.error.FFmpegError, OSError):
+        return f"{format} holds no {codec} {stream.type}"
+    return None
+
+
+def codec_of(stream: Any) -> str:
+    """The name of a stream's codec, as far as it has one."""
+    if stream.codec_context is None and "timecode" in stream.metadata:
+        return "time code"
+    return (
+        stream.codec_context.name if stream.codec_context is not None else (getattr(stream, "name", None) or "unknown")
+    )
