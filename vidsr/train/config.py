@@ -13,6 +13,9 @@ from vidsr.data.degrade import Degradation
 from vidsr.errors import RecipeError
 
 
+HELD_BACK = 256  # patches of the store that validate where no folder of pictures is given
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Net:
     """Which network: the arguments of `nets.compact.Compact`."""
@@ -103,6 +106,8 @@ def parse_recipe(values: Mapping[str, Any]) -> Recipe:
         raise RecipeError(f"net.scale is {recipe.net.scale}; it must be 2, 3 or 4")
     if recipe.net.head_size % 2 == 0 or recipe.data.side % recipe.net.unshuffle:
         raise RecipeError("net.head_size must be odd, and data.side divisible by net.unshuffle")
+    if recipe.data.patches <= HELD_BACK or min(recipe.pixel.steps, recipe.pixel.batch, recipe.data.side) < 1:
+        raise RecipeError(f"data.patches must be over {HELD_BACK}, and data.side, pixel.steps and pixel.batch over 0")
     return recipe
 
 

@@ -19,11 +19,10 @@ from vidsr.errors import CheckpointError, Diverged, RecipeError
 from vidsr.nets import measure
 from vidsr.nets.reparam import fold
 from vidsr.runs import Run, append_log, read_weights, trim_log, write_weights, write_whole
-from vidsr.train.config import Recipe
+from vidsr.train.config import HELD_BACK, Recipe
 from vidsr.train.losses import balance, charbonnier, l1, spectral
 from vidsr.train.validate import Pair, gain, pairs_of_folder, pairs_of_store, validate
 
-HELD_BACK = 256  # patches of the store that validate where no folder of pictures is given
 LOG_EVERY = 100  # steps
 
 Report = Callable[[dict[str, Any]], None]
