@@ -12,7 +12,6 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from vidsr.data.degrade import Degradation
 from vidsr.errors import RecipeError
 
-
 HELD_BACK = 256  # patches of the store that validate where no folder of pictures is given
 
 
