@@ -1,4 +1,10 @@
 import os
+import signal
 
 # Small pictures gain nothing from threads, and lose much where others compute beside the tests.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# Under nohup, or behind a shell's `&`, signals are ignored, and so they would be in the commands that the tests start.
+for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, usual)
