@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 pytest.importorskip("torch", reason="training needs vidsr[train]")
@@ -48,6 +50,12 @@ def test_an_unknown_recipe_lists_the_known_ones(tmp_path):
     (tmp_path / "bad.toml").write_text("= 3")
     with pytest.raises(RecipeError, match="is not TOML"):
         load_recipe(tmp_path / "bad.toml")
+
+
+def test_a_recipe_reads_back_from_its_own_json():
+    recipe = parse_recipe({**LEAST, "pixel": {"rate": 1}})
+    again = parse_recipe(json.loads(recipe.to_json()))
+    assert again == recipe and again.digest() == recipe.digest()
 
 
 def test_two_recipes_share_a_digest_only_if_they_are_equal():

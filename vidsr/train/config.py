@@ -135,7 +135,7 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
             raise RecipeError(f"{where} must be a pair of numbers, got {value!r}")
         return tuple(_convert(part, v, where) for part, v in zip(get_args(hint), value, strict=True))
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+        return value  # kept whole, so that a recipe reads back as it was written
     if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
         raise RecipeError(f"{where} must be {hint.__name__}, got {value!r}")
     return value
