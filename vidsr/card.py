@@ -57,15 +57,13 @@ def read_card(path: Path) -> ModelCard | None:
     return None if text is None else ModelCard.from_json(text, where=str(path))
 
 
-def write_card(path: Path, card: ModelCard) -> None:
-    """Put another card into an ONNX file; the file changes whole or not at all."""
+def with_card(path: Path, card: ModelCard) -> bytes:
+    """Give the bytes of an ONNX file with this card in place of its own."""
     import onnx
 
     model = onnx.load(path)
     onnx.helper.set_model_props(model, {**{p.key: p.value for p in model.metadata_props}, KEY: card.to_json()})
-    partial = path.with_name(path.name + ".part")
-    partial.write_bytes(model.SerializeToString())
-    partial.replace(path)
+    return bytes(model.SerializeToString())
 
 
 def _onnx_card(path: Path) -> str | None:

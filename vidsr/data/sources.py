@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from vidsr.errors import DataError, InputError
 from vidsr.metrics import luma_of_rgb
 
-IMAGES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
+IMAGES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 VIDEOS = {".mp4", ".mkv", ".mov", ".webm", ".ts", ".m2ts", ".avi", ".y4m", ".nut", ".mpg"}
 RUN = 6  # frames of a film kept together, so that a codec sees motion
 RUNS = 48  # of one film at most: a feature film must not fill the memory
@@ -24,7 +24,8 @@ def find(paths: Sequence[Path]) -> list[Path]:
         if not path.exists():
             raise DataError(f"{path} does not exist; give a folder or file of pictures or films")
         inside = path.rglob("*") if path.is_dir() else [path]
-        files += [file for file in inside if file.suffix.lower() in IMAGES | VIDEOS and not file.name.startswith(".")]
+        shown = (file for file in inside if not file.name.startswith("."))
+        files += [file for file in shown if file.suffix.lower() in {*IMAGES, *VIDEOS}]
     if not files:
         raise DataError(f"no pictures or films in {', '.join(map(str, paths))}; known are {' '.join(sorted(IMAGES))} …")
     return sorted(set(files))

@@ -4,16 +4,17 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from vidsr.card import read_card, write_card
+from vidsr.card import read_card, with_card
 from vidsr.errors import CardMismatch
 from vidsr.evaluate.entrants import BICUBIC, LANCZOS
 from vidsr.evaluate.images import evaluate_images
+from vidsr.runs import write_whole
 
 
 def measure_card(path: Path, folders: Sequence[Path]) -> None:
     """Measure an ONNX model on clean sets of pictures; PSNR-Y and SSIM-Y of each, and bicubic's, replace its metrics.
 
-    Raises DataError where a folder holds no pictures, CardMismatch where the model carries no card.
+    Raises DataError where a folder holds no pictures, CardMismatch where the model carries no card, DiskFull.
     """
     card = read_card(path)
     if card is None:
@@ -24,4 +25,4 @@ def measure_card(path: Path, folders: Sequence[Path]) -> None:
             of = "bicubic_" if row.method == BICUBIC else ""
             metrics[f"{of}psnr_{row.material}"] = round(row.psnr, 3)
             metrics[f"{of}ssim_{row.material}"] = round(row.ssim or 0.0, 4)
-    write_card(path, replace(card, metrics=metrics))
+    write_whole(path, with_card(path, replace(card, metrics=metrics)))

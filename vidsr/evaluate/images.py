@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vidsr.data.sources import IMAGES
 from vidsr.engines import Precision
 from vidsr.errors import DataError
 from vidsr.evaluate.entrants import BICUBIC, LANCZOS, Entrant, Row, Scores, open_entrants, rows_of
@@ -23,7 +24,6 @@ PROTOCOL = (
 )
 COMPRESSED = ", then x264 medium at the CRF given, 4:2:0, each an intra frame"
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 BASELINES: dict[str, Kernel] = {BICUBIC: "bicubic", LANCZOS: "lanczos"}
 STUDIO = ColorSpec(SMPTE170M, full_range=False, siting="center")
 
@@ -85,13 +85,13 @@ def find_sets(folder: Path) -> list[tuple[str, list[Path]]]:
         raise DataError(f"{folder} is no folder of pictures")
     found = []
     for place in [folder, *sorted(folder.iterdir())]:
-        paths = sorted(p for p in place.iterdir() if p.suffix.lower() in SUFFIXES) if place.is_dir() else []
+        paths = sorted(p for p in place.iterdir() if p.suffix.lower() in IMAGES) if place.is_dir() else []
         if paths and place == folder:
             return [(folder.resolve().name, paths)]
         if paths:
             found.append((place.name, paths))
     if not found:
-        raise DataError(f"{folder} holds no pictures; looked for {', '.join(SUFFIXES)}")
+        raise DataError(f"{folder} holds no pictures; looked for {', '.join(IMAGES)}")
     return found
 
 
