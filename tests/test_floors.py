@@ -12,7 +12,7 @@ HOUSE = Path(vidsr.__file__).parent
 
 FLOORS = [
     {"errors", "frames", "shelf"},
-    {"card", "metrics", "resize"},
+    {"card", "metrics", "resize", "page"},
     {"video", "engines", "nets", "zoo", "runs"},  # a run's weights carry a card
     {"upscaling", "data"},
     {"pipeline", "train", "export"},
@@ -33,6 +33,11 @@ ROOMS_OF = {
     "nncf": ["export/"],
     "typer": ["cli/"],
     "rich": ["cli/"],
+    "httpx": ["data/fetch.py"],
+    "cv2": ["evaluate/"],
+    "bjontegaard": ["evaluate/"],
+    "torchmetrics": ["evaluate/perceptual.py"],
+    "matplotlib": ["evaluate/", "report/"],
 }
 
 
