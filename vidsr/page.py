@@ -1,0 +1,161 @@
+"""A page of figures, tables and pictures as one HTML file that needs nothing but a browser."""
+
+import re
+from base64 import b64encode
+from collections.abc import Sequence
+from html import escape
+from io import BytesIO, StringIO
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Picture = NDArray[np.uint8]
+"""(height, width) grey or (height, width, 3) RGB."""
+
+Cell = str | int | float | None
+"""What a table shows: text as it is, floats to six digits, None as a dash."""
+
+LOSSLESS_PIXELS = 1 << 20  # a picture larger than this is shown as JPEG: a film's frame as PNG takes megabytes
+JPEG_QUALITY = 95
+_FIGURE = re.compile(r"[-+×x~]?\d[\d.,:× x]*(\s?[\w%/²]{1,7})?|-?|nan|inf")
+
+STYLE = """
+:root { color-scheme: light dark; --ink: #1d1f21; --soft: #64686d; --line: #d9dbde; --paper: #fff; --band: #f5f6f7 }
+@media (prefers-color-scheme: dark) {
+  :root { --ink: #e3e5e7; --soft: #9a9fa5; --line: #3a3e43; --paper: #16181a; --band: #1e2124 }
+  .chart svg { filter: invert(1) hue-rotate(180deg) }
+}
+* { box-sizing: border-box }
+body { margin: 0 auto; padding: 2rem 1.25rem 4rem; max-width: 76rem; color: var(--ink); background: var(--paper);
+  font: 16px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", sans-serif }
+h1 { font-size: 1.7rem; line-height: 1.25; margin: 0 0 1rem }
+h2 { font-size: 1.2rem; margin: 2.6rem 0 .7rem; padding-top: .9rem; border-top: 1px solid var(--line) }
+p { max-width: 48rem; margin: .6rem 0 }
+p, td, figcaption { overflow-wrap: anywhere }
+.wide { overflow-x: auto; margin: 1rem 0 }
+table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums }
+caption, figcaption { color: var(--soft); font-size: .85rem; line-height: 1.4; text-align: left }
+caption { caption-side: bottom; padding-top: .5rem }
+th, td { padding: .3rem .8rem .3rem 0; text-align: left; vertical-align: top; border-bottom: 1px solid var(--line) }
+th { font-weight: 600; border-bottom-width: 2px; white-space: nowrap }
+th + th, td + td { padding-left: .8rem }
+tbody tr:hover { background: var(--band) }
+.figure { text-align: right; white-space: nowrap }
+figure { margin: 0; max-width: 100%; width: fit-content }
+figure img, figure svg { display: block; max-width: 100%; height: auto }
+figcaption { padding-top: .35rem; width: 0; min-width: max(100%, 8rem) }
+.pictures { display: flex; flex-wrap: wrap; gap: 1.1rem; margin: 1rem 0; align-items: flex-start }
+.zoomed { image-rendering: pixelated }
+"""
+
+
+class Page:
+    """Collects headings, text, tables and pictures in order; `to_html` gives the page."""
+
+    def __init__(self, title: str) -> None:
+        self.title = title
+        self._parts: list[str] = []
+        self._charts = 0
+
+    def heading(self, text: str) -> None:
+        """Begin a section."""
+        self._parts.append(f"<h2>{escape(text)}</h2>")
+
+    def paragraph(self, text: str) -> None:
+        """Add a few sentences."""
+        self._parts.append(f"<p>{escape(text)}</p>")
+
+    def table(self, header: Sequence[str], rows: Sequence[Sequence[Cell]], caption: str = "") -> None:
+        """Add a table; a column that holds nothing but figures is set right-aligned, its title too."""
+        shown = [[_show(cell) for cell in row] for row in rows]
+        assert all(len(row) == len(header) for row in shown), "every row has a cell for each title"
+        figures = [bool(shown) and all(_FIGURE.fullmatch(row[i]) for row in shown) for i in range(len(header))]
+        head = _row("th", header, figures)
+        body = "\n".join(_row("td", row, figures) for row in shown)
+        note = f"<caption>{escape(caption)}</caption>" if caption else ""
+        self._parts.append(
+            f'<div class="wide"><table>{note}<thead>{head}</thead><tbody>\n{body}\n</tbody></table></div>'
+        )
+
+    def picture(self, array: Picture, caption: str = "", width: int | None = None) -> None:
+        """Add one picture, `width` CSS pixels wide (its own width if None); enlarged, its pixels stay sharp squares."""
+        self.pictures([(array, caption)], width=width)
+
+    def pictures(self, pictures: Sequence[tuple[Picture, str]], *, width: int | None = None) -> None:
+        """Add pictures with their captions side by side, as many to a line as fit, each `width` CSS pixels wide."""
+        figures = "\n".join(_figure(array, caption, width) for array, caption in pictures)
+        self._parts.append(f'<div class="pictures">\n{figures}\n</div>')
+
+    def chart(self, figure: Any, caption: str = "") -> None:
+        """Add a matplotlib Figure as inline SVG. The same figure gives the same text."""
+        self._charts += 1
+        note = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
+        drawing = _drawing(figure, f"c{self._charts}", caption or "chart")
+        self._parts.append(f'<div class="pictures"><figure class="chart">{drawing}{note}</figure></div>')
+
+    def to_html(self) -> str:
+        """Give the page as one HTML5 file: nothing in it is fetched from anywhere, and nothing runs."""
+        title, body = escape(self.title), "\n".join(self._parts)
+        # The empty icon keeps browsers from asking for one.
+        return f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<link rel="icon" href="data:,">
+<style>{STYLE}</style>
+</head>
+<body>
+<h1>{title}</h1>
+{body}
+</body>
+</html>
+"""
+
+
+def _show(cell: Cell) -> str:
+    if cell is None:
+        return "-"
+    return f"{cell:g}" if isinstance(cell, float) else str(cell)
+
+
+def _row(tag: str, cells: Sequence[str], figures: Sequence[bool]) -> str:
+    kinds = [' class="figure"' if figure else "" for figure in figures]
+    return (
+        "<tr>"
+        + "".join(f"<{tag}{kind}>{escape(cell)}</{tag}>" for cell, kind in zip(cells, kinds, strict=True))
+        + "</tr>"
+    )
+
+
+def _figure(array: Picture, caption: str, width: int | None) -> str:
+    own = array.shape[1]
+    zoomed = ' class="zoomed"' if width is not None and width > own else ""
+    alt, note = escape(caption or "picture"), f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
+    return f'<figure><img{zoomed} width="{width or own}" alt="{alt}" src="{_data_uri(array)}">{note}</figure>'
+
+
+def _data_uri(array: Picture) -> str:
+    """Encode a picture: PNG, or JPEG at 4:4:4 where it is large."""
+    from PIL import Image
+
+    assert array.dtype == np.uint8 and (array.ndim == 2 or array.shape[2:] == (3,)), (array.dtype, array.shape)
+    kind = "jpeg" if array.shape[0] * array.shape[1] > LOSSLESS_PIXELS else "png"
+    options: dict[str, Any] = {"quality": JPEG_QUALITY, "subsampling": 0} if kind == "jpeg" else {"optimize": True}
+    file = BytesIO()
+    Image.fromarray(np.ascontiguousarray(array)).save(file, kind, **options)
+    return f"data:image/{kind};base64,{b64encode(file.getvalue()).decode()}"
+
+
+def _drawing(figure: Any, prefix: str, label: str) -> str:
+    """Draw a figure as an <svg> element whose ids are counted, not random, and no other chart's."""
+    file = StringIO()
+    figure.savefig(file, format="svg", bbox_inches="tight", transparent=True, metadata={"Date": None})
+    svg = file.getvalue()
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>\s*", "", svg, flags=re.DOTALL)
+    numbers = {name: f"{prefix}-{i}" for i, name in enumerate(dict.fromkeys(re.findall(r' id="([^"]+)"', svg)))}
+    svg = re.sub(r'( id="|href="#|url\(#)([^")]+)', lambda found: found[1] + numbers[found[2]], svg)
+    return svg.replace("<svg", f'<svg role="img" aria-label="{escape(label)}"', 1).strip()
