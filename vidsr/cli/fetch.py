@@ -1,0 +1,47 @@
+"""`vidsr fetch`: photos and films to train on, with their licences."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vidsr.cli.progress import say
+
+
+def fetch(
+    site: Annotated[str, typer.Argument(metavar="SITE", help="Where from: pixabay.")],
+    query: Annotated[str, typer.Argument(metavar="QUERY", help="What to look for, in a few words.")],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Where to put them.")],
+    count: Annotated[int, typer.Option("-n", min=1, max=500, help="How many.")] = 200,
+    videos: Annotated[bool, typer.Option("--videos", help="Films instead of photos.")] = False,
+    key: Annotated[
+        str, typer.Option(envvar="PIXABAY_KEY", show_default=False, help="Your key: free, at pixabay.com/api/docs/.")
+    ] = "",
+    address: Annotated[str | None, typer.Option(hidden=True, help="Of the API.")] = None,
+) -> None:
+    """Download photos or films, with author and licence written down in DIR/licences.csv."""
+    if site != "pixabay":
+        raise typer.BadParameter(f"vidsr knows pixabay, not {site}")
+    if not key:
+        raise typer.BadParameter("give --key or set PIXABAY_KEY; a key is free at https://pixabay.com/api/docs/")
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from vidsr.data.pixabay import ADDRESS, fetch_pixabay
+
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("fetching", total=None)
+        fetched = fetch_pixabay(
+            query,
+            output,
+            key=key,
+            count=count,
+            videos=videos,
+            address=address or ADDRESS,
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )
+    for notice in fetched.notices:
+        say(notice)
+    what = "films" if videos else "photos"
+    print(f"{len(fetched.files)} {what} in {output}, {fetched.new} of them new; licences in {output / 'licences.csv'}")
