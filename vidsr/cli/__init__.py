@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from vidsr.cli import evaluate, export, models, train, upscale
+from vidsr.cli import evaluate, export, fetch, models, train, upscale
 from vidsr.cli.progress import complain
 from vidsr.errors import VidsrError
 
@@ -59,6 +59,7 @@ app = typer.Typer(
 app.command(cls=upscale.Upscale)(upscale.upscale)
 app.command()(models.models)
 app.command()(evaluate.evaluate)
+app.command()(fetch.fetch)
 app.command()(train.train)
 app.command()(export.export)
 
