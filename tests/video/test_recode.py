@@ -1,4 +1,9 @@
+import gc
 import os
+import weakref
+from dataclasses import replace
+from fractions import Fraction
+from itertools import count, islice
 
 import numpy as np
 import pytest
@@ -7,7 +12,7 @@ from vidsr.errors import InputError
 from vidsr.frames import SMPTE170M, ColorSpec, Frame
 from vidsr.metrics import psnr
 from vidsr.video.quantiser import from_av1_crf, from_step
-from vidsr.video.recode import recode
+from vidsr.video.recode import Channel, recode
 
 
 def moving(count=4, height=64, width=96):
@@ -50,6 +55,59 @@ def test_decoders_that_tell_no_quantiser_leave_it_unknown():
 def test_a_refused_size_gets_a_sentence():
     with pytest.raises(InputError, match=r"libx264 is given Frame.95x64.*even size"):
         recode(moving(width=95))
+
+
+def test_a_preset_that_there_is_not_gets_a_sentence():
+    with pytest.raises(InputError, match=r"libx264 does not take 96x64 pictures with .*'preset': 'bogus'"):
+        recode(moving(), options={"preset": "bogus"})
+
+
+def endless(held):
+    """Frames without end; `held` notes weakly which planes are still alive."""
+    frames = moving(8)
+    for index in count():
+        frame = replace(frames[index % 8], planes=tuple(plane.copy() for plane in frames[index % 8].planes), pts=index)
+        held.append(weakref.ref(frame.planes[0]))
+        yield frame
+
+
+def test_a_channel_streams_an_endless_film_and_holds_none_of_it():
+    held = []
+    received = Channel(crf=30, options={"threads": "1"}).send(endless(held))
+    assert [frame.pts for frame in islice(received, 300)] == list(range(300))
+    gc.collect()
+    assert len(held) < 400  # x264 looks 40 frames ahead
+    assert sum(planes() is not None for planes in held) <= 2
+
+
+def test_a_channel_sends_what_recode_sends():
+    settled = {"x264-params": "mbtree=0"}  # mbtree reads memory it has not written: now and then a few bytes differ
+    channel = Channel(crf=28, options=settled)
+    arrived = list(channel.send(iter(moving(12))))
+    expected, size = recode(moving(12), crf=28, options=settled)
+    assert channel.payload == size
+    assert [frame.quantiser for frame in arrived] == [frame.quantiser for frame in expected]
+    assert all((a.planes[0] == b.planes[0]).all() for a, b in zip(arrived, expected, strict=True))
+
+
+def test_nothing_sent_is_nothing_received():
+    channel = Channel()
+    assert list(channel.send([])) == []
+    assert channel.payload == 0
+
+
+def test_the_encoder_is_told_the_frame_rate():
+    # Frames that are shown for less time are worth fewer bits to x264.
+    slow, fast = Channel(crf=28, rate=Fraction(10)), Channel(crf=28, rate=Fraction(120))
+    for channel in (slow, fast):
+        assert len(list(channel.send(moving(16)))) == 16
+    assert fast.payload < slow.payload
+
+
+def test_a_channel_estimates_the_quantiser_as_reading_a_file_does():
+    fine, coarse = (list(Channel(codec="libx265", crf=crf, estimate=True).send(moving())) for crf in (18, 40))
+    assert 0 < fine[0].quantiser < coarse[0].quantiser <= 51
+    assert len({frame.quantiser for frame in fine}) == 1
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_getscheduler"), reason="needs Linux")
