@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from tests.video.films import drawing, frame_from, frames_of, make_film
 from vidsr.frames import BT709, SMPTE170M, ColorSpec, Frame, Siting
+from vidsr.resize import resize
 from vidsr.video.layouts import LAYOUTS, layout_name, planes_of
 from vidsr.video.picture import Resizer, frame_of, picture_of
 from vidsr.video.side_data import side_data
@@ -225,3 +226,13 @@ def test_scale_gives_the_same_picture_where_nothing_is_to_do() -> None:
     scaler = av.video.reformatter.VideoReformatter()
     assert scale(scaler, picture, 64, 48, "yuv420p", "BICUBIC", full_range=False) is picture
     assert ColorSpec(BT709, False).siting == "left"
+
+
+def test_accurate_rounding_is_nearer_to_the_exact_resize() -> None:
+    frame = frame_from((96, 64))
+    exact = resize(frame.planes[0].astype(np.float64), 32, 48, kernel="lanczos")
+    plain, accurate = (
+        np.abs(Resizer("lanczos", accurate=accurate).resize(frame, 48, 32).planes[0] - exact).mean()
+        for accurate in (False, True)
+    )
+    assert accurate < plain

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import av
 import numpy as np
-from av.video.reformatter import VideoReformatter
+from av.video.reformatter import Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
 from vidsr.frames import BT709, SMPTE170M, UNSPECIFIED, ColorSpec, Frame, Siting
@@ -22,9 +22,12 @@ _RGB, _RESERVED = 0, 3  # code points of `matrix` that no YUV picture can have
 class Resizer:
     """One swscale context. Not for two threads at once."""
 
-    def __init__(self, kernel: Kernel = "bicubic", *, threads: int = 0) -> None:
+    def __init__(self, kernel: Kernel = "bicubic", *, threads: int = 0, accurate: bool = False) -> None:
+        """accurate: round as well as swscale can (its flags accurate_rnd and full_chroma_int), for measuring."""
+        flags = Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
+        self._kernel: Any = Interpolation[KERNELS[kernel]] | flags if accurate else KERNELS[kernel]
         # swscale's threads (FFmpeg 8.1) overwrite the first pixels of one another's lines in "nearest" at 10 bits.
-        self._kernel, self._threads = KERNELS[kernel], 1 if kernel == "nearest" else threads
+        self._threads = 1 if kernel == "nearest" else threads
         self._scaler = VideoReformatter()
 
     def resize(self, frame: Frame, width: int, height: int) -> Frame:
@@ -109,7 +112,7 @@ def frame_of(
         return replace(Frame.from_rgb(_rgb_of(picture, scaler or VideoReformatter())), quantiser=quantiser, **timing)
     full = picture.color_range == FULL or picture.format.name.startswith("yuvj")
     if picture.format.name not in LAYOUTS:
-        flags = av.video.reformatter.Interpolation.BICUBIC | av.video.reformatter.Interpolation.ACCURATE_RND
+        flags = Interpolation.BICUBIC | Interpolation.ACCURATE_RND
         near = nearest_layout(picture.format)
         picture = scale(scaler or VideoReformatter(), picture, picture.width, picture.height, near, flags, full)
     bits, subsampling, gray = LAYOUTS[picture.format.name]

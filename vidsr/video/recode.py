@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
+from typing import Any
 
 import av
 import numpy as np
@@ -90,7 +91,7 @@ class Channel:
 
     def _packets(
         self, frames: Iterable[Frame], decoder: av.VideoCodecContext, under_way: deque[Frame]
-    ) -> Iterator[av.Packet | None]:
+    ) -> Iterator[Any]:
         """Give the encoder's packets, and None behind the last."""
         encoder: av.VideoCodecContext | None = None
         for index, frame in enumerate(frames):
@@ -120,7 +121,7 @@ class Channel:
             raise self._refused(encoder) from exc
         return encoder
 
-    def _encode(self, encoder: av.VideoCodecContext, picture: av.VideoFrame | None) -> list[av.Packet]:
+    def _encode(self, encoder: av.VideoCodecContext, picture: av.VideoFrame | None) -> list[Any]:
         try:
             with own_priority():
                 return encoder.encode(picture)
