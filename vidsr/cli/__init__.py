@@ -9,6 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from vidsr.cli import evaluate, export, fetch, models, train, upscale
+from vidsr.cli.lists import WithLists
 from vidsr.cli.progress import complain
 from vidsr.errors import VidsrError
 
@@ -58,7 +59,7 @@ app = typer.Typer(
 )
 app.command(cls=upscale.Upscale)(upscale.upscale)
 app.command()(models.models)
-app.command()(evaluate.evaluate)
+app.command(cls=WithLists)(evaluate.evaluate)
 app.command()(fetch.fetch)
 app.command()(train.train)
 app.command()(export.export)

@@ -20,9 +20,9 @@ def measure_card(path: Path, folders: Sequence[Path]) -> None:
     if card is None:
         raise CardMismatch(f"{path} carries no card to write figures on; 'vidsr export' writes files that do")
     metrics = {}
-    for row in evaluate_images([path], folders):
+    for row in evaluate_images([path], folders, metrics=("psnr", "ssim")):
         if row.method != LANCZOS:
             of = "bicubic_" if row.method == BICUBIC else ""
             metrics[f"{of}psnr_{row.material}"] = round(row.psnr, 3)
-            metrics[f"{of}ssim_{row.material}"] = round(row.ssim or 0.0, 4)
+            metrics[f"{of}ssim_{row.material}"] = round(row.figures["ssim"], 4)
     write_whole(path, with_card(path, replace(card, metrics=metrics)))

@@ -1,6 +1,6 @@
-"""Who is measured, and how a measurement is written down."""
+"""Who is measured."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,29 +14,6 @@ from vidsr.zoo import RESIZES
 
 BICUBIC, LANCZOS = "protocol bicubic", "protocol lanczos"
 """The rows of vidsr.resize, which are not swscale's: the models named `bicubic` and `lanczos`."""
-
-Scores = dict[str, list[tuple[float, float | None]]]
-"""By method, the PSNR and, of stills, the SSIM of every picture."""
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """What one method reached on one set of pictures or one clip."""
-
-    material: str
-    """Name of the set or of the clip."""
-    scale: int
-    crf: float | None
-    """Of x264 medium, which the small pictures went through; None for clean ones."""
-    method: str
-    pictures: int
-    psnr: float
-    """dB on luma, mean over the pictures."""
-    ssim: float | None
-    gain: float
-    """dB over the baseline of the same material, scale and CRF."""
-    kbit: float | None = None
-    """Kilobits a second that travelled; None for stills."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,35 +56,3 @@ def _open(model: str | Path, scale: int | None, engine: str, precision: Precisio
     if upscaler.card is None:
         return Entrant(str(model), scale or 2, False, upscaler)
     return Entrant(Path(model).stem, upscaler.card.scale, upscaler.card.channels == 3, upscaler)
-
-
-def rows_of(
-    material: str,
-    scale: int,
-    crf: float | None,
-    scores: Scores,
-    *,
-    baseline: str,
-    kbit: float | None = None,
-) -> list[Row]:
-    """Average the scores into one row a method."""
-    means = {method: _mean(psnr for psnr, _ in pairs) for method, pairs in scores.items()}
-    return [
-        Row(
-            material,
-            scale,
-            crf,
-            method,
-            len(pairs),
-            means[method],
-            _mean(ssim for _, ssim in pairs if ssim is not None) if pairs[0][1] is not None else None,
-            means[method] - means[baseline],
-            kbit,
-        )
-        for method, pairs in scores.items()
-    ]
-
-
-def _mean(values: Iterable[float]) -> float:
-    values = list(values)
-    return sum(values) / len(values)

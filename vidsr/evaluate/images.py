@@ -1,10 +1,9 @@
 """How well models regain still pictures, by the protocol of the super-resolution literature."""
 
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,70 +11,84 @@ from numpy.typing import NDArray
 from vidsr.data.sources import IMAGES
 from vidsr.engines import Precision
 from vidsr.errors import DataError
-from vidsr.evaluate.entrants import BICUBIC, LANCZOS, Entrant, Row, Scores, open_entrants, rows_of
+from vidsr.evaluate.codecs import CODECS, Codec, codec_of
+from vidsr.evaluate.crops import Show, Telling
+from vidsr.evaluate.entrants import BICUBIC, LANCZOS, Entrant, open_entrants
+from vidsr.evaluate.figures import OF_PICTURES, chosen
+from vidsr.evaluate.meters import open_meters
+from vidsr.evaluate.rows import Notice, Row, Trial, rows_of
+from vidsr.evaluate.views import View, colours_of, luma_codes, recoloured, view_of_rgb
 from vidsr.frames import SMPTE170M, ColorSpec, Frame, rgb_to_yuv
-from vidsr.metrics import WINDOW, luma_of_rgb, psnr, ssim
+from vidsr.metrics import WINDOW, luma_of_rgb
 from vidsr.resize import Kernel, resize
 from vidsr.video.recode import recode
-
-PROTOCOL = (
-    "PSNR and SSIM on the BT.601 studio luma of pictures rounded to 8 bits, without a border of `scale` pixels; "
-    "small pictures by antialiased bicubic (a = -0.5)"
-)
-COMPRESSED = ", then x264 medium at the CRF given, 4:2:0, each an intra frame"
 
 BASELINES: dict[str, Kernel] = {BICUBIC: "bicubic", LANCZOS: "lanczos"}
 STUDIO = ColorSpec(SMPTE170M, full_range=False, siting="center")
 
 
-@dataclass(frozen=True, slots=True)
-class _Trial:
-    """One picture, shrunk: what is to be regained, and what there is to regain it from."""
-
-    truth: NDArray[np.float64]
-    """(height, width) luma codes."""
-    resized: dict[str, NDArray[np.float64]]
-    """What the protocol's resizes make of it."""
-    luma: Frame
-    """For networks that see luma."""
-    rgb: Frame
-    """For networks that see colours."""
+def protocol(codec: Codec | None = None, preset: str | None = None) -> str:
+    """Say how figures come about; codec: what the small pictures go through, if anything."""
+    clean = (
+        "PSNR, SSIM and the like on the BT.601 studio luma of pictures rounded to 8 bits, without a border of `scale` "
+        "pixels; small pictures by antialiased bicubic (a = -0.5)"
+    )
+    return f"{clean}, then {codec.said(preset)} at the CRF given, 4:2:0, each an intra frame" if codec else clean
 
 
 def evaluate_images(
     models: Sequence[str | Path],
     folders: Sequence[Path],
     *,
+    metrics: Sequence[str] = OF_PICTURES,
     compress: Sequence[float] = (),
+    codec: str = "libx264",
+    preset: str | None = None,
     scale: int | None = None,
     engine: str = "auto",
     precision: Precision = "auto",
     progress: Callable[[int, int], None] | None = None,
+    notice: Notice = lambda sentence: None,
+    show: Show | None = None,
 ) -> list[Row]:
     """Measure models on sets of pictures; the gain is over the protocol's bicubic.
 
-    folders: a set of pictures each, or a folder of such sets. compress: CRFs of x264 that the small pictures go
-    through first; without any they stay clean. scale: see `open_entrants`. progress(done, all) counts pictures.
-    Raises DataError where a folder holds no pictures, or one that cannot be read or is too small.
+    folders: a set of pictures each, or a folder of such sets. metrics: names of `figures.FIGURES`; what cannot be had
+    is told to `notice` and left out. compress: CRFs of `codec` that the small pictures go through first; without any
+    they stay clean. preset: None takes the codec's of `codecs.CODECS`. scale: see `open_entrants`.
+    progress(done, all) counts pictures. show: is given the most telling part of every picture.
+    Raises DataError where a folder holds no pictures, or one that cannot be read or is too small, ValueError for
+    figures, codecs or CRFs that there are not.
     """
+    wanted = chosen(metrics)
+    codec_of(codec, compress)
     sets = [found for folder in folders for found in find_sets(folder)]
     total, done = sum(len(paths) for _, paths in sets), 0
     rows: list[Row] = []
     with open_entrants(models, scale=scale, engine=engine, precision=precision) as groups:
-        trials: list[tuple[int, float | None]] = [(factor, crf) for factor in groups for crf in compress]
-        trials = trials or [(factor, None) for factor in groups]
         for name, paths in sets:
-            scores: dict[tuple[int, float | None], Scores] = {trial: defaultdict(list) for trial in trials}
-            for path in paths:
-                picture = read_picture(path)
-                for factor, crf in trials:
-                    for method, score in _try_picture(path, picture, factor, crf, groups[factor]):
-                        scores[factor, crf][method].append(score)
-                done += 1
-                if progress:
-                    progress(done, total)
-            for (factor, crf), score_lists in scores.items():
-                rows += rows_of(name, factor, crf, score_lists, baseline=BICUBIC)
+            trials = [Trial(name, factor, codec, crf) for factor in groups for crf in compress]
+            trials = trials or [Trial(name, factor) for factor in groups]
+            with ExitStack() as stack:
+                meters = {trial: open_meters(wanted, kind="pictures", stack=stack, notice=notice) for trial in trials}
+                sizes: dict[Trial, list[float]] = {trial: [] for trial in trials}
+                for path in paths:
+                    picture = read_picture(path)
+                    for trial in trials:
+                        truth, answers, bits = _regain(path, picture, trial, groups[trial.scale], preset)
+                        for meter in meters[trial]:
+                            meter.add(truth, answers)
+                        sizes[trial].append(bits)
+                        if show:
+                            _show(show, trial, path, truth, answers)
+                    done += 1
+                    if progress:
+                        progress(done, total)
+                for trial in trials:
+                    sent = None if trial.crf is None else float(np.mean(sizes[trial]))
+                    rows += rows_of(
+                        trial, meters[trial], wanted=wanted, baseline=BICUBIC, notice=notice, bits_per_pixel=sent
+                    )
     return rows
 
 
@@ -106,36 +119,79 @@ def read_picture(path: Path) -> NDArray[np.uint8]:
         raise DataError(f"{path} cannot be read as a picture ({exc})") from exc
 
 
-def _try_picture(
-    path: Path, picture: NDArray[np.uint8], scale: int, crf: float | None, entrants: Sequence[Entrant]
-) -> Iterator[tuple[str, tuple[float, float]]]:
-    even = 1 if crf is None else 2  # 4:2:0 has no odd sizes
+def _regain(
+    path: Path, picture: NDArray[np.uint8], trial: Trial, entrants: Sequence[Entrant], preset: str | None
+) -> tuple[View, dict[str, View], float]:
+    """Shrink one picture and enlarge it by every method.
+
+    Returns the truth and the methods' versions, without the border that does not count, and the bits that travelled
+    for each pixel of the truth (0 where nothing was encoded).
+    """
+    scale = trial.scale
+    even = 1 if trial.crf is None else 2  # 4:2:0 has no odd sizes
     height, width = (side // (scale * even) * scale * even for side in picture.shape[:2])
     if min(height, width) < WINDOW + 2 * scale:
         raise DataError(f"{path} is too small to be measured at x{scale}: {picture.shape[1]}x{picture.shape[0]}")
     picture = picture[:height, :width]
     small = resize(picture, height // scale, width // scale)
-    trial = _clean(picture, small) if crf is None else _compressed(picture, small, crf)
-    answers = dict(trial.resized)
-    for entrant in entrants:
-        answers[entrant.name] = luma_codes(entrant.enlarge(trial.rgb if entrant.rgb else trial.luma))
-    for method, luma in answers.items():
-        yield method, (psnr(luma, trial.truth, border=scale), ssim(luma, trial.truth, border=scale))
+    truth, bits = view_of_rgb(picture), 0.0
+    if trial.crf is None:
+        answers = _from_clean(small, height, width, entrants)
+    else:
+        assert trial.codec is not None
+        options = CODECS[trial.codec].options(preset)
+        (frame,), payload = recode([studio_frame(small)], codec=trial.codec, crf=trial.crf, options=options)
+        answers = _from_compressed(frame, height, width, entrants)
+        truth, bits = View(np.rint(truth.luma), truth.rgb), payload * 8 / (height * width)
+    return truth.within(scale), {method: view.within(scale) for method, view in answers.items()}, bits
 
 
-def _clean(picture: NDArray[np.uint8], small: NDArray[np.uint8]) -> _Trial:
+def _from_clean(small: NDArray[np.uint8], height: int, width: int, entrants: Sequence[Entrant]) -> dict[str, View]:
     """Luma networks get the luma of the 8-bit RGB picture at 10 bits: the literature feeds it unrounded."""
-    size = picture.shape[:2]
-    resized = {name: luma_of_rgb(resize(small, *size, kernel=kernel)) for name, kernel in BASELINES.items()}
-    luma = Frame((np.rint(luma_of_rgb(small) * 4).astype(np.uint16),), STUDIO, bits=10)
-    return _Trial(luma_of_rgb(picture), resized, luma, Frame.from_rgb(small))
+    answers = {name: view_of_rgb(resize(small, height, width, kernel=kernel)) for name, kernel in BASELINES.items()}
+    plain = answers[BICUBIC].rgb()
+    gray = Frame((np.rint(luma_of_rgb(small) * 4).astype(np.uint16),), STUDIO, bits=10)
+    for entrant in entrants:
+        enlarged = entrant.enlarge(Frame.from_rgb(small) if entrant.rgb else gray)
+        answers[entrant.name] = _seen(enlarged, plain)
+    return answers
 
 
-def _compressed(picture: NDArray[np.uint8], small: NDArray[np.uint8], crf: float) -> _Trial:
-    (frame,), _ = recode([studio_frame(small)], crf=crf)
-    size = picture.shape[:2]
-    resized = {name: resize(frame.planes[0], *size, kernel=kernel) for name, kernel in BASELINES.items()}
-    return _Trial(np.rint(luma_of_rgb(picture)), resized, frame, frame)
+def _seen(enlarged: Frame, plain: NDArray[np.uint8]) -> View:
+    """A frame as it is judged; without colours of its own, it has those of the picture `plain`."""
+    luma = luma_codes(enlarged)
+    return View(luma, lambda: colours_of(enlarged) if len(enlarged.planes) > 1 else recoloured(plain, luma))
+
+
+def _from_compressed(frame: Frame, height: int, width: int, entrants: Sequence[Entrant]) -> dict[str, View]:
+    views = {name: resized_view(frame, height, width, kernel) for name, kernel in BASELINES.items()}
+    for entrant in entrants:
+        enlarged = entrant.enlarge(frame)
+        views[entrant.name] = _seen(enlarged, np.empty(0, np.uint8))
+    return views
+
+
+def resized_view(frame: Frame, height: int, width: int, kernel: Kernel) -> View:
+    """A frame enlarged plane by plane; its colours only where they are asked for."""
+    luma = resize(frame.planes[0], height, width, kernel=kernel)
+
+    def colours() -> NDArray[np.uint8]:
+        chroma = (resize(plane, height // 2, width // 2, kernel=kernel) for plane in frame.planes[1:])
+        return colours_of(replace(frame, planes=(luma, *chroma), carrier=None))
+
+    return View(luma, colours)
+
+
+def _show(show: Show, trial: Trial, path: Path, truth: View, answers: dict[str, View]) -> None:
+    telling = Telling(title_of(trial), border=trial.scale)
+    telling.add(path.name, truth, answers)
+    show(telling.comparison())
+
+
+def title_of(trial: Trial) -> str:
+    """`Set5 x4`, `film x2, libx264 CRF 23`."""
+    sent = "" if trial.crf is None else f", {trial.codec} CRF {trial.crf:g}"
+    return f"{trial.material} x{trial.scale}{sent}"
 
 
 def studio_frame(rgb: NDArray[np.uint8]) -> Frame:
@@ -145,10 +201,3 @@ def studio_frame(rgb: NDArray[np.uint8]) -> Frame:
     halved = np.rint(resize(chroma, height // 2, width // 2, kernel="area")).astype(np.uint8)
     planes = np.rint(luma_of_rgb(rgb)).astype(np.uint8), halved[..., 0], halved[..., 1]
     return Frame(planes, STUDIO)
-
-
-def luma_codes(frame: Frame) -> NDArray[Any]:
-    """Give the luma of a frame rounded to 8 bits: its codes; of a full-range frame the luma of its 8-bit RGB."""
-    if frame.color.full_range:
-        return luma_of_rgb(np.rint(frame.to_rgb() * 255).astype(np.uint8))
-    return np.asarray(np.rint(frame.planes[0] / (1 << (frame.bits - 8))))

@@ -1,29 +1,37 @@
 """How well models regain film that was shrunk and compressed: what travels is compressed video."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
-from typing import Any
-
-from numpy.typing import NDArray
 
 from vidsr.engines import Precision
 from vidsr.errors import DataError
-from vidsr.evaluate.entrants import LANCZOS, Row, Scores, open_entrants, rows_of
-from vidsr.evaluate.images import BASELINES
+from vidsr.evaluate.codecs import Codec, codec_of
+from vidsr.evaluate.crops import Show, Telling
+from vidsr.evaluate.entrants import LANCZOS, Entrant, open_entrants
+from vidsr.evaluate.figures import OF_CLIPS, chosen
+from vidsr.evaluate.images import BASELINES, resized_view, title_of
+from vidsr.evaluate.meters import open_meters
+from vidsr.evaluate.rows import Notice, Row, Trial, rows_of
+from vidsr.evaluate.views import View, view_of_frame
 from vidsr.frames import Frame
-from vidsr.metrics import psnr
 from vidsr.resize import resize
 from vidsr.video.recode import recode
 from vidsr.video.source import open_source
 
-PROTOCOL = (
-    "PSNR-Y of whole frames against the film, mean over frames; shrunk by Lanczos (antialiased, the film's own planes)"
-    ", then x264 medium at the CRF given"
-)
 CRFS = (18.0, 23.0, 28.0, 33.0)
+FRAMES = 24
+
+
+def protocol(codec: Codec, preset: str | None = None) -> str:
+    """Say how figures come about."""
+    return (
+        "PSNR-Y of whole frames against the film, mean over frames; shrunk by Lanczos (antialiased, the film's own "
+        f"planes), then {codec.said(preset)} at the CRF given; kbit/s of packets, container not counted"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,39 +52,60 @@ def evaluate_videos(
     models: Sequence[str | Path],
     clips: Sequence[Path],
     *,
-    frames: int = 24,
+    metrics: Sequence[str] = OF_CLIPS,
+    frames: int = FRAMES,
     compress: Sequence[float] = CRFS,
+    codec: str = "libx264",
+    preset: str | None = None,
     scale: int | None = None,
     engine: str = "auto",
     precision: Precision = "auto",
     progress: Callable[[int, int], None] | None = None,
+    notice: Notice = lambda sentence: None,
+    show: Show | None = None,
 ) -> list[Row]:
-    """Measure models on the first frames of clips, shrunk and sent through x264; the gain is over Lanczos.
+    """Measure models on the first frames of clips, shrunk and sent through a codec; the gain is over Lanczos.
 
-    frames: of each clip. compress: CRFs. scale: see `open_entrants`. progress(done, all) counts clips at a scale and
-    CRF. Raises DataError where a clip has no pictures or is not 8-bit 4:2:0.
+    metrics: names of `figures.FIGURES`; what cannot be had is told to `notice` and left out. frames: of each clip.
+    compress: CRFs of `codec`. preset: None takes the codec's of `codecs.CODECS`. scale: see `open_entrants`.
+    progress(done, all) counts frames, once for each scale and CRF. show: is given the most telling part of the frames
+    of every clip at each scale and CRF.
+    Raises DataError where a clip has no pictures or is not 8-bit 4:2:0, ValueError for figures, codecs or CRFs that
+    there are not.
     """
+    wanted = chosen(metrics)
+    options = codec_of(codec, compress).options(preset)
     rows: list[Row] = []
     with open_entrants(models, scale=scale, engine=engine, precision=precision) as groups:
-        trials = [(clip, factor) for clip in clips for factor in groups]
-        done, total = 0, len(trials) * len(compress)
-        for clip, factor in trials:
+        pairs = [(clip, factor) for clip in clips for factor in groups]
+        for index, (clip, factor) in enumerate(pairs):
             film = [_crop(frame, 2 * factor) for frame in read_frames(clip, frames)]
             small = [_shrink(frame, factor) for frame in film]
-            for crf in compress:
-                decoded, payload = recode(small, crf=crf)
-                scores: Scores = {}
-                for name, kernel in BASELINES.items():
-                    enlarged = (resize(f.planes[0], film[0].height, film[0].width, kernel=kernel) for f in decoded)
-                    scores[name] = _score(film, enlarged)
-                for entrant in groups[factor]:
-                    scores[entrant.name] = _score(film, (entrant.enlarge(f).planes[0] for f in decoded))
-                kbit = payload * 8 / 1000 / _seconds(film)
-                rows += rows_of(clip.stem, factor, crf, scores, baseline=LANCZOS, kbit=kbit)
-                done += 1
-                if progress:
-                    progress(done, total)
+            for turn, crf in enumerate(compress):
+                trial = Trial(clip.stem, factor, codec, crf)
+                decoded, payload = recode(small, codec=codec, crf=crf, options=options)
+                telling = Telling(title_of(trial))
+                with ExitStack() as stack:
+                    meters = open_meters(wanted, kind="clips", stack=stack, notice=notice)
+                    for number, (frame, truth) in enumerate(zip(decoded, film, strict=True)):
+                        answers = _enlarged(frame, truth, groups[factor])
+                        for meter in meters:
+                            meter.add(view_of_frame(truth), answers)
+                        if show:
+                            telling.add(f"frame {number + 1}", view_of_frame(truth), answers)
+                        if progress:
+                            past = (index * len(compress) + turn) * len(film)
+                            progress(past + number + 1, len(pairs) * len(compress) * len(film))
+                    kbit = payload * 8 / 1000 / _seconds(film)
+                    rows += rows_of(trial, meters, wanted=wanted, baseline=LANCZOS, notice=notice, kbit=kbit)
+                if show:
+                    show(telling.comparison())
     return rows
+
+
+def _enlarged(frame: Frame, truth: Frame, entrants: Sequence[Entrant]) -> dict[str, View]:
+    views = {name: resized_view(frame, truth.height, truth.width, kernel) for name, kernel in BASELINES.items()}
+    return views | {entrant.name: view_of_frame(entrant.enlarge(frame)) for entrant in entrants}
 
 
 def summaries(rows: Sequence[Row]) -> list[Summary]:
@@ -116,10 +145,6 @@ def _crop(frame: Frame, step: int) -> Frame:
 def _shrink(frame: Frame, factor: int) -> Frame:
     planes = (resize(p, p.shape[0] // factor, p.shape[1] // factor, kernel="lanczos") for p in frame.planes)
     return replace(frame, planes=tuple(planes))
-
-
-def _score(film: Sequence[Frame], enlarged: Iterable[NDArray[Any]]) -> list[tuple[float, float | None]]:
-    return [(psnr(luma, frame.planes[0]), None) for frame, luma in zip(film, enlarged, strict=True)]
 
 
 def _seconds(film: Sequence[Frame]) -> float:

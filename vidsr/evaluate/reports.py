@@ -1,0 +1,115 @@
+"""What an evaluation found, as a table, as a page and as JSON."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from vidsr.errors import TargetExists
+from vidsr.evaluate import images, videos
+from vidsr.evaluate.codecs import CODECS
+from vidsr.evaluate.crops import Comparison
+from vidsr.evaluate.figures import FIGURES, legend
+from vidsr.evaluate.rows import Row
+from vidsr.evaluate.sheet import MARK, ZOOM, label
+from vidsr.evaluate.videos import Summary
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What was found on pictures, or on clips."""
+
+    kind: Literal["images", "videos"]
+    protocol: str
+    rows: list[Row]
+    summaries: list[Summary] = field(default_factory=list)
+    comparisons: list[Comparison] = field(default_factory=list)
+
+    @property
+    def figures(self) -> list[str]:
+        """The names of the figures that some row has, in the order of FIGURES."""
+        return [name for name in FIGURES if any(name in row.figures for row in self.rows)]
+
+    def as_json(self) -> dict[str, Any]:
+        """What `--json` prints: numbers unrounded, no pictures."""
+        found: dict[str, Any] = {"protocol": self.protocol, "figures": legend(self.figures)}
+        found["rows"] = [asdict(row) for row in self.rows]
+        return found | ({"summaries": [asdict(one) for one in self.summaries]} if self.summaries else {})
+
+
+def on_images(models: Sequence[str | Path], folders: Sequence[Path], *, pictures: bool, **options: Any) -> Report:
+    """Measure by `evaluate_images`, whose options it takes; pictures: keep crops to show."""
+    codec = CODECS[options.get("codec", "libx264")] if options.get("compress") else None
+    crops: list[Comparison] = []
+    rows = images.evaluate_images(models, folders, show=crops.append if pictures else None, **options)
+    return Report("images", images.protocol(codec, options.get("preset")), rows, comparisons=crops)
+
+
+def on_videos(models: Sequence[str | Path], clips: Sequence[Path], *, pictures: bool, **options: Any) -> Report:
+    """Measure by `evaluate_videos`, whose options it takes; pictures: keep crops to show."""
+    crops: list[Comparison] = []
+    rows = videos.evaluate_videos(models, clips, show=crops.append if pictures else None, **options)
+    said = videos.protocol(CODECS[options.get("codec", "libx264")], options.get("preset"))
+    return Report("videos", said, rows, videos.summaries(rows), crops)
+
+
+def table(report: Report) -> tuple[list[str], list[list[str]]]:
+    """Give the titles and the cells of a report's table; a dash where a row has no such figure."""
+    names, rows = report.figures, report.rows
+    optional: list[tuple[str, Callable[[Row], str]]] = []
+    if any(row.crf is not None for row in rows):
+        optional.append(("CRF", lambda row: f"{row.crf:g}"))
+    if any(row.kbit is not None for row in rows):
+        optional.append(("kbit/s", lambda row: f"{row.kbit:.0f}"))
+    if any(row.bits_per_pixel is not None for row in rows):
+        optional.append(("bit/pixel", lambda row: f"{row.bits_per_pixel:.3f}"))
+    gain = "over Lanczos" if report.kind == "videos" else "over bicubic"
+    header = ["material", "scale", "method", *(title for title, _ in optional)]
+    header += ["PSNR-Y", gain, *(FIGURES[name].title for name in names[1:])]
+    cells = []
+    for row in rows:
+        first = [row.material, f"x{row.scale}", row.method, *(show(row) for _, show in optional)]
+        cells.append([*first, f"{row.psnr:.2f}", f"{row.gain:+.2f}", *(_cell(row, name) for name in names[1:])])
+    return header, cells
+
+
+def _cell(row: Row, name: str) -> str:
+    return f"{row.figures[name]:.{FIGURES[name].digits}f}" if name in row.figures else "-"
+
+
+def sentence(summary: Summary) -> str:
+    """`live-x2 x2: mean +1.20 dB over Lanczos, least +0.40 film at CRF 33`."""
+    name = f"{summary.method} x{summary.scale}"
+    return f"{name}: mean {summary.mean:+.2f} dB over Lanczos, least {summary.least:+.2f} {summary.where}"
+
+
+def to_html(reports: Sequence[Report]) -> str:
+    """Give everything as one HTML file with its pictures in it."""
+    from vidsr.page import Page
+
+    page = Page(MARK)
+    for report in reports:
+        page.heading("Pictures" if report.kind == "images" else "Clips")
+        page.paragraph(report.protocol + ".")
+        page.table(*table(report))
+        page.table(["figure", "meaning"], list(legend(report.figures).items()))
+        for summary in report.summaries:
+            page.paragraph(sentence(summary) + ".")
+        title = ""
+        for one in report.comparisons:
+            if one.title != title:
+                page.heading(title := one.title)
+            page.paragraph(one.place)
+            page.pictures([(crop.rgb, label(crop)) for crop in one.crops], width=one.crops[0].rgb.shape[1] * ZOOM)
+    return page.to_html()
+
+
+def check_target(path: Path) -> None:
+    """Refuse to write a report over anything but a report. Raises TargetExists."""
+    if path.is_dir():
+        raise TargetExists(f"{path} is a folder; name a file for the report")
+    if path.exists():
+        with path.open("rb") as file:
+            ours = MARK.encode() in file.read(4096)
+        if not ours:
+            raise TargetExists(f"{path} exists and is no report of `{MARK}`; move it away, or name another file")
