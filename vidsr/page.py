@@ -31,8 +31,9 @@ body { margin: 0 auto; padding: 2rem 1.25rem 4rem; max-width: 76rem; color: var(
   font: 16px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", sans-serif }
 h1 { font-size: 1.7rem; line-height: 1.25; margin: 0 0 1rem }
 h2 { font-size: 1.2rem; margin: 2.6rem 0 .7rem; padding-top: .9rem; border-top: 1px solid var(--line) }
+h3 { font-size: 1rem; margin: 1.8rem 0 .5rem }
 p { max-width: 48rem; margin: .6rem 0 }
-p, td, figcaption { overflow-wrap: anywhere }
+p, figcaption { overflow-wrap: anywhere }
 .wide { overflow-x: auto; margin: 1rem 0 }
 table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums }
 caption, figcaption { color: var(--soft); font-size: .85rem; line-height: 1.4; text-align: left }
@@ -58,9 +59,9 @@ class Page:
         self._parts: list[str] = []
         self._charts = 0
 
-    def heading(self, text: str) -> None:
-        """Begin a section."""
-        self._parts.append(f"<h2>{escape(text)}</h2>")
+    def heading(self, text: str, *, level: int = 2) -> None:
+        """Begin a section (2) or a part of one (3)."""
+        self._parts.append(f"<h{level}>{escape(text)}</h{level}>")
 
     def paragraph(self, text: str) -> None:
         """Add a few sentences."""
