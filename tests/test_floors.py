@@ -33,7 +33,7 @@ ROOMS_OF = {
     "nncf": ["export/"],
     "typer": ["cli/"],
     "rich": ["cli/"],
-    "httpx": ["data/fetch.py"],
+    "httpx": ["data/fetch.py", "data/pixabay.py"],
     "cv2": ["evaluate/"],
     "bjontegaard": ["evaluate/"],
     "torchmetrics": ["evaluate/perceptual.py"],

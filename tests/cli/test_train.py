@@ -73,6 +73,10 @@ def test_without_the_extra_the_command_names_it(shop, monkeypatch):
 
 
 def test_the_log_of_a_run_is_json_lines(shop):
-    assert CliRunner().invoke(app, ["train", "tiny.toml", "--data", "photos", "--run", "here"]).exit_code == 0
+    draw_photo(shop / "more" / "b.png", seed=1)
+    assert (
+        CliRunner().invoke(app, ["train", "tiny.toml", "--data", "photos", "--data", "more", "--run", "here"]).exit_code
+        == 0
+    )
     lines = [json.loads(line) for line in (shop / "here" / "log.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == [10, 20]

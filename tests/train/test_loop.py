@@ -5,7 +5,10 @@ import pytest
 torch = pytest.importorskip("torch", reason="training needs vidsr[train]")
 
 from tests.data.pictures import draw_photo
-from vidsr.errors import CheckpointError, Diverged, RecipeError
+from vidsr.data.degrade import Degradation
+from vidsr.data.prepare import prepare
+from vidsr.data.store import Settings
+from vidsr.errors import CheckpointError, DataError, Diverged, RecipeError
 from vidsr.runs import Run, read_log, read_weights
 from vidsr.train.config import parse_recipe
 from vidsr.train.loop import learning_rate, train
@@ -133,3 +136,29 @@ def test_the_rate_warms_up_and_falls_to_a_thousandth():
     assert learning_rate(plan, 0) == pytest.approx(1 / 20)
     assert learning_rate(plan, 20) == pytest.approx(1.0)
     assert learning_rate(plan, STEPS) == pytest.approx(0.001)
+
+
+def test_a_ready_store_is_learnt_from_and_said_in_the_recipe(photos, tmp_path):
+    draw_photo(tmp_path / "more" / "b.png", seed=7)
+    degradation = Degradation(coded=0.25)
+    store = prepare(
+        [photos, tmp_path / "more"], tmp_path / "store", Settings(scale=2, pairs=64, side=20, degradation=degradation)
+    )
+    short = recipe(steps=2, validate_every=1)
+    done = train(short, [store.folder], tmp_path / "run")
+    said = json.loads(done.recipe.read_text())
+    assert said["data"] == {"patches": 64, "side": 20}
+    assert said["degradation"]["coded"] == 0.25
+    assert any("psnr_clean" in entry or "psnr_coded" in entry for entry in read_log(done))
+
+
+def test_a_store_of_another_scale_is_refused(photos, tmp_path):
+    store = prepare([photos], tmp_path / "store", Settings(scale=4, pairs=8, side=16))
+    with pytest.raises(DataError, match=r"scale 4, 1 channels .* learns from scale 2"):
+        train(recipe(), [store.folder], tmp_path / "run")
+
+
+def test_one_source_alone_needs_pictures_to_validate_on(tmp_path):
+    draw_photo(tmp_path / "photos" / "only.png")
+    with pytest.raises(DataError, match=r"too few sources .* --validation"):
+        run(tmp_path / "photos", tmp_path / "run")

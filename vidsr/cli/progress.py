@@ -5,11 +5,13 @@ import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, Protocol
+from typing import TYPE_CHECKING, Annotated, Protocol, Self
 
 import typer
 
 if TYPE_CHECKING:
+    from rich.progress import TaskID
+
     from vidsr.pipeline import Progress
 
 PLAIN_INTERVAL_S = 5.0
@@ -125,3 +127,29 @@ def complain(error: Exception, sentence: str = "") -> None:
     if logging.getLogger("vidsr").isEnabledFor(logging.INFO):
         traceback.print_exception(error)
     say(sentence or str(error))
+
+
+class Bars:
+    """A bar for each thing that is being done, on a terminal; nothing where stderr is none."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        self.console = Console(stderr=True)
+        self._bars = Progress(*columns, console=self.console, disable=not self.console.is_terminal)
+        self._tasks: dict[str, TaskID] = {}
+
+    def __enter__(self) -> Self:
+        self._bars.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bars.stop()
+
+    def show(self, what: str, done: int, total: int, label: str = "") -> None:
+        """Show how far a thing is; `label` instead of its name, where it has more to say."""
+        if what not in self._tasks:
+            self._tasks[what] = self._bars.add_task(what, total=total)
+        self._bars.update(self._tasks[what], completed=done, description=label or what)

@@ -7,15 +7,15 @@ from typing import Annotated, Any
 
 import typer
 
-from vidsr.cli.progress import Verbose
+from vidsr.cli.progress import Bars, Verbose
 from vidsr.errors import ExtraMissing
 
 
 def train(
     recipe: Annotated[str, typer.Argument(help="A shipped recipe (live-x2, live-x3, live-x4) or a TOML file.")],
-    data: Annotated[list[Path], typer.Option(help="A folder or file of photos and films; may be repeated.")],
+    data: Annotated[list[Path], typer.Option(help="A store, or photos and films; may be repeated.")],
     run: Annotated[Path | None, typer.Option(help="The run's folder; goes on where it stopped. [runs/RECIPE]")] = None,
-    validation: Annotated[Path | None, typer.Option(help="Pictures to validate on; else held-back patches.")] = None,
+    validation: Annotated[Path | None, typer.Option(help="Pictures to validate on; else the store's own.")] = None,
     stores: Annotated[Path | None, typer.Option(help="Where patch stores are kept. [beside the run]")] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, …")] = "cpu",
     verbose: Verbose = False,
@@ -28,7 +28,7 @@ def train(
         raise ExtraMissing(f"training needs {exc.name}; 'pip install vidsr[train]' installs it") from exc
 
     parsed = load_recipe(recipe)
-    with _display(parsed.pixel.steps) as display:
+    with _Display(parsed.pixel.steps) as display:
         done = run_training(
             parsed,
             data,
@@ -36,45 +36,26 @@ def train(
             validation=validation,
             stores=stores,
             device=device,
-            progress=display.prepare,
+            progress=display.show,
             report=display.step,
         )
     print(done.weights)
 
 
-class _display:  # noqa: N801  (used as a function)
-    """A bar on a terminal; the log's lines where stderr is none."""
+class _Display(Bars):
+    """Bars, and the validations as lines; the log's lines where stderr is no terminal."""
 
     def __init__(self, steps: int) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        self._steps, self._console = steps, Console(stderr=True)
-        self._bars = Progress(*columns, console=self._console, disable=not sys.stderr.isatty())
-        self._tasks: dict[str, Any] = {}
-
-    def __enter__(self) -> "_display":
-        self._bars.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bars.stop()
-
-    def prepare(self, what: str, done: int, total: int) -> None:
-        """Show how far a preparation is."""
-        if what not in self._tasks:
-            self._tasks[what] = self._bars.add_task(what, total=total)
-        self._bars.update(self._tasks[what], completed=done)
+        super().__init__()
+        self._steps = steps
 
     def step(self, line: dict[str, Any]) -> None:
         """Show one line of the log: losses move the bar, validations are printed."""
-        self.prepare("training", line["step"], self._steps)
-        if "loss" in line:
-            self._bars.update(self._tasks["training"], description=f"training, loss {line['loss']:.5f}")
-        else:
-            self._console.print(_table(line))
-        if not sys.stderr.isatty() and "loss" in line and line["step"] % 1000 == 0:
+        label = f"training, loss {line['loss']:.5f}" if "loss" in line else ""
+        self.show("training", line["step"], self._steps, label)
+        if "loss" not in line:
+            self.console.print(_table(line))
+        elif not self.console.is_terminal and line["step"] % 1000 == 0:
             print(json.dumps(line), file=sys.stderr)
 
 

@@ -1,172 +1,128 @@
-"""The patch store: pairs of small and large patches, decoded and degraded once, then read from disk as one array."""
+"""The store: pairs of small and large pictures, made once by `prepare`, then read from disk as plain arrays."""
 
-import hashlib
 import json
-import os
-import shutil
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vidsr.data.degrade import Degradation, film_look, send, shrink
-from vidsr.data.sources import RUN, Luma, find, read_runs
-from vidsr.errors import DataError, DiskFull
+from vidsr.data.degrade import Degradation
+from vidsr.errors import DataError
 
-VERSION = 2
-CANVAS = 192  # side of the small picture that a codec sees; patches are cut from it
-PER_CANVAS = 16  # patches
+VERSION = 3
+MANIFEST = "manifest.json"
 
-Progress = Callable[[str, int, int], None]
-"""What is being done, how much of it is done, of how much."""
+Split = Literal["train", "validation", "test"]
+SPLITS: tuple[Split, ...] = get_args(Split)
+ARRAYS = ("low", "high", "quantiser", "index")
+
+INDEX = np.dtype([("source", "<i4"), ("kind", "<U24"), ("crf", "<f4"), ("looks", "<U64")])
+"""Of each pair: the place of its source in the manifest, its codec ("clean" for none), that codec's CRF or QP (NaN for
+none), and what else was done to it, joined by +."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """All that decides, with the sources, what a store holds."""
+
+    scale: int = 4
+    pairs: int = 65536
+    """About how many; flat crops are left out, and a source gives no more than it has."""
+    side: int = 32
+    """Of the small pictures, in pixels."""
+    frames: int = 1
+    """Consecutive ones in a pair: 1, or 3 to 7 for a loss over time."""
+    channels: int = 1
+    """1: BT.601 luma of limited range; 3: RGB."""
+    seed: int = 0
+    validation: float = 0.02
+    """Share of the sources whose pairs are never trained on; at least one, where there are two sources."""
+    test: float = 0.02
+    """The same, for a last look; at least one, where there are three."""
+    degradation: Degradation = field(default_factory=Degradation)
+
+    def __post_init__(self) -> None:
+        if self.scale not in (2, 3, 4):
+            raise DataError(f"scale is {self.scale}; a store is made for 2, 3 or 4")
+        if self.channels not in (1, 3) or self.frames not in (1, 3, 4, 5, 6, 7):
+            raise DataError("a pair has 1 or 3 channels, and 1 frame or 3 to 7")
+        if min(self.pairs, self.side) < 1 or not 0 <= self.validation + self.test < 1:
+            raise DataError("pairs and side must be over 0, and validation and test together a share below 1")
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """The pairs of one split, on disk."""
+
+    low: NDArray[np.uint8]
+    """(n, frames, side, side, channels), as they arrive."""
+    high: NDArray[np.uint8]
+    """(n, frames, side * scale, side * scale, channels), the truth."""
+    quantiser: NDArray[np.float32]
+    """(n, frames), QP 0 to 51 that a codec used on the frame; 0: never coded."""
+    index: NDArray[Any]
+    """(n,) of INDEX: where each pair is from, and what was done to it."""
+
+    def __len__(self) -> int:
+        return len(self.low)
 
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """Pairs of luma patches, limited range, on disk."""
+    """A folder of pairs and its manifest."""
 
-    low: NDArray[np.uint8]
-    """(n, side, side), as it arrives."""
-    high: NDArray[np.uint8]
-    """(n, side * scale, side * scale), the truth."""
-    quantiser: NDArray[np.float32]
-    """(n,), QP 0 to 51 of the frame that each patch was cut from; 0: never coded."""
+    folder: Path
+    settings: Settings
+    manifest: dict[str, Any]
+    """`sources` (file, sha256, licence, split, width, height, frames, crops), `skipped` (file, reason), `splits`."""
 
-
-def open_store(
-    paths: Sequence[Path],
-    folder: Path,
-    *,
-    scale: int,
-    patches: int,
-    side: int = 48,
-    seed: int = 0,
-    degradation: Degradation | None = None,
-    progress: Progress | None = None,
-) -> Store:
-    """Open the store of these sources and settings inside `folder`; build it where it is not there yet.
-
-    A store is known by a hash of its settings and of its sources' contents. It appears whole or not at all.
-    Unreadable sources are left out, and named in the store's index.json. Raises DataError, DiskFull.
-    """
-    settings = degradation or Degradation()
-    report = progress or (lambda *_: None)
-    files = find(paths)
-    facts = {"version": VERSION, "scale": scale, "patches": patches, "side": side, "seed": seed, **asdict(settings)}
-    target = folder / _hash(files, facts)
-    if not target.exists():
-        partial = target.with_suffix(".part")
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-        try:
-            _build(files, partial, facts, settings, report)
-            partial.rename(target)
-        except OSError as exc:
-            raise DiskFull(f"the patch store {target} could not be written ({exc.strerror}); make room") from exc
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
-    arrays = [np.load(target / f"{name}.npy", mmap_mode="r") for name in ("low", "high", "quantiser")]
-    return Store(*arrays)
+    def split(self, name: Split) -> Pairs:
+        """The pairs of a split: those of other sources are in others."""
+        return Pairs(*(np.load(self.folder / name / f"{array}.npy", mmap_mode="r") for array in ARRAYS))
 
 
-def _hash(files: Sequence[Path], facts: dict[str, Any]) -> str:
-    digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
-    for file in files:
-        with file.open("rb") as opened:
-            digest.update(hashlib.file_digest(opened, "sha256").digest())
-    return digest.hexdigest()[:16]
+def is_store(path: Path) -> bool:
+    """Whether `path` is the folder of a store, whole."""
+    return (path / MANIFEST).is_file()
 
 
-def _build(files: Sequence[Path], target: Path, facts: dict[str, Any], settings: Degradation, report: Progress) -> None:
-    scale, patches, side, seed = (int(facts[key]) for key in ("scale", "patches", "side", "seed"))
-    shapes = {"low": (patches, side, side), "high": (patches, side * scale, side * scale), "quantiser": (patches,)}
-    arrays = {name: _new_array(target / f"{name}.npy", shape) for name, shape in shapes.items()}
-    shares, skipped = _shares(files, patches, side * scale, report)
-    done = 0
-    for number, (file, share) in enumerate(shares.items()):
-        rng = np.random.default_rng((seed, number))
-        for low, high, quantiser in _patches(file, share, scale, side, settings, rng):
-            arrays["low"][done], arrays["high"][done], arrays["quantiser"][done] = low, high, quantiser
-            done += 1
-            if done % 256 == 0:
-                report("cutting patches", done, patches)
-    assert done == patches
-    for array in arrays.values():
-        array.flush()
-    index = {**facts, "sources": {str(file.name): share for file, share in shares.items()}, "skipped": skipped}
-    (target / "index.json").write_text(json.dumps(index, indent=1))
+def read_store(folder: Path) -> Store:
+    """Open the store in `folder`. Raises DataError where there is none, or one of another version."""
+    if not is_store(folder):
+        raise DataError(f"{folder} holds no store; 'vidsr prepare PICTURES... -o {folder}' makes one")
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text())
+        if manifest["version"] != VERSION:
+            raise DataError(f"the store {folder} is of version {manifest['version']}, not {VERSION}; prepare it anew")
+        settings = dict(manifest["settings"])
+        ranges: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in settings.pop("degradation").items()
+        }
+        return Store(folder, Settings(**settings, degradation=Degradation(**ranges)), manifest)
+    except (json.JSONDecodeError, KeyError, TypeError) as exc:
+        raise DataError(f"{folder / MANIFEST} is damaged ({exc}); prepare the store anew") from exc
 
 
-def _new_array(path: Path, shape: tuple[int, ...]) -> "np.memmap[Any, np.dtype[Any]]":
-    kind = np.float32 if path.stem == "quantiser" else np.uint8
-    array = np.lib.format.open_memmap(path, mode="w+", dtype=kind, shape=shape)
-    if hasattr(os, "posix_fallocate"):  # else a disk that fills up later would kill the process, with no error
-        with path.open("r+b") as file:
-            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
-    return array
+def shapes(settings: Settings, count: int) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
+    """Shape and dtype of each array of `count` pairs."""
+    low = (count, settings.frames, settings.side, settings.side, settings.channels)
+    high = (*low[:2], settings.side * settings.scale, settings.side * settings.scale, settings.channels)
+    byte, real = np.dtype(np.uint8), np.dtype(np.float32)
+    return {"low": (low, byte), "high": (high, byte), "quantiser": (low[:2], real), "index": ((count,), INDEX)}
 
 
-def _shares(
-    files: Sequence[Path], patches: int, least: int, report: Progress
-) -> tuple[dict[Path, int], dict[str, str]]:
-    """Say how many patches each source gives: more where there is more to see. Names those that give none, and why."""
-    weights: dict[Path, float] = {}
-    skipped: dict[str, str] = {}
-    for done, file in enumerate(files):
-        report("reading sources", done, len(files))
-        try:
-            runs = list(read_runs(file))
-        except DataError as exc:
-            skipped[file.name] = str(exc)
-            continue
-        if not runs or min(runs[0][0].shape) < least:
-            skipped[file.name] = f"smaller than {least} pixels, or empty"
-            continue
-        detail = float(np.mean([np.abs(np.diff(run[0].astype(np.int16), axis=1)).mean() for run in runs]))
-        weights[file] = (detail + 1) * len(runs) ** 0.5
-    if not weights:
-        why = next(iter(skipped.values()))
-        raise DataError(f"none of the {len(files)} pictures and films can be used; the first: {why}")
-    edges = np.rint(np.cumsum(list(weights.values())) / sum(weights.values()) * patches).astype(int)
-    return dict(zip(weights, np.diff(edges, prepend=0).tolist(), strict=True)), skipped
-
-
-def _patches(
-    file: Path, share: int, scale: int, side: int, settings: Degradation, rng: np.random.Generator
-) -> Iterator[tuple[Luma, Luma, float]]:
-    """Cut `share` pairs out of one source."""
-    runs = list(read_runs(file))
-    while share > 0:
-        coded = rng.random() < settings.coded
-        canvas = _canvas(runs[rng.integers(len(runs))], scale, rng)
-        run = film_look(canvas if coded else canvas[:1], settings, rng)
-        lows = shrink(run, scale, rng)
-        lows, quantisers = send(lows, settings, rng) if coded else (lows, [0.0])
-        for _ in range(min(share, PER_CANVAS)):
-            i = int(rng.integers(len(lows)))
-            height, width = lows[i].shape
-            y, x = int(rng.integers(height - side + 1)), int(rng.integers(width - side + 1))
-            truth = run[i][y * scale : (y + side) * scale, x * scale : (x + side) * scale]
-            yield lows[i][y : y + side, x : x + side], truth, quantisers[i]
-            share -= 1
-
-
-def _canvas(run: Sequence[Luma], scale: int, rng: np.random.Generator) -> list[Luma]:
-    """Cut a piece out of a run, the busiest of three; a photo becomes a run under a moving camera."""
-    height, width = run[0].shape
-    high = min(CANVAS * scale, height, width) // (2 * scale) * 2 * scale
-    room = np.array([height - high, width - high])
-    corners = [rng.integers(room + 1) for _ in range(3)]
-    corner = max(corners, key=lambda c: float(_detail(run[0][c[0] : c[0] + high, c[1] : c[1] + high])))
-    if len(run) > 1:
-        return [frame[corner[0] : corner[0] + high, corner[1] : corner[1] + high] for frame in run]
-    speed = rng.integers(-4 * scale, 4 * scale + 1, 2) * (rng.random() < 0.7)
-    places = [(corner + i * speed).clip(0, room) for i in range(RUN)]
-    return [run[0][y : y + high, x : x + high] for y, x in places]
-
-
-def _detail(luma: Luma) -> float:
-    return float(np.abs(np.diff(luma[::2].astype(np.int16), axis=1)).mean())
+def to_manifest(
+    settings: Settings, sources: list[dict[str, Any]], skipped: list[dict[str, str]], digest: str
+) -> dict[str, Any]:
+    """Write down what a store holds; nothing in it depends on when or where it was made."""
+    crops = {split: sum(source["crops"] for source in sources if source["split"] == split) for split in SPLITS}
+    return {
+        "version": VERSION,
+        "digest": digest,
+        "settings": asdict(settings),
+        "splits": crops,
+        "sources": sources,
+        "skipped": skipped,
+    }

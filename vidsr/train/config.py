@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from vidsr.data.degrade import Degradation
 from vidsr.errors import RecipeError
 
-HELD_BACK = 256  # patches of the store that validate where no folder of pictures is given
+VALIDATED = 256  # pairs of the store's validation split at most, where no folder of pictures is given
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +31,7 @@ class Net:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Data:
-    """How many pairs are cut, and how large; see `data.store`."""
+    """How many pairs are cut, and how large; see `data.store.Settings`."""
 
     patches: int = 65536
     side: int = 48
@@ -105,8 +105,8 @@ def parse_recipe(values: Mapping[str, Any]) -> Recipe:
         raise RecipeError(f"net.scale is {recipe.net.scale}; it must be 2, 3 or 4")
     if recipe.net.head_size % 2 == 0 or recipe.data.side % recipe.net.unshuffle:
         raise RecipeError("net.head_size must be odd, and data.side divisible by net.unshuffle")
-    if recipe.data.patches <= HELD_BACK or min(recipe.pixel.steps, recipe.pixel.batch, recipe.data.side) < 1:
-        raise RecipeError(f"data.patches must be over {HELD_BACK}, and data.side, pixel.steps and pixel.batch over 0")
+    if min(recipe.data.patches, recipe.pixel.steps, recipe.pixel.batch, recipe.data.side) < 1:
+        raise RecipeError("data.patches, data.side, pixel.steps and pixel.batch must be over 0")
     return recipe
 
 

@@ -8,18 +8,18 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from vidsr import nets
 from vidsr.card import ModelCard
-from vidsr.data.store import Progress, Store, open_store
-from vidsr.errors import CheckpointError, Diverged, RecipeError
+from vidsr.data.parts import Progress
+from vidsr.errors import CheckpointError, DataError, Diverged, RecipeError
 from vidsr.nets import measure
 from vidsr.nets.reparam import fold
 from vidsr.runs import Run, append_log, read_weights, trim_log, write_weights, write_whole
-from vidsr.train.config import HELD_BACK, Recipe
+from vidsr.train.batches import draw_batch, fit_recipe, open_pairs
+from vidsr.train.config import VALIDATED, Recipe
 from vidsr.train.losses import balance, charbonnier, l1, spectral
 from vidsr.train.validate import Pair, gain, pairs_of_folder, pairs_of_store, validate
 
@@ -53,32 +53,27 @@ def train(
 ) -> Run:
     """Train a network, or go on with the training that `folder` holds, exactly as if it had never stopped.
 
-    data: folders and files of photos and films. validation: a folder of pictures; without one, held-back patches.
-    stores: where patch stores lie; beside the run unless given. Every `validate_every` steps the checkpoint is
+    data: a store that `prepare` made, whose settings then replace the recipe's; or folders and files of photos and
+    films. validation: a folder of pictures; without one, the store's own sources for it. stores: where the stores of
+    photos and films lie; beside the run unless given. Every `validate_every` steps the checkpoint is
     replaced, and the averaged weights are kept if they are the best so far. Raises RecipeError, CheckpointError,
     DataError, DiskFull, Diverged; none of them harms the last checkpoint.
     """
     run, report = Run(folder), report or (lambda _: None)
+    recipe = fit_recipe(recipe, data)
     state = _resume(run, recipe, device)
-    store = open_store(
-        data,
-        stores or folder.parent / "stores",
-        scale=recipe.net.scale,
-        patches=recipe.data.patches,
-        side=recipe.data.side,
-        seed=recipe.seed,
-        degradation=recipe.degradation,
-        progress=progress,
-    )
-    scale, pixel = recipe.net.scale, recipe.pixel
-    pairs = pairs_of_folder(validation, scale) if validation else pairs_of_store(store, HELD_BACK)
+    store = open_pairs(recipe, data, stores or folder.parent / "stores", progress)
+    scale, pixel, learnt = recipe.net.scale, recipe.pixel, store.split("train")
+    pairs = pairs_of_folder(validation, scale) if validation else pairs_of_store(store.split("validation"), VALIDATED)
+    if not pairs or not learnt:
+        raise DataError(f"{store.folder} has too few sources to validate on others; give more, or --validation")
     write_whole(run.recipe, recipe.to_json().encode())
     trim_log(run, state.step)
     loss = torch.zeros(())
     while state.step < pixel.steps:
         for group in state.adam.param_groups:
             group["lr"] = learning_rate(recipe, state.step)
-        loss = _step(state, recipe, _batch(store, recipe, state.step, device))
+        loss = learn(state, recipe, draw_batch(learnt, recipe, state.step, device))
         state.step += 1
         logs, saves = state.step % LOG_EVERY == 0, state.step % pixel.validate_every == 0 or state.step == pixel.steps
         if (logs or saves) and not math.isfinite(loss.item()):  # .item() waits for the device: seldom
@@ -102,24 +97,8 @@ def learning_rate(recipe: Recipe, step: int) -> float:
     return pixel.rate * (0.001 + 0.999 * 0.5 * (1 + math.cos(math.pi * min(done, 1.0))))
 
 
-def _batch(store: Store, recipe: Recipe, step: int, device: str) -> tuple[Tensor, Tensor, Tensor]:
-    """Draw a batch, which depends on seed and step alone: low and high (n, 1, h, w), quantiser (n, 1, 1, 1)."""
-    rng = np.random.default_rng((recipe.seed, step))
-    chosen = np.sort(rng.integers(len(store.low) - HELD_BACK, size=recipe.pixel.batch))
-    turns, flip = int(rng.integers(4)), bool(rng.integers(2))
-    stretch = rng.random() < recipe.pixel.full_range
-
-    def picture(patches: Any) -> Tensor:
-        turned = np.rot90(patches[chosen], turns, (1, 2))
-        turned = turned[:, :, ::-1] if flip else turned
-        luma = torch.from_numpy(np.ascontiguousarray(turned)).to(device).float()
-        return ((luma - 16) / 219 if stretch else luma / 255).unsqueeze(1)  # (n, 1, h, w)
-
-    quantiser = torch.from_numpy(store.quantiser[chosen] / 51).to(device)
-    return picture(store.low), picture(store.high), quantiser[:, None, None, None]
-
-
-def _step(state: State, recipe: Recipe, batch: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+def learn(state: State, recipe: Recipe, batch: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+    """Take one step: low and high (n, 1, h, w) in [0, 1], quantiser (n, 1, 1, 1) in [0, 1] in; the loss out."""
     low, high, quantiser = batch
     pixel = recipe.pixel
     with torch.autocast(low.device.type, torch.bfloat16):
@@ -162,7 +141,8 @@ def _validate(run: Run, recipe: Recipe, state: State, pairs: Sequence[Pair], rep
         write_weights(run.weights, weights, card, recipe.to_json())
 
 
-def _fresh(recipe: Recipe, device: str) -> State:
+def begin(recipe: Recipe, device: str) -> State:
+    """Where a training stands before its first step. Raises RecipeError where `start` does not fit."""
     torch.manual_seed(recipe.seed)
     spec = asdict(recipe.net)
     net = nets.build(spec)
@@ -186,7 +166,7 @@ def _dump(state: State, recipe: Recipe) -> bytes:
 
 
 def _resume(run: Run, recipe: Recipe, device: str) -> State:
-    state = _fresh(recipe, device)
+    state = begin(recipe, device)
     if not run.checkpoint.exists():
         return state
     try:

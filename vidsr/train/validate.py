@@ -11,7 +11,7 @@ from torch import nn
 
 from vidsr.data.degrade import COLOR
 from vidsr.data.sources import find, read_runs
-from vidsr.data.store import Store
+from vidsr.data.store import Pairs
 from vidsr.frames import Frame
 from vidsr.metrics import psnr, ssim
 from vidsr.resize import resize
@@ -48,10 +48,11 @@ def pairs_of_folder(folder: Path, scale: int) -> list[Pair]:
     return pairs
 
 
-def pairs_of_store(store: Store, count: int) -> list[Pair]:
-    """The last patches of a store, which training then leaves out."""
-    chosen = range(len(store.low) - count, len(store.low))
-    return [_pair(np.array(store.low[i]), np.array(store.high[i]), float(store.quantiser[i])) for i in chosen]
+def pairs_of_store(pairs: Pairs, count: int) -> list[Pair]:
+    """At most `count` pairs of a split, spread over all of it."""
+    chosen = np.linspace(0, len(pairs) - 1, min(count, len(pairs))).round().astype(int)
+    low, high = pairs.low[chosen, 0, ..., 0], pairs.high[chosen, 0, ..., 0]
+    return [_pair(low[i], high[i], float(pairs.quantiser[place, 0])) for i, place in enumerate(chosen)]
 
 
 def _pair(low: Luma, high: Luma, quantiser: float) -> Pair:

@@ -1,0 +1,89 @@
+"""`vidsr prepare`: photos and films become pairs to learn from."""
+
+import sys
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from vidsr.cli.progress import Bars, Verbose, say
+
+if TYPE_CHECKING:
+    from vidsr.data.degrade import Degradation
+    from vidsr.data.store import Store
+
+
+def prepare(
+    sources: Annotated[list[Path], typer.Argument(metavar="SOURCE...", help="Photos, films, or folders of them.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The store: a folder that is made.")],
+    scale: Annotated[int, typer.Option(min=2, max=4, help="How much larger the truth is.")] = 4,
+    lr: Annotated[int, typer.Option(min=8, help="Side of the small pictures, in pixels.")] = 32,
+    pairs: Annotated[int, typer.Option(min=1, help="About how many.")] = 65536,
+    frames: Annotated[int, typer.Option(min=1, max=7, help="Consecutive ones a pair: 1, or 3 to 7.")] = 1,
+    colour: Annotated[bool, typer.Option("--colour", help="RGB, for networks that see colours; else luma.")] = False,
+    recipe: Annotated[
+        str | None, typer.Option(help="Spoil the pictures as this recipe (a name or a TOML file) does.")
+    ] = None,
+    change: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="One setting of how they are spoilt: coded=0.8, crf=18,35."),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Another draw of everything.")] = 0,
+    licence: Annotated[str, typer.Option(help="Of sources without a licences.csv beside them.")] = "",
+    workers: Annotated[int | None, typer.Option(min=1, help="Threads.", show_default="one a core")] = None,
+    verbose: Verbose = False,
+) -> None:
+    """Cut photos and films into pairs of small and large pictures to learn from; goes on where it was interrupted."""
+    from vidsr.data.prepare import prepare as make
+    from vidsr.data.store import Settings
+
+    settings = Settings(
+        scale=scale,
+        pairs=pairs,
+        side=lr,
+        frames=frames,
+        channels=3 if colour else 1,
+        seed=seed,
+        degradation=_changed(_degradation(recipe), change or []),
+    )
+    with Bars() as bars:
+        store = make(sources, output, settings, licence=licence, workers=workers, progress=bars.show)
+    _summarise(store)
+    print(store.folder)
+
+
+def _degradation(recipe: str | None) -> "Degradation":
+    from vidsr.data.degrade import Degradation
+    from vidsr.train.config import load_recipe
+
+    return load_recipe(recipe).degradation if recipe else Degradation()
+
+
+def _changed(settings: "Degradation", changes: list[str]) -> "Degradation":
+    known = {field.name: getattr(settings, field.name) for field in fields(settings)}
+    values: dict[str, Any] = {}
+    for change in changes:
+        name, _, text = change.partition("=")
+        if name not in known:
+            raise typer.BadParameter(f"--set knows no {name!r}; known are {', '.join(known)}")
+        try:
+            numbers = tuple(float(part) for part in text.split(","))
+        except ValueError as exc:
+            raise typer.BadParameter(f"--set {change}: {name} takes numbers, not {text!r}") from exc
+        if len(numbers) != (2 if isinstance(known[name], tuple) else 1):
+            takes = "two numbers, as 1,2" if isinstance(known[name], tuple) else "one number"
+            raise typer.BadParameter(f"--set {change}: {name} takes {takes}")
+        values[name] = numbers if isinstance(known[name], tuple) else numbers[0]
+    return replace(settings, **values)
+
+
+def _summarise(store: "Store") -> None:
+    """Say on stderr what the store holds, and name what was left out."""
+    splits, sources = store.manifest["splits"], store.manifest["sources"]
+    used = sum(1 for source in sources if source["crops"])
+    counts = ", ".join(f"{count} for {split}" for split, count in splits.items())
+    say(f"{sum(splits.values())} pairs of {used} sources: {counts}")
+    for file in store.manifest["skipped"]:
+        say(f"left out: {file['file']}: {file['reason']}")
+    sys.stderr.flush()
