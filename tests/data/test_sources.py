@@ -1,10 +1,11 @@
-import av
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
 
-from tests.data.pictures import draw_photo
-from vidsr.data.sources import RUN, RUNS, find, read_runs
+from tests.data.pictures import draw_film, draw_photo
+from vidsr.data.sources import RUN, RUNS, find, is_film, left_out, licences, open_runs, read_runs
 from vidsr.errors import DataError
 
 
@@ -37,15 +38,85 @@ def test_an_unreadable_photo_is_named(tmp_path):
         list(read_runs(tmp_path / "broken.jpg"))
 
 
+def test_the_data_sets_layouts_are_known_and_their_low_resolution_twins_left_out(tmp_path):
+    truths = [
+        "DIV2K/DIV2K_train_HR/0001.png",
+        "DIV2K/DIV2K_valid_HR/0801.png",
+        "Flickr2K/Flickr2K_HR/000001.png",
+        "OpenImages/train_0/0a.jpg",
+        "OpenImages/validation/0b.jpg",
+        "OpenImages/test/0c.jpg",
+        "Set5/HR/baby.png",
+        "Lightroom/LR/mine.jpg",
+        "films/cut_LR/film.mp4",
+    ]
+    twins = [
+        "DIV2K/DIV2K_train_LR_bicubic/X2/0001x2.png",
+        "DIV2K/DIV2K_valid_LR_x8/0801x8.png",
+        "DIV2K/DIV2K_train_LR_mild/0001x4m.png",
+        "Flickr2K/Flickr2K_LR_unknown/X4/000001x4.png",
+        "OpenImages/train-masks-0/0a_m01_1.png",
+        "Set5/LR_bicubic/X2/babyx2.png",
+    ]
+    for name in truths + twins:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    assert find([tmp_path]) == sorted(tmp_path / name for name in truths)
+    names = {str(folder.relative_to(tmp_path)) for folder in left_out([tmp_path])}
+    assert names == {"/".join(name.split("/")[:2]) for name in twins}
+
+
+def test_twins_are_left_out_even_where_they_are_named(tmp_path, monkeypatch):
+    truth = draw_photo(tmp_path / "DIV2K_train_HR" / "0001.png")
+    low = draw_photo(tmp_path / "DIV2K_train_LR_bicubic" / "X2" / "0001x2.png").parent.parent
+    assert find([truth.parent, low]) == [truth]
+    with pytest.raises(DataError, match=r"no pictures or films in .* but low-resolution twins, as .*_LR_bicubic"):
+        find([low])
+    monkeypatch.chdir(low)
+    with pytest.raises(DataError, match="low-resolution twins"):
+        find([Path()])
+
+
+def test_hidden_folders_and_folders_with_the_name_of_a_film_are_no_sources(tmp_path):
+    draw_photo(tmp_path / ".thumbnails" / "a.png")
+    photo = draw_photo(tmp_path / "film.ts" / "a.png")
+    assert find([tmp_path]) == [photo]
+
+
+def test_a_folder_that_may_not_be_read_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(Path, "iterdir", lambda _: (_ for _ in ()).throw(PermissionError()))
+    with pytest.raises(DataError, match="may not be read by this user"):
+        find([tmp_path])
+
+
+def test_licences_come_from_the_table_beside_the_files(tmp_path):
+    a, b, c = (draw_photo(tmp_path / name) for name in ("one/a.png", "one/b.png", "two/c.png"))
+    table = tmp_path / "one" / "licences.csv"
+    table.write_text("\ufefffile,width,licence\na.png,320,CC0-1.0\nb.png,320,\ngone.png,1,MIT\n", encoding="utf-8")
+    assert licences([a, b, c]) == licences([tmp_path]) == {a: "CC0-1.0"}
+    assert licences([c]) == {}
+    table.write_text("name,licence\na.png,CC0\n")
+    with pytest.raises(DataError, match=r"licences\.csv has no columns named file and licence; it has name, licence"):
+        licences([a])
+    table.write_bytes(b"file,licence\n\xff,CC0\n")
+    with pytest.raises(DataError, match=r"licences\.csv is no table"):
+        licences([a])
+
+
+def test_photos_and_films_are_told_apart_by_name():
+    assert [is_film(Path(name)) for name in ("a.JPG", "a.tiff", "a.mkv", "a.MP4")] == [False, False, True, True]
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_photo_is_one_run_of_one_picture(tmp_path, channels):
+    photo = draw_photo(tmp_path / "a.jpg", height=40, width=56)
+    (run,) = open_runs(photo, channels=channels, length=8, at_most=9)
+    (picture,) = run.pictures
+    assert picture.shape == (40, 56, channels) and picture.dtype == np.uint8
+
+
 def film(path, frames):
-    with av.open(str(path), "w") as out:
-        stream = out.add_stream("ffv1", rate=25)
-        stream.width, stream.height, stream.pix_fmt = 32, 32, "yuv420p"
-        for i in range(frames):
-            picture = av.VideoFrame.from_ndarray(np.full((48, 32), i % 256, np.uint8), format="yuv420p")
-            out.mux(stream.encode(picture))
-        out.mux(stream.encode(None))
-    return path
+    return draw_film(path, (np.full((32, 32), i % 256, np.uint8) for i in range(frames)))
 
 
 def test_a_film_is_read_as_runs_of_consecutive_frames_over_its_whole_length(tmp_path):

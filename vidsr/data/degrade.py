@@ -52,7 +52,7 @@ def degrade(
     if coded is None:
         coded = bool(rng.random() < settings.coded)
     truth, looks = look_like_film([picture[..., 0] if channels == 1 else picture for picture in run], settings, rng)
-    faults = draw_faults(settings, scale, rng)
+    faults = draw_faults(settings, scale, rng.spawn(1)[0])  # their own dice: kernel and codec are drawn as without them
     low = apply(faults.after, shrink(apply(faults.before, truth), scale, rng))
     arrived = travel(low, settings, rng) if coded else _kept(low, faults.names)
     return Sent(

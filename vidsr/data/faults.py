@@ -34,21 +34,18 @@ class Faults:
 
 
 def draw_faults(settings: Degradation, scale: int, rng: np.random.Generator) -> Faults:
-    """Draw what goes wrong: blurred, resized, grainy, jpeg, and a lighter second round of the same ("again").
-
-    A share of 0 takes no number from `rng`.
-    """
+    """Draw what goes wrong: blurred, resized, grainy, jpeg, and a lighter second round of the same ("again")."""
     makers: dict[str, Callable[[float], Fault]] = {
         "blurred": lambda strength: _blurring(settings, strength, 1, rng),
         "resized": lambda strength: _resizing(settings, strength, rng),
         "grainy": lambda strength: _graining(settings, strength, rng),
         "jpeg": lambda strength: _compressing(settings, strength, rng),
     }
-    names = [name for name in makers if _happens(getattr(settings, name), rng)]
+    names = [name for name in makers if rng.random() < getattr(settings, name)]
     first = {name: makers[name](1) for name in names}
     before = [first.pop("blurred")] if "blurred" in first else []
     after = list(first.values())
-    if names and _happens(settings.second, rng):
+    if names and rng.random() < settings.second:
         makers["blurred"] = lambda strength: _blurring(settings, strength, scale, rng)
         after += [makers[name](settings.second_strength) for name in names]
         names.append("again")
@@ -63,14 +60,10 @@ def apply(faults: Sequence[Fault], run: Sequence[Picture]) -> list[Picture]:
     return spoilt
 
 
-def _happens(share: float, rng: np.random.Generator) -> bool:
-    return share > 0 and bool(rng.random() < share)
-
-
 def _blurring(settings: Degradation, strength: float, scale: int, rng: np.random.Generator) -> Fault:
     """A Gaussian blur; scale: by how much the pictures are smaller already."""
     sigmas = rng.uniform(*settings.blurred_sigma, 2) * strength / scale
-    if not _happens(settings.stretched, rng):
+    if not rng.random() < settings.stretched:
         sigmas[1] = sigmas[0]
     angle = rng.uniform(0, np.pi)
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
@@ -93,7 +86,7 @@ def gaussian(picture: Picture, covariance: Covariance) -> Picture:
 
 def _resizing(settings: Degradation, strength: float, rng: np.random.Generator) -> Fault:
     least, most = settings.resized_factor
-    factor = rng.uniform(1, most) if _happens(settings.resized_up, rng) else rng.uniform(least, 1)
+    factor = rng.uniform(1, most) if rng.random() < settings.resized_up else rng.uniform(least, 1)
     factor = 1 + (factor - 1) * strength
     there, back = (ON_THE_WAY[i] for i in rng.integers(len(ON_THE_WAY), size=2))
 
@@ -107,7 +100,7 @@ def _resizing(settings: Degradation, strength: float, rng: np.random.Generator) 
 
 def _graining(settings: Degradation, strength: float, rng: np.random.Generator) -> Fault:
     sigma = float(rng.uniform(*settings.grain)) * strength
-    counted, grey = _happens(settings.poisson, rng), _happens(settings.grain_grey, rng)
+    counted, grey = rng.random() < settings.poisson, rng.random() < settings.grain_grey
 
     def fault(picture: Picture) -> Picture:
         shape = picture.shape[:2] if grey else picture.shape

@@ -17,7 +17,7 @@ Picture = NDArray[np.uint8]
 Small = NDArray[np.float32]
 
 CELLS = (18, 32)  # lines and columns of the small pictures that scenes are told apart by: motion hardly shows in them
-CUT = 0.6  # of a small picture's contrast: two unrelated ones differ by more than 1, fast motion by less than 0.4
+CUT = 0.45  # of a small picture's contrast: unrelated ones differ by 1 and more, a jump within a place by half of it
 FAINT = 3.0  # levels: below this a difference is noise or the fade of a nearly flat picture, and no cut
 ALIKE = 2.0  # levels: where no cell differs by more, nothing moved that would be worth learning again
 SHORT = 0.9  # of the announced length: films end a little early as a rule, and cut-off files much
@@ -25,28 +25,30 @@ SHORT = 0.9  # of the announced length: films end a little early as a rule, and 
 
 def film_runs(path: Path, *, channels: int, length: int, at_most: int) -> Iterator[list[Picture]]:
     """See `sources.open_runs`; a file that turns out to be a picture is read as one."""
-    from vidsr.video.sampling import extent_of, whole_frames
+    from vidsr.video.sampling import WholeFrames, extent_of
     from vidsr.video.source import open_source
 
     given = 0
     try:
         extent = extent_of(path)
-        with open_source(path) as source:
+        with open_source(path, source_quality=0) as source:  # unasked, since asking keeps pictures in memory for long
             if source.info.still:
                 yield [read_photo(path, channels=channels)]
                 return
-            starts = starts_in(extent.pictures, length, at_most)
-            for run in runs_of(whole_frames(source), starts, length, channels):
+            if getattr(source.first.carrier, "interlaced_frame", False):
+                raise DataError(f"{path} is interlaced: no picture of it is one moment; deinterlace it first")
+            frames, starts = WholeFrames(source), starts_in(extent.pictures, length, at_most)
+            for run in runs_of(frames, starts, length, channels):
                 given += 1
                 yield run
-            damage, announced = source.damage, source.info.duration
+            damage, lost, announced = source.damage, frames.lost, source.info.duration
     except InputError as exc:
         if isinstance(exc, DataError):
             raise
         what = f"breaks off after {given} runs" if given else "cannot be read as a film"
         raise DataError(f"{path} {what} ({exc})") from exc
-    if damage:
-        raise DataError(f"{path} is damaged: {damage} of its packets or pictures cannot be read")
+    if damage or lost:
+        raise DataError(f"{path} is damaged: {damage} packets could not be read, and {lost} pictures were not used")
     if announced and extent.seconds < SHORT * announced:
         reached = f"{float(extent.seconds):.1f} s of the {float(announced):.1f} s that it announces"
         raise DataError(f"{path} is cut off: it ends after {reached}")

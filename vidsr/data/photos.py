@@ -31,8 +31,6 @@ def read_photo(path: Path, *, channels: int) -> Picture:
     """
     from PIL import Image
 
-    if path.is_file() and path.stat().st_size == 0:
-        raise DataError(f"{path} is empty (0 bytes); fetch it again")
     try:
         with _as_large_as_it_is(), Image.open(path) as image:
             if image.width * image.height > MOST_PIXELS:

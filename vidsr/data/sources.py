@@ -63,8 +63,8 @@ def left_out(paths: Sequence[Path]) -> list[Path]:
 
 
 def is_film(path: Path) -> bool:
-    """Whether a file that `find` gave is a film, by its name."""
-    return path.suffix.lower() in VIDEOS
+    """Whether a file is read as a film: any whose name is not that of a photo."""
+    return path.suffix.lower() not in IMAGES
 
 
 def licences(paths: Sequence[Path]) -> dict[Path, str]:
@@ -90,6 +90,8 @@ def open_runs(path: Path, *, channels: int, length: int, at_most: int) -> Iterat
     """
     if channels not in (1, 3):
         raise ValueError(f"pictures have 1 or 3 channels, not {channels}")
+    if path.is_file() and path.stat().st_size == 0:
+        raise DataError(f"{path} is empty (0 bytes); fetch it again")
     if not is_film(path):
         from vidsr.data.photos import read_photo
 
@@ -112,7 +114,11 @@ def _under(path: Path) -> Iterator[Path]:
     if not path.is_dir():
         yield from [] if path.name.startswith(".") else [path]
     elif not _holds_no_truths(path):
-        for entry in path.iterdir():
+        try:
+            entries = list(path.iterdir())
+        except PermissionError as exc:
+            raise DataError(f"{path} may not be read by this user; check its permissions") from exc
+        for entry in entries:
             if not entry.name.startswith("."):
                 yield from [entry] if entry.is_file() else _under(entry) if not entry.is_symlink() else []
 

@@ -21,7 +21,7 @@ class Extent:
     pictures: int
     """Packets of the film; about as many pictures."""
     seconds: Fraction
-    """From its first packet to the end of its last."""
+    """To the end of its last packet: from 0, as some containers count their duration, or from the first before that."""
 
 
 def extent_of(path: Path) -> Extent:
@@ -32,27 +32,36 @@ def extent_of(path: Path) -> Extent:
     opened = open_input(path, format=None, live=False, stop=None)
     with opened.container as container:
         stream = film_of(container, opened.title)
-        pictures, first, end = 0, None, 0
+        pictures, first, end = 0, 0, 0
         try:
             for packet in container.demux(stream):
                 pictures += packet.size > 0
                 if packet.pts is not None:
-                    first = packet.pts if first is None else min(first, packet.pts)
+                    first = min(first, packet.pts)
                     end = max(end, packet.pts + (packet.duration or 0))
         except (av.error.FFmpegError, OSError, IndexError):  # IndexError: PyAV, where a stream appears on the way
             pass
-        return Extent(pictures, (end - (first or 0)) * (rational(stream.time_base) or Fraction(0)))
+        return Extent(pictures, (end - first) * (rational(stream.time_base) or Fraction(0)))
 
 
-def whole_frames(source: Source) -> Iterator[Frame | None]:
+class WholeFrames:
     """The frames of a source, but None in place of those that damage may have reached, up to the next key picture."""
-    damage, waiting = 0, False
-    for item in source:
-        if not isinstance(item, Frame):
-            continue
-        picture = item.carrier  # none where the decoder gave RGB: such codecs have key pictures only
-        if source.damage > damage or (picture is not None and picture.is_corrupt):
-            damage, waiting = source.damage, True
-        elif picture is None or picture.key_frame:
-            waiting = False
-        yield None if waiting else item
+
+    lost = 0
+    """How many were None so far."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+
+    def __iter__(self) -> Iterator[Frame | None]:
+        damage, waiting = 0, False
+        for item in self._source:
+            if not isinstance(item, Frame):
+                continue
+            picture = item.carrier  # none where the decoder gave RGB: such codecs have key pictures only
+            if self._source.damage > damage or (picture is not None and picture.is_corrupt):
+                damage, waiting = self._source.damage, True
+            elif picture is None or picture.key_frame:
+                waiting = False
+            self.lost += waiting
+            yield None if waiting else item
