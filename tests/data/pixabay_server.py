@@ -102,8 +102,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def search(self, query: dict[str, str], films: bool) -> None:
         self.server.queries.append(query)
-        if query.pop("key") != KEY:
-            self.reply(400, b"[ERROR 400] Invalid or missing API key (https://pixabay.com/api/docs/).")
+        if (key := query.pop("key")) != KEY:
+            self.reply(400, f"[ERROR 400] Invalid or missing API key {key} (https://pixabay.com/api/docs/).".encode())
             return
         per_page, page = self.server.per_page or int(query["per_page"]), int(query["page"])
         here = self.server.ids[(page - 1) * per_page : page * per_page]

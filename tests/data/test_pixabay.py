@@ -1,5 +1,6 @@
 import csv
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -15,8 +16,9 @@ from PIL import Image
 
 from tests.data.pixabay_server import FILM, KEY, draw, serve
 from vidsr.data import pixabay
+from vidsr.data.licences import Licences
 from vidsr.data.pixabay import LICENCE, fetch_pixabay
-from vidsr.errors import DataError, InputError, StreamBroken
+from vidsr.errors import DataError, DiskFull, InputError, StreamBroken
 
 IDS = [31, 7, 1964, 5, 12, 88]
 
@@ -75,6 +77,7 @@ def test_no_more_are_fetched_than_asked_for(tmp_path):
 
 def test_films_come_in_the_largest_size_up_to_full_hd(tmp_path):
     with serve([2, 3]) as server:
+        server.trouble["/video/2_medium.mp4"] = ["cut", b"<html>busy</html>"]
         fetched = fetch(server, tmp_path, count=2, videos=True)
         assert set(server.asked) == {"/api/videos/", "/video/2_medium.mp4", "/video/3_medium.mp4"}
     assert [file.read_bytes() for file in fetched.files] == [FILM + b"2", FILM + b"3"]
@@ -164,6 +167,29 @@ def test_killed_in_the_middle_and_started_again_it_fetches_what_is_missing(tmp_p
     check_whole(tmp_path, IDS)
 
 
+def test_no_picture_appears_before_its_line_is_in_the_list(tmp_path, monkeypatch):
+    def fail(*_):
+        raise DiskFull("no room")
+
+    monkeypatch.setattr(Licences, "note", fail)
+    with serve(IDS) as server, pytest.raises(DiskFull, match="no room"):
+        fetch(server, tmp_path)
+    assert not list(tmp_path.glob("pixabay-*"))
+
+
+def test_a_full_disk_is_named(tmp_path):
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with serve(IDS[:1]) as server:
+        server.bodies[31] += bytes(1 << 16)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 15, limits[1]))
+        try:
+            with pytest.raises(DiskFull, match=r"pixabay-31\.jpg\.part could not be written .*; make room"):
+                fetch(server, tmp_path)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert not list(tmp_path.glob("pixabay-*"))
+
+
 def test_the_same_picture_under_two_numbers_is_kept_once(tmp_path):
     with serve(IDS) as server:
         server.bodies[12] = server.bodies[7]
@@ -176,8 +202,10 @@ def test_one_file_that_cannot_be_had_is_named_and_the_others_come(tmp_path):
     with serve(IDS) as server:
         server.trouble["/get/7_1280.jpg"] = [404]
         server.trouble["/get/5_1280.jpg"] = ["cut"] * 5
+        server.trouble["/get/88_1280.jpg"] = [404]
         fetched = fetch(server, tmp_path, count=6)
-    check_whole(tmp_path, [31, 1964, 12, 88])
+    check_whole(tmp_path, [31, 1964, 12])
+    assert len(fetched.notices) == 3
     assert "pixabay-7.jpg was left out" in fetched.notices[0] and "answered 404" in fetched.notices[0]
     assert "failed 5 times, at last because peer closed connection" in fetched.notices[1]
 
