@@ -30,12 +30,15 @@ class Canvas:
 
 
 def cut_canvas(run: Sequence[Picture], settings: Settings, patches: int, rng: np.random.Generator) -> Canvas:
-    """Cut a square out of a run, the busiest of three; a photo becomes a run under a moving camera."""
+    """Cut a square out of a run, the busiest of three, or of more while they are flat; a photo's camera moves."""
     step, (height, width) = 2 * settings.scale, run[0].shape[:2]
     side = min(max(CANVAS, settings.side + 1) * settings.scale, height, width) // step * step
     room = np.array([height - side, width - side])
-    corners = [rng.integers(room + 1) for _ in range(3)]
-    corner = max(corners, key=lambda c: detail(_square(run[0], c, side)[::2]))
+    found: list[tuple[float, NDArray[np.int64]]] = []
+    while len(found) < 3 or (len(found) < 12 and max(found, key=_first)[0] < FLAT):
+        corner = rng.integers(room + 1)
+        found.append((detail(_square(run[0], corner, side)[::2]), corner))
+    corner = max(found, key=_first)[1]
     coded = bool(rng.random() < settings.degradation.coded)
     length = max(CLIP, settings.frames) if coded else settings.frames
     if len(run) > 1:
@@ -89,3 +92,7 @@ def _places(canvas: Canvas, settings: Settings) -> Iterator[tuple[int, int, int]
 def _square(picture: Picture, corner: NDArray[np.int64], side: int) -> Picture:
     y, x = corner
     return picture[y : y + side, x : x + side]
+
+
+def _first(pair: tuple[float, NDArray[np.int64]]) -> float:
+    return pair[0]
