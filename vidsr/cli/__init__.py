@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from vidsr.cli import evaluate, export, fetch, models, prepare, train, upscale
+from vidsr.cli import evaluate, export, fetch, models, prepare, report, train, upscale
 from vidsr.cli.lists import WithLists
 from vidsr.cli.progress import complain
 from vidsr.errors import VidsrError
@@ -62,6 +62,7 @@ app.command()(models.models)
 app.command(cls=WithLists)(evaluate.evaluate)
 app.command()(fetch.fetch)
 app.command()(prepare.prepare)
+app.command()(report.report)
 app.command()(train.train)
 app.command()(export.export)
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from vidsr.cli.progress import say
+from vidsr.cli.progress import Bars, Verbose, say
 
 
 def fetch(
@@ -18,20 +18,16 @@ def fetch(
         str, typer.Option(envvar="PIXABAY_KEY", show_default=False, help="Your key: free, at pixabay.com/api/docs/.")
     ] = "",
     address: Annotated[str | None, typer.Option(hidden=True, help="Of the API.")] = None,
+    verbose: Verbose = False,
 ) -> None:
     """Download photos or films, with author and licence written down in DIR/licences.csv."""
     if site != "pixabay":
         raise typer.BadParameter(f"vidsr knows pixabay, not {site}")
     if not key:
         raise typer.BadParameter("give --key or set PIXABAY_KEY; a key is free at https://pixabay.com/api/docs/")
-    from rich.console import Console
-    from rich.progress import Progress
-
     from vidsr.data.pixabay import ADDRESS, fetch_pixabay
 
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("fetching", total=None)
+    with Bars() as bars:
         fetched = fetch_pixabay(
             query,
             output,
@@ -39,7 +35,7 @@ def fetch(
             count=count,
             videos=videos,
             address=address or ADDRESS,
-            progress=lambda done, total: bar.update(task, completed=done, total=total),
+            progress=lambda done, total: bars.show("fetching", done, total),
         )
     for notice in fetched.notices:
         say(notice)
