@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from threading import BoundedSemaphore
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -24,6 +24,9 @@ RUNS = 48  # taken of a film at most
 
 Progress = Callable[[str, int, int], None]
 """What is being done, how much of it is done, of how much."""
+Submit = Callable[..., Future[int]]
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,31 +53,33 @@ def begin(partial: Path, digest: str) -> None:
 
 
 def cut(sources: Sequence[Source], partial: Path, settings: Settings, workers: int, report: Progress) -> None:
-    """Decode here, source after source, while threads degrade; leaves a part a canvas, and a note a source."""
-    pending: deque[tuple[Path, dict[str, Any], list[Future[int]]]] = deque()
+    """Leave a part a canvas, and a note a source. Threads take photos whole, and what is cut here of a film."""
+    waiting: deque[Callable[[], None]] = deque()
     done, total = 0, sum(source.share for source in sources)
     with _Pool(workers) as pool:
         for number, source in enumerate(sources):
             report("cutting pairs", done, total)
             note = partial / "parts" / f"{number:06}.json"
-            if not note.exists():
-                pending.append((note, *_cut_source(source, number, note, settings, pool)))
-            while len(pending) > workers:  # not at once, or the threads would have nothing to do meanwhile
-                _note(*pending.popleft())
+            if note.exists():
+                pass
+            elif is_film(source.path):
+                waiting.append(_cut_source(source, number, note, settings, pool.submit))
+            else:
+                waiting.append(pool.submit(_cut_photo, source, number, note, settings).result)
+            while len(waiting) > 2 * workers:  # not at once, or the threads would have nothing to do meanwhile
+                waiting.popleft()()
             done += source.share
-        for waiting in pending:
-            _note(*waiting)
+        for wait in waiting:
+            wait()
     report("cutting pairs", total, total)
 
 
-def _note(note: Path, found: dict[str, Any], parts: Sequence[Future[int]]) -> None:
-    write_whole(note, json.dumps({**found, "parts": [part.result() for part in parts]}).encode())
+def _cut_photo(source: Source, number: int, note: Path, settings: Settings) -> None:
+    _cut_source(source, number, note, settings, _do_at_once)()
 
 
-def _cut_source(
-    source: Source, number: int, note: Path, settings: Settings, pool: "_Pool"
-) -> tuple[dict[str, Any], list[Future[int]]]:
-    """Give what the manifest is to say of a source, and the crops of its canvases as they come."""
+def _cut_source(source: Source, number: int, note: Path, settings: Settings, submit: Submit) -> Callable[[], None]:
+    """Decode a source and submit its canvases; gives what waits for them, and then notes what the source gave."""
     canvases = -(-source.share // PER_CANVAS)
     each = -(-canvases // RUNS) if is_film(source.path) else canvases
     found: dict[str, Any] = {"width": 0, "height": 0, "frames": 0, "reason": ""}
@@ -91,10 +96,10 @@ def _cut_source(
             for place in range(len(parts), min(len(parts) + each, canvases)):
                 rng = np.random.default_rng((settings.seed, int(source.sha256[:16], 16), place))
                 canvas = cut_canvas(run.pictures, settings, min(PER_CANVAS, source.share - place * PER_CANVAS), rng)
-                parts.append(pool.submit(_write_part, note.with_suffix(f".{place}.npz"), canvas, settings, number))
+                parts.append(submit(_write_part, note.with_suffix(f".{place}.npz"), canvas, settings, number))
     except DataError as exc:
         found["reason"] = str(exc)
-    return found, parts
+    return lambda: write_whole(note, json.dumps({**found, "parts": [part.result() for part in parts]}).encode())
 
 
 def _write_part(part: Path, canvas: Canvas, settings: Settings, number: int) -> int:
@@ -121,12 +126,18 @@ class _Pool:
     def __exit__(self, *_: object) -> None:
         self._threads.shutdown(cancel_futures=True)
 
-    def submit(self, work: Callable[..., int], *arguments: Any) -> Future[int]:
+    def submit(self, work: Callable[..., T], *arguments: Any) -> Future[T]:
         """Wait for room, then hand the work to a thread."""
         self._room.acquire()
         future = self._threads.submit(work, *arguments)
         future.add_done_callback(lambda _: self._room.release())
         return future
+
+
+def _do_at_once(work: Callable[..., int], *arguments: Any) -> Future[int]:
+    future: Future[int] = Future()
+    future.set_result(work(*arguments))
+    return future
 
 
 def assemble(
