@@ -66,9 +66,10 @@ def test_columns_of_figures_stand_on_the_right(cell):
     assert '<th class="figure">figure</th>' in html and "<th>name</th>" in html
 
 
-def test_a_word_among_figures_puts_the_column_on_the_left():
+@pytest.mark.parametrize("cells", [["12", "about a dozen"], [None, None], []])
+def test_columns_of_anything_else_stand_on_the_left(cells):
     page = Page("table")
-    page.table(["figure"], [["12"], ["about a dozen"]])
+    page.table(["figure"], [[cell] for cell in cells])
     assert 'class="figure"' not in page.to_html()
 
 

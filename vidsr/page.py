@@ -71,7 +71,7 @@ class Page:
         """Add a table; a column that holds nothing but figures is set right-aligned, its title too."""
         shown = [[_show(cell) for cell in row] for row in rows]
         assert all(len(row) == len(header) for row in shown), "every row has a cell for each title"
-        figures = [bool(shown) and all(_FIGURE.fullmatch(row[i]) for row in shown) for i in range(len(header))]
+        figures = [_are_figures([row[i] for row in shown]) for i in range(len(header))]
         head = _row("th", header, figures)
         body = "\n".join(_row("td", row, figures) for row in shown)
         note = f"<caption>{escape(caption)}</caption>" if caption else ""
@@ -120,6 +120,10 @@ def _show(cell: Cell) -> str:
     if cell is None:
         return "-"
     return f"{cell:g}" if isinstance(cell, float) else str(cell)
+
+
+def _are_figures(column: Sequence[str]) -> bool:
+    return all(map(_FIGURE.fullmatch, column)) and not {*column} <= {"", "-"}
 
 
 def _row(tag: str, cells: Sequence[str], figures: Sequence[bool]) -> str:

@@ -27,7 +27,7 @@ def test_a_report_names_sources_licences_skipped_files_and_settings(tmp_path):
     text = re.sub(r"<svg.*?</svg>|<[^>]+>", " ", html, flags=re.DOTALL)
     for said in (
         "46 pairs of pictures in luma: 16×16 pixels, and 32×32 as they were before, 2 times larger",
-        "Cut from 2 sources; 1 files were skipped",
+        "Cut from 2 sources. Files skipped, wholly or in part: 1.",
         "a &amp; b.png",
         "640×360",
         "CC0",

@@ -1,6 +1,7 @@
 """The charts of a store's report, as matplotlib figures."""
 
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -34,7 +35,7 @@ def panels(rows: int, columns: int) -> tuple[Any, Sequence[Any]]:
 def outlines(axes: Any, title: str, unit: str, values: Mapping[str, Values], *, limits: tuple[float, float]) -> None:
     """Draw a distribution for each name, in percent of its own, so that few can be held against many."""
     edges = np.linspace(*limits, BINS + 1)
-    for (name, some), colour in zip(values.items(), COLOURS, strict=False):
+    for (name, some), colour in zip(values.items(), cycle(COLOURS), strict=False):
         counts = np.histogram(np.clip(some, *limits), edges)[0]
         shares = counts / max(1, counts.sum()) * 100
         first = name == next(iter(values))  # the largest, as ground for the others
@@ -45,7 +46,7 @@ def outlines(axes: Any, title: str, unit: str, values: Mapping[str, Values], *, 
 def stacked(axes: Any, title: str, unit: str, ylabel: str, values: Mapping[str, Values], edges: Values) -> None:
     """Draw one histogram whose bars are split by name."""
     base = np.zeros(len(edges) - 1)
-    for (name, some), colour in zip(values.items(), COLOURS, strict=False):
+    for (name, some), colour in zip(values.items(), cycle(COLOURS), strict=False):
         top = base + np.histogram(some, edges)[0]
         axes.stairs(top, edges, baseline=base, fill=True, color=colour, label=name)
         base = top

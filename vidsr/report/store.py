@@ -41,8 +41,8 @@ def _summary(page: Page, store: Store) -> None:
     used = sum(1 for source in manifest["sources"] if source["crops"])
     page.paragraph(
         f"{count:,} pairs of {each} in {'RGB' if made.channels == 3 else 'luma'}: {made.side}×{made.side} pixels, and "
-        f"{large}×{large} as they were before, {made.scale} times larger. Cut from {used:,} sources; "
-        f"{len(manifest['skipped']):,} files were skipped, wholly or in part."
+        f"{large}×{large} as they were before, {made.scale} times larger. Cut from {used:,} sources. "
+        f"Files skipped, wholly or in part: {len(manifest['skipped']):,}."
     )
 
 
@@ -113,8 +113,8 @@ def _examples(page: Page, store: Store, pairs: Pairs) -> None:
         _show(page, store, pairs, shown.tolist())
     if store.settings.frames > 1:
         page.heading("Runs of frames")
-        for place in range(0, len(pairs), -(-len(pairs) // RUNS)):
-            page.picture(strip(store, pairs, place), show(store, pairs, place)[1])
+        every = -(-len(pairs) // RUNS)
+        page.pictures([(strip(store, pairs, i), show(store, pairs, i)[1]) for i in range(0, len(pairs), every)])
 
 
 def _show(page: Page, store: Store, pairs: Pairs, places: Sequence[int]) -> None:
