@@ -1,7 +1,9 @@
 """`vidsr evaluate`: tables and JSON, and lists of values after one option."""
 
 import json
+import sys
 from dataclasses import asdict
+from types import SimpleNamespace
 
 import pytest
 from PIL import Image
@@ -48,7 +50,7 @@ def test_crfs_may_be_separated_by_commas(folder):
 
 def test_clips_are_measured_at_four_crfs_and_summed_up(tmp_path):
     clips = [write_film(tmp_path / name, frames=2) for name in ("a.mkv", "b.mkv")]
-    done = run("lanczos", "--scale", 2, "--videos", *clips)
+    done = run("lanczos", "--scale", 2, "--videos", *clips, "--metrics", "psnr")
     assert done.exit_code == 0, done.output
     assert len([line for line in done.stdout.splitlines() if "| lanczos" in line]) == 8
     assert "lanczos x2: " in done.stdout.splitlines()[-1]
@@ -67,3 +69,78 @@ def test_figures_are_those_of_the_function(folder):
 
     rows = json.loads(run("--scale", 2, "--images", folder, "--json").stdout)["images"]["rows"]
     assert rows == [asdict(row) for row in evaluate_images([], [folder], scale=2)]
+
+
+def test_figures_are_chosen_by_name(folder):
+    done = run("--scale", 2, "--images", folder, "--metrics", "ssim", "psnr-edge", "--json")
+    assert done.exit_code == 0, done.output
+    rows = json.loads(done.stdout)["images"]["rows"]
+    assert all(list(row["figures"]) == ["psnr", "ssim", "psnr_edge"] for row in rows)
+    done = run("--scale", 2, "--images", folder, "--metrics", "ssim,niqe")
+    assert done.exit_code == 2 and "there is no figure niqe; there are psnr, ssim" in " ".join(done.output.split())
+
+
+def test_a_figure_that_cannot_be_had_is_said_on_stderr_and_the_rest_still_comes(folder, monkeypatch):
+    monkeypatch.setattr("vidsr.evaluate.perceptual.find_spec", lambda name: None)
+    done = run("--scale", 2, "--images", folder, "--metrics", "ssim", "lpips", "dists", "warping")
+    assert done.exit_code == 0, done.output
+    for said in ("LPIPS needs torch", "DISTS needs torch", "warping is a figure of clips"):
+        assert done.stderr.count(said) == 1
+    assert "SSIM-Y" in done.stdout and "LPIPS" not in done.stdout
+
+
+def test_without_opencv_the_warping_error_is_left_out(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    film = write_film(tmp_path / "a.mkv", frames=2)
+    done = run("--scale", 2, "--videos", film, "--compress", 23, 33, "--metrics", "warping")
+    assert done.exit_code == 0, done.output
+    assert done.stderr.count("the warping error needs OpenCV") == 1
+    assert "vidsr[evaluate]" in done.stderr
+
+
+def test_a_codec_of_ones_choice_stands_in_the_protocol(folder):
+    done = run("--scale", 2, "--images", folder, "--compress", 60, "--codec", "libsvtav1", "--preset", 10)
+    assert done.exit_code == 0, done.output
+    assert "SVT-AV1 preset 10 at the CRF given" in done.stdout and "bit/pixel" in done.stdout
+    done = run("--scale", 2, "--images", folder, "--compress", 60)
+    assert done.exit_code == 2 and "libx264 takes CRFs from 0 to 51" in " ".join(done.output.split())
+    done = run("--scale", 2, "--images", folder, "--codec", "divx")
+    assert done.exit_code == 2 and "there are libx264" in " ".join(done.output.split())
+
+
+def test_sheet_and_page_are_written_and_replaced_but_nothing_else_is(folder, tmp_path):
+    sheet, page = tmp_path / "s.png", tmp_path / "r.html"
+    for _ in range(2):
+        done = run("--scale", 2, "--images", folder, "--metrics", "ssim", "--sheet", sheet, "--html", page)
+        assert done.exit_code == 0, done.output
+    with Image.open(sheet) as drawn:
+        assert drawn.width > 400
+    assert "protocol bicubic" in page.read_text(encoding="utf-8")
+    done = run("--scale", 2, "--images", folder, "--html", folder / "one.png")
+    assert done.exit_code == 6 and "is no report" in done.stderr
+    done = run("--scale", 2, "--images", folder, "--sheet", tmp_path / "s.jpg")
+    assert done.exit_code == 2 and "writes a PNG" in done.output
+
+
+def test_models_may_be_named_by_the_option_too(folder):
+    done = run("--model", "lanczos", "nearest", "--scale", 2, "--images", folder, "--metrics", "psnr", "--json")
+    assert done.exit_code == 0, done.output
+    methods = [row["method"] for row in json.loads(done.stdout)["images"]["rows"]]
+    assert methods == ["protocol bicubic", "protocol lanczos", "nearest", "lanczos"]
+
+
+def test_bandwidth_is_handed_on_and_stands_alone(folder, tmp_path, monkeypatch):
+    film = write_film(tmp_path / "a.mkv", frames=2)
+    asked = []
+    module = SimpleNamespace(run=lambda models, clips, **options: asked.append((models, clips, options)))
+    monkeypatch.setitem(sys.modules, "vidsr.cli.bandwidth", module)
+    done = run("--bandwidth", film, film, "--model", "live-x2", "--frames", 2, "--codec", "libx265")
+    assert done.exit_code == 0, done.output
+    ((models, clips, options),) = asked
+    assert models == ["live-x2"] and clips == [film, film]
+    assert options == {
+        **{"codec": "libx265", "preset": "medium", "frames": 2, "html": None, "as_json": False},
+        **{"engine": "auto", "precision": "auto"},
+    }
+    done = run("--bandwidth", film, "--images", folder)
+    assert done.exit_code == 2 and "--bandwidth is measured by itself" in " ".join(done.output.split())

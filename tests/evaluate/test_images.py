@@ -115,6 +115,29 @@ def test_models_of_several_scales_are_each_held_against_their_own_baseline(folde
     assert [(row.method, row.scale) for row in rows if row.method in ("two", "three")] == [("two", 2), ("three", 3)]
 
 
+def test_what_costs_little_is_measured_unasked_and_what_a_picture_cannot_have_is_said(folder):
+    said = []
+    (row, _) = evaluate_images([], [folder], scale=2, notice=said.append)
+    assert list(row.figures) == ["psnr", "ssim", "sharpness", "psnr_flat", "psnr_texture", "psnr_edge"]
+    assert said == ["MS-SSIM of pair is left out: it takes pictures of at least 176 pixels on a side"]
+
+
+def test_colours_are_the_networks_own_or_else_bicubics_with_the_networks_luma(folder, tmp_path):
+    shown = []
+    models = [repeating(tmp_path / "luma.onnx"), repeating(tmp_path / "rgb.onnx", channels=3)]
+    evaluate_images(models, [folder], metrics=[], show=shown.append)
+    truth, bicubic, luma, rgb = (crop.rgb.astype(int) for crop in shown[0].crops)
+    repeated = resize(picture(), 32, 40).repeat(2, axis=0).repeat(2, axis=1)[2:-2, 2:-2]
+    assert np.array_equal(truth, picture()[2:-2, 2:-2])
+    assert np.abs(rgb - repeated).max() <= 2
+    difference = luma - bicubic  # one change of luma for all three colours, where none is clipped
+    inside = ((luma > 0) & (luma < 255)).all(axis=2)
+    assert np.abs(difference - difference[..., :1])[inside].max() <= 1
+    assert (
+        np.abs(luma_of_rgb(luma.astype(np.uint8)) - luma_of_rgb(repeated.astype(np.uint8)))[inside].max() < 1.6
+    )  # both are rounded twice
+
+
 def test_progress_counts_pictures(folder):
     seen = []
     evaluate_images([], [folder], scale=2, progress=lambda done, total: seen.append((done, total)))

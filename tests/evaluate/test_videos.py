@@ -12,6 +12,7 @@ from vidsr.errors import DataError
 from vidsr.evaluate.entrants import BICUBIC, LANCZOS
 from vidsr.evaluate.rows import Row
 from vidsr.evaluate.videos import evaluate_videos, read_frames, summaries
+from vidsr.video.vmaf import why_not
 
 
 def write_film(path: Path, *, frames: int = 6, width: int = 98, height: int = 66, layout: str = "yuv420p") -> Path:
@@ -32,7 +33,7 @@ def write_film(path: Path, *, frames: int = 6, width: int = 98, height: int = 66
 def test_each_crf_has_lanczos_bicubic_and_every_model_with_gains_over_lanczos(tmp_path):
     film = write_film(tmp_path / "wave.mkv")
     rows = evaluate_videos(
-        [repeating(tmp_path / "twice.onnx"), "lanczos"], [film], frames=4, compress=[18, 33], scale=2
+        [repeating(tmp_path / "twice.onnx"), "lanczos"], [film], frames=4, compress=[18, 33], scale=2, metrics=[]
     )
     names = [BICUBIC, LANCZOS, "twice", "lanczos"]
     assert [(row.crf, row.method) for row in rows] == [(crf, name) for crf in (18, 33) for name in names]
@@ -46,7 +47,7 @@ def test_each_crf_has_lanczos_bicubic_and_every_model_with_gains_over_lanczos(tm
 def test_coarser_film_takes_fewer_bits_and_is_worse(tmp_path):
     fine, coarse = (
         row
-        for row in evaluate_videos([], [write_film(tmp_path / "wave.mkv")], compress=[18, 33], scale=2)
+        for row in evaluate_videos([], [write_film(tmp_path / "wave.mkv")], compress=[18, 33], scale=2, metrics=[])
         if row.method == LANCZOS
     )
     assert fine.kbit > coarse.kbit > 0
@@ -64,6 +65,47 @@ def test_frames_too_small_to_be_shrunk_are_refused(tmp_path):
     film = write_film(tmp_path / "tiny.mkv", width=16, height=6)
     with pytest.raises(DataError, match="16x6 are too small"):
         evaluate_videos([], [film], scale=4)
+
+
+def test_what_costs_little_is_measured_unasked(tmp_path):
+    said = []
+    film = write_film(tmp_path / "wave.mkv")
+    rows = evaluate_videos([], [film], compress=[33], scale=2, notice=said.append)
+    without = {"vmaf", "vmaf_neg"} if why_not() else set()
+    assert set(rows[0].figures) == {"psnr", "sharpness", "vmaf", "vmaf_neg"} - without  # the wave moves: no flicker
+    assert any(sentence.startswith("flicker of wave is left out") for sentence in said)
+    assert any("needs PyAV 19" in sentence for sentence in said) == bool(without)
+
+
+def test_another_codec_stands_in_the_row_and_other_figures_can_be_had(tmp_path):
+    film = write_film(tmp_path / "wave.mkv", frames=3, width=160, height=144)
+    (row, _) = evaluate_videos([], [film], compress=[33], scale=2, codec="libx265", metrics=["ssim", "psnr_edge"])
+    assert (row.codec, row.crf) == ("libx265", 33)
+    assert list(row.figures) == ["psnr", "ssim", "psnr_edge"]
+
+
+def test_a_film_too_small_for_its_codec_is_refused(tmp_path):
+    film = write_film(tmp_path / "wave.mkv", frames=2)
+    with pytest.raises(DataError, match="x265 takes pictures of at least 64 pixels a side, not 48x32"):
+        evaluate_videos([], [film], compress=[33], scale=2, codec="libx265")
+
+
+def test_the_most_telling_frame_of_each_clip_and_crf_is_shown(tmp_path):
+    shown = []
+    film = write_film(tmp_path / "wave.mkv", frames=3)
+    evaluate_videos(["lanczos"], [film], compress=[23, 33], scale=2, metrics=[], show=shown.append)
+    assert [one.title for one in shown] == ["wave x2, libx264 CRF 23", "wave x2, libx264 CRF 33"]
+    assert all([crop.method for crop in one.crops] == ["truth", BICUBIC, "lanczos"] for one in shown)
+    assert all(one.place.startswith("frame ") for one in shown)
+
+
+def test_progress_counts_frames_of_every_scale_and_crf(tmp_path):
+    seen = []
+    film = write_film(tmp_path / "wave.mkv", frames=3)
+    evaluate_videos(
+        [], [film], compress=[23, 33], scale=2, metrics=[], progress=lambda done, total: seen.append((done, total))
+    )
+    assert seen == [(done, 6) for done in range(1, 7)]
 
 
 def test_the_summary_names_the_least_gain_and_where_it_was():

@@ -29,7 +29,7 @@ def print_report(report: "Report") -> None:
     from rich.table import Table
 
     from vidsr.evaluate.figures import legend
-    from vidsr.evaluate.reports import sentence, table
+    from vidsr.evaluate.reports import sentences, table
 
     print(report.protocol + ".")
     header, rows = table(report)
@@ -41,8 +41,8 @@ def print_report(report: "Report") -> None:
     Console(width=max(Console().width, 250)).print(drawn)  # wide enough that no figure is cut where it is piped
     for title, meaning in legend(report.figures).items():
         print(f"{title}: {meaning}.")
-    for summary in report.summaries:
-        print(sentence(summary))
+    for sentence in sentences(report):
+        print(sentence)
 
 
 def write_files(reports: "Sequence[Report]", html: Path | None, sheet: Path | None) -> None:

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from vidsr.errors import DataError
+
 
 @dataclass(frozen=True, slots=True)
 class Codec:
@@ -16,6 +18,8 @@ class Codec:
     highest: int
     """CRF."""
     more: dict[str, str] = field(default_factory=dict)
+    least: int = 2
+    """Pixels on a side."""
 
     def options(self, preset: str | None = None) -> dict[str, str]:
         """The encoder's options besides the CRF."""
@@ -25,10 +29,15 @@ class Codec:
         """As a protocol names it: `x264 medium`."""
         return " ".join([self.title, *([] if self.option == "preset" else [self.option]), preset or self.preset])
 
+    def check(self, width: int, height: int) -> None:
+        """Refuse what is too small to be sent. Raises DataError."""
+        if min(width, height) < self.least:
+            raise DataError(f"{self.title} takes pictures of at least {self.least} pixels a side, not {width}x{height}")
+
 
 CODECS = {
     "libx264": Codec("x264", "preset", "medium", 51),
-    "libx265": Codec("x265", "preset", "medium", 51),
+    "libx265": Codec("x265", "preset", "medium", 51, least=64),  # widths of 34 to 48 make it overrun its memory,
     "libsvtav1": Codec("SVT-AV1 preset", "preset", "8", 63),
     "libvpx-vp9": Codec("libvpx-vp9", "cpu-used", "4", 63, {"deadline": "good", "b": "0", "row-mt": "1"}),
 }

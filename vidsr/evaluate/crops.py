@@ -10,8 +10,11 @@ from numpy.typing import NDArray
 from vidsr.evaluate.entrants import BICUBIC, LANCZOS
 from vidsr.evaluate.views import View
 from vidsr.metrics import psnr
+from vidsr.resize import resize
 
 SIDE = 96  # pixels of the truth
+OVERVIEW = 288  # pixels on the longer side
+MARKED = (255, 60, 60)
 TRUTH = "truth"
 
 
@@ -32,6 +35,8 @@ class Comparison:
     title: str
     place: str
     """Where the part lies."""
+    overview: NDArray[np.uint8]
+    """The whole picture, small, with a frame around the part."""
     crops: tuple[Crop, ...]
 
 
@@ -72,7 +77,7 @@ class Telling:
             Crop(method, view.rgb()[part], psnr(view.luma[part], truth.luma[part])) for method, view in shown.items()
         )
         place = f"{name}, from line {top + self._border} and column {left + self._border}"
-        return Comparison(self._title, place, tuple(crops))
+        return Comparison(self._title, place, _overview(truth.rgb(), top, left, self._side), tuple(crops))
 
 
 def _heaviest(weight: NDArray[Any], side: int) -> tuple[float, int, int]:
@@ -82,3 +87,13 @@ def _heaviest(weight: NDArray[Any], side: int) -> tuple[float, int, int]:
     boxes = sums[high:, wide:] - sums[:-high, wide:] - sums[high:, :-wide] + sums[:-high, :-wide]
     top, left = np.unravel_index(int(boxes.argmax()), boxes.shape)
     return float(boxes[top, left]) / (high * wide), int(top), int(left)
+
+
+def _overview(rgb: NDArray[np.uint8], top: int, left: int, side: int) -> NDArray[np.uint8]:
+    """The picture made small, with a red frame around the part."""
+    factor = min(OVERVIEW / max(rgb.shape[:2]), 1)
+    small: NDArray[np.uint8] = resize(rgb, *(max(round(length * factor), 1) for length in rgb.shape[:2]))
+    ends = [round(end * factor) for end in (top, min(top + side, len(rgb)), left, min(left + side, rgb.shape[1]))]
+    first, last, near, far = ends[0], ends[1] - 1, ends[2], ends[3] - 1
+    small[[first, last], near : far + 1] = small[first : last + 1, [near, far]] = MARKED
+    return small

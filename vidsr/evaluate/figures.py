@@ -19,10 +19,7 @@ class Figure:
 
 
 def _stratum(name: str, part: str) -> Figure:
-    where = "local gradient (length of forward differences, averaged by SSIM's window)"
-    return Figure(
-        f"{name} PSNR", 2, f"PSNR-Y on {part} {where} in the truth; more is better", f"the truth has no {name}"
-    )
+    return Figure(f"{name} PSNR", 2, f"PSNR-Y on {part}; more is better", f"the truth has no {name}")
 
 
 _SMALL = "it takes pictures of at least 64 pixels on a side"
@@ -43,9 +40,13 @@ FIGURES = {
         "is sharpened",
         "the truth is steep nowhere",
     ),
-    "psnr_flat": _stratum("flat", "the half of the pixels with the least"),
-    "psnr_texture": _stratum("texture", "the four tenths of the pixels between flat and edge by"),
-    "psnr_edge": _stratum("edge", "the tenth of the pixels with the most"),
+    "psnr_flat": _stratum(
+        "flat",
+        "the half of the truth's pixels with the least local gradient (length of forward differences, averaged by "
+        "SSIM's window)",
+    ),
+    "psnr_texture": _stratum("texture", "the four tenths of the pixels between flat and edge"),
+    "psnr_edge": _stratum("edge", "the tenth of the truth's pixels with the most local gradient"),
     "flicker": Figure(
         "flicker",
         2,

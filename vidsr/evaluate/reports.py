@@ -9,6 +9,7 @@ from vidsr.errors import TargetExists
 from vidsr.evaluate import images, videos
 from vidsr.evaluate.codecs import CODECS
 from vidsr.evaluate.crops import Comparison
+from vidsr.evaluate.entrants import BICUBIC, LANCZOS
 from vidsr.evaluate.figures import FIGURES, legend
 from vidsr.evaluate.rows import Row
 from vidsr.evaluate.sheet import MARK, ZOOM, label
@@ -77,29 +78,37 @@ def _cell(row: Row, name: str) -> str:
     return f"{row.figures[name]:.{FIGURES[name].digits}f}" if name in row.figures else "-"
 
 
-def sentence(summary: Summary) -> str:
-    """`live-x2 x2: mean +1.20 dB over Lanczos, least +0.40 film at CRF 33`."""
-    name = f"{summary.method} x{summary.scale}"
-    return f"{name}: mean {summary.mean:+.2f} dB over Lanczos, least {summary.least:+.2f} {summary.where}"
+def sentences(report: Report) -> list[str]:
+    """`live-x2 x2: mean +1.20 dB over Lanczos, least +0.40 (film at CRF 33)`, where there are rows to sum up."""
+    if len(report.rows) == len(report.summaries):
+        return []
+    return [
+        f"{one.method} x{one.scale}: mean {one.mean:+.2f} dB over Lanczos, least {one.least:+.2f} ({one.where})"
+        for one in report.summaries
+        if one.method != LANCZOS
+    ]
 
 
 def to_html(reports: Sequence[Report]) -> str:
     """Give everything as one HTML file with its pictures in it."""
     from vidsr.page import Page
 
-    page = Page(MARK)
+    methods = dict.fromkeys(row.method for report in reports for row in report.rows)
+    models = [method for method in methods if method not in (BICUBIC, LANCZOS)]
+    page = Page(f"{MARK}: {', '.join(models or methods)}")
     for report in reports:
         page.heading("Pictures" if report.kind == "images" else "Clips")
         page.paragraph(report.protocol + ".")
         page.table(*table(report))
         page.table(["figure", "meaning"], list(legend(report.figures).items()))
-        for summary in report.summaries:
-            page.paragraph(sentence(summary) + ".")
+        for sentence in sentences(report):
+            page.paragraph(sentence + ".")
         title = ""
         for one in report.comparisons:
             if one.title != title:
                 page.heading(title := one.title)
             page.paragraph(one.place)
+            page.picture(one.overview, "where it is")
             page.pictures([(crop.rgb, label(crop)) for crop in one.crops], width=one.crops[0].rgb.shape[1] * ZOOM)
     return page.to_html()
 

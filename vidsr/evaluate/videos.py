@@ -74,16 +74,17 @@ def evaluate_videos(
     there are not.
     """
     wanted = chosen(metrics)
-    options = codec_of(codec, compress).options(preset)
+    encoder = codec_of(codec, compress)
     rows: list[Row] = []
     with open_entrants(models, scale=scale, engine=engine, precision=precision) as groups:
         pairs = [(clip, factor) for clip in clips for factor in groups]
         for index, (clip, factor) in enumerate(pairs):
             film = [_crop(frame, 2 * factor) for frame in read_frames(clip, frames)]
             small = [_shrink(frame, factor) for frame in film]
+            encoder.check(small[0].width, small[0].height)
             for turn, crf in enumerate(compress):
                 trial = Trial(clip.stem, factor, codec, crf)
-                decoded, payload = recode(small, codec=codec, crf=crf, options=options)
+                decoded, payload = recode(small, codec=codec, crf=crf, options=encoder.options(preset))
                 telling = Telling(title_of(trial))
                 with ExitStack() as stack:
                     meters = open_meters(wanted, kind="clips", stack=stack, notice=notice)
