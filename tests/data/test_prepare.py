@@ -201,7 +201,9 @@ def test_licences_come_from_the_list_beside_the_sources_else_from_the_caller(pho
 
 
 def test_the_manifest_is_the_same_wherever_the_sources_lie(photos, tmp_path):
+    (photos / "bad.png").write_bytes(b"no picture")
     here = prepare([photos], tmp_path / "here", settings()).manifest
+    assert [file["file"] for file in here["skipped"]] == ["photos/bad.png"]
     (tmp_path / "moved").mkdir()
     photos.rename(tmp_path / "moved" / "photos")
     there = prepare([tmp_path / "moved" / "photos"], tmp_path / "there", settings()).manifest

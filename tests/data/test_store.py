@@ -43,6 +43,16 @@ def test_a_damaged_manifest_is_named(store):
         read_store(store.folder)
 
 
+def test_a_lost_or_torn_array_is_named(store):
+    array = store.folder / "train" / "low.npy"
+    array.write_bytes(array.read_bytes()[:-100])
+    with pytest.raises(DataError, match=r"is damaged .*; prepare it anew"):
+        store.split("train")
+    array.unlink()
+    with pytest.raises(DataError, match=r"low\.npy"):
+        store.split("train")
+
+
 @pytest.mark.parametrize(
     "wrong", [{"scale": 5}, {"channels": 2}, {"frames": 2}, {"side": 0}, {"validation": 0.6, "test": 0.4}]
 )

@@ -98,7 +98,7 @@ def _cut_source(source: Source, number: int, note: Path, settings: Settings, sub
                 canvas = cut_canvas(run.pictures, settings, min(PER_CANVAS, source.share - place * PER_CANVAS), rng)
                 parts.append(submit(_write_part, note.with_suffix(f".{place}.npz"), canvas, settings, number))
     except DataError as exc:
-        found["reason"] = str(exc)
+        found["reason"] = str(exc).replace(str(source.path), source.path.name)  # the same wherever it lies
     return lambda: write_whole(note, json.dumps({**found, "parts": [part.result() for part in parts]}).encode())
 
 

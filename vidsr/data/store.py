@@ -79,8 +79,11 @@ class Store:
     """`sources` (file, sha256, licence, split, width, height, frames, crops), `skipped` (file, reason), `splits`."""
 
     def split(self, name: Split) -> Pairs:
-        """The pairs of a split: those of other sources are in others."""
-        return Pairs(*(np.load(self.folder / name / f"{array}.npy", mmap_mode="r") for array in ARRAYS))
+        """The pairs of a split: those of other sources are in others. Raises DataError where a file is lost or torn."""
+        try:
+            return Pairs(*(np.load(self.folder / name / f"{array}.npy", mmap_mode="r") for array in ARRAYS))
+        except (OSError, ValueError) as exc:
+            raise DataError(f"the store {self.folder} is damaged ({exc}); prepare it anew") from exc
 
 
 def is_store(path: Path) -> bool:
