@@ -138,3 +138,8 @@ class Channel:
             np.copyto(target, plane)
         picture.pts, picture.time_base = index, 1 / self._rate
         return picture
+
+
+def version() -> str:
+    """Name what encodes: where it is another, the same CRF gives other bits."""
+    return f"PyAV {av.__version__}, libavcodec {'.'.join(map(str, av.library_versions['libavcodec']))}"

@@ -116,5 +116,6 @@ class Vmaf:
     def _free(self) -> None:
         # The filter writes its log when the graph goes, which it does not while anything holds one of its nodes; and
         # since these and PyAV's graph hold one another, only the collector lets go of them.
-        self._sides, self._sink = [], None
-        gc.collect()
+        if self._sides:
+            self._sides, self._sink = [], None
+            gc.collect()

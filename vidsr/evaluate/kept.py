@@ -1,0 +1,45 @@
+"""Points that were measured before, in the user's cache folder: minutes of encoding that need not be done again."""
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict
+from hashlib import sha256
+from pathlib import Path
+
+from vidsr.evaluate.curves import Point
+from vidsr.runs import write_whole
+
+
+def cache_folder() -> Path:
+    """Where measured points are kept: under XDG_CACHE_HOME, or the platform's folder for what may be deleted."""
+    if sys.platform == "win32":
+        caches = Path(os.environ.get("LOCALAPPDATA", "~/AppData/Local"))
+    elif sys.platform == "darwin":
+        caches = Path("~/Library/Caches")
+    else:
+        caches = Path("~/.cache")
+    return Path(os.environ.get("XDG_CACHE_HOME") or caches).expanduser() / "vidsr" / "bandwidth"
+
+
+class Kept:
+    """Points by everything that they depend on."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def get(self, key: Mapping[str, object]) -> Point | None:
+        """The point of that key; None where it was not measured yet, or its file cannot be read."""
+        try:
+            return Point(**json.loads(self._file(key).read_text())["point"])
+        except (FileNotFoundError, ValueError, KeyError, TypeError):
+            return None
+
+    def put(self, key: Mapping[str, object], point: Point) -> None:
+        """Keep a point. Raises DiskFull."""
+        content = {"key": key, "point": asdict(point)}
+        write_whole(self._file(key), json.dumps(content, indent=1).encode())
+
+    def _file(self, key: Mapping[str, object]) -> Path:
+        return self._folder / f"{sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:32]}.json"

@@ -1,0 +1,150 @@
+"""One encode of a film, watched in every way at once, with a few frames in memory."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from hashlib import file_digest
+from itertools import islice
+from pathlib import Path
+
+from vidsr.errors import DataError
+from vidsr.evaluate.codecs import CODECS
+from vidsr.evaluate.curves import Point
+from vidsr.frames import Frame
+from vidsr.metrics import psnr
+from vidsr.video.picture import Resizer
+from vidsr.video.recode import Channel
+from vidsr.video.source import open_source
+from vidsr.video.vmaf import Vmaf, why_not
+
+GOP = 250
+"""Pictures from one key picture to the next, at most: x264's own default, set for every codec and size."""
+
+RATE = Fraction(25)
+"""Frames a second that encoders are told, whatever the film has: x264 coarsens what is shown for a shorter time, and at
+one rate a CRF means the same on every film. The curves stay where they are; the points of a faster film slide."""
+
+SAME_DB = 100.0
+"""PSNR of a frame that did not change at all, which would be infinite."""
+
+Enlarge = Callable[[Frame], Frame]
+
+
+@dataclass(frozen=True, slots=True)
+class Encoder:
+    """What sends every film of a run."""
+
+    codec: str
+    """One of `codecs.CODECS`."""
+    preset: str
+    """Its own word for trading time for size."""
+
+    @property
+    def options(self) -> dict[str, str]:
+        """FFmpeg's, without the CRF."""
+        return {**CODECS[self.codec].options(self.preset), "g": str(GOP)}
+
+
+@dataclass(frozen=True, slots=True)
+class Film:
+    """A clip as it is measured: its first frames, cut right and below so that every size divides."""
+
+    path: Path
+    digest: str
+    """SHA-256 of the file."""
+    width: int
+    height: int
+    frames: int
+    seconds: float
+    """How long these frames are shown."""
+    whole: tuple[int, int]
+    """(width, height) before the cut."""
+
+    @property
+    def rate(self) -> Fraction:
+        """Frames a second, on average."""
+        return Fraction(self.frames / self.seconds).limit_denominator(1001)
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Decode it."""
+        with open_source(self.path) as source:
+            items = (item for item in source if isinstance(item, Frame))
+            for frame in islice(items, self.frames):
+                luma, *chroma = frame.planes
+                half = (slice(self.height // 2), slice(self.width // 2))
+                planes = (luma[: self.height, : self.width], *(plane[half] for plane in chroma))
+                yield frame if self.whole == (self.width, self.height) else replace(frame, planes=planes, carrier=None)
+
+
+def look_at(path: Path, frames: int | None, *, step: int) -> Film:
+    """Decode a clip once to see what it is. frames: of it, None for all. step: its sides are cut to a multiple of it.
+
+    Raises DataError where it cannot be measured: no pictures, not 8-bit 4:2:0, of several sizes, too small.
+    """
+    first, count, last_pts = None, 0, 0
+    with open_source(path) as source:
+        for frame in islice((item for item in source if isinstance(item, Frame)), frames):
+            first = first or frame
+            if frame.bits != 8 or len(frame.planes) != 3 or frame.color.subsampling != (1, 1):
+                raise DataError(f"{path} is not 8-bit 4:2:0, which is what the encoders are given; convert it first")
+            if (frame.width, frame.height) != (first.width, first.height):
+                raise DataError(f"{path} changes its size on the way; cut it where it does")
+            count, last_pts = count + 1, frame.pts
+    if first is None:
+        raise DataError(f"{path} has no pictures that could be decoded")
+    if count < 2 or last_pts <= first.pts:
+        raise DataError(f"{path} has no two pictures at two times, and so no bits per second; give a film")
+    width, height = first.width // step * step, first.height // step * step
+    if not width or not height:
+        raise DataError(f"{path} is {first.width}x{first.height}, too small to be sent at smaller sizes")
+    seconds = float((last_pts - first.pts) * first.time_base * Fraction(count, count - 1))
+    with path.open("rb") as file:
+        digest = file_digest(file, "sha256").hexdigest()
+    return Film(path, digest, width, height, count, seconds, (first.width, first.height))
+
+
+def encode(film: Film, scale: int, crf: float, encoder: Encoder) -> tuple[Channel, Iterator[Frame]]:
+    """Send a film at a `scale`-th of its size; the channel counts the bytes of what is taken from the iterator."""
+    channel = Channel(codec=encoder.codec, crf=crf, options=encoder.options, rate=RATE, estimate=True)
+    resizer = Resizer("lanczos", accurate=True)
+    width, height = film.width // scale, film.height // scale
+    return channel, channel.send(frame if scale == 1 else resizer.resize(frame, width, height) for frame in film)
+
+
+def measure(
+    film: Film, scale: int, crf: float, encoder: Encoder, methods: Mapping[str, Enlarge], tick: Callable[[], None]
+) -> dict[str, Point]:
+    """Send a film at a `scale`-th of its size and hold what each method makes of it against the truth.
+
+    tick: called after each frame. The film is decoded twice at once, so that the encoder's delay costs no memory.
+    """
+    channel, arriving = encode(film, scale, crf, encoder)
+    with ExitStack() as stack:
+        judges = {name: Judge(film, stack) for name in methods}
+        for frame, truth in zip(arriving, film, strict=True):
+            for name, enlarge in methods.items():
+                judges[name].add(enlarge(frame), truth)
+            tick()
+        kbit = channel.payload * 8 / 1000 / film.seconds
+        return {name: judge.point(crf, kbit) for name, judge in judges.items()}
+
+
+class Judge:
+    """Collects the figures of one method."""
+
+    def __init__(self, film: Film, stack: ExitStack) -> None:
+        self._psnr: list[float] = []
+        self._vmaf = None if why_not() else stack.enter_context(Vmaf(film.width, film.height))
+
+    def add(self, shown: Frame, truth: Frame) -> None:
+        """Judge one frame."""
+        self._psnr.append(min(psnr(shown.planes[0], truth.planes[0]), SAME_DB))
+        if self._vmaf:
+            self._vmaf.add(shown, truth)
+
+    def point(self, crf: float, kbit: float) -> Point:
+        """The means over all frames."""
+        scores = self._vmaf.result() if self._vmaf else {}
+        means = {name: sum(values) / len(values) for name, values in scores.items()}
+        return Point(crf, kbit, sum(self._psnr) / len(self._psnr), means.get("vmaf"), means.get("vmaf_neg"))

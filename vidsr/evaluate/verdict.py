@@ -1,0 +1,136 @@
+"""Send it small, or at full size? What the curves say, in words, and the commands that go with it."""
+
+import math
+import shlex
+
+from vidsr.evaluate.answers import Answer, Comparison
+from vidsr.evaluate.curves import METRICS, Curve, Point
+from vidsr.evaluate.ways import LANCZOS, SIZES
+
+GOOD = {"psnr": 38.0, "vmaf": 87.0, "vmaf_neg": 85.0}
+"""The quality that the commands aim at: fit to be watched, and within reach of small films."""
+
+
+def verdict(answer: Answer) -> str:
+    """Say in a few sentences how to send the clip: where small wins, by how much, and what each measure says."""
+    metric = answer.metrics[-1]
+    best = winner(answer)
+    if best is None:
+        return (
+            f"Send it at full size: at no bit rate measured ({_rates(answer.curves[0])}) does a smaller film look "
+            f"better by {METRICS[metric]} than the film itself."
+        )
+    curve, crossing = answer.curve(best.curve), best.crossover
+    how = f"send it at {SIZES.get(curve.scale, f'1/{curve.scale}')} size and enlarge it with {curve.method}"
+    if crossing.kind == "always":
+        low, high = crossing.measured or (0.0, 0.0)
+        first = (
+            f"{how[0].upper()}{how[1:]}: at every bit rate measured for both ({low:.0f} to {high:.0f} kbit/s) it looks "
+            f"better by {METRICS[metric]} than the film itself. Beyond {METRICS[metric]} {_top(curve, answer):.1f}, "
+            "which was not reached so, send it at full size."
+        )
+    else:
+        full = "above" if crossing.kind == "below" else "below"
+        first = (
+            f"{crossing.kind.capitalize()} {crossing.kbit:.0f} kbit/s {how}: there it looks better by "
+            f"{METRICS[metric]} than the film itself; {full} that, where {METRICS[metric]} is {crossing.quality:.1f}, "
+            "send it at full size."
+        )
+    return " ".join([first, *_amounts(answer, best), *_other_measure(answer, best)])
+
+
+def winner(answer: Answer) -> Comparison | None:
+    """The small film that takes fewest bits, of those that win at some bit rates by what decides; None: none does."""
+    metric = answer.metrics[-1]
+    its = [one for one in answer.comparisons if one.metric == metric and one.crossover.kind not in ("never", "apart")]
+    return min(its, key=lambda one: math.inf if one.against_native is None else one.against_native, default=None)
+
+
+def sender(answer: Answer) -> str:
+    """The ffmpeg command that sends the clip as the verdict says, at a quality fit to be watched."""
+    best = winner(answer)
+    curve = answer.curves[0] if best is None else answer.curve(best.curve)
+    return command(answer, curve, aimed_at(answer, curve).crf)
+
+
+def receiver(answer: Answer) -> str | None:
+    """The command that enlarges what `sender` made; None where it was sent at full size."""
+    best = winner(answer)
+    if best is None:
+        return None
+    curve = answer.curve(best.curve)
+    factor = ["--scale", str(curve.scale)] if curve.method in ("bicubic", LANCZOS, "nearest") else []
+    target = f"{answer.film.path.stem}-again.mkv"
+    return shlex.join(["vidsr", "upscale", sent_name(answer, curve), target, "--model", str(curve.method), *factor])
+
+
+def aimed_at(answer: Answer, curve: Curve) -> Point:
+    """The point of a curve nearest to GOOD, of those where a small film wins."""
+    metric = answer.metrics[-1]
+    points = list(curve.points)
+    if curve.scale > 1:
+        crossing = answer.comparison(curve.name, metric).crossover
+        if crossing.kbit is not None:
+            won = [p for p in points if (p.kbit < crossing.kbit) == (crossing.kind == "below")]
+            points = won or points
+    return min(points, key=lambda point: abs(getattr(point, metric) - GOOD[metric]))
+
+
+def command(answer: Answer, curve: Curve, crf: float) -> str:
+    """The ffmpeg command line that makes one encode of a curve, sound copied."""
+    filters = []
+    if answer.film.whole != (answer.film.width, answer.film.height):
+        filters.append(f"crop={answer.film.width}:{answer.film.height}:0:0")
+    if curve.scale > 1:
+        size = f"{answer.film.width // curve.scale}:{answer.film.height // curve.scale}"
+        filters.append(f"scale={size}:flags=lanczos+accurate_rnd+full_chroma_int")
+    options = {"crf": f"{crf:g}", **answer.encoder.options}
+    flags = [part for key, value in options.items() for part in ("-b:v" if key == "b" else f"-{key}", value)]
+    line = ["ffmpeg", "-i", str(answer.film.path), *(["-vf", ",".join(filters)] if filters else [])]
+    return shlex.join([*line, "-c:v", answer.encoder.codec, *flags, "-c:a", "copy", sent_name(answer, curve)])
+
+
+def sent_name(answer: Answer, curve: Curve) -> str:
+    """What the file that travels is called in the commands."""
+    return f"{answer.film.path.stem}-{SIZES.get(curve.scale, f'1-{curve.scale}')}.mkv"
+
+
+def _amounts(answer: Answer, best: Comparison) -> list[str]:
+    name, said = METRICS[best.metric], []
+    if best.against_native is None:
+        said.append(f"How many bits that saves on average cannot be said: {best.native_reason}.")
+    else:
+        change = _percent(best.against_native)
+        said.append(f"For the same {name} it takes, against the film itself, {change} on average over what both reach.")
+    if best.against_lanczos is not None and answer.curve(best.curve).scale == answer.curves[1].scale:
+        said.append(f"Against Lanczos at the receiver that is {_percent(best.against_lanczos)}.")
+    elif best.lanczos_reason == "itself" and len(answer.curves) > 2:
+        said.append("No model here takes fewer.")
+    return said
+
+
+def _other_measure(answer: Answer, best: Comparison) -> list[str]:
+    if best.metric == "psnr":
+        return []
+    crossing = answer.comparison(best.curve, "psnr").crossover
+    says = {
+        "always": "it wins at every bit rate too",
+        "below": f"it wins below {crossing.kbit or 0:.0f} kbit/s",
+        "above": f"it wins above {crossing.kbit or 0:.0f} kbit/s",
+        "never": "the film at full size wins at every bit rate",
+        "apart": "nothing can be said",
+    }
+    return [f"By PSNR-Y {says[crossing.kind]}."]
+
+
+def _percent(change: float) -> str:
+    return f"{abs(change):.0f} % {'fewer' if change < 0 else 'more'} bits" if abs(change) >= 0.5 else "as many bits"
+
+
+def _rates(curve: Curve) -> str:
+    rates, _ = curve.values("psnr")
+    return f"{rates[0]:.0f} to {rates[-1]:.0f} kbit/s"
+
+
+def _top(curve: Curve, answer: Answer) -> float:
+    return float(curve.values(answer.metrics[-1])[1].max())
