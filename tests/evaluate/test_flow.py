@@ -54,6 +54,11 @@ def test_what_is_uncovered_does_not_count():
     assert warping({"same": truth}, truth)["same"][0] < 4  # 7.3 if what the square uncovers counted
 
 
+def test_frames_too_small_for_the_flow_have_no_error():
+    small = [texture(0, 24, 90)] * 2
+    assert np.isnan(warping({"same": small}, small)["same"]).all()
+
+
 def test_without_opencv_it_says_which_extra_brings_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "cv2", None)
     with pytest.raises(ExtraMissing, match=r"needs OpenCV; pip install 'vidsr\[evaluate\]'"):

@@ -138,6 +138,15 @@ def test_colours_are_the_networks_own_or_else_bicubics_with_the_networks_luma(fo
     )  # both are rounded twice
 
 
+def test_two_models_of_one_name_are_told_apart_by_their_paths(folder, tmp_path):
+    models = []
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        models.append(repeating(tmp_path / name / "best.onnx"))
+    rows = evaluate_images([*models, models[0]], [folder], metrics=[])
+    assert [row.method for row in rows[2:]] == [str(model) for model in models]
+
+
 def test_progress_counts_pictures(folder):
     seen = []
     evaluate_images([], [folder], scale=2, progress=lambda done, total: seen.append((done, total)))

@@ -51,6 +51,11 @@ def test_strata_are_measured_in_one_go_whichever_is_wanted():
     assert found["psnr_edge"] == pytest.approx([20 * np.log10(255 / 5)])
 
 
+def test_a_picture_no_larger_than_the_window_has_no_strata():
+    found, _ = measured(["psnr_flat"], [(view(noise(height=11)), view(noise(height=11) + 5))])
+    assert all(isnan(values[0]) for values in found.values()) and len(found) == 3
+
+
 def test_pictures_too_small_for_five_scales_have_no_ms_ssim():
     found, _ = measured(["ms_ssim", "ssim"], [(view(noise()), view(noise()))])
     assert isnan(found["ms_ssim"][0]) and found["ssim"] == pytest.approx([1])
@@ -79,7 +84,7 @@ def test_a_figure_of_clips_is_not_had_of_pictures_and_says_so():
 
 
 def test_what_is_missing_is_said_and_the_rest_is_measured(monkeypatch):
-    monkeypatch.setattr("vidsr.video.vmaf.why_not", lambda: "VMAF needs something else")
+    monkeypatch.setattr("vidsr.evaluate.vmafs.why_not", lambda: "VMAF needs something else")
     found, said = measured(["psnr", "vmaf", "vmaf_neg"], [(view(noise()), view(noise() + 5))])
     assert set(found) == {"psnr"}
     assert said == ["VMAF needs something else; the clips go without it"]

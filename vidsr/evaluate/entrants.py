@@ -1,5 +1,6 @@
 """Who is measured."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -43,16 +44,20 @@ def open_entrants(
         raise DataError("nothing to evaluate; name a model, or give --scale to see the protocol's own resizes")
     groups: dict[int, list[Entrant]] = {} if scale is None else {scale: []}
     with ExitStack() as stack:
-        for model in models:
-            entrant = _open(model, scale, engine, precision, stack)
+        stems = Counter(Path(model).stem for model in dict.fromkeys(models))
+        for model in dict.fromkeys(models):
+            name = str(model) if stems[Path(model).stem] > 1 else Path(model).stem  # a/best.onnx beside b/best.onnx
+            entrant = _open(model, name, scale, engine, precision, stack)
             groups.setdefault(entrant.scale, []).append(entrant)
         yield {factor: group for factor, group in groups.items() if group or not models}
 
 
-def _open(model: str | Path, scale: int | None, engine: str, precision: Precision, stack: ExitStack) -> Entrant:
+def _open(
+    model: str | Path, name: str, scale: int | None, engine: str, precision: Precision, stack: ExitStack
+) -> Entrant:
     resizes = model in RESIZES  # a network given a scale would have its picture resized to that
     upscaler = open_upscaler(model, scale=(scale or 2) if resizes else None, engine=engine, precision=precision)
     stack.callback(upscaler.close)
     if upscaler.card is None:
-        return Entrant(str(model), scale or 2, False, upscaler)
-    return Entrant(Path(model).stem, upscaler.card.scale, upscaler.card.channels == 3, upscaler)
+        return Entrant(name, scale or 2, False, upscaler)
+    return Entrant(name, upscaler.card.scale, upscaler.card.channels == 3, upscaler)

@@ -60,7 +60,7 @@ FIGURES = {
         2,
         "RMS change in levels from the frame before, moved along the film's own DIS flow, without what that uncovers; "
         "less is steadier, but blur lowers it too",
-        "it has but one frame",
+        "it takes two frames of at least 64 pixels on a side",
         ("clips",),
     ),
     "vmaf": Figure("VMAF", 2, "v0.6.1, 0 to 100; more is better, and sharpening pleases it", _SMALL, ("clips",)),

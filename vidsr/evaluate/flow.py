@@ -12,6 +12,8 @@ from vidsr.evaluate.views import View
 Flow = NDArray[np.float32]
 """(height, width, 2): how far each pixel moves, right and down."""
 
+LEAST = 64  # pixels on a side: DIS fails on less, of 12x40 with a segmentation fault (OpenCV 5.0)
+
 
 class Warping:
     """Warping error: how much a method's pictures change besides what moves in the truth.
@@ -37,7 +39,7 @@ class Warping:
     def add(self, truth: View, answers: Mapping[str, View]) -> None:
         """Hold every method's picture against its last."""
         self._values = self._values or {method: [] for method in answers}
-        if self._before is not None:
+        if self._before is not None and min(truth.luma.shape) >= LEAST:
             back, visible = self._motion(_whole(self._before[0]), _whole(truth))
             for method, ours in answers.items():
                 moved = self._moved(np.asarray(self._before[1][method].luma, np.float32), back)

@@ -184,15 +184,9 @@ def resized_view(frame: Frame, height: int, width: int, kernel: Kernel) -> View:
 
 
 def _show(show: Show, trial: Trial, path: Path, truth: View, answers: dict[str, View]) -> None:
-    telling = Telling(title_of(trial), border=trial.scale)
+    telling = Telling(trial.title, border=trial.scale)
     telling.add(path.name, truth, answers)
     show(telling.comparison())
-
-
-def title_of(trial: Trial) -> str:
-    """`Set5 x4`, `film x2, libx264 CRF 23`."""
-    sent = "" if trial.crf is None else f", {trial.codec} CRF {trial.crf:g}"
-    return f"{trial.material} x{trial.scale}{sent}"
 
 
 def studio_frame(rgb: NDArray[np.uint8]) -> Frame:

@@ -3,16 +3,16 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
-from vidsr.errors import ExtraMissing, InputError, VidsrError
+from vidsr.errors import VidsrError
 from vidsr.evaluate.figures import FIGURES
 from vidsr.evaluate.views import View
-from vidsr.frames import BT709, ColorSpec, Frame
 from vidsr.metrics import (
     LEAST_MS_SSIM,
+    STRATA,
     WINDOW,
     flicker_variance,
     ms_ssim,
@@ -22,9 +22,6 @@ from vidsr.metrics import (
     strata,
     stratified_psnr,
 )
-
-if TYPE_CHECKING:
-    from vidsr.video.vmaf import Vmaf
 
 Values = dict[str, dict[str, list[float]]]
 """By figure and by method, one value a picture or, of figures of motion, one in all; nan where there is none."""
@@ -71,7 +68,8 @@ class Strata(Each):
 
     def add(self, truth: View, answers: Mapping[str, View]) -> None:
         """Part the truth, once for all methods."""
-        self._masks = strata(truth.luma)
+        large = min(truth.luma.shape) > WINDOW  # else there is no local gradient, and no stratum has a pixel
+        self._masks = strata(truth.luma) if large else dict.fromkeys(STRATA, np.zeros(0, bool))
         super().add(truth, answers)
 
     def result(self) -> Values:
@@ -117,42 +115,6 @@ class Flicker:
         self._run.clear()
 
 
-class Vmafs:
-    """VMAF and VMAF-NEG of every frame, a libvmaf for each method."""
-
-    def __init__(self, stack: ExitStack) -> None:
-        """stack: closes what is opened. Raises ExtraMissing where there is no libvmaf."""
-        from vidsr.video.vmaf import why_not
-
-        if reason := why_not():
-            raise ExtraMissing(reason)
-        self._stack = stack
-        self._scores: dict[str, Vmaf | None] = {}
-
-    def add(self, truth: View, answers: Mapping[str, View]) -> None:
-        """Hand one picture to libvmaf."""
-        for name, ours in answers.items():
-            if name not in self._scores:
-                self._scores[name] = self._opened(truth)
-            if scores := self._scores[name]:
-                scores.add(_gray(ours), _gray(truth))
-
-    def result(self) -> Values:
-        """One value a frame."""
-        missing = {name: [float("nan")] for name in ("vmaf", "vmaf_neg")}
-        results = {method: scores.result() if scores else missing for method, scores in self._scores.items()}
-        return {name: {method: its[name] for method, its in results.items()} for name in missing}
-
-    def _opened(self, truth: View) -> "Vmaf | None":
-        from vidsr.video.vmaf import Vmaf
-
-        height, width = truth.luma.shape
-        try:
-            return self._stack.enter_context(Vmaf(width, height))
-        except InputError:  # too small for its models
-            return None
-
-
 def open_meters(names: Iterable[str], *, kind: str, stack: ExitStack, notice: Callable[[str], None]) -> list[Meter]:
     """Open what measures these figures; what cannot be had here is said in a sentence, and left out.
 
@@ -176,6 +138,8 @@ def open_meters(names: Iterable[str], *, kind: str, stack: ExitStack, notice: Ca
 
 def _open(maker: str, stack: ExitStack) -> Meter:
     if maker == "vmaf":
+        from vidsr.evaluate.vmafs import Vmafs
+
         return Vmafs(stack)
     if maker in ("lpips", "dists"):
         from vidsr.evaluate.perceptual import load
@@ -201,7 +165,3 @@ _EACH: dict[str, Callable[[View, View], Mapping[str, float]]] = {
     "ms_ssim": _large(LEAST_MS_SSIM, "ms_ssim", ms_ssim),
     "sharpness": _large(2, "sharpness", sharpness),
 }
-
-
-def _gray(view: View) -> Frame:
-    return Frame((np.asarray(view.luma, np.uint8),), ColorSpec(BT709, full_range=False))

@@ -22,6 +22,12 @@ class Trial:
     """FFmpeg's name of the encoder that the small pictures went through; None for clean ones."""
     crf: float | None = None
 
+    @property
+    def title(self) -> str:
+        """`Set5 x4`, `film x2, libx264 CRF 23`."""
+        sent = "" if self.crf is None else f", {self.codec} CRF {self.crf:g}"
+        return f"{self.material} x{self.scale}{sent}"
+
 
 @dataclass(frozen=True, slots=True)
 class Row:

@@ -13,7 +13,7 @@ from vidsr.evaluate.codecs import Codec, codec_of
 from vidsr.evaluate.crops import Show, Telling
 from vidsr.evaluate.entrants import LANCZOS, Entrant, open_entrants
 from vidsr.evaluate.figures import OF_CLIPS, chosen
-from vidsr.evaluate.images import BASELINES, resized_view, title_of
+from vidsr.evaluate.images import BASELINES, resized_view
 from vidsr.evaluate.meters import open_meters
 from vidsr.evaluate.rows import Notice, Row, Trial, rows_of
 from vidsr.evaluate.views import View, view_of_frame
@@ -85,7 +85,7 @@ def evaluate_videos(
             for turn, crf in enumerate(compress):
                 trial = Trial(clip.stem, factor, codec, crf)
                 decoded, payload = recode(small, codec=codec, crf=crf, options=encoder.options(preset))
-                telling = Telling(title_of(trial))
+                telling = Telling(trial.title)
                 with ExitStack() as stack:
                     meters = open_meters(wanted, kind="clips", stack=stack, notice=notice)
                     for number, (frame, truth) in enumerate(zip(decoded, film, strict=True)):
