@@ -211,11 +211,16 @@ def test_what_cannot_be_measured_is_refused_by_name(run, tmp_path, options, sent
         run(clips=[clip])
 
 
-def test_two_models_of_one_name_are_refused(run, twice, tmp_path):
+def test_two_models_of_one_name_are_told_apart(run, twice, tmp_path, without_vmaf):
     other = tmp_path / "elsewhere"
     other.mkdir()
-    with pytest.raises(DataError, match=r"two models make half \+ twice"):
-        run([twice, repeating(other / "twice.onnx")])
+    (found,) = run([twice, repeating(other / "twice.onnx")])
+    assert [curve.name for curve in found.curves[2:]] == [f"half + {twice}", f"half + {other / 'twice.onnx'}"]
+
+
+def test_the_receivers_command_names_the_model_as_it_was_given(run, twice, without_vmaf):
+    (found,) = run()
+    assert found.curve("half + twice").method == str(twice)
 
 
 def test_a_missing_package_is_told_before_anything_is_encoded(run, monkeypatch):

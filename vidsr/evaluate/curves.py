@@ -41,7 +41,7 @@ class Curve:
     scale: int
     """How many times smaller on each side the film travels; 1 is its own size."""
     method: str | None
-    """What enlarges it again; None at its own size."""
+    """What enlarges it again, as --model takes it; None at its own size."""
     points: tuple[Point, ...]
 
     def values(self, metric: Metric) -> tuple[Floats, Floats]:

@@ -9,8 +9,7 @@ from pathlib import Path
 
 from vidsr import zoo
 from vidsr.engines import Precision
-from vidsr.errors import DataError
-from vidsr.evaluate.entrants import Entrant, open_entrants
+from vidsr.evaluate.entrants import open_entrants
 from vidsr.evaluate.passes import Enlarge
 from vidsr.frames import Frame
 from vidsr.video.picture import Resizer
@@ -27,7 +26,7 @@ class Way:
     name: str
     scale: int
     method: str | None
-    """What enlarges; None at the film's own size."""
+    """What enlarges, as --model takes it; None at the film's own size."""
     enlarge: Enlarge
     identity: str
     """Tells a model apart from another of its name."""
@@ -37,8 +36,7 @@ class Way:
 def open_ways(models: Sequence[str | Path], *, engine: str, precision: Precision) -> Iterator[list[Way]]:
     """Open every way there is: native, half size with Lanczos, and each model with Lanczos at its factor beside it.
 
-    The film's own size comes first, half size with Lanczos second. Raises UnknownModel, and DataError where two models
-    have one name.
+    The film's own size comes first, half size with Lanczos second. Raises UnknownModel.
     """
     wanted = [model for model in models if model != LANCZOS]
     with open_entrants(wanted, scale=2, engine=engine, precision=precision) as groups:
@@ -47,11 +45,9 @@ def open_ways(models: Sequence[str | Path], *, engine: str, precision: Precision
             lanczos = partial(_resize, Resizer("lanczos", accurate=True), scale)
             ways.append(Way(_name(scale, LANCZOS), scale, LANCZOS, lanczos, LANCZOS))
             for entrant in groups.get(scale, ()):
-                identity = f"{_digest(entrant, wanted)} {engine} {precision}"
-                ways.append(Way(_name(scale, entrant.name), scale, entrant.name, entrant.enlarge, identity))
-        names = [way.name for way in ways]
-        if twice := {name for name in names if names.count(name) > 1}:
-            raise DataError(f"two models make {', '.join(sorted(twice))}; rename the file of one")
+                model = next(model for model in wanted if entrant.name in (str(model), Path(model).stem))
+                identity = f"{_digest(model)} {engine} {precision}"
+                ways.append(Way(_name(scale, entrant.name), scale, str(model), entrant.enlarge, identity))
         yield ways
 
 
@@ -67,8 +63,5 @@ def _resize(resizer: Resizer, scale: int, frame: Frame) -> Frame:
     return resizer.resize(frame, frame.width * scale, frame.height * scale)
 
 
-def _digest(entrant: Entrant, models: Sequence[str | Path]) -> str:
-    if entrant.name in zoo.RESIZES:
-        return entrant.name
-    model = next(model for model in models if Path(model).stem == entrant.name)
-    return sha256(zoo.find(model).read_bytes()).hexdigest()
+def _digest(model: str | Path) -> str:
+    return str(model) if model in zoo.RESIZES else sha256(zoo.find(model).read_bytes()).hexdigest()
