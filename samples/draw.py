@@ -1,12 +1,13 @@
 """Draw the sample clip: six seconds of flight over a map, with a tune.
 
-    python samples/draw.py [clip.mp4]
+    python samples/draw.py [clip.mp4] [--large]
 
-Everything is drawn at 1920x1080 and shrunk to 480x270, so that there is detail for a network to regain.
+Everything is drawn at 1920x1080 and shrunk to 480x270, so that there is detail for a network to regain; --large keeps
+it as it is drawn, to measure with: vidsr evaluate --bandwidth film.mp4 --model live-x2
 """
 
+import argparse
 import math
-import sys
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
@@ -141,18 +142,24 @@ def play_tune() -> np.ndarray:
     return (0.7 * samples / np.abs(samples).max())[None].astype(np.float32)
 
 
-def write_clip(path: Path) -> None:
-    """Draw every frame and write the clip as H.264 and AAC."""
+def write_clip(path: Path, *, large: bool = False, frames: int = RATE * SECONDS) -> None:
+    """Draw the frames and write the clip as H.264 and AAC; large: 1920x1080, hardly compressed."""
     with av.open(str(path), "w") as container:
-        film = container.add_stream("libx264", rate=RATE, options={"crf": "17", "preset": "veryslow"})
+        options = {"crf": "8", "preset": "fast"} if large else {"crf": "17", "preset": "veryslow"}
+        film = container.add_stream("libx264", rate=RATE, options=options)
         film.width, film.height, film.pix_fmt = WIDTH, HEIGHT, "yuv420p"
-        colour = film.codec_context
-        colour.colorspace, colour.color_primaries, colour.color_trc, colour.color_range = 6, 6, 6, 1  # BT.601
+        if large:
+            film.width, film.height = WIDTH * SHRINK, HEIGHT * SHRINK
+        colour, matrix = film.codec_context, 1 if large else 6  # BT.709 from 720 lines up, else BT.601
+        colour.colorspace, colour.color_primaries, colour.color_trc, colour.color_range = matrix, matrix, matrix, 1
         sound = container.add_stream("aac", rate=SOUND_RATE, layout="mono")
         sound.bit_rate = 80_000
-        for index in range(RATE * SECONDS):
-            picture = av.VideoFrame.from_image(shrink(draw_frame(index)))
-            picture = picture.reformat(format="yuv420p", dst_colorspace="ITU601", dst_color_range="MPEG")
+        for index in range(frames):
+            drawn = draw_frame(index)
+            picture = av.VideoFrame.from_image(drawn if large else shrink(drawn))
+            picture = picture.reformat(
+                format="yuv420p", dst_colorspace="ITU709" if large else "ITU601", dst_color_range="MPEG"
+            )
             picture.pts, picture.time_base = index, Fraction(1, RATE)
             container.mux(film.encode(picture))
         container.mux(film.encode(None))
@@ -163,6 +170,9 @@ def write_clip(path: Path) -> None:
 
 
 if __name__ == "__main__":
-    target = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).with_name("clip.mp4")
-    write_clip(target)
-    print(f"{target}: {target.stat().st_size / 1000:.0f} kB")
+    parser = argparse.ArgumentParser(description="Draw the sample clip.")
+    parser.add_argument("target", nargs="?", type=Path, default=Path(__file__).with_name("clip.mp4"))
+    parser.add_argument("--large", action="store_true", help="1920x1080, as it is drawn")
+    arguments = parser.parse_args()
+    write_clip(arguments.target, large=arguments.large)
+    print(f"{arguments.target}: {arguments.target.stat().st_size / 1000:.0f} kB")

@@ -37,6 +37,17 @@ def test_the_clip_shows_what_the_script_draws():
     assert np.abs(drawn.mean(axis=2) - shown.mean(axis=2)).mean() < 4
 
 
+def test_the_clip_can_be_had_as_large_as_it_is_drawn(tmp_path):
+    drawing = runpy.run_path(str(SAMPLES / "draw.py"))
+    drawing["write_clip"](tmp_path / "large.mp4", large=True, frames=2)
+    with av.open(str(tmp_path / "large.mp4")) as container:
+        first, *_ = container.decode(video=0)
+        assert (first.width, first.height, int(first.colorspace)) == (1920, 1080, 1)
+        shown = first.reformat(format="rgb24").to_ndarray().astype(np.float64)
+    drawn = np.asarray(drawing["draw_frame"](0), np.float64)
+    assert np.abs(drawn.mean(axis=2) - shown.mean(axis=2)).mean() < 2
+
+
 def test_the_tune_is_as_long_as_the_clip_and_does_not_clip():
     tune = runpy.run_path(str(SAMPLES / "draw.py"))["play_tune"]()
     assert tune.shape == (1, 6 * 44100)

@@ -68,7 +68,7 @@ def test_where_small_always_wins_it_is_told_how_far_it_reaches():
     said = verdict(answer(BETTER_BELOW, BETTER_ALWAYS))
     assert said.startswith("Send it at half size and enlarge it with live-x2: at every bit rate measured for both")
     assert "(200 to 1600 kbit/s)" in said
-    assert "Beyond VMAF-NEG 91.0, which was not reached so, send it at full size." in said
+    assert "Beyond VMAF-NEG 91.0, which half size did not reach, send it at full size." in said
 
 
 def test_where_lanczos_does_as_well_no_model_is_recommended():

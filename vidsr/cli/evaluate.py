@@ -46,7 +46,7 @@ def evaluate(
     ] = None,
     frames: Annotated[
         int | None,
-        typer.Option(min=1, help="Taken of each clip.", show_default="24; all for --bandwidth", rich_help_panel=WHAT),
+        typer.Option(min=1, help="Taken of each clip.", show_default="24; 48 for --bandwidth", rich_help_panel=WHAT),
     ] = None,
     compress: Annotated[
         list[str] | None,

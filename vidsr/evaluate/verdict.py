@@ -27,7 +27,7 @@ def verdict(answer: Answer) -> str:
         first = (
             f"{how[0].upper()}{how[1:]}: at every bit rate measured for both ({low:.0f} to {high:.0f} kbit/s) it looks "
             f"better by {METRICS[metric]} than the film itself. Beyond {METRICS[metric]} {_top(curve, answer):.1f}, "
-            "which was not reached so, send it at full size."
+            f"which {SIZES.get(curve.scale, 'small')} size did not reach, send it at full size."
         )
     else:
         full = "above" if crossing.kind == "below" else "below"
