@@ -1,6 +1,7 @@
 """Frames through a codec and back, in memory: what a stream does to a picture on its way."""
 
 import os
+import platform
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -23,7 +24,13 @@ _DECODERS = {
     "libvpx-vp9": "vp9",
     "mpeg2video": "mpeg2video",
 }
-_QUIET = {"libx265": {"x265-params": "log-level=none"}}
+# x264 reads memory it never wrote where AVX-512 propagates its macroblock tree: every run would differ. What it is
+# left with is what OpenVINO needs of a CPU too.
+_X86 = platform.machine().lower() in ("x86_64", "amd64")
+_ALWAYS = {
+    "libx264": {"x264-params": "asm=sse4.2"} if _X86 else {},
+    "libx265": {"x265-params": "log-level=none"},
+}
 
 
 def recode(
@@ -63,7 +70,7 @@ class Channel:
         estimate: guess the quantiser where the decoder tells none, as reading a file does.
         """
         self._codec, self._rate, self._estimate = codec, rate, estimate
-        self._options = {**({} if crf is None else {"crf": f"{crf:g}"}), **_QUIET.get(codec, {}), **(options or {})}
+        self._options = {**({} if crf is None else {"crf": f"{crf:g}"}), **_ALWAYS.get(codec, {}), **(options or {})}
 
     def send(self, frames: Iterable[Frame]) -> Iterator[Frame]:
         """Give each frame as it arrives: as many as went in, in their order.
