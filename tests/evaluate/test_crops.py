@@ -51,8 +51,8 @@ def test_the_overview_is_small_and_marks_the_part():
     telling = Telling("x")
     telling.add("a", truth, {BICUBIC: changed(truth, 300, 500, 40)})
     overview = telling.comparison().overview
-    assert overview.shape == (192, 288, 3)
-    assert np.argwhere((overview == MARKED).all(axis=2)).min(axis=0).tolist() > [90, 180]
+    assert overview.shape == (2 * SIDE, 3 * SIDE, 3)
+    assert np.argwhere((overview == MARKED).all(axis=2)).min(axis=0).tolist() > [80, 160]
 
 
 def test_nothing_shown_is_nothing_to_compare():

@@ -49,8 +49,13 @@ def test_json_holds_the_figures_with_their_meaning(on_pictures):
     }
 
 
-def test_pictures_are_kept_where_they_are_wanted(on_pictures, folder):  # noqa: F811
+def test_pictures_are_kept_where_they_are_wanted(on_pictures, folder, tmp_path):  # noqa: F811
     assert [one.place.split(",")[0] for one in on_pictures.comparisons] == ["0.png", "1.png"]
+    both = [repeating(tmp_path / f"x{scale}.onnx", scale=scale) for scale in (2, 3)]
+    shown = on_images(both, [folder], pictures=True, metrics=[]).comparisons
+    assert [(one.title, one.place[:5]) for one in shown] == [
+        (f"pair x{scale}", f"{index}.png") for scale in (2, 3) for index in (0, 1)
+    ]
     assert not on_images([], [folder], pictures=False, scale=2, metrics=[]).comparisons
 
 

@@ -12,8 +12,8 @@ from vidsr.evaluate.views import View
 from vidsr.metrics import psnr
 from vidsr.resize import resize
 
-SIDE = 96  # pixels of the truth
-OVERVIEW = 288  # pixels on the longer side
+SIDE = 88  # pixels of the truth: three times as large, four go into a line of a page
+OVERVIEW = 3 * SIDE  # pixels on the longer side
 MARKED = (255, 60, 60)
 TRUTH = "truth"
 

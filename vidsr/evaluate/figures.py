@@ -19,7 +19,7 @@ class Figure:
 
 
 def _stratum(name: str, part: str) -> Figure:
-    return Figure(f"{name} PSNR", 2, f"PSNR-Y on {part}; more is better", f"the truth has no {name}")
+    return Figure(f"{name} dB", 2, f"PSNR-Y on {part}; more is better", f"the truth has no {name}")
 
 
 _SMALL = "it takes pictures of at least 64 pixels on a side"

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from vidsr.errors import TargetExists
 from vidsr.evaluate import images, videos
 from vidsr.evaluate.codecs import CODECS
-from vidsr.evaluate.crops import Comparison
+from vidsr.evaluate.crops import SIDE, Comparison
 from vidsr.evaluate.entrants import BICUBIC, LANCZOS
 from vidsr.evaluate.figures import FIGURES, legend
 from vidsr.evaluate.rows import Row
@@ -43,6 +43,8 @@ def on_images(models: Sequence[str | Path], folders: Sequence[Path], *, pictures
     codec = CODECS[options.get("codec", "libx264")] if options.get("compress") else None
     crops: list[Comparison] = []
     rows = images.evaluate_images(models, folders, show=crops.append if pictures else None, **options)
+    titles = list(dict.fromkeys(crop.title for crop in crops))
+    crops.sort(key=lambda crop: titles.index(crop.title))  # what was enlarged alike stands together
     return Report("images", images.protocol(codec, options.get("preset")), rows, comparisons=crops)
 
 
@@ -107,9 +109,8 @@ def to_html(reports: Sequence[Report]) -> str:
         for one in report.comparisons:
             if one.title != title:
                 page.heading(title := one.title)
-            page.paragraph(one.place)
-            page.picture(one.overview, "where it is")
-            page.pictures([(crop.rgb, label(crop)) for crop in one.crops], width=one.crops[0].rgb.shape[1] * ZOOM)
+            crops = [(crop.rgb, label(crop)) for crop in one.crops]
+            page.pictures([(one.overview, one.place), *crops], width=SIDE * ZOOM)
     return page.to_html()
 
 
