@@ -256,7 +256,7 @@ def test_refusals_stand_in_the_table_in_words():
     assert cells["BD-rate to native"] == "fewer than four points"
     assert cells["to half + lanczos"] == "-"
     assert cells["small wins at kbit/s"] == "always (200 to 400)"
-    assert cells["bits saved at 90"] == "-"
+    assert cells["saved at NEG 90"] == "-"
 
 
 def test_the_crf_of_about_equal_bits_is_found_within_and_beyond_a_curve():

@@ -79,9 +79,11 @@ def test_where_lanczos_does_as_well_no_model_is_recommended():
 
 
 def test_it_is_said_when_psnr_sees_it_otherwise():
-    assert "By PSNR-Y the film at full size wins at every bit rate." in verdict(answer(BETTER_STILL, psnr=-20))
-    assert "By PSNR-Y it wins at every bit rate too." in verdict(answer(BETTER_STILL, psnr=20))
-    assert "By PSNR-Y it wins below 1" in verdict(answer(BETTER_STILL))
+    assert "By PSNR-Y the film at full size wins at every bit rate" in verdict(answer(BETTER_STILL, psnr=-20))
+    assert "By PSNR-Y it wins at every bit rate too" in verdict(answer(BETTER_STILL, psnr=20))
+    said = verdict(answer(BETTER_STILL))
+    assert "By PSNR-Y it wins below 1" in said and said.endswith("% fewer bits.")
+    assert verdict(answer(BETTER_STILL, psnr=-3.5)).endswith("% more bits.")
 
 
 def test_without_vmaf_psnr_decides_alone():

@@ -27,7 +27,7 @@ def comparisons_table(answer: Answer) -> Table:
     """Every small curve against the film at its own size, in every measure."""
     levels = QUALITIES if "vmaf_neg" in answer.metrics else ()
     header = ["sent as", "measure", "BD-rate to native", f"to {answer.curves[1].name}", "small wins at kbit/s"]
-    header += [f"bits saved at {level}" for level in levels]
+    header += [f"saved at NEG {level}" for level in levels]
     rows = []
     for one in answer.comparisons:
         cells = [one.curve, METRICS[one.metric]]
@@ -58,4 +58,4 @@ def _crossing(one: Comparison) -> str:
 
 
 def _saved(percent: float | None) -> str:
-    return "-" if percent is None else f"{percent:.0f} %"
+    return "-" if percent is None else f"{round(percent)} %"

@@ -112,7 +112,8 @@ def _amounts(answer: Answer, best: Comparison) -> list[str]:
 def _other_measure(answer: Answer, best: Comparison) -> list[str]:
     if best.metric == "psnr":
         return []
-    crossing = answer.comparison(best.curve, "psnr").crossover
+    other = answer.comparison(best.curve, "psnr")
+    crossing = other.crossover
     says = {
         "always": "it wins at every bit rate too",
         "below": f"it wins below {crossing.kbit or 0:.0f} kbit/s",
@@ -120,7 +121,8 @@ def _other_measure(answer: Answer, best: Comparison) -> list[str]:
         "never": "the film at full size wins at every bit rate",
         "apart": "nothing can be said",
     }
-    return [f"By PSNR-Y {says[crossing.kind]}."]
+    mean = "" if other.against_native is None else f", and on average it takes {_percent(other.against_native)}"
+    return [f"By PSNR-Y {says[crossing.kind]}{mean}."]
 
 
 def _percent(change: float) -> str:
