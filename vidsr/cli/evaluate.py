@@ -73,14 +73,16 @@ def evaluate(
     html: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="Figures and pictures as one page; replaces an old one.", rich_help_panel=REPORT
+            metavar="FILE",
+            help="Figures and pictures as one page; replaces an old one, no other file.",
+            rich_help_panel=REPORT,
         ),
     ] = None,
     sheet: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE.png",
-            help="Truth, bicubic and models side by side; replaces an old one.",
+            help="Truth, bicubic and models side by side; replaces an old one, no other file.",
             rich_help_panel=REPORT,
         ),
     ] = None,
