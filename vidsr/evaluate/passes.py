@@ -23,7 +23,7 @@ GOP = 250
 
 RATE = Fraction(25)
 """Frames a second that encoders are told, whatever the film has: x264 coarsens what is shown for a shorter time, and at
-one rate a CRF means the same on every film. The curves stay where they are; the points of a faster film slide."""
+one rate a CRF means the same on every film. The points of a faster film slide along curves that hardly move."""
 
 SAME_DB = 100.0
 """PSNR of a frame that did not change at all, which would be infinite."""

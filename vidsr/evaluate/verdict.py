@@ -77,7 +77,11 @@ def aimed_at(answer: Answer, curve: Curve) -> Point:
 
 
 def command(answer: Answer, curve: Curve, crf: float) -> str:
-    """The ffmpeg command line that makes one encode of a curve, sound copied."""
+    """The ffmpeg command line that makes one encode of a curve, sound copied.
+
+    It tells the encoder the film's own frame rate, not `passes.RATE`: x264 then gives a film of 30 frames a second
+    about a tenth fewer bits than were measured at that CRF (measured), and one of 24 a few more.
+    """
     filters = []
     if answer.film.whole != (answer.film.width, answer.film.height):
         filters.append(f"crop={answer.film.width}:{answer.film.height}:0:0")
