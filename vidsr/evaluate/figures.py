@@ -65,8 +65,13 @@ FIGURES = {
     ),
     "vmaf": Figure("VMAF", 2, "v0.6.1, 0 to 100; more is better, and sharpening pleases it", _SMALL, ("clips",)),
     "vmaf_neg": Figure("VMAF-NEG", 2, "v0.6.1neg: VMAF that gives nothing for sharpening", _SMALL, ("clips",)),
-    "lpips": Figure("LPIPS", 4, "v0.1 on AlexNet's features of RGB; less is better", _SMALL),
-    "dists": Figure("DISTS", 4, "on VGG16's features of RGB; less is better", _SMALL),
+    "lpips": Figure(
+        "LPIPS",
+        4,
+        "v0.1 on AlexNet's features of RGB, a luma network's picture with bicubic's colours; less is better",
+        _SMALL,
+    ),
+    "dists": Figure("DISTS", 4, "on VGG16's features of RGB, as for LPIPS; less is better", _SMALL),
 }
 OF_PICTURES = ("psnr", "ssim", "ms_ssim", "sharpness", "psnr_flat", "psnr_texture", "psnr_edge")
 OF_CLIPS = ("psnr", "sharpness", "flicker", "vmaf", "vmaf_neg")
