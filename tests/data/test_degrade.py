@@ -259,6 +259,15 @@ def test_a_run_goes_through_the_drawn_codec_as_one_clip(run, shares, kind, crf):
         assert len(set(sent.quantisers)) > 1  # key, P and B frames have their own
 
 
+@pytest.mark.parametrize("codec", ["libx264", "libx265", "libsvtav1"])
+@pytest.mark.parametrize("channels", [(), (3,)])
+def test_pictures_too_small_for_a_codec_go_through_it_all_the_same(codec, channels):
+    run = [texture(4, 10, *channels), texture(4, 10, *channels, seed=1)]
+    sent, quantisers = through(codec, run, 20)
+    assert [picture.shape for picture in sent] == [(4, 10, *channels)] * 2
+    assert len(quantisers) == 2 and distance(sent, run) < 12
+
+
 def test_coded_says_whether_a_codec_is_in_the_way_and_none_draws_it():
     settings = replace(CLEAN, coded=0.5)
     assert spoilt(settings, coded=True).kind != "clean"

@@ -23,6 +23,9 @@ _X86 = platform.machine().lower() in ("x86_64", "amd64")
 _REPEATABLE = {"libx264": {"x264-params": "asm=sse4.2"}} if _X86 else {}
 
 
+SMALLEST = 64  # pixels a side that every codec takes: x265 refuses less than 16, and SVT-AV1 is meant for 64 and more
+
+
 @dataclass(frozen=True, slots=True)
 class Arrived:
     """A run as a codec gives it back."""
@@ -83,11 +86,23 @@ def travel(run: Sequence[Picture], settings: Degradation, rng: np.random.Generat
 def through(
     codec: str, run: Sequence[Picture], crf: float | None, options: Mapping[str, str] | None = None
 ) -> tuple[list[Picture], list[float]]:
-    """Send a run through one codec, on one thread; quantisers are 0 where the codec tells none."""
+    """Send a run through one codec, on one thread; quantisers are 0 where the codec tells none.
+
+    What is smaller than SMALLEST travels with its last lines and columns repeated.
+    """
+    height, width = run[0].shape[:2]
     resizer = Resizer("bicubic", threads=1)
-    frames = [frame_of(picture, resizer) for picture in run]
+    frames = [frame_of(_filled(picture), resizer) for picture in run]
     always = {"threads": "1", **_REPEATABLE.get(codec, {})}
     sent, _ = recode(frames, codec=codec, crf=crf, options={**always, **(options or {})})
     luma_only = run[0].ndim == 2
     pictures = [f.planes[0].astype(np.uint8, copy=False) if luma_only else rgb_of(f, resizer) for f in sent]
-    return pictures, [frame.quantiser or 0.0 for frame in sent]
+    return [picture[:height, :width] for picture in pictures], [frame.quantiser or 0.0 for frame in sent]
+
+
+def _filled(picture: Picture) -> Picture:
+    height, width, *channels = picture.shape
+    if min(height, width) >= SMALLEST:
+        return picture
+    missing = [(0, max(SMALLEST - height, 0)), (0, max(SMALLEST - width, 0)), *[(0, 0) for _ in channels]]
+    return np.pad(picture, missing, mode="edge")
