@@ -1,6 +1,5 @@
 """How pictures travel: shrunk by what senders use, then through a real codec."""
 
-import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -16,12 +15,6 @@ from vidsr.video.recode import recode
 
 KERNELS = {"bicubic": 0.5, "lanczos": 0.2, "area": 0.1, "swscale bicubic": 0.1, "swscale lanczos": 0.1}
 """What pictures are shrunk by, and how often."""
-
-# x264 reads memory it never wrote where AVX-512 propagates its macroblock tree (measured at 192 and 320 pixels: every
-# run differs). What OpenVINO needs of a CPU, SSE4.2, is as fast on pictures this small, and always gives the same.
-_X86 = platform.machine().lower() in ("x86_64", "amd64")
-_REPEATABLE = {"libx264": {"x264-params": "asm=sse4.2"}} if _X86 else {}
-
 
 SMALLEST = 64  # pixels a side that every codec takes: x265 refuses less than 16, and SVT-AV1 is meant for 64 and more
 
@@ -93,8 +86,7 @@ def through(
     height, width = run[0].shape[:2]
     resizer = Resizer("bicubic", threads=1)
     frames = [frame_of(_filled(picture), resizer) for picture in run]
-    always = {"threads": "1", **_REPEATABLE.get(codec, {})}
-    sent, _ = recode(frames, codec=codec, crf=crf, options={**always, **(options or {})})
+    sent, _ = recode(frames, codec=codec, crf=crf, options={"threads": "1", **(options or {})})
     luma_only = run[0].ndim == 2
     pictures = [f.planes[0].astype(np.uint8, copy=False) if luma_only else rgb_of(f, resizer) for f in sent]
     return [picture[:height, :width] for picture in pictures], [frame.quantiser or 0.0 for frame in sent]
