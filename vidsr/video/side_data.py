@@ -4,7 +4,7 @@ from typing import Any
 
 import av
 import numpy as np
-from av.sidedata.sidedata import Type
+from av.sidedata.sidedata import SideDataContainer, Type
 from numpy.typing import NDArray
 
 NAMED = ("png", "apng")  # decoders that name a piece of side data (the ICC profile)
@@ -15,7 +15,8 @@ def side_data(picture: Any, name: str) -> bytes | None:
     if not isinstance(picture, av.VideoFrame):
         return None
     try:
-        entries: Any = picture.side_data
+        # Not picture.side_data, which PyAV 18 keeps: a picture that keeps what keeps it waits for the garbage collector.
+        entries: Any = SideDataContainer(picture)  # type: ignore[call-arg]  # which its annotation lacks
         # PyAV 18 iterates the entries, PyAV 19 their keys.
         each = [entries[key] if isinstance(key, Type) else key for key in entries]
     except ValueError:  # PyAV 18 gives none at all where one is of a kind it does not know (a photo's Exif)
