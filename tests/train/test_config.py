@@ -32,6 +32,7 @@ def test_the_shipped_recipes_are_found_by_name(name):
         ({"pixel": {"loss": "l3"}}, r"pixel\.loss is 'l3'; it must be one of l1, charbonnier"),
         ({"pixel": 3}, "pixel must be a table"),
         ({"degradation": {"crf": [1]}}, r"degradation\.crf must be a pair"),
+        ({"degradation": {"coded": 1.5}}, r"degradation: coded"),
         ({"net": {"scale": 5}}, "it must be 2, 3 or 4"),
         ({"net": {}}, r"the recipe lacks net\.scale"),
         ({"net": {"scale": 2, "head_size": 4}}, "head_size must be odd"),

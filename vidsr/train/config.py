@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from vidsr.data.degrade import Degradation
-from vidsr.errors import RecipeError
+from vidsr.errors import DataError, RecipeError
 
 VALIDATED = 256  # pairs of the store's validation split at most, where no folder of pictures is given
 
@@ -118,7 +118,10 @@ def _parse(kind: Any, values: Mapping[str, Any], where: str) -> Any:
     missing = {f.name for f in fields(kind) if f.default is MISSING and f.default_factory is MISSING} - values.keys()
     if missing:
         raise RecipeError(f"the recipe lacks {where}{min(missing)}")
-    return kind(**{key: _convert(hints[key], value, where + key) for key, value in values.items()})
+    try:
+        return kind(**{key: _convert(hints[key], value, where + key) for key, value in values.items()})
+    except DataError as exc:  # settings of a store look after themselves
+        raise RecipeError(f"{where.rstrip('.') or 'the recipe'}: {exc}") from exc
 
 
 def _convert(hint: Any, value: Any, where: str) -> Any:
