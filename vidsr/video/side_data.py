@@ -15,7 +15,7 @@ def side_data(picture: Any, name: str) -> bytes | None:
     if not isinstance(picture, av.VideoFrame):
         return None
     try:
-        # Not picture.side_data, which PyAV 18 keeps: a picture that keeps what keeps it waits for the garbage collector.
+        # Not picture.side_data, which PyAV 18 keeps: what keeps itself waits for the garbage collector.
         entries: Any = SideDataContainer(picture)  # type: ignore[call-arg]  # which its annotation lacks
         # PyAV 18 iterates the entries, PyAV 19 their keys.
         each = [entries[key] if isinstance(key, Type) else key for key in entries]
