@@ -1,6 +1,11 @@
+import math
+
 import pytest
 
 torch = pytest.importorskip("torch", reason="training needs vidsr[train]")
+
+from torch import nn
+from torch.nn import functional
 
 from vidsr.nets import build, measure
 from vidsr.nets.compact import Compact
@@ -14,13 +19,14 @@ def test_the_output_is_scale_times_larger(scale, unshuffle):
     assert net(torch.rand(2, 1, 12, 10)).shape == (2, 1, 12 * scale, 10 * scale)
 
 
+@pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("unshuffle", [1, 2])
-def test_without_detail_the_output_is_the_input_repeated(unshuffle):
-    net = Compact(scale=2, depth=1, unshuffle=unshuffle)
+def test_without_detail_the_output_is_the_input_repeated(unshuffle, channels):
+    net = Compact(scale=2, depth=1, unshuffle=unshuffle, channels=channels)
     with torch.no_grad():
         for parameter in net.tail.parameters():
             parameter.zero_()
-    x = torch.rand(1, 1, 8, 6)
+    x = torch.rand(1, channels, 8, 6)
     torch.testing.assert_close(net(x), x.repeat_interleave(2, 2).repeat_interleave(2, 3))
 
 
@@ -46,3 +52,72 @@ def test_a_network_is_built_by_its_recipe_table():
     net = build({"kind": "compact", "scale": 3, "depth": 2})
     assert isinstance(net, Compact)
     assert len(net.body) == 2
+
+
+def test_a_luma_network_keeps_the_names_of_its_weights():
+    names = {"straight.weight", "straight.bias", "widen", "spread"}
+    blocks = {f"{block}.{name}" for block in ("head", "body.0", "tail") for name in names} | {"body.0.skip"}
+    bias = {f"bias.{place}.{name}" for place in (0, 2) for name in ("weight", "bias")}
+    assert set(Compact(scale=2, depth=1).state_dict()) == blocks | bias
+    assert set(Compact(scale=2, depth=2, residual=True).state_dict()) == set(Compact(scale=2, depth=2).state_dict())
+
+
+@pytest.mark.parametrize("width", [32, 48, 64])
+def test_colour_costs_more_at_both_ends_only(width):
+    net = fold(Compact(scale=4, channels=3, width=width, depth=2, quantiser=False, residual=True))
+    assert measure.macs(net, channels=3, size=8) == 9 * (3 * width + 2 * width * width + width * 48)
+    assert net(torch.rand(2, 3, 7, 5)).shape == (2, 3, 28, 20)
+
+
+def test_a_residual_network_starts_near_its_input_and_folds():
+    torch.manual_seed(0)
+    net = Compact(scale=2, channels=3, width=32, depth=12, residual=True)
+    x, quantiser = torch.rand(2, 3, 9, 7), torch.full((2, 1, 1, 1), 0.5)
+    before = net(x, quantiser)
+    assert (before - functional.interpolate(x, scale_factor=2.0)).abs().mean() < 0.2
+    torch.testing.assert_close(fold(net)(x, quantiser), before, rtol=1e-4, atol=1e-5)
+    with pytest.raises(AssertionError, match="two convolutions at a time"):
+        Compact(scale=2, depth=3, residual=True)
+
+
+def test_the_reach_of_a_residual_network_counts_every_convolution():
+    torch.manual_seed(0)
+    assert measure.reach(fold(Compact(scale=2, depth=4, residual=True)), size=32) == 1 + 4 + 1
+
+
+def stripes(count, side):
+    """Pictures of sharp stripes of all directions and greys: (count, 1, side, side)."""
+    generator = torch.Generator().manual_seed(1)
+    y, x = torch.meshgrid(torch.arange(side).float(), torch.arange(side).float(), indexing="ij")
+    pictures = torch.rand(count, 1, 1, 1, generator=generator).expand(-1, -1, side, side)
+    for _ in range(6):
+        angle, middle, half, grey = torch.rand(4, count, 1, 1, 1, generator=generator)
+        distance = (x * (math.tau * angle).cos() + y * (math.tau * angle).sin() - side * middle).abs()
+        pictures = pictures.lerp(grey, (2 + 12 * half - distance).clamp(0, 1))
+    return pictures
+
+
+def fitted(net, *, steps):
+    """Mean absolute error after a short training, as a part of that of the repeated input."""
+    high = stripes(96, 24)
+    low = functional.interpolate(high, scale_factor=0.5, mode="bicubic", antialias=True)
+    adam = torch.optim.Adam(net.parameters(), betas=(0.9, 0.99))
+    generator = torch.Generator().manual_seed(0)
+    for step in range(steps):
+        for group in adam.param_groups:
+            group["lr"] = 1e-3 * min(1, (step + 1) / 25)
+        chosen = torch.randint(96, (4,), generator=generator)
+        loss = (net(low[chosen]) - high[chosen]).abs().mean()
+        adam.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(net.parameters(), 0.5)
+        adam.step()
+    with torch.no_grad():
+        error = (net(low) - high).abs().mean() / (functional.interpolate(low, scale_factor=2.0) - high).abs().mean()
+    return float(error)
+
+
+def test_a_deep_stack_learns_with_skips():
+    torch.manual_seed(0)
+    net = Compact(scale=2, width=32, depth=12, quantiser=False, residual=True)
+    assert fitted(net, steps=80) < 0.93  # without them it is above 1: worse than its untrained self

@@ -1,4 +1,4 @@
-"""The live networks: a short stack of 3×3 convolutions on luma, all at the low resolution."""
+"""The live and the fast networks: a stack of 3×3 convolutions on luma or RGB, all at the low resolution."""
 
 import torch
 from torch import Tensor, nn
@@ -9,45 +9,72 @@ from vidsr.nets.reparam import RepConv
 
 
 class Compact(nn.Module):
-    """Luma in, enlarged luma out: head, `depth` convolutions, tail, on top of the repeated input, pixel-shuffled.
+    """A picture in, enlarged out: head, `depth` convolutions, tail, on top of the repeated input, pixel-shuffled.
 
-    (n, 1, h, w) float in [0, 1] -> (n, 1, h * scale, w * scale). With `unshuffle` 2 the stack runs on half-size
-    pictures of four channels; h and w must then be even. With `quantiser` a second input (n, 1, 1, 1), the codec's
-    QP / 51, is turned into a bias of the head; left out, it is 0: clean. Sources: ECBSR (ACM MM 2021) for the shape,
-    ABPN (arXiv 2105.09750) for the repeated input as anchor.
+    (n, c, h, w) float in [0, 1] -> (n, c, h * scale, w * scale), c = `channels`: 1 luma, 3 RGB. With `unshuffle` 2 the
+    stack runs on half-size pictures of four times the channels; h and w must then be even. With `quantiser` a second
+    input (n, 1, 1, 1), the codec's QP / 51, is turned into a bias of the head; left out, it is 0: clean.
+    residual: every two convolutions add to what they were given, and all start so small that the untrained network
+    nearly repeats its input; `depth` must be even. A stack of 12 hardly learns without. Sources: ECBSR
+    (ACM MM 2021) for the shape, ABPN (arXiv 2105.09750) for the repeated input as anchor, EDSR (arXiv 1707.02921) for
+    the skips.
     """
 
     def __init__(
         self,
         *,
         scale: int,
+        channels: int = 1,
         width: int = 16,
         depth: int = 4,
         head_size: int = 3,
         slope: float = 0.1,
         unshuffle: int = 1,
         quantiser: bool = True,
+        residual: bool = False,
     ) -> None:
         super().__init__()
-        self.scale, self.unshuffle, self.slope = scale, unshuffle, slope
-        self.head = RepConv(unshuffle**2, width, head_size)
-        self.body = nn.ModuleList([RepConv(width, width) for _ in range(depth)])
-        self.tail = RepConv(width, (unshuffle * scale) ** 2)
+        assert not (residual and depth % 2), f"a residual network skips two convolutions at a time, not {depth}"
+        self.scale, self.unshuffle, self.slope, self.residual = scale, unshuffle, slope, residual
+        self.head = RepConv(channels * unshuffle**2, width, head_size, damped=residual)
+        self.body = nn.ModuleList([RepConv(width, width, damped=residual) for _ in range(depth)])
+        self.tail = RepConv(width, channels * (unshuffle * scale) ** 2, damped=residual)
         self.bias = nn.Sequential(nn.Conv2d(1, width, 1), nn.ReLU(), nn.Conv2d(width, width, 1)) if quantiser else None
         self.register_buffer(QUANTISER, torch.zeros(1, 1, 1, 1), persistent=False)
+        if residual:
+            self._start_small()
+
+    @torch.no_grad()
+    def _start_small(self) -> None:
+        """He's initialisation (arXiv 1502.01852), a tenth of it where a convolution adds to the picture."""
+        convolutions = [self.head, *self.body]
+        for convolution in convolutions:
+            nn.init.kaiming_normal_(convolution.straight.weight, a=self.slope)
+            nn.init.zeros_(convolution.straight.bias)
+        for convolution in [*self.body[1::2], self.tail]:
+            convolution.straight.weight.mul_(0.1)
+        nn.init.zeros_(self.tail.spread)
 
     def forward(self, x: Tensor, quantiser: Tensor | None = None) -> Tensor:
-        """(n, 1, h, w), (n, 1, 1, 1) -> (n, 1, h * scale, w * scale)."""
+        """(n, c, h, w), (n, 1, 1, 1) -> (n, c, h * scale, w * scale)."""
         small = functional.pixel_unshuffle(x, self.unshuffle) if self.unshuffle > 1 else x
         features = self.head(small)
         if self.bias is not None:
             features = features + self.bias(self.get_buffer(QUANTISER) if quantiser is None else quantiser)
         features = functional.leaky_relu(features, self.slope)
-        for convolution in self.body:
-            features = functional.leaky_relu(convolution(features), self.slope)
-        detail = self.tail(features)
+        detail = self.tail(self._through(features))
         if self.unshuffle > 1:
             base = functional.interpolate(x, scale_factor=float(self.scale), mode="nearest")
             return base + functional.pixel_shuffle(detail, self.unshuffle * self.scale)
         # Adding before the shuffle keeps the sum at the low resolution's memory layout, where it is cheapest.
-        return functional.pixel_shuffle(detail + torch.cat([x] * self.scale**2, 1), self.scale)
+        repeated = [plane for plane in x.split(1, 1) for _ in range(self.scale**2)]
+        return functional.pixel_shuffle(detail + torch.cat(repeated, 1), self.scale)
+
+    def _through(self, features: Tensor) -> Tensor:
+        if not self.residual:
+            for convolution in self.body:
+                features = functional.leaky_relu(convolution(features), self.slope)
+            return features
+        for first, second in zip(self.body[::2], self.body[1::2], strict=True):
+            features = features + second(functional.leaky_relu(first(features), self.slope))
+        return features

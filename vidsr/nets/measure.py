@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from vidsr.nets.reparam import RepConv
+from vidsr.nets.reparam import NormConv, RepConv
 
 
 @torch.no_grad()
@@ -35,7 +35,7 @@ def parameters(net: nn.Module) -> int:
 
 def macs(net: nn.Module, *, channels: int = 1, size: int = 48) -> int:
     """Count the multiply-adds of the convolutions of a folded network for one input pixel."""
-    assert not any(isinstance(module, RepConv) for module in net.modules()), "fold first"
+    assert not any(isinstance(module, RepConv | NormConv) for module in net.modules()), "fold first"
     total = 0
 
     def count(module: nn.Module, inputs: object, output: torch.Tensor) -> None:
