@@ -4,13 +4,28 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="training needs vidsr[train]")
 
-from vidsr.train.losses import balance, charbonnier, l1, spectral
+from vidsr.train.losses import PIXEL, balance, charbonnier, l1, mse, spectral
 
 
 def test_l1_is_the_mean_absolute_difference():
     ours, truth = torch.tensor([0.0, 1.0]), torch.tensor([0.5, 0.0])
     assert l1(ours.view(1, 1, 1, 2), truth.view(1, 1, 1, 2)).tolist() == pytest.approx([0.75])
     assert l1(ours.view(2, 1, 1, 1), truth.view(2, 1, 1, 1)).tolist() == pytest.approx([0.5, 1.0])
+
+
+def test_mse_is_what_torchmetrics_calls_so_sample_by_sample():
+    from torchmetrics.functional import mean_squared_error
+
+    ours, truth = torch.rand(2, 3, 4, 5), torch.rand(2, 3, 4, 5)
+    expected = [mean_squared_error(mine, true).item() for mine, true in zip(ours, truth, strict=True)]
+    assert mse(ours, truth).tolist() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("name", sorted(PIXEL))
+def test_every_pixel_loss_gives_a_number_a_sample_and_none_for_the_truth(name):
+    truth = torch.rand(2, 3, 4, 4)
+    assert PIXEL[name](torch.rand(2, 3, 4, 4), truth).shape == (2,)
+    assert PIXEL[name](truth, truth).max() <= 1e-3
 
 
 def test_charbonnier_is_l1_with_a_round_tip():
