@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from tests.evaluate.networks import repeating
+from tests.video.films import make_film
 from vidsr.errors import DataError
 from vidsr.evaluate.entrants import BICUBIC, LANCZOS
 from vidsr.evaluate.rows import Row
-from vidsr.evaluate.videos import evaluate_videos, read_frames, summaries
+from vidsr.evaluate.videos import evaluate_videos, summaries
 from vidsr.video.vmaf import why_not
 
 
@@ -58,7 +59,15 @@ def test_coarser_film_takes_fewer_bits_and_is_worse(tmp_path):
 def test_a_film_that_cannot_be_sent_as_it_is_is_named(tmp_path):
     film = write_film(tmp_path / "full.mkv", layout="yuv444p")
     with pytest.raises(DataError, match=r"full\.mkv is not 8-bit 4:2:0"):
-        read_frames(film, 2)
+        evaluate_videos([], [film], scale=2)
+
+
+def test_a_film_that_changes_its_size_is_refused(tmp_path):
+    halves = [make_film(tmp_path / f"{side}.h264", size=(side, 64), pts=range(3), format="h264") for side in (96, 64)]
+    film = tmp_path / "two sizes.h264"
+    film.write_bytes(b"".join(half.read_bytes() for half in halves))
+    with pytest.raises(DataError, match=r"two sizes\.h264 changes its size on the way"):
+        evaluate_videos([], [film], scale=2)
 
 
 def test_frames_too_small_to_be_shrunk_are_refused(tmp_path):

@@ -2,20 +2,19 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from hashlib import file_digest
-from itertools import islice
 from pathlib import Path
 
 from vidsr.errors import DataError
+from vidsr.evaluate.clips import cut, frames_of
 from vidsr.evaluate.codecs import CODECS
 from vidsr.evaluate.curves import Point
 from vidsr.frames import Frame
 from vidsr.metrics import psnr
 from vidsr.video.picture import Resizer
 from vidsr.video.recode import Channel
-from vidsr.video.source import open_source
 from vidsr.video.vmaf import Vmaf, why_not
 
 GOP = 250
@@ -68,13 +67,7 @@ class Film:
 
     def __iter__(self) -> Iterator[Frame]:
         """Decode it."""
-        with open_source(self.path) as source:
-            items = (item for item in source if isinstance(item, Frame))
-            for frame in islice(items, self.frames):
-                luma, *chroma = frame.planes
-                half = (slice(self.height // 2), slice(self.width // 2))
-                planes = (luma[: self.height, : self.width], *(plane[half] for plane in chroma))
-                yield frame if self.whole == (self.width, self.height) else replace(frame, planes=planes, carrier=None)
+        return (cut(frame, self.width, self.height) for frame in frames_of(self.path, self.frames))
 
 
 def look_at(path: Path, frames: int | None, *, step: int) -> Film:
@@ -83,17 +76,10 @@ def look_at(path: Path, frames: int | None, *, step: int) -> Film:
     Raises DataError where it cannot be measured: no pictures, not 8-bit 4:2:0, of several sizes, too small.
     """
     first, count, last_pts = None, 0, 0
-    with open_source(path) as source:
-        for frame in islice((item for item in source if isinstance(item, Frame)), frames):
-            first = first or frame
-            if frame.bits != 8 or len(frame.planes) != 3 or frame.color.subsampling != (1, 1):
-                raise DataError(f"{path} is not 8-bit 4:2:0, which is what the encoders are given; convert it first")
-            if (frame.width, frame.height) != (first.width, first.height):
-                raise DataError(f"{path} changes its size on the way; cut it where it does")
-            count, last_pts = count + 1, frame.pts
-    if first is None:
-        raise DataError(f"{path} has no pictures that could be decoded")
-    if count < 2 or last_pts <= first.pts:
+    for frame in frames_of(path, frames):
+        first = first or frame
+        count, last_pts = count + 1, frame.pts
+    if first is None or count < 2 or last_pts <= first.pts:
         raise DataError(f"{path} has no two pictures at two times, and so no bits per second; give a film")
     width, height = first.width // step * step, first.height // step * step
     if not width or not height:

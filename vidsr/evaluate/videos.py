@@ -4,11 +4,11 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from itertools import islice
 from pathlib import Path
 
 from vidsr.engines import Precision
 from vidsr.errors import DataError
+from vidsr.evaluate.clips import cut, frames_of
 from vidsr.evaluate.codecs import Codec, codec_of
 from vidsr.evaluate.crops import Show, Telling
 from vidsr.evaluate.entrants import LANCZOS, Entrant, open_entrants
@@ -20,7 +20,6 @@ from vidsr.evaluate.views import View, view_of_frame
 from vidsr.frames import Frame
 from vidsr.resize import resize
 from vidsr.video.recode import recode
-from vidsr.video.source import open_source
 
 CRFS = (18.0, 23.0, 28.0, 33.0)
 FRAMES = 24
@@ -70,8 +69,8 @@ def evaluate_videos(
     compress: CRFs of `codec`. preset: None takes the codec's of `codecs.CODECS`. scale: see `open_entrants`.
     progress(done, all) counts frames, once for each scale and CRF. show: is given the most telling part of the frames
     of every clip at each scale and CRF.
-    Raises DataError where a clip has no pictures or is not 8-bit 4:2:0, ValueError for figures, codecs or CRFs that
-    there are not.
+    Raises DataError where a clip has no pictures, is not 8-bit 4:2:0, changes its size or is too small, ValueError for
+    figures, codecs or CRFs that there are not.
     """
     wanted = chosen(metrics)
     encoder = codec_of(codec, compress)
@@ -79,7 +78,7 @@ def evaluate_videos(
     with open_entrants(models, scale=scale, engine=engine, precision=precision) as groups:
         pairs = [(clip, factor) for clip in clips for factor in groups]
         for index, (clip, factor) in enumerate(pairs):
-            film = [_crop(frame, 2 * factor) for frame in read_frames(clip, frames)]
+            film = _read(clip, frames, step=2 * factor)
             small = [_shrink(frame, factor) for frame in film]
             encoder.check(small[0].width, small[0].height)
             for turn, crf in enumerate(compress):
@@ -120,27 +119,13 @@ def summaries(rows: Sequence[Row]) -> list[Summary]:
     return found
 
 
-def read_frames(clip: Path, count: int) -> list[Frame]:
-    """Decode the first `count` frames. Raises DataError where there are none or they are not 8-bit 4:2:0."""
-    with open_source(clip) as source:
-        frames = list(islice((item for item in source if isinstance(item, Frame)), count))
-    if not frames:
-        raise DataError(f"{clip} has no pictures that could be decoded")
-    first = frames[0]
-    if first.bits != 8 or len(first.planes) != 3 or first.color.subsampling != (1, 1):
-        raise DataError(f"{clip} is not 8-bit 4:2:0, which is what is sent through x264 here; convert it first")
-    return frames
-
-
-def _crop(frame: Frame, step: int) -> Frame:
-    """Cut right and below, to a multiple of `step` pixels."""
-    height, width = (side // step * step for side in (frame.height, frame.width))
-    if not height or not width:
-        raise DataError(f"frames of {frame.width}x{frame.height} are too small to be shrunk and sent as 4:2:0")
-    luma, *chroma = frame.planes
-    return replace(
-        frame, planes=(luma[:height, :width], *(plane[: height // 2, : width // 2] for plane in chroma)), carrier=None
-    )
+def _read(clip: Path, count: int, *, step: int) -> list[Frame]:
+    """The first frames, cut right and below to a multiple of `step` pixels."""
+    whole = list(frames_of(clip, count))
+    width, height = (side // step * step for side in (whole[0].width, whole[0].height))
+    if not width or not height:
+        raise DataError(f"frames of {whole[0].width}x{whole[0].height} are too small to be shrunk and sent as 4:2:0")
+    return [cut(frame, width, height) for frame in whole]
 
 
 def _shrink(frame: Frame, factor: int) -> Frame:
