@@ -51,6 +51,11 @@ def test_strata_are_measured_in_one_go_whichever_is_wanted():
     assert found["psnr_edge"] == pytest.approx([20 * np.log10(255 / 5)])
 
 
+def test_a_stratum_without_any_error_counts_a_hundred_decibels():
+    found, _ = measured(["psnr_flat"], [(view(noise()), view(noise()))])
+    assert set(map(tuple, found.values())) == {(100.0,)}
+
+
 def test_a_picture_no_larger_than_the_window_has_no_strata():
     found, _ = measured(["psnr_flat"], [(view(noise(height=11)), view(noise(height=11) + 5))])
     assert all(isnan(values[0]) for values in found.values()) and len(found) == 3

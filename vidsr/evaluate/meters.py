@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
+from math import isnan
 from typing import Any, Protocol
 
 import numpy as np
@@ -63,7 +64,7 @@ class Strata(Each):
     """PSNR of the flat, the textured and the steep parts of every picture."""
 
     def __init__(self) -> None:
-        super().__init__(lambda ours, truth: stratified_psnr(ours.luma, truth.luma, self._masks))
+        super().__init__(self._measured)
         self._masks: dict[str, Any] = {}
 
     def add(self, truth: View, answers: Mapping[str, View]) -> None:
@@ -72,9 +73,9 @@ class Strata(Each):
         self._masks = strata(truth.luma) if large else dict.fromkeys(STRATA, np.zeros(0, bool))
         super().add(truth, answers)
 
-    def result(self) -> Values:
-        """One value a picture and stratum."""
-        return {f"psnr_{name}": values for name, values in self._values.items()}
+    def _measured(self, ours: View, truth: View) -> dict[str, float]:
+        found = stratified_psnr(ours.luma, truth.luma, self._masks)
+        return {f"psnr_{name}": value if isnan(value) else min(value, MOST_DB) for name, value in found.items()}
 
 
 class Flicker:
