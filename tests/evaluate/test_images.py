@@ -190,6 +190,23 @@ def test_a_picture_that_cannot_be_read_is_named(tmp_path):
         evaluate_images([], [tmp_path], scale=2)
 
 
+def test_pictures_are_read_as_prepare_reads_them(tmp_path):
+    levels = picture()[..., 0]
+    scores = {}
+    for name, image in {
+        "plain": Image.fromarray(levels),
+        "sixteen": Image.fromarray(levels.astype(np.uint16) * 257),
+        "turned": Image.fromarray(np.rot90(levels).copy()),
+    }.items():
+        place = tmp_path / name
+        place.mkdir()
+        exif = Image.Exif()
+        exif[0x0112] = 6 if name == "turned" else 1  # shown turned to the right
+        image.save(place / f"{name}.png", exif=exif)
+        scores[name] = evaluate_images([], [place], scale=2)[0].figures
+    assert scores["sixteen"] == scores["turned"] == scores["plain"]
+
+
 def test_a_picture_too_small_for_the_window_is_named(tmp_path):
     Image.fromarray(picture(14, 40)).save(tmp_path / "low.png")
     with pytest.raises(DataError, match=r"low\.png is too small to be measured at x2: 40x14"):

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from vidsr.data.photos import read_photo
 from vidsr.data.sources import IMAGES
 from vidsr.engines import Precision
 from vidsr.errors import DataError
@@ -73,7 +74,7 @@ def evaluate_images(
                 meters = {trial: open_meters(wanted, kind="pictures", stack=stack, notice=notice) for trial in trials}
                 sizes: dict[Trial, list[float]] = {trial: [] for trial in trials}
                 for path in paths:
-                    picture = read_picture(path)
+                    picture = read_photo(path, channels=3)
                     for trial in trials:
                         truth, answers, bits = _regain(path, picture, trial, groups[trial.scale], preset)
                         for meter in meters[trial]:
@@ -106,17 +107,6 @@ def find_sets(folder: Path) -> list[tuple[str, list[Path]]]:
     if not found:
         raise DataError(f"{folder} holds no pictures; looked for {', '.join(IMAGES)}")
     return found
-
-
-def read_picture(path: Path) -> NDArray[np.uint8]:
-    """Give a picture as (height, width, 3) uint8 RGB. Raises DataError where it cannot be read."""
-    from PIL import Image
-
-    try:
-        with Image.open(path) as image:
-            return np.asarray(image.convert("RGB"))
-    except (OSError, SyntaxError) as exc:  # what Pillow raises for files it cannot make sense of
-        raise DataError(f"{path} cannot be read as a picture ({exc})") from exc
 
 
 def _regain(
