@@ -56,6 +56,16 @@ def test_a_film_that_loses_when_sent_small_is_sent_at_full_size():
     assert receiver(found) is None
 
 
+def test_curves_without_a_rate_in_common_are_not_called_worse():
+    found = answer([(10, 20), (20, 30), (40, 40), (80, 50)])
+    assert winner(found) is None
+    assert verdict(found).startswith(
+        "Send it at full size: no smaller film was measured at a bit rate of the film's own"
+    )
+    some = verdict(answer([(10, 20), (20, 30), (40, 40), (80, 50)], WORSE))
+    assert some.startswith("Send it at full size: at no bit rate measured")
+
+
 def test_below_the_crossover_it_is_sent_small_and_above_at_full_size():
     said = verdict(answer(BETTER_BELOW, BETTER_STILL))
     assert said.startswith("Below 1")
@@ -109,6 +119,14 @@ def test_names_are_quoted_for_the_shell():
     found = answer(BETTER_STILL, path=Path("my film's.mp4"))
     assert shlex.split(sender(found))[2] == "my film's.mp4"
     assert shlex.split(receiver(found))[2] == "my film's-half.mkv"
+
+
+@pytest.mark.parametrize("name", ["-film.mp4", "take:2.mp4"])
+def test_no_name_is_taken_for_an_option_or_a_protocol(name):
+    found = answer(BETTER_STILL, path=Path(name))
+    line = shlex.split(sender(found))
+    assert line[2] == f"./{name}" and line[-1] == f"./{Path(name).stem}-half.mkv"
+    assert [word[:2] for word in shlex.split(receiver(found))[2:4]] == ["./", "./"]
 
 
 @pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="no ffmpeg command here")

@@ -2,6 +2,7 @@
 
 import math
 import shlex
+from pathlib import Path
 
 from vidsr.evaluate.answers import Answer, Comparison
 from vidsr.evaluate.curves import METRICS, Curve, Point
@@ -16,6 +17,11 @@ def verdict(answer: Answer) -> str:
     metric = answer.metrics[-1]
     best = winner(answer)
     if best is None:
+        if all(one.crossover.kind == "apart" for one in answer.comparisons if one.metric == metric):
+            return (
+                "Send it at full size: no smaller film was measured at a bit rate of the film's own "
+                f"({_rates(answer.curves[0])}), so that none is known to look better."
+            )
         return (
             f"Send it at full size: at no bit rate measured ({_rates(answer.curves[0])}) does a smaller film look "
             f"better by {METRICS[metric]} than the film itself."
@@ -60,7 +66,7 @@ def receiver(answer: Answer) -> str | None:
         return None
     curve = answer.curve(best.curve)
     factor = ["--scale", str(curve.scale)] if curve.method in ("bicubic", LANCZOS, "nearest") else []
-    target = f"{answer.film.path.stem}-again.mkv"
+    target = _plain(f"{answer.film.path.stem}-again.mkv")
     return shlex.join(["vidsr", "upscale", sent_name(answer, curve), target, "--model", str(curve.method), *factor])
 
 
@@ -90,13 +96,19 @@ def command(answer: Answer, curve: Curve, crf: float) -> str:
         filters.append(f"scale={size}:flags=lanczos+accurate_rnd+full_chroma_int")
     options = {"crf": f"{crf:g}", **answer.encoder.options}
     flags = [part for key, value in options.items() for part in ("-b:v" if key == "b" else f"-{key}", value)]
-    line = ["ffmpeg", "-i", str(answer.film.path), *(["-vf", ",".join(filters)] if filters else [])]
+    line = ["ffmpeg", "-i", _plain(str(answer.film.path)), *(["-vf", ",".join(filters)] if filters else [])]
     return shlex.join([*line, "-c:v", answer.encoder.codec, *flags, "-c:a", "copy", sent_name(answer, curve)])
 
 
 def sent_name(answer: Answer, curve: Curve) -> str:
     """What the file that travels is called in the commands."""
-    return f"{answer.film.path.stem}-{SIZES.get(curve.scale, f'1-{curve.scale}')}.mkv"
+    return _plain(f"{answer.film.path.stem}-{SIZES.get(curve.scale, f'1-{curve.scale}')}.mkv")
+
+
+def _plain(file: str) -> str:
+    """A file's name that no command takes for an option, nor ffmpeg for a protocol."""
+    misread = file.startswith("-") or (":" in file.split("/")[0] and not Path(file).is_absolute())
+    return f"./{file}" if misread else file
 
 
 def _amounts(answer: Answer, best: Comparison) -> list[str]:
