@@ -15,7 +15,7 @@ from tests.evaluate.networks import repeating
 from tests.evaluate.test_verdict import BETTER_STILL
 from tests.evaluate.test_verdict import answer as made_up
 from tests.video.films import make_film
-from vidsr.errors import DataError, ExtraMissing
+from vidsr.errors import DataError, DiskFull, ExtraMissing
 from vidsr.evaluate import bandwidth, passes
 from vidsr.evaluate.bandwidth import evaluate_bandwidth
 from vidsr.evaluate.bandwidth_page import chart, to_html
@@ -177,6 +177,14 @@ def test_a_kept_point_that_cannot_be_read_is_measured_again(tmp_path):
     assert kept.get({"crf": 20}) is None
 
 
+@pytest.mark.parametrize("below", [".", "vidsr/bandwidth"])
+def test_a_cache_that_cannot_be_written_is_told_before_anything_is_encoded(film, tmp_path, monkeypatch, below):
+    monkeypatch.setattr(bandwidth, "look_at", lambda *_, **__: pytest.fail("it began"))
+    (tmp_path / "file").touch()
+    with pytest.raises(DiskFull, match="XDG_CACHE_HOME"):
+        evaluate_bandwidth([], [film], cache=tmp_path / "file" / below)
+
+
 def test_points_are_kept_in_the_users_cache(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert cache_folder() == tmp_path / "vidsr" / "bandwidth"
@@ -209,6 +217,12 @@ def test_what_cannot_be_measured_is_refused_by_name(run, tmp_path, options, sent
     clip = make_film(tmp_path / "bad.mkv", codec="ffv1", **{"pts": range(3), **options})
     with pytest.raises(DataError, match=rf"bad\.mkv .*{sentence}"):
         run(clips=[clip])
+
+
+def test_a_film_too_small_for_its_codec_is_refused_before_anything_is_encoded(run, tmp_path):
+    clip = make_film(tmp_path / "small.mkv", size=(96, 96), pts=range(3), codec="ffv1")
+    with pytest.raises(DataError, match="x265 takes pictures of at least 64 pixels a side, not 48x48"):
+        run(clips=[clip], codec="libx265")
 
 
 def test_two_models_of_one_name_are_told_apart(run, twice, tmp_path, without_vmaf):

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from itertools import product
 from pathlib import Path
 
 from vidsr.engines import Precision
@@ -42,7 +43,7 @@ def evaluate_bandwidth(
     interrupted run goes on where it stopped; None is `cache_folder()`. progress(done, all) counts the frames of all
     encodes.
     Raises DataError where a clip cannot be measured, UnknownModel, ExtraMissing without the package bjontegaard,
-    ValueError for a codec that there is not.
+    DiskFull where points cannot be kept, ValueError for a codec that there is not.
     """
     known = codec_of(codec, [])
     bjontegaard()  # tells now, not after minutes, that it is missing
@@ -51,6 +52,8 @@ def evaluate_bandwidth(
     with open_ways(models, engine=engine, precision=precision) as ways:
         step = 2 * math.lcm(*(way.scale for way in ways))
         films = [look_at(clip, frames, step=step) for clip in clips]
+        for film, way in product(films, ways):
+            known.check(film.width // way.scale, film.height // way.scale)
         trials = [(scale, crf) for scale in dict.fromkeys(way.scale for way in ways) for crf in crfs(codec, scale)]
         watch = _Watch(len(trials) * sum(film.frames for film in films), progress)
         answers = []

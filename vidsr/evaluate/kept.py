@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
+from tempfile import TemporaryFile
 
+from vidsr.errors import DiskFull
 from vidsr.evaluate.curves import Point
 from vidsr.runs import write_whole
 
@@ -27,6 +29,15 @@ class Kept:
     """Points by everything that they depend on."""
 
     def __init__(self, folder: Path) -> None:
+        """Raises DiskFull where nothing can be written in the folder."""
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            TemporaryFile(dir=folder).close()
+        except OSError as exc:
+            raise DiskFull(
+                f"{folder}, where measured points are kept, cannot be written in ({exc.strerror}); set XDG_CACHE_HOME "
+                "to a folder that can"
+            ) from exc
         self._folder = folder
 
     def get(self, key: Mapping[str, object]) -> Point | None:
