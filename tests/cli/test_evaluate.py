@@ -118,6 +118,8 @@ def test_sheet_and_page_are_written_and_replaced_but_nothing_else_is(folder, tmp
     assert "protocol bicubic" in page.read_text(encoding="utf-8")
     done = run("--scale", 2, "--images", folder, "--html", folder / "one.png")
     assert done.exit_code == 6 and "is no report" in done.stderr
+    done = run("--scale", 2, "--images", folder, "--html", folder / "one.png" / "r.html")
+    assert done.exit_code == 6 and done.stdout == ""
     done = run("--scale", 2, "--images", folder, "--sheet", tmp_path / "s.jpg")
     assert done.exit_code == 2 and "writes a PNG" in done.output
 
@@ -139,8 +141,10 @@ def test_bandwidth_is_handed_on_and_stands_alone(folder, tmp_path, monkeypatch):
     ((models, clips, options),) = asked
     assert models == ["live-x2"] and clips == [film, film]
     assert options == {
-        **{"codec": "libx265", "preset": "medium", "frames": 2, "html": None, "as_json": False},
+        **{"codec": "libx265", "preset": None, "frames": 2, "html": None, "as_json": False},
         **{"engine": "auto", "precision": "auto"},
     }
-    done = run("--bandwidth", film, "--images", folder)
-    assert done.exit_code == 2 and "--bandwidth is measured by itself" in " ".join(done.output.split())
+    for more in (["--images", folder], ["--scale", 3], ["--sheet", "s.png"]):
+        done = run("--bandwidth", film, *more)
+        assert done.exit_code == 2 and "--bandwidth is measured by itself" in " ".join(done.output.split())
+    assert len(asked) == 1

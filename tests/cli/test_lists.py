@@ -22,6 +22,10 @@ def test_a_clip_belongs_to_the_option_it_follows(tmp_path, option):
     assert spread([f"{option}={clip}", clip]) == [f"{option}={clip}", option, clip]
 
 
+def test_a_clip_that_is_not_there_is_no_model():
+    assert spread(["--videos", "a.mkv", "B.MP4", "live-x2"]) == ["--videos", "a.mkv", "--videos", "B.MP4", "live-x2"]
+
+
 def test_folders_are_pictures_and_names_are_models(tmp_path):
     assert spread(["--images", "x", str(tmp_path), "live-x2", str(tmp_path)]) == [
         *("--images", "x", "--images", str(tmp_path), "live-x2", str(tmp_path))

@@ -92,12 +92,10 @@ def evaluate(
     options: dict[str, Any] = {"codec": codec, "engine": engine, "precision": precision}
     crfs = _crfs(compress or [], codec)
     if bandwidth:
-        if images or videos or metrics or compress or sheet:
-            raise typer.BadParameter("--bandwidth is measured by itself, at CRFs and by figures of its own")
+        if images or videos or metrics or compress or scale or sheet:
+            raise typer.BadParameter("--bandwidth is measured by itself, at CRFs, scales and by figures of its own")
         from vidsr.cli.bandwidth import run
-        from vidsr.evaluate.codecs import CODECS
 
-        preset = preset or CODECS[codec].preset
         run(names, bandwidth, preset=preset, frames=frames, html=html, as_json=as_json, **options)
         return
     if not images and not videos:

@@ -8,7 +8,11 @@ from typer.core import TyperCommand
 
 
 def _is_clip(word: str) -> bool:
-    return Path(word).is_file() and not word.endswith(".onnx")  # else a model, which may stand behind the options too
+    """Else it is a model, which may stand behind the options too."""
+    from vidsr.data.sources import VIDEOS
+
+    file = Path(word)
+    return file.suffix.lower() in VIDEOS or (file.is_file() and file.suffix != ".onnx")
 
 
 LISTS: Mapping[str, Callable[[str], bool]] = {

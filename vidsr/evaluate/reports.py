@@ -3,9 +3,10 @@
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any, Literal
 
-from vidsr.errors import TargetExists
+from vidsr.errors import DiskFull, TargetExists
 from vidsr.evaluate import images, videos
 from vidsr.evaluate.codecs import CODECS
 from vidsr.evaluate.crops import SIDE, Comparison
@@ -115,7 +116,10 @@ def to_html(reports: Sequence[Report]) -> str:
 
 
 def check_target(path: Path) -> None:
-    """Refuse to write a report over anything but a report. Raises TargetExists."""
+    """Refuse to write a report over anything but a report, or where nothing can be written.
+
+    Raises TargetExists or DiskFull: now, not after minutes of measuring.
+    """
     if path.is_dir():
         raise TargetExists(f"{path} is a folder; name a file for the report")
     if path.exists():
@@ -123,3 +127,8 @@ def check_target(path: Path) -> None:
             ours = MARK.encode() in file.read(4096)
         if not ours:
             raise TargetExists(f"{path} exists and is no report of `{MARK}`; move it away, or name another file")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        TemporaryFile(dir=path.parent).close()
+    except OSError as exc:
+        raise DiskFull(f"{path} cannot be written ({exc.strerror}); name a file elsewhere") from exc
