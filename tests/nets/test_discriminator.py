@@ -17,7 +17,7 @@ def test_the_papers_discriminator_has_as_many_weights_as_its_figure_shows():
     normed = sum(9 * a * b + 2 * b for a, b in itertools.pairwise(widths))
     dense = 512 * 6 * 6 * 1024 + 1024 + 1024 + 1
     assert parameters(Discriminator()) == first + normed + dense
-    assert parameters(Discriminator(size=None)) == first + normed + dense - 512 * 35 * 1024
+    assert parameters(Discriminator(any_size=True)) == first + normed + dense - 512 * 35 * 1024
 
 
 def test_every_other_convolution_halves_the_picture():
@@ -32,7 +32,7 @@ def test_every_other_convolution_halves_the_picture():
 def test_another_size_is_refused_unless_any_was_asked_for():
     with pytest.raises(AssertionError, match="expected side 32"):
         Discriminator(width=4, size=32)(torch.rand(2, 3, 48, 48))
-    anything = Discriminator(width=4, size=None)
+    anything = Discriminator(width=4, any_size=True)
     assert anything(torch.rand(2, 3, 48, 40)).scores.shape == (2, 1)
 
 

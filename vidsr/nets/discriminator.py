@@ -24,15 +24,24 @@ class Discriminator(nn.Module):
     """The paper's: eight 3×3 convolutions of 64 to 512 channels, two dense layers: (n, c, h, w) in [0, 1] -> (n, 1).
 
     channels: c, 3 for RGB, 9 for three frames stacked, 1 or 3 for luma. size: the side that all pictures must have, a
-    multiple of 16; None takes any size from 16 on by averaging the last features, which the paper does not. batch_norm:
-    False leaves the normalisation out, as the gradient penalty of a Wasserstein GAN requires. Scores are before the
-    sigmoid. Source: Ledig et al. 2017, arXiv 1609.04802, figure 4; like theirs it sees pictures in [-1, 1].
+    multiple of 16. any_size: takes any from 16 on instead, by averaging the last features over the picture, which the
+    paper does not. batch_norm: False leaves the normalisation out, as the gradient penalty of a Wasserstein GAN
+    requires. Scores are before the sigmoid. Source: Ledig et al. 2017, arXiv 1609.04802, figure 4; like theirs it sees
+    pictures in [-1, 1].
     """
 
-    def __init__(self, *, channels: int = 3, width: int = 64, size: int | None = 96, batch_norm: bool = True) -> None:
+    def __init__(
+        self,
+        *,
+        channels: int = 3,
+        width: int = 64,
+        size: int = 96,
+        any_size: bool = False,
+        batch_norm: bool = True,
+    ) -> None:
         super().__init__()
-        assert size is None or size % 16 == 0, f"size must be a multiple of 16, not {size}"
-        self.size, before = size, channels
+        assert size % 16 == 0, f"size must be a multiple of 16, not {size}"
+        self.size, self.any_size, before = size, any_size, channels
         layers: list[nn.Module] = []
         for block in range(8):  # 64, 64, 128, 128, 256, 256, 512, 512; every other one halves the picture
             after, stride = width * 2 ** (block // 2), 1 + block % 2
@@ -40,17 +49,18 @@ class Discriminator(nn.Module):
             layers.append(NormConv(before, after, stride=stride) if normed else _plain(before, after, stride))
             before = after
         self.layers = nn.ModuleList(layers)
-        places = 1 if size is None else (size // 16) ** 2
+        places = 1 if any_size else (size // 16) ** 2
         self.dense = nn.Sequential(nn.Linear(before * places, 1024), nn.LeakyReLU(SLOPE), nn.Linear(1024, 1))
 
     def forward(self, x: Tensor) -> Verdict:
         """(n, c, h, w) in [0, 1] -> scores (n, 1) and eight maps."""
-        assert self.size is None or x.shape[2:] == (self.size, self.size), f"expected side {self.size}, got {x.shape}"
+        fits = self.any_size or x.shape[2:] == (self.size, self.size)
+        assert fits, f"expected side {self.size}, got {tuple(x.shape)}"
         x, maps = x * 2 - 1, []
         for layer in self.layers:
             x = functional.leaky_relu(layer(x), SLOPE)
             maps.append(x)
-        features = x.mean(dim=(2, 3)) if self.size is None else x.flatten(1)  # (n, features)
+        features = x.mean(dim=(2, 3)) if self.any_size else x.flatten(1)  # (n, features)
         return Verdict(self.dense(features), maps)
 
 
