@@ -88,6 +88,24 @@ def test_where_lanczos_does_as_well_no_model_is_recommended():
     assert receiver(found).endswith("--model lanczos --scale 2")
 
 
+def test_of_several_sizes_the_one_that_wins_longest_is_told_and_below_what_rate_a_smaller_one_is_better_still():
+    half = answer(BETTER_BELOW, BETTER_STILL)
+    quarter = curve("quarter + tiny", 4, "tiny", [(100, 66), (200, 74), (300, 77), (400, 79)])
+    curves = (*half.curves, quarter)
+    found = replace(half, curves=curves, comparisons=compare(curves))
+    saves = {one.curve: one.against_native for one in found.comparisons if one.metric == "vmaf_neg"}
+    assert saves["quarter + tiny"] < saves["half + live-x2"]  # but of a range that ends where half size goes on
+    assert verdict(found).startswith(verdict(half))
+    assert verdict(found).endswith(" Up to 322 kbit/s quarter size and tiny look better still.")
+    assert sender(found) == sender(half)
+
+
+def test_a_model_that_takes_fewer_bits_is_not_passed_over_in_words():
+    found = answer([(100, 55), (200, 63), (400, 74), (800, 84), (1600, 88.9)], BETTER_STILL)
+    assert winner(found).curve == "half + lanczos"  # wins up to a higher rate
+    assert "No model here takes fewer." not in verdict(found)
+
+
 def test_it_is_said_when_psnr_sees_it_otherwise():
     assert "By PSNR-Y the film at full size wins at every bit rate" in verdict(answer(BETTER_STILL, psnr=-20))
     assert "By PSNR-Y it wins at every bit rate too" in verdict(answer(BETTER_STILL, psnr=20))

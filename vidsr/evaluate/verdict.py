@@ -5,7 +5,7 @@ import shlex
 from pathlib import Path
 
 from vidsr.evaluate.answers import Answer, Comparison
-from vidsr.evaluate.curves import METRICS, Curve, Point
+from vidsr.evaluate.curves import METRICS, Crossover, Curve, Point, crossover
 from vidsr.evaluate.ways import LANCZOS, SIZES
 
 GOOD = {"psnr": 38.0, "vmaf": 87.0, "vmaf_neg": 85.0}
@@ -27,13 +27,13 @@ def verdict(answer: Answer) -> str:
             f"better by {METRICS[metric]} than the film itself."
         )
     curve, crossing = answer.curve(best.curve), best.crossover
-    how = f"send it at {SIZES.get(curve.scale, f'1/{curve.scale}')} size and enlarge it with {curve.method}"
+    how = f"send it at {_size(curve)} and enlarge it with {curve.method}"
     if crossing.kind == "always":
         low, high = crossing.measured or (0.0, 0.0)
         first = (
             f"{how[0].upper()}{how[1:]}: at every bit rate measured for both ({low:.0f} to {high:.0f} kbit/s) it looks "
             f"better by {METRICS[metric]} than the film itself. Beyond {METRICS[metric]} {_top(curve, answer):.1f}, "
-            f"which {SIZES.get(curve.scale, 'small')} size did not reach, send it at full size."
+            f"which {_size(curve)} did not reach, send it at full size."
         )
     else:
         full = "above" if crossing.kind == "below" else "below"
@@ -42,14 +42,18 @@ def verdict(answer: Answer) -> str:
             f"{METRICS[metric]} than the film itself; {full} that, where {METRICS[metric]} is {crossing.quality:.1f}, "
             "send it at full size."
         )
-    return " ".join([first, *_amounts(answer, best), *_other_measure(answer, best)])
+    return " ".join([first, *_amounts(answer, best), *_other_measure(answer, best), *_smaller(answer, best)])
 
 
 def winner(answer: Answer) -> Comparison | None:
-    """The small film that takes fewest bits, of those that win at some bit rates by what decides; None: none does."""
+    """The small film that wins up to the highest bit rate by what decides; None: none wins at any.
+
+    Of those that win as far, the one that takes fewest bits. Means over different ranges cannot be compared: that of
+    the smallest film is of the worst qualities.
+    """
     metric = answer.metrics[-1]
     its = [one for one in answer.comparisons if one.metric == metric and one.crossover.kind not in ("never", "apart")]
-    return min(its, key=lambda one: math.inf if one.against_native is None else one.against_native, default=None)
+    return max(its, key=lambda one: (_wins_to(one.crossover), -_cost(one)), default=None)
 
 
 def sender(answer: Answer) -> str:
@@ -120,9 +124,47 @@ def _amounts(answer: Answer, best: Comparison) -> list[str]:
         said.append(f"For the same {name} it takes, against the film itself, {change} on average over what both reach.")
     if best.against_lanczos is not None and answer.curve(best.curve).scale == answer.curves[1].scale:
         said.append(f"Against Lanczos at the receiver that is {_percent(best.against_lanczos)}.")
-    elif best.lanczos_reason == "itself" and len(answer.curves) > 2:
+    models = [one for one in _rivals(answer, best) if answer.curve(one.curve).method != LANCZOS]
+    if answer.curve(best.curve).method == LANCZOS and models and min(map(_cost, models)) >= _cost(best):
         said.append("No model here takes fewer.")
     return said
+
+
+def _rivals(answer: Answer, best: Comparison) -> list[Comparison]:
+    """What else was made of the same encodes, in the same measure."""
+    scale = answer.curve(best.curve).scale
+    its = [one for one in answer.comparisons if one.metric == best.metric and one is not best]
+    return [one for one in its if answer.curve(one.curve).scale == scale]
+
+
+def _smaller(answer: Answer, best: Comparison) -> list[str]:
+    """Below what bit rates still smaller films look better."""
+    told = answer.curve(best.curve)
+    ways = {}
+    for curve in answer.curves:
+        crossing = crossover(told, curve, best.metric)
+        if curve.scale > told.scale and crossing.kind in ("below", "always"):
+            ways[curve] = _wins_to(crossing)
+    said = []
+    for scale in sorted({curve.scale for curve in ways}):
+        curve, rate = max(((c, rate) for c, rate in ways.items() if c.scale == scale), key=lambda way: way[1])
+        said.append(f"Up to {rate:.0f} kbit/s {_size(curve)} and {curve.method} look better still.")
+    return said
+
+
+def _wins_to(crossing: Crossover) -> float:
+    """The highest rate, kbit/s, at which what wins somewhere is known to win."""
+    if crossing.kind == "below" and crossing.kbit is not None:
+        return crossing.kbit
+    return crossing.measured[1] if crossing.measured else 0.0
+
+
+def _cost(one: Comparison) -> float:
+    return math.inf if one.against_native is None else one.against_native
+
+
+def _size(curve: Curve) -> str:
+    return f"{SIZES.get(curve.scale, f'1/{curve.scale}')} size"
 
 
 def _other_measure(answer: Answer, best: Comparison) -> list[str]:
