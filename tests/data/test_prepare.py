@@ -4,6 +4,7 @@ import resource
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import numpy as np
@@ -13,6 +14,7 @@ from PIL import Image
 from tests.clips import film
 from tests.data.pictures import draw_photo
 from vidsr.data import parts
+from vidsr.data.crops import cut_pairs
 from vidsr.data.degrade import Degradation
 from vidsr.data.prepare import prepare
 from vidsr.data.store import SPLITS, Settings
@@ -218,3 +220,32 @@ def test_folders_of_small_twins_are_named_and_not_learnt_from(tmp_path):
     (left,) = store.manifest["skipped"]
     assert left["file"] == "DIV2K/DIV2K_train_LR_bicubic"
     assert "no truths" in left["reason"]
+
+
+def test_a_run_that_is_stopped_ends_with_the_pieces_at_hand(photos, tmp_path, monkeypatch):
+    write, begun, parts_begun = parts._write_part, threading.Event(), []
+
+    def slowly(part, *rest):
+        parts_begun.append(part)
+        begun.set()
+        time.sleep(0.05)
+        return write(part, *rest)
+
+    def stop(what, done, total):
+        if what == "cutting pairs" and done:
+            assert begun.wait(10)
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(parts, "_write_part", slowly)
+    with pytest.raises(KeyboardInterrupt):
+        prepare([photos], tmp_path / "store", settings(pairs=4 * parts.RICH), workers=1, progress=stop)
+    assert len(parts_begun) <= 2, "a photo has eight"
+
+
+def test_one_photo_keeps_every_thread_busy(tmp_path, monkeypatch):
+    photo, threads = draw_photo(tmp_path / "photo.png"), set()
+    monkeypatch.setattr(
+        parts, "cut_pairs", lambda *a: threads.add(threading.get_ident()) or time.sleep(0.01) or cut_pairs(*a)
+    )
+    prepare([photo], tmp_path / "store", settings(pairs=40 * 16), workers=3)
+    assert len(threads) == 3

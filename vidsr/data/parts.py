@@ -5,11 +5,11 @@ import json
 import shutil
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from threading import BoundedSemaphore
+from threading import BoundedSemaphore, Event
 from typing import Any, TypeVar
 
 import numpy as np
@@ -21,6 +21,7 @@ from vidsr.errors import DataError
 from vidsr.runs import write_whole
 
 RUNS = 48  # taken of a film at most
+RICH = 8 * PER_CANVAS  # pairs of one source: with more, its canvases are handed out one by one
 
 Progress = Callable[[str, int, int], None]
 """What is being done, how much of it is done, of how much."""
@@ -53,7 +54,10 @@ def begin(partial: Path, digest: str) -> None:
 
 
 def cut(sources: Sequence[Source], partial: Path, settings: Settings, workers: int, report: Progress) -> None:
-    """Leave a part a canvas, and a note a source. Threads take photos whole, and what is cut here of a film."""
+    """Leave a part a canvas, and a note a source.
+
+    Threads take photos whole; films, and photos that give much, are decoded here and their canvases handed out.
+    """
     waiting: deque[Callable[[], None]] = deque()
     done, total = 0, sum(source.share for source in sources)
     with _Pool(workers) as pool:
@@ -62,10 +66,10 @@ def cut(sources: Sequence[Source], partial: Path, settings: Settings, workers: i
             note = partial / "parts" / f"{number:06}.json"
             if note.exists():
                 pass
-            elif is_film(source.path):
+            elif is_film(source.path) or source.share > RICH:
                 waiting.append(_cut_source(source, number, note, settings, pool.submit))
             else:
-                waiting.append(pool.submit(_cut_photo, source, number, note, settings).result)
+                waiting.append(pool.submit(_cut_photo, source, number, note, settings, pool.do_at_once).result)
             while len(waiting) > 2 * workers:  # not at once, or the threads would have nothing to do meanwhile
                 waiting.popleft()()
             done += source.share
@@ -74,8 +78,8 @@ def cut(sources: Sequence[Source], partial: Path, settings: Settings, workers: i
     report("cutting pairs", total, total)
 
 
-def _cut_photo(source: Source, number: int, note: Path, settings: Settings) -> None:
-    _cut_source(source, number, note, settings, _do_at_once)()
+def _cut_photo(source: Source, number: int, note: Path, settings: Settings, do_at_once: Submit) -> None:
+    _cut_source(source, number, note, settings, do_at_once)()
 
 
 def _cut_source(source: Source, number: int, note: Path, settings: Settings, submit: Submit) -> Callable[[], None]:
@@ -119,11 +123,13 @@ class _Pool:
 
     def __init__(self, workers: int) -> None:
         self._threads, self._room = ThreadPoolExecutor(workers), BoundedSemaphore(2 * workers)
+        self._closing = Event()
 
     def __enter__(self) -> "_Pool":
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._closing.set()
         self._threads.shutdown(cancel_futures=True)
 
     def submit(self, work: Callable[..., T], *arguments: Any) -> Future[T]:
@@ -133,11 +139,13 @@ class _Pool:
         future.add_done_callback(lambda _: self._room.release())
         return future
 
-
-def _do_at_once(work: Callable[..., int], *arguments: Any) -> Future[int]:
-    future: Future[int] = Future()
-    future.set_result(work(*arguments))
-    return future
+    def do_at_once(self, work: Callable[..., T], *arguments: Any) -> Future[T]:
+        """Do the work in the thread that asks; CancelledError once the pool closes, so that nobody waits for long."""
+        if self._closing.is_set():
+            raise CancelledError
+        future: Future[T] = Future()
+        future.set_result(work(*arguments))
+        return future
 
 
 def assemble(
