@@ -12,9 +12,10 @@ from tests.clips import size_of
 from tests.video.films import make_film
 from vidsr.evaluate.answers import Answer, compare
 from vidsr.evaluate.codecs import CODECS
+from vidsr.evaluate.commands import aimed_at, command, receiver, sender
 from vidsr.evaluate.curves import Curve, Point
 from vidsr.evaluate.passes import Encoder, Film
-from vidsr.evaluate.verdict import aimed_at, command, receiver, sender, verdict, winner
+from vidsr.evaluate.verdict import verdict, winner
 
 NATIVE = [(200, 60), (400, 72), (800, 82), (1600, 89), (3200, 93)]
 
@@ -64,6 +65,17 @@ def test_curves_without_a_rate_in_common_are_not_called_worse():
     )
     some = verdict(answer([(10, 20), (20, 30), (40, 40), (80, 50)], WORSE))
     assert some.startswith("Send it at full size: at no bit rate measured")
+
+
+@pytest.mark.parametrize("vmaf", [True, False])
+def test_where_small_wins_only_at_a_quality_that_nobody_would_choose_it_is_sent_at_full_size(monkeypatch, vmaf):
+    monkeypatch.setattr(f"{__name__}.NATIVE", [(kbit, neg - 30) for kbit, neg in NATIVE])
+    found = answer([(kbit, neg - 30) for kbit, neg in BETTER_STILL], vmaf=vmaf)
+    assert found.comparison("half + lanczos", found.metrics[-1]).crossover.kind == "below"
+    assert winner(found) is None and receiver(found) is None
+    said = "VMAF-NEG only up to 1176 kbit/s, where that is 55.9." if vmaf else "PSNR-Y only up to 1176 kbit/s, where"
+    assert verdict(found).startswith(f"Send it at full size: a smaller film looks better by {said}")
+    assert "scale" not in sender(found)
 
 
 def test_below_the_crossover_it_is_sent_small_and_above_at_full_size():

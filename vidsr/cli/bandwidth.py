@@ -53,7 +53,8 @@ def run(
 
 def _print(answer: "Answer") -> None:
     from vidsr.evaluate.bandwidth_tables import comparisons_table, points_table
-    from vidsr.evaluate.verdict import receiver, sender, verdict
+    from vidsr.evaluate.commands import receiver, sender
+    from vidsr.evaluate.verdict import verdict
 
     print(answer.protocol + ".")
     _table(points_table(answer))

@@ -7,9 +7,10 @@ from vidsr.errors import ExtraMissing
 from vidsr.evaluate.answers import Answer
 from vidsr.evaluate.bandwidth_pictures import Part
 from vidsr.evaluate.bandwidth_tables import comparisons_table, points_table
+from vidsr.evaluate.commands import receiver, sender
 from vidsr.evaluate.curves import METRICS
 from vidsr.evaluate.sheet import MARK
-from vidsr.evaluate.verdict import receiver, sender, verdict
+from vidsr.evaluate.verdict import verdict
 from vidsr.page import Page
 
 COLOURS = ("#1f77b4", "#7f7f7f", "#d62728", "#2ca02c", "#9467bd", "#ff7f0e", "#8c564b", "#17becf")

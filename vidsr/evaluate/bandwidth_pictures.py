@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from vidsr.evaluate.answers import Answer
 from vidsr.evaluate.codecs import CODECS
+from vidsr.evaluate.commands import aimed_at
 from vidsr.evaluate.curves import Curve, Floats
 from vidsr.evaluate.passes import encode
-from vidsr.evaluate.verdict import aimed_at, winner
+from vidsr.evaluate.verdict import winner
 from vidsr.evaluate.views import colours_of
 from vidsr.evaluate.ways import Way
 from vidsr.frames import Frame

@@ -4,8 +4,9 @@ from dataclasses import asdict
 from typing import Any
 
 from vidsr.evaluate.answers import QUALITIES, Answer, Comparison
+from vidsr.evaluate.commands import receiver, sender
 from vidsr.evaluate.curves import METRICS
-from vidsr.evaluate.verdict import receiver, sender, verdict
+from vidsr.evaluate.verdict import verdict
 
 Table = tuple[list[str], list[list[str]]]
 """Titles and cells."""

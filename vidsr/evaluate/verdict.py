@@ -1,15 +1,13 @@
-"""Send it small, or at full size? What the curves say, in words, and the commands that go with it."""
+"""Send it small, or at full size? What the curves say, in words."""
 
 import math
-import shlex
-from pathlib import Path
 
 from vidsr.evaluate.answers import Answer, Comparison
-from vidsr.evaluate.curves import METRICS, Crossover, Curve, Point, crossover
+from vidsr.evaluate.curves import METRICS, Crossover, Curve, crossover
 from vidsr.evaluate.ways import LANCZOS, SIZES
 
-GOOD = {"psnr": 38.0, "vmaf": 87.0, "vmaf_neg": 85.0}
-"""The quality that the commands aim at: fit to be watched, and within reach of small films."""
+POOR = {"psnr": 28.0, "vmaf": 60.0, "vmaf_neg": 60.0}
+"""A quality that nobody would choose; where small wins only at worse, full size is the answer."""
 
 
 def verdict(answer: Answer) -> str:
@@ -17,15 +15,7 @@ def verdict(answer: Answer) -> str:
     metric = answer.metrics[-1]
     best = winner(answer)
     if best is None:
-        if all(one.crossover.kind == "apart" for one in answer.comparisons if one.metric == metric):
-            return (
-                "Send it at full size: no smaller film was measured at a bit rate of the film's own "
-                f"({_rates(answer.curves[0])}), so that none is known to look better."
-            )
-        return (
-            f"Send it at full size: at no bit rate measured ({_rates(answer.curves[0])}) does a smaller film look "
-            f"better by {METRICS[metric]} than the film itself."
-        )
+        return _full_size(answer)
     curve, crossing = answer.curve(best.curve), best.crossover
     how = f"send it at {_size(curve)} and enlarge it with {curve.method}"
     if crossing.kind == "always":
@@ -46,73 +36,44 @@ def verdict(answer: Answer) -> str:
 
 
 def winner(answer: Answer) -> Comparison | None:
-    """The small film that wins up to the highest bit rate by what decides; None: none wins at any.
+    """The small film that wins up to the highest bit rate by what decides; None: none wins at a quality above POOR.
 
     Of those that win as far, the one that takes fewest bits. Means over different ranges cannot be compared: that of
     the smallest film is of the worst qualities.
     """
+    best = _longest(answer)
+    return best if best and _best_won(answer, best) > POOR[best.metric] else None
+
+
+def _longest(answer: Answer) -> Comparison | None:
     metric = answer.metrics[-1]
     its = [one for one in answer.comparisons if one.metric == metric and one.crossover.kind not in ("never", "apart")]
     return max(its, key=lambda one: (_wins_to(one.crossover), -_cost(one)), default=None)
 
 
-def sender(answer: Answer) -> str:
-    """The ffmpeg command that sends the clip as the verdict says, at a quality fit to be watched."""
-    best = winner(answer)
-    curve = answer.curves[0] if best is None else answer.curve(best.curve)
-    return command(answer, curve, aimed_at(answer, curve).crf)
+def _best_won(answer: Answer, one: Comparison) -> float:
+    """The best quality at which what wins somewhere is known to win."""
+    if one.crossover.kind == "below" and one.crossover.quality is not None:
+        return one.crossover.quality
+    return _top(answer.curve(one.curve), answer)
 
 
-def receiver(answer: Answer) -> str | None:
-    """The command that enlarges what `sender` made; None where it was sent at full size."""
-    best = winner(answer)
-    if best is None:
-        return None
-    curve = answer.curve(best.curve)
-    factor = ["--scale", str(curve.scale)] if curve.method in ("bicubic", LANCZOS, "nearest") else []
-    target = _plain(f"{answer.film.path.stem}-again.mkv")
-    return shlex.join(["vidsr", "upscale", sent_name(answer, curve), target, "--model", str(curve.method), *factor])
-
-
-def aimed_at(answer: Answer, curve: Curve) -> Point:
-    """The point of a curve nearest to GOOD, of those where a small film wins."""
-    metric = answer.metrics[-1]
-    points = list(curve.points)
-    if curve.scale > 1:
-        crossing = answer.comparison(curve.name, metric).crossover
-        if crossing.kbit is not None:
-            won = [p for p in points if (p.kbit < crossing.kbit) == (crossing.kind == "below")]
-            points = won or points
-    return min(points, key=lambda point: abs(getattr(point, metric) - GOOD[metric]))
-
-
-def command(answer: Answer, curve: Curve, crf: float) -> str:
-    """The ffmpeg command line that makes one encode of a curve, sound copied.
-
-    It tells the encoder the film's own frame rate, not `passes.RATE`: x264 then gives a film of 30 frames a second
-    about a tenth fewer bits than were measured at that CRF (measured), and one of 24 a few more.
-    """
-    filters = []
-    if answer.film.whole != (answer.film.width, answer.film.height):
-        filters.append(f"crop={answer.film.width}:{answer.film.height}:0:0")
-    if curve.scale > 1:
-        size = f"{answer.film.width // curve.scale}:{answer.film.height // curve.scale}"
-        filters.append(f"scale={size}:flags=lanczos+accurate_rnd+full_chroma_int")
-    options = {"crf": f"{crf:g}", **answer.encoder.options}
-    flags = [part for key, value in options.items() for part in ("-b:v" if key == "b" else f"-{key}", value)]
-    line = ["ffmpeg", "-i", _plain(str(answer.film.path)), *(["-vf", ",".join(filters)] if filters else [])]
-    return shlex.join([*line, "-c:v", answer.encoder.codec, *flags, "-c:a", "copy", sent_name(answer, curve)])
-
-
-def sent_name(answer: Answer, curve: Curve) -> str:
-    """What the file that travels is called in the commands."""
-    return _plain(f"{answer.film.path.stem}-{SIZES.get(curve.scale, f'1-{curve.scale}')}.mkv")
-
-
-def _plain(file: str) -> str:
-    """A file's name that no command takes for an option, nor ffmpeg for a protocol."""
-    misread = file.startswith("-") or (":" in file.split("/")[0] and not Path(file).is_absolute())
-    return f"./{file}" if misread else file
+def _full_size(answer: Answer) -> str:
+    name, rates = METRICS[answer.metrics[-1]], _rates(answer.curves[0])
+    if best := _longest(answer):
+        return (
+            f"Send it at full size: a smaller film looks better by {name} only up to "
+            f"{_wins_to(best.crossover):.0f} kbit/s, where that is {_best_won(answer, best):.1f}."
+        )
+    if all(one.crossover.kind == "apart" for one in answer.comparisons if one.metric == answer.metrics[-1]):
+        return (
+            f"Send it at full size: no smaller film was measured at a bit rate of the film's own ({rates}), so that "
+            "none is known to look better."
+        )
+    return (
+        f"Send it at full size: at no bit rate measured ({rates}) does a smaller film look better by {name} than the "
+        "film itself."
+    )
 
 
 def _amounts(answer: Answer, best: Comparison) -> list[str]:
