@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import numpy as np
@@ -5,8 +6,12 @@ import pytest
 from PIL import Image
 
 from tests.data.pictures import draw_film, draw_photo
-from vidsr.data.sources import RUN, RUNS, find, is_film, left_out, licences, open_runs, read_runs
+from vidsr.data.sources import find, is_film, left_out, licences, open_runs
 from vidsr.errors import DataError
+
+
+def runs(path, *, length=6, at_most=48):
+    return [run.pictures for run in open_runs(path, channels=1, length=length, at_most=at_most)]
 
 
 def test_photos_and_films_are_found_in_folders_below(tmp_path):
@@ -27,15 +32,15 @@ def test_nothing_to_learn_from_gets_a_sentence(tmp_path):
 def test_a_photo_is_read_as_limited_luma(tmp_path):
     for name, colour, luma in (("white", (255, 255, 255), 235), ("black", (0, 0, 0), 16), ("red", (255, 0, 0), 81)):
         Image.new("RGB", (8, 6), colour).save(tmp_path / f"{name}.png")
-        ((picture,),) = read_runs(tmp_path / f"{name}.png")
-        assert picture.shape == (6, 8)
+        (picture,) = runs(tmp_path / f"{name}.png")[0]
+        assert picture.shape == (6, 8, 1)
         assert np.all(picture == luma)
 
 
 def test_an_unreadable_photo_is_named(tmp_path):
     (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8 not really")
     with pytest.raises(DataError, match=r"broken\.jpg cannot be read as a picture"):
-        list(read_runs(tmp_path / "broken.jpg"))
+        runs(tmp_path / "broken.jpg")
 
 
 def test_the_data_sets_layouts_are_known_and_their_low_resolution_twins_left_out(tmp_path):
@@ -70,10 +75,10 @@ def test_twins_are_left_out_even_where_they_are_named(tmp_path, monkeypatch):
     truth = draw_photo(tmp_path / "DIV2K_train_HR" / "0001.png")
     low = draw_photo(tmp_path / "DIV2K_train_LR_bicubic" / "X2" / "0001x2.png").parent.parent
     assert find([truth.parent, low]) == [truth]
-    with pytest.raises(DataError, match=r"no pictures or films in .* but low-resolution twins, as .*_LR_bicubic"):
+    with pytest.raises(DataError, match=r"no pictures or films in .* but .*_LR_bicubic \(a folder of no truths\)"):
         find([low])
     monkeypatch.chdir(low)
-    with pytest.raises(DataError, match="low-resolution twins"):
+    with pytest.raises(DataError, match="a folder of no truths"):
         find([Path()])
 
 
@@ -83,10 +88,37 @@ def test_hidden_folders_and_folders_with_the_name_of_a_film_are_no_sources(tmp_p
     assert find([tmp_path]) == [photo]
 
 
-def test_a_folder_that_may_not_be_read_is_named(tmp_path, monkeypatch):
-    monkeypatch.setattr(Path, "iterdir", lambda _: (_ for _ in ()).throw(PermissionError()))
-    with pytest.raises(DataError, match="may not be read by this user"):
-        find([tmp_path])
+def test_a_folder_that_may_not_be_read_is_named_and_the_others_are_read(tmp_path, monkeypatch):
+    photo = draw_photo(tmp_path / "photos" / "a.png")
+    locked = draw_photo(tmp_path / "locked" / "b.png").parent
+    entries = Path.iterdir
+
+    def iterdir(path):
+        if path == locked:
+            raise PermissionError
+        return entries(path)
+
+    monkeypatch.setattr(Path, "iterdir", iterdir)
+    assert find([tmp_path]) == [photo]
+    assert left_out([tmp_path]) == {locked: "may not be read by this user; check its permissions"}
+    with pytest.raises(DataError, match=r"no pictures .* but .*locked \(may not be read by this user"):
+        find([locked])
+
+
+def test_pictures_and_films_that_are_not_read_are_named_and_notes_are_not(tmp_path):
+    photo = draw_photo(tmp_path / "photos" / "a.png")
+    for name in ("photo.HEIC", "film.wmv", "notes.txt", ".hidden.gif"):
+        (photo.parent / name).touch()
+    (photo.parent / "lost.png").symlink_to("nothing.png")
+    (photo.parent / "round").symlink_to(".")
+    os.mkfifo(photo.parent / "pipe.png")
+    assert find([tmp_path]) == [photo]
+    assert left_out([photo.parent / "notes.txt"]) == {photo.parent / "notes.txt": "is no picture or film, by its name"}
+    reasons = {path.name: reason for path, reason in left_out([tmp_path]).items()}
+    assert reasons.keys() == {"photo.HEIC", "film.wmv", "lost.png", "round", "pipe.png"}
+    assert reasons["photo.HEIC"].startswith(".heic is not read")
+    assert reasons["lost.png"] == "a link to nothing"
+    assert reasons["round"] == "a link to a folder; name that folder itself"
 
 
 def test_licences_come_from_the_table_beside_the_files(tmp_path):
@@ -120,19 +152,18 @@ def film(path, frames):
 
 
 def test_a_film_is_read_as_runs_of_consecutive_frames_over_its_whole_length(tmp_path):
-    runs = list(read_runs(film(tmp_path / "film.mkv", 40)))
-    numbers = [[int(frame[0, 0]) for frame in run] for run in runs]
-    assert all(run == list(range(run[0], run[0] + RUN)) for run in numbers)
-    assert numbers[0][0] == 0
+    found = runs(film(tmp_path / "film.mkv", 40))
+    numbers = [[int(picture[0, 0, 0]) for picture in run] for run in found]
+    assert all(run == list(range(run[0], run[0] + 6)) for run in numbers)
+    assert numbers[0][0] < 6
     assert numbers[-1][0] > 20
 
 
 def test_a_long_film_gives_a_bounded_number_of_runs(tmp_path):
-    runs = list(read_runs(film(tmp_path / "film.mkv", RUN * RUNS * 5)))
-    assert RUNS <= len(runs) <= 2 * RUNS
+    assert len(runs(film(tmp_path / "film.mkv", 180), at_most=5)) == 5
 
 
 def test_a_file_that_is_no_film_is_named(tmp_path):
     (tmp_path / "text.mp4").write_text("this is text")
     with pytest.raises(DataError, match=r"text\.mp4 cannot be read as a film"):
-        list(read_runs(tmp_path / "text.mp4"))
+        runs(tmp_path / "text.mp4")

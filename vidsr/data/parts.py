@@ -156,7 +156,7 @@ def assemble(
     digest: str,
     report: Progress,
 ) -> None:
-    """Join the parts, split by split, into arrays, and write the manifest last."""
+    """Join the parts, split by split, into arrays, the manifest last; where there are none, DataError, nothing kept."""
     parts = partial / "parts"
     notes = [json.loads((parts / f"{number:06}.json").read_text()) for number in range(len(sources))]
     listed = []
@@ -167,6 +167,7 @@ def assemble(
         facts = {"file": source.name, "sha256": source.sha256, "licence": source.licence, "split": source.split}
         listed.append({**facts, **{key: note[key] for key in ("width", "height", "frames")}, "crops": crops})
     if not any(source["crops"] for source in listed):
+        shutil.rmtree(partial)
         raise DataError(f"none of the {len(sources)} pictures and films can be used; the first: {skipped[0]['reason']}")
     manifest = to_manifest(settings, listed, skipped, digest)
     for split in SPLITS:

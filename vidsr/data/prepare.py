@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import shutil
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -68,11 +67,8 @@ def _make(
         partial.rename(target)
     except OSError as exc:
         raise DiskFull(
-            f"the store {target} could not be written ({exc.strerror or exc}); make room and run this again: it goes on"
+            f"the store {target} could not be written ({exc.strerror or exc}); mend that and run this again: it goes on"
         ) from exc
-    except DataError:
-        shutil.rmtree(partial)  # nothing in it could be used
-        raise
     return read_store(target)
 
 
@@ -80,19 +76,19 @@ def _sort(
     paths: Sequence[Path], settings: Settings, licence: str, report: Progress
 ) -> tuple[list[Source], list[dict[str, str]]]:
     """Hash every source, leave out doubles, and say which split it is in and how much it gives."""
-    files, known = find(paths), licences(paths)
-    by_hash: dict[str, Path] = {}
-    skipped = [{"file": _name(folder, paths), "reason": "a folder of no truths"} for folder in left_out(paths)]
+    files, known, unfit = find(paths), licences(paths), left_out(paths)
+    names, by_hash = _names([*files, *unfit], paths), dict[str, Path]()
+    skipped = [{"file": names[file], "reason": reason} for file, reason in unfit.items()]
     for done, file in enumerate(files):
         report("reading sources", done, len(files))
         try:
             with file.open("rb") as opened:
                 sha256 = hashlib.file_digest(opened, "sha256").hexdigest()
         except OSError as exc:
-            skipped.append({"file": _name(file, paths), "reason": f"cannot be opened ({exc.strerror})"})
+            skipped.append({"file": names[file], "reason": f"cannot be opened ({exc.strerror})"})
             continue
         if first := by_hash.get(sha256):
-            skipped.append({"file": _name(file, paths), "reason": f"the same as {_name(first, paths)}"})
+            skipped.append({"file": names[file], "reason": f"the same as {names[first]}"})
         by_hash.setdefault(sha256, file)
     if not by_hash:
         raise DataError(f"none of the {len(files)} pictures and films can be used; the first: {skipped[0]['reason']}")
@@ -101,16 +97,27 @@ def _sort(
     edges = np.rint(np.cumsum(weights) / sum(weights) * settings.pairs).astype(int)
     shares = np.diff(edges, prepend=0).clip(1).tolist()
     sources = [
-        Source(file, _name(file, paths), sha256, known.get(file, licence), splits[sha256], share)
+        Source(file, names[file], sha256, known.get(file, licence), splits[sha256], share)
         for (sha256, file), share in zip(by_hash.items(), shares, strict=True)
     ]
     return sources, skipped
 
 
-def _name(file: Path, paths: Sequence[Path]) -> str:
-    """Name a file by the folder it was found in, wherever that lies."""
+def _names(files: Sequence[Path], paths: Sequence[Path]) -> dict[Path, str]:
+    """Name files by the folder they were found in, and by as much above it as it takes to tell them apart."""
+    above = 1
+    while True:
+        names = {file: _name(file, paths, above) for file in files}
+        if len({*names.values()}) == len(names):
+            return names
+        above += 1
+
+
+def _name(file: Path, paths: Sequence[Path], above: int) -> str:
     root = next((path for path in paths if path.is_dir() and file.is_relative_to(path)), None)
-    return str(Path(root.resolve().name) / file.relative_to(root)) if root else file.name
+    if root is None:
+        return str(Path(*file.absolute().parts[-above:]))
+    return str(Path(*root.resolve().parts[-above:]) / file.relative_to(root))
 
 
 def _split(hashes: Sequence[str], settings: Settings) -> dict[str, Split]:

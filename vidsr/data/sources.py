@@ -14,10 +14,12 @@ from vidsr.errors import DataError
 IMAGES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 VIDEOS = {".mp4", ".m4v", ".mkv", ".mov", ".webm", ".ts", ".m2ts", ".avi", ".y4m", ".nut", ".mpg", ".mpeg", ".ogv"}
 LICENCES = "licences.csv"
-RUN = 6  # frames of a film kept together, so that a codec sees motion
-RUNS = 48  # of one film at most: a feature film must not crowd out the rest
+OTHERS = (
+    ".avif .cr2 .dng .exr .gif .heic .heif .jp2 .jxl .nef .pbm .pgm .ppm .psd .svg .tga"
+    " .264 .265 .3gp .flv .h264 .h265 .hevc .m3u8 .mts .mxf .rm .vob .wmv"
+)
+"""Pictures and films too, but none that are read: named, so that nobody thinks they are learnt from."""
 
-Luma = NDArray[np.uint8]
 Picture = NDArray[np.uint8]
 
 # Folders as the data sets unpack them: DIV2K_train_LR_bicubic/X2, Flickr2K_LR_unknown, OpenImages' train-masks-0.
@@ -35,31 +37,29 @@ class Run:
 
 
 def find(paths: Sequence[Path]) -> list[Path]:
-    """List the photos and films under `paths` (files or folders), sorted.
+    """List the photos and films under `paths` (files or folders), sorted; without what `left_out` tells.
 
-    Folders of low-resolution twins, and of masks, are left out with all that is in them: see `left_out`.
     Raises DataError where nothing is left.
     """
-    files: set[Path] = set()
     for path in paths:
         if not path.exists():
             raise DataError(f"{path} does not exist; give a folder or file of pictures or films")
-        files |= {file for file in _under(path) if file.suffix.lower() in {*IMAGES, *VIDEOS} and file.is_file()}
+    files = {file for path in paths for file, unfit in _walk(path) if not unfit and _is_known(file)}
     if not files:
-        twins = left_out(paths)
-        but = f" but low-resolution twins, as {twins[0]}" if twins else ""
-        known = " ".join(sorted(IMAGES))
-        raise DataError(f"no pictures or films in {', '.join(map(str, paths))}{but}; known are {known} …")
+        but = next((f" but {other} ({reason})" for other, reason in left_out(paths).items()), "")
+        known = " ".join(sorted({*IMAGES, *VIDEOS}))
+        raise DataError(f"no pictures or films in {', '.join(map(str, paths))}{but}; known are {known}")
     return sorted(files)
 
 
-def left_out(paths: Sequence[Path]) -> list[Path]:
-    """The folders that `find` leaves out, sorted: no truths are in them.
+def left_out(paths: Sequence[Path]) -> dict[Path, str]:
+    """What `find` passes over under `paths`, sorted, and why: pictures and films that are not read, or hold no truths.
 
-    DIV2K and Flickr2K (`…_LR_…`), any folder named `LR…` or `…_LR…` beside one that says `HR`, and OpenImages' masks.
+    The latter are DIV2K's and Flickr2K's low-resolution twins (`…_LR_…`), any folder named `LR…` or `…_LR…` beside one
+    that says `HR`, and OpenImages' masks. Of files that are neither picture nor film, only those in `paths` are told.
     """
-    inside = {folder for path in paths if path.is_dir() for folder in [path, *path.rglob("*")] if folder.is_dir()}
-    return sorted(folder for folder in inside if _holds_no_truths(folder))
+    unknown = {path: "is no picture or film, by its name" for path in paths if path.is_file() and not _is_known(path)}
+    return dict(sorted((unknown | {file: unfit for path in paths for file, unfit in _walk(path) if unfit}).items()))
 
 
 def is_film(path: Path) -> bool:
@@ -72,7 +72,7 @@ def licences(paths: Sequence[Path]) -> dict[Path, str]:
 
     paths: files, or folders that are looked through. Raises DataError where such a table lacks one of the columns.
     """
-    files = {file for path in paths for file in _under(path)}
+    files = {file for path in paths for file, unfit in _walk(path) if not unfit}
     known: dict[Path, str] = {}
     for table in sorted({file.with_name(LICENCES) for file in files}):
         if table.is_file():
@@ -103,24 +103,35 @@ def open_runs(path: Path, *, channels: int, length: int, at_most: int) -> Iterat
         yield Run(pictures)
 
 
-def read_runs(path: Path) -> Iterator[list[Luma]]:
-    """The luma of `open_runs`, each picture (height, width), in runs of `RUN`. Raises DataError."""
-    for run in open_runs(path, channels=1, length=RUN, at_most=RUNS):
-        yield [picture[..., 0] for picture in run.pictures]
-
-
-def _under(path: Path) -> Iterator[Path]:
-    """A file itself, or everything in a folder that is neither hidden nor in a folder without truths."""
+def _walk(path: Path) -> Iterator[tuple[Path, str]]:
+    """Give the files in a folder, or a file itself, unless hidden; with a reason what cannot be used, folders too."""
     if not path.is_dir():
-        yield from [] if path.name.startswith(".") else [path]
-    elif not _holds_no_truths(path):
+        if not path.name.startswith("."):
+            yield path, _unfit(path)
+    elif _holds_no_truths(path):
+        yield path, "a folder of no truths"
+    else:
         try:
             entries = list(path.iterdir())
-        except PermissionError as exc:
-            raise DataError(f"{path} may not be read by this user; check its permissions") from exc
+        except PermissionError:
+            yield path, "may not be read by this user; check its permissions"
+            return
         for entry in entries:
-            if not entry.name.startswith("."):
-                yield from [entry] if entry.is_file() else _under(entry) if not entry.is_symlink() else []
+            if entry.is_symlink() and entry.is_dir():
+                yield entry, "a link to a folder; name that folder itself"
+            elif not (entry.is_dir() and entry.name.startswith(".")):
+                yield from _walk(entry)
+
+
+def _unfit(file: Path) -> str:
+    if not file.is_file():
+        return "a link to nothing" if file.is_symlink() else "no file"
+    suffix = file.suffix.lower()
+    return f"{suffix} is not read; convert it to PNG, or to H.264 in .mp4" if suffix in OTHERS.split() else ""
+
+
+def _is_known(file: Path) -> bool:
+    return file.suffix.lower() in {*IMAGES, *VIDEOS}
 
 
 def _holds_no_truths(folder: Path) -> bool:
