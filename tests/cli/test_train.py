@@ -40,7 +40,9 @@ def test_a_recipe_becomes_weights_and_weights_become_a_model(shop):
     trained = CliRunner().invoke(app, ["train", "tiny.toml", "--data", "photos", "--validation", "photos"])
     assert trained.exit_code == 0, trained.output
     assert trained.stdout.strip() == "runs/tiny/best.safetensors"
-    assert "PSNR-Y clean" in trained.stderr
+    said = trained.stderr.splitlines()
+    assert len(said) == 2, "a line each validation, however narrow the terminal"
+    assert all("PSNR-Y clean" in line and "coded" in line for line in said)
     exported = CliRunner().invoke(app, ["export", "runs/tiny", "--licence", "CC0", "--images", "photos"])
     assert exported.exit_code == 0, exported.output
     assert exported.stdout.strip() == "export/tiny.onnx"
@@ -54,6 +56,7 @@ def test_a_recipe_becomes_weights_and_weights_become_a_model(shop):
     [
         (["train", "tiny.toml", "--data", "nowhere"], 3, "nowhere does not exist"),
         (["train", "nothing", "--data", "photos"], 9, "no recipe nothing"),
+        (["train", "tiny.toml", "--data", "photos", "--device", "toaster"], 5, "no device toaster"),
         (["export", "photos"], 9, "photos holds no weights"),
     ],
 )

@@ -4,7 +4,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="training needs vidsr[train]")
 
-from tests.data.pictures import draw_photo
+from tests.data.pictures import draw_film, draw_photo, texture
 from vidsr.data.degrade import Degradation
 from vidsr.data.prepare import prepare
 from vidsr.data.store import Settings
@@ -12,6 +12,7 @@ from vidsr.errors import CheckpointError, DataError, Diverged, RecipeError
 from vidsr.runs import Run, read_log, read_weights
 from vidsr.train.config import parse_recipe
 from vidsr.train.loop import learning_rate, train
+from vidsr.train.validate import pairs_of_folder
 
 STEPS = 200
 
@@ -162,3 +163,19 @@ def test_one_source_alone_needs_pictures_to_validate_on(tmp_path):
     draw_photo(tmp_path / "photos" / "only.png")
     with pytest.raises(DataError, match=r"too few sources .* --validation"):
         run(tmp_path / "photos", tmp_path / "run")
+
+
+def test_a_film_among_the_pictures_to_validate_on_gives_one_of_its_own(tmp_path):
+    draw_film(tmp_path / "film.mkv", (texture(48, 64, seed=i) for i in range(9)))
+    draw_photo(tmp_path / "photo.png", height=40, width=40)
+    pairs = pairs_of_folder(tmp_path, 2)
+    assert [pair.high.shape for pair in pairs] == [(48, 64)] * 2 + [(40, 40)] * 2
+    draw_photo(tmp_path / "small.png", height=16, width=40)
+    with pytest.raises(DataError, match=r"small\.png is too small to validate on: 40x16"):
+        pairs_of_folder(tmp_path, 2)
+
+
+def test_a_store_is_trained_on_alone(photos, tmp_path):
+    made = prepare([photos], tmp_path / "store", Settings(scale=2, pairs=16, side=16)).folder
+    with pytest.raises(DataError, match=r"store is a store; train on it alone"):
+        train(recipe(), [made, photos], tmp_path / "run")

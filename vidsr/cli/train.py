@@ -54,7 +54,7 @@ class _Display(Bars):
         label = f"training, loss {line['loss']:.5f}" if "loss" in line else ""
         self.show("training", line["step"], self._steps, label)
         if "loss" not in line:
-            self.console.print(_table(line))
+            self.console.print(_table(line), soft_wrap=True)
         elif not self.console.is_terminal and line["step"] % 1000 == 0:
             print(json.dumps(line), file=sys.stderr)
 

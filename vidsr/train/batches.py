@@ -19,7 +19,7 @@ from vidsr.train.config import Data, Recipe
 def fit_recipe(recipe: Recipe, data: Sequence[Path]) -> Recipe:
     """Put the settings of a ready store into the recipe, where `data` is one.
 
-    Raises DataError where the network cannot learn from it.
+    Raises DataError where the network cannot learn from it, or it is not alone.
     """
     if not _is_ready(data):
         return recipe
@@ -50,7 +50,10 @@ def open_pairs(recipe: Recipe, data: Sequence[Path], stores: Path, progress: Pro
 
 
 def _is_ready(data: Sequence[Path]) -> bool:
-    return len(data) == 1 and is_store(data[0])
+    stores = [path for path in data if is_store(path)]
+    if stores and len(data) > 1:
+        raise DataError(f"{stores[0]} is a store; train on it alone, or on the photos and films themselves")
+    return bool(stores)
 
 
 def draw_batch(pairs: Pairs, recipe: Recipe, step: int, device: str) -> tuple[Tensor, Tensor, Tensor]:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from vidsr import nets
 from vidsr.card import ModelCard
 from vidsr.data.parts import Progress
-from vidsr.errors import CheckpointError, DataError, Diverged, RecipeError
+from vidsr.errors import CheckpointError, DataError, Diverged, EngineMissing, RecipeError
 from vidsr.nets import measure
 from vidsr.nets.reparam import fold
 from vidsr.runs import Run, append_log, read_weights, trim_log, write_weights, write_whole
@@ -142,7 +142,13 @@ def _validate(run: Run, recipe: Recipe, state: State, pairs: Sequence[Pair], rep
 
 
 def begin(recipe: Recipe, device: str) -> State:
-    """Where a training stands before its first step. Raises RecipeError where `start` does not fit."""
+    """Where a training stands before its first step. Raises RecipeError where `start` does not fit, EngineMissing."""
+    try:
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as exc:  # a build without CUDA asserts
+        raise EngineMissing(
+            f"this PyTorch has no device {device} ({str(exc).splitlines()[0]}); give --device cpu"
+        ) from exc
     torch.manual_seed(recipe.seed)
     spec = asdict(recipe.net)
     net = nets.build(spec)

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from torch import nn
 
 from vidsr.data.degrade import COLOR
-from vidsr.data.sources import find, read_runs
+from vidsr.data.sources import find, open_runs
 from vidsr.data.store import Pairs
+from vidsr.errors import DataError
 from vidsr.frames import Frame
 from vidsr.metrics import psnr, ssim
 from vidsr.resize import resize
@@ -32,13 +33,16 @@ class Pair:
 
 
 def pairs_of_folder(folder: Path, scale: int) -> list[Pair]:
-    """Two pairs of every picture in `folder`: shrunk by antialiased bicubic, and that sent through x264 too.
+    """Two pairs of every photo in `folder`, and of a picture of every film: shrunk by antialiased bicubic, and coded.
 
-    Luma of limited range; sides are cut to a multiple of twice the scale.
+    The codec is x264. Luma of limited range; sides are cut to a multiple of twice the scale. Raises DataError.
     """
     pairs = []
     for file in find([folder]):
-        (truth,) = next(iter(read_runs(file)))
+        (run,) = open_runs(file, channels=1, length=1, at_most=1)
+        truth = run.pictures[0][..., 0]
+        if min(truth.shape) < 16 * scale:
+            raise DataError(f"{file} is too small to validate on: {truth.shape[1]}x{truth.shape[0]}; leave it out")
         height, width = (side // (2 * scale) * 2 for side in truth.shape)
         truth = truth[: height * scale, : width * scale]
         low = resize(truth, height, width)
