@@ -1,3 +1,4 @@
+import math
 from dataclasses import fields, replace
 
 import numpy as np
@@ -7,8 +8,10 @@ from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
 
 from tests.data.pictures import texture
-from vidsr.data.degrade import KERNELS, Degradation, degrade, film_look, send, shrink
-from vidsr.data.travel import through
+from vidsr.data.degradation import BOUNDS
+from vidsr.data.degrade import Degradation, degrade
+from vidsr.data.looks import look_like_film
+from vidsr.data.travel import KERNELS, shrink, through, travel
 from vidsr.errors import DataError
 from vidsr.metrics import psnr
 from vidsr.resize import resize
@@ -53,8 +56,9 @@ def test_every_kernel_shrinks_and_keeps_the_mean(scale, channels):
 
 
 def test_without_film_look_the_picture_is_untouched():
-    (same,) = film_look([texture(96, 96)], CLEAN, np.random.default_rng(0))
+    (same,), names = look_like_film([texture(96, 96)], CLEAN, np.random.default_rng(0))
     assert np.array_equal(same, texture(96, 96))
+    assert names == []
 
 
 @pytest.mark.parametrize("channels", [(), (3,)])
@@ -63,7 +67,7 @@ def test_each_look_does_what_it_says(channels):
 
     def look(**shares):
         settings = replace(CLEAN, **{"sharpened": 0, **shares})
-        return film_look([picture], settings, np.random.default_rng(3))[0].astype(float)
+        return look_like_film([picture], settings, np.random.default_rng(3))[0][0].astype(float)
 
     def detail(values):
         return np.abs(np.diff(values, axis=1)).mean()
@@ -79,10 +83,10 @@ def test_each_look_does_what_it_says(channels):
 def test_each_codec_damages_the_run_and_tells_a_quantiser_in_range(x265, av1):
     settings = Degradation(x265=x265, av1=av1, crf=(35, 36))
     run = [texture(96, 96)] * 3
-    arrived, quantisers = send(run, settings, np.random.default_rng(0))
-    assert len(arrived) == len(quantisers) == 3
-    assert all(20 < quantiser < 51 for quantiser in quantisers)
-    assert all(0.1 < np.abs(a.astype(float) - b).mean() < 20 for a, b in zip(arrived, run, strict=True))
+    arrived = travel(run, settings, np.random.default_rng(0))
+    assert len(arrived.pictures) == len(arrived.quantisers) == 3
+    assert all(20 < quantiser < 51 for quantiser in arrived.quantisers)
+    assert all(0.1 < np.abs(a.astype(float) - b).mean() < 20 for a, b in zip(arrived.pictures, run, strict=True))
 
 
 @pytest.mark.parametrize("run", [RUN, luma(RUN)], ids=["rgb", "luma"])
@@ -101,9 +105,11 @@ def test_luma_goes_the_way_it_always_went():
         settings = replace(Degradation(), **dict.fromkeys(ON_LOW, 0.0))
         rng = np.random.default_rng(seed)
         coded = rng.random() < settings.coded
-        truth = film_look(run, settings, rng)
-        low = shrink(truth, 2, rng)
-        low, quantisers = send(low, settings, rng) if coded else (low, [0.0] * 2)
+        truth, _ = look_like_film(run, settings, rng)
+        low, quantisers = shrink(truth, 2, rng), [0.0] * 2
+        if coded:
+            arrived = travel(low, settings, rng)
+            low, quantisers = arrived.pictures, arrived.quantisers
         sent = spoilt(settings, luma(RUN), seed=seed)
         assert same([picture[..., 0] for picture in sent.truth], truth)
         assert same([picture[..., 0] for picture in sent.low], low)
@@ -292,3 +298,20 @@ def test_shares_and_ranges_that_make_no_sense_are_refused_by_name():
         Degradation(grain=(8, 1))
     with pytest.raises(DataError, match=r"resized_factor is \(1\.2, 1\.5\); 1 must lie within"):
         Degradation(resized_factor=(1.2, 1.5))
+    for beyond in (
+        {"crf": (10, 43)},
+        {"wear": (0, 52)},
+        {"blur": (0, 0)},
+        {"enlarged": (0, 2)},
+        {"noise": (1, math.inf)},
+    ):
+        with pytest.raises(DataError, match=rf"the range {min(beyond)} is .*; give two numbers from"):
+            Degradation(**beyond)
+
+
+def test_every_codec_takes_the_ends_of_its_range():
+    for codec in ({"x265": 0, "av1": 0}, {"x265": 1}, {"x265": 0, "av1": 1}):
+        for crf in BOUNDS["crf"]:
+            assert len(spoilt(replace(CLEAN, crf=(crf, crf), **codec), coded=True).low) == len(RUN)
+    for wear in BOUNDS["wear"]:
+        assert spoilt(replace(CLEAN, worn=1, wear=(wear, wear))).looks == ("worn",)

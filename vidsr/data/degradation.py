@@ -4,6 +4,9 @@ from dataclasses import dataclass, fields
 
 from vidsr.errors import DataError
 
+BOUNDS = {"crf": (0, 42), "wear": (0, 51), "jpeg_quality": (1, 100), "enlarged": (1, 8), "blur": (0.1, 100)}
+"""Within which a range must lie, else 0 to 100: x264 knows CRFs up to 51, and SVT-AV1's last, 63, stands for 42."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Degradation:
@@ -73,10 +76,10 @@ class Degradation:
         for field in fields(self):
             value = getattr(self, field.name)
             if isinstance(value, tuple):
-                if not 0 <= value[0] <= value[1]:
-                    raise DataError(
-                        f"the range {field.name} is {value}; give two numbers over 0, the smaller one first"
-                    )
+                least, most = BOUNDS.get(field.name, (0, 100))
+                if not least <= value[0] <= value[1] <= most:
+                    wanted = f"two numbers from {least} to {most}, the smaller one first"
+                    raise DataError(f"the range {field.name} is {value}; give {wanted}")
             elif not 0 <= value <= 1:
                 raise DataError(f"{field.name} is {value}; it must be between 0 and 1")
         if not self.resized_factor[0] <= 1 <= self.resized_factor[1]:

@@ -15,11 +15,6 @@ Levels = NDArray[np.float32]
 Look = Callable[[Levels], Levels]
 
 
-def film_look(run: Sequence[Picture], settings: Degradation, rng: np.random.Generator) -> list[Picture]:
-    """Make sharp photos soft, noisy, dark and worn as film is; see `look_like_film`."""
-    return look_like_film(run, settings, rng)[0]
-
-
 def look_like_film(
     run: Sequence[Picture], settings: Degradation, rng: np.random.Generator
 ) -> tuple[list[Picture], list[str]]:

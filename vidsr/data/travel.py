@@ -50,12 +50,6 @@ def _by_swscale(picture: Picture, height: int, width: int, resizer: Resizer) -> 
     return np.array(small[0] if picture.ndim == 2 else np.stack(small, axis=2), np.uint8)
 
 
-def send(run: Sequence[Picture], settings: Degradation, rng: np.random.Generator) -> tuple[list[Picture], list[float]]:
-    """Send a run through a drawn codec: what arrives, and the quantiser of each frame; see `travel`."""
-    arrived = travel(run, settings, rng)
-    return arrived.pictures, arrived.quantisers
-
-
 def travel(run: Sequence[Picture], settings: Degradation, rng: np.random.Generator) -> Arrived:
     """Send a run, as one clip, through a codec drawn from the settings.
 

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from vidsr.data.degrade import COLOR
+from vidsr.data.colours import COLOR
 from vidsr.data.sources import find, open_runs
 from vidsr.data.store import Pairs
 from vidsr.errors import DataError
