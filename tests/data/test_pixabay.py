@@ -250,3 +250,10 @@ def test_what_cannot_work_gets_a_sentence(tmp_path):
         fetch(server, tmp_path / "other")
     with serve([]) as server, pytest.raises(DataError, match="nothing that matches 'trees'; try fewer or other words"):
         fetch(server, tmp_path / "none")
+
+
+def test_a_list_of_something_else_is_named_and_kept(tmp_path):
+    (tmp_path / "licences.csv").write_text("picture;licence\n1.jpg;CC0\n")
+    with pytest.raises(DataError, match=r"licences\.csv has no column named file"):
+        Licences(tmp_path / "licences.csv")
+    assert (tmp_path / "licences.csv").read_text().endswith("1.jpg;CC0\n")

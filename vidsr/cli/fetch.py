@@ -27,7 +27,7 @@ def fetch(
         raise typer.BadParameter("give --key or set PIXABAY_KEY; a key is free at https://pixabay.com/api/docs/")
     from vidsr.data.pixabay import ADDRESS, fetch_pixabay
 
-    with Bars() as bars:
+    with Bars(resumes=True) as bars:
         fetched = fetch_pixabay(
             query,
             output,

@@ -19,7 +19,7 @@ def prepare(
     output: Annotated[Path, typer.Option("--output", "-o", help="The store: a folder that is made.")],
     scale: Annotated[int, typer.Option(min=2, max=4, help="How much larger the truth is.")] = 4,
     lr: Annotated[int, typer.Option(min=8, help="Side of the small pictures, in pixels.")] = 32,
-    pairs: Annotated[int, typer.Option(min=1, help="About how many.")] = 65536,
+    pairs: Annotated[int, typer.Option(min=1, help="About how many; each source gives one at least.")] = 65536,
     frames: Annotated[int, typer.Option(min=1, max=7, help="Consecutive ones a pair: 1, or 3 to 7.")] = 1,
     colour: Annotated[bool, typer.Option("--colour", help="RGB, for networks that see colours; else luma.")] = False,
     recipe: Annotated[
@@ -47,7 +47,7 @@ def prepare(
         seed=seed,
         degradation=_changed(_degradation(recipe), change or []),
     )
-    with Bars() as bars:
+    with Bars(resumes=True) as bars:
         store = make(sources, output, settings, licence=licence, workers=workers, progress=bars.show)
     _summarise(store)
     print(store.folder)

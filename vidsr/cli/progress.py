@@ -130,9 +130,12 @@ def complain(error: Exception, sentence: str = "") -> None:
 
 
 class Bars:
-    """A bar for each thing that is being done, on a terminal; nothing where stderr is none."""
+    """A bar for each thing that is being done, on a terminal; nothing where stderr is none.
 
-    def __init__(self) -> None:
+    resumes: the same command goes on with what a signal stops, which is said then.
+    """
+
+    def __init__(self, *, resumes: bool = False) -> None:
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -140,13 +143,16 @@ class Bars:
         self.console = Console(stderr=True)
         self._bars = Progress(*columns, console=self.console, disable=not self.console.is_terminal)
         self._tasks: dict[str, TaskID] = {}
+        self._resumes = resumes
 
     def __enter__(self) -> Self:
         self._bars.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self._bars.stop()
+        if self._resumes and kind is not None and not issubclass(kind, Exception):
+            say("stopped; the same command goes on")
 
     def show(self, what: str, done: int, total: int, label: str = "") -> None:
         """Show how far a thing is; `label` instead of its name, where it has more to say."""

@@ -46,7 +46,7 @@ class _Display(Bars):
     """Bars, and the validations as lines; the log's lines where stderr is no terminal."""
 
     def __init__(self, steps: int) -> None:
-        super().__init__()
+        super().__init__(resumes=True)
         self._steps = steps
 
     def step(self, line: dict[str, Any]) -> None:

@@ -4,13 +4,17 @@ import csv
 import io
 from pathlib import Path
 
+from vidsr.errors import DataError
 from vidsr.runs import write_whole
 
 COLUMNS = ["file", "width", "height", "licence", "author", "source"]
 
 
 class Licences:
-    """The list of one folder; every line is on disk before `note` returns. Other columns and lines are kept."""
+    """The list of one folder; every line is on disk before `note` returns. Other columns and lines are kept.
+
+    Raises DataError where something else lies at `path`.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -18,6 +22,8 @@ class Licences:
         if path.exists():
             with path.open(encoding="utf-8-sig", newline="") as file:
                 reader = csv.DictReader(file)
+                if "file" not in (reader.fieldnames or COLUMNS):
+                    raise DataError(f"{path} has no column named file; add one, or move it away")
                 self._columns += [name for name in reader.fieldnames or () if name not in COLUMNS]
                 self._rows = {row["file"]: row for row in reader}
 
