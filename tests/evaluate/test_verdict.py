@@ -14,7 +14,7 @@ from vidsr.evaluate.answers import Answer, compare
 from vidsr.evaluate.codecs import CODECS
 from vidsr.evaluate.commands import aimed_at, command, receiver, sender
 from vidsr.evaluate.curves import Curve, Point
-from vidsr.evaluate.passes import Encoder, Film
+from vidsr.evaluate.passes import Encoder, Film, look_at
 from vidsr.evaluate.verdict import verdict, winner
 
 NATIVE = [(200, 60), (400, 72), (800, 82), (1600, 89), (3200, 93)]
@@ -172,3 +172,16 @@ def test_the_senders_command_runs_and_makes_the_small_film(codec, tmp_path):
     done = subprocess.run(command(found, small, 40), shell=True, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert size_of(tmp_path / "my film-half.mkv") == (128, 72)
+
+
+@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="no ffmpeg command here")
+def test_the_senders_command_keeps_the_shape_of_a_film_that_lies_on_its_side(tmp_path):
+    film = make_film(
+        tmp_path / "upright.mp4", size=(258, 146), pts=range(4),
+        decorate=lambda _, stream: stream.set_display_rotation(90),
+    )  # fmt: skip
+    found = replace(answer(BETTER_STILL), film=look_at(film, None, step=4))
+    small = found.curve("half + lanczos")
+    done = subprocess.run(command(found, small, 40), shell=True, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert size_of(tmp_path / "upright-half.mkv") == (72, 128)

@@ -48,15 +48,16 @@ def command(answer: Answer, curve: Curve, crf: float) -> str:
     It tells the encoder the film's own frame rate, not `passes.RATE`: x264 then gives a film of 30 frames a second
     about a tenth fewer bits than were measured at that CRF (measured), and one of 24 a few more.
     """
-    filters = []
-    if answer.film.whole != (answer.film.width, answer.film.height):
-        filters.append(f"crop={answer.film.width}:{answer.film.height}:0:0")
+    film, filters = answer.film, []
+    width, height = (film.height, film.width) if film.sideways else (film.width, film.height)  # as ffmpeg turns it
+    if film.whole != (film.width, film.height):
+        filters.append(f"crop={width}:{height}:0:0")
     if curve.scale > 1:
-        size = f"{answer.film.width // curve.scale}:{answer.film.height // curve.scale}"
+        size = f"{width // curve.scale}:{height // curve.scale}"
         filters.append(f"scale={size}:flags=lanczos+accurate_rnd+full_chroma_int")
     options = {"crf": f"{crf:g}", **answer.encoder.options}
     flags = [part for key, value in options.items() for part in ("-b:v" if key == "b" else f"-{key}", value)]
-    line = ["ffmpeg", "-i", _plain(str(answer.film.path)), *(["-vf", ",".join(filters)] if filters else [])]
+    line = ["ffmpeg", "-i", _plain(str(film.path)), *(["-vf", ",".join(filters)] if filters else [])]
     return shlex.join([*line, "-c:v", answer.encoder.codec, *flags, "-c:a", "copy", sent_name(answer, curve)])
 
 

@@ -59,6 +59,8 @@ class Film:
     """How long these frames are shown."""
     whole: tuple[int, int]
     """(width, height) before the cut."""
+    sideways: bool = False
+    """Whether it is shown turned by a quarter, as a telephone held upright films: players and ffmpeg turn it."""
 
     @property
     def rate(self) -> Fraction:
@@ -87,7 +89,8 @@ def look_at(path: Path, frames: int | None, *, step: int) -> Film:
     seconds = float((last_pts - first.pts) * first.time_base * Fraction(count, count - 1))
     with path.open("rb") as file:
         digest = file_digest(file, "sha256").hexdigest()
-    return Film(path, digest, width, height, count, seconds, (first.width, first.height))
+    sideways = getattr(first.carrier, "rotation", 0) % 180 == 90
+    return Film(path, digest, width, height, count, seconds, (first.width, first.height), sideways)
 
 
 def encode(film: Film, scale: int, crf: float, encoder: Encoder) -> tuple[Channel, Iterator[Frame]]:
