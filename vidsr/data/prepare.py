@@ -66,8 +66,9 @@ def _make(
         assemble(sources, skipped, partial, settings, digest, progress)
         partial.rename(target)
     except OSError as exc:
+        cause = exc.__cause__ if isinstance(exc.__cause__, OSError) else exc  # not a sentence within a sentence
         raise DiskFull(
-            f"the store {target} could not be written ({exc.strerror or exc}); mend that and run this again: it goes on"
+            f"the store {target} could not be written ({cause.strerror}); mend that and run this again: it goes on"
         ) from exc
     return read_store(target)
 
