@@ -6,7 +6,7 @@ from PIL import Image, ImageOps
 
 from tests.data.pictures import draw_photo, texture, write_png16
 from vidsr.data import photos
-from vidsr.data.photos import BAND, read_photo
+from vidsr.data.photos import BAND, is_large, read_photo
 from vidsr.data.sources import open_runs
 from vidsr.errors import DataError
 from vidsr.metrics import luma_of_rgb
@@ -119,3 +119,12 @@ def test_a_large_photo_is_read_past_pillows_own_limit_and_an_absurd_one_refused(
     monkeypatch.setattr(photos, "MOST_PIXELS", 6000)
     with pytest.raises(DataError, match=r"large\.png has 80x80 pixels, more than"):
         read(path)
+
+
+def test_a_photo_is_large_by_its_header(tmp_path, monkeypatch):
+    Image.new("L", (300, 200)).save(tmp_path / "a.png")
+    (tmp_path / "text.png").write_text("no picture")
+    assert not is_large(tmp_path / "a.png")
+    monkeypatch.setattr(photos, "LARGE", 300 * 200 - 1)
+    assert is_large(tmp_path / "a.png")
+    assert not is_large(tmp_path / "text.png")

@@ -1,5 +1,6 @@
 from fractions import Fraction
 
+import av
 import numpy as np
 import pytest
 
@@ -45,3 +46,16 @@ def test_every_frame_of_a_sound_film_is_whole(tmp_path):
         whole = WholeFrames(source)
         assert sum(frame is not None for frame in whole) == 12
         assert whole.lost == 0
+
+
+def test_pictures_that_an_edit_list_hides_are_not_counted(tmp_path):
+    whole, path = draw_film(tmp_path / "whole.mp4", frames(24), codec="libx264"), tmp_path / "film.mp4"
+    with av.open(str(whole)) as source, av.open(str(path), "w") as target:
+        stream = target.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(video=0):
+            if packet.size:
+                packet.pts, packet.dts = (time - 10 * packet.duration for time in (packet.pts, packet.dts))
+                packet.stream = stream
+                target.mux(packet)
+    with av.open(str(path)) as film:
+        assert extent_of(path).pictures == len(list(film.decode(video=0))) == 14

@@ -46,7 +46,8 @@ def cut_canvas(run: Sequence[Picture], settings: Settings, patches: int, rng: np
     else:
         speed = rng.integers(-4 * settings.scale, 4 * settings.scale + 1, 2) * (rng.random() < 0.7)
         places = [(corner + i * speed).clip(0, room) for i in range(length)]
-    pictures = [_square(run[min(i, len(run) - 1)], place, side) for i, place in enumerate(places)]
+    # Copies, so that a large photo is let go before the next one is read.
+    pictures = [_square(run[min(i, len(run) - 1)], place, side).copy() for i, place in enumerate(places)]
     return Canvas(pictures, coded, patches, rng)
 
 

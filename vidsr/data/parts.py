@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from vidsr.data.crops import CLIP, PER_CANVAS, Canvas, cut_canvas, cut_pairs
+from vidsr.data.photos import is_large
 from vidsr.data.sources import is_film, open_runs
 from vidsr.data.store import ARRAYS, MANIFEST, SPLITS, Settings, Split, shapes, to_manifest
 from vidsr.errors import DataError
@@ -56,7 +57,8 @@ def begin(partial: Path, digest: str) -> None:
 def cut(sources: Sequence[Source], partial: Path, settings: Settings, workers: int, report: Progress) -> None:
     """Leave a part a canvas, and a note a source.
 
-    Threads take photos whole; films, and photos that give much, are decoded here and their canvases handed out.
+    Threads take photos whole; films, and photos that are large or give much, are decoded here, one by one, and their
+    canvases handed out.
     """
     waiting: deque[Callable[[], None]] = deque()
     done, total = 0, sum(source.share for source in sources)
@@ -66,7 +68,7 @@ def cut(sources: Sequence[Source], partial: Path, settings: Settings, workers: i
             note = partial / "parts" / f"{number:06}.json"
             if note.exists():
                 pass
-            elif is_film(source.path) or source.share > RICH:
+            elif source.share > RICH or is_film(source.path) or is_large(source.path):
                 waiting.append(_cut_source(source, number, note, settings, pool.submit))
             else:
                 waiting.append(pool.submit(_cut_photo, source, number, note, settings, pool.do_at_once).result)

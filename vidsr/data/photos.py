@@ -17,6 +17,7 @@ from vidsr.metrics import luma_of_rgb
 Picture = NDArray[np.uint8]
 
 MOST_PIXELS = 400_000_000  # twice what the largest sensors of phones give; more is a mistake, or meant to do harm
+LARGE = 40_000_000  # pixels: two of these at once, decoded and copied, are all the memory that should be taken
 BAND = 128  # lines converted at a time, so that no second copy of a large photo is held
 BACKDROP = 128  # mid grey: what shows through where a picture is transparent
 _ORIENTATION = 0x0112  # the Exif tag
@@ -37,11 +38,23 @@ def read_photo(path: Path, *, channels: int) -> Picture:
                 limit = f"more than {MOST_PIXELS // 10**6} million"
                 raise DataError(f"{path} has {image.width}x{image.height} pixels, {limit}; cut it into pieces")
             image.load()
-            return _upright(_levels(image, path, channels), image.getexif().get(_ORIENTATION, 1))
+            picture, orientation = _levels(image, path, channels), image.getexif().get(_ORIENTATION, 1)
     except (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error, zlib.error) as exc:
         if isinstance(exc, DataError):
             raise
         raise DataError(f"{path} cannot be read as a picture ({exc})") from exc
+    return _upright(picture, orientation)
+
+
+def is_large(path: Path) -> bool:
+    """Whether a photo, by its header, has more than LARGE pixels; what cannot be read has none."""
+    from PIL import Image
+
+    try:
+        with _as_large_as_it_is(), Image.open(path) as image:
+            return image.width * image.height > LARGE
+    except (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error, zlib.error):
+        return False  # reading it will tell why
 
 
 @contextmanager

@@ -19,7 +19,7 @@ class Extent:
     """How far a film really reaches, whatever its header says."""
 
     pictures: int
-    """Packets of the film; about as many pictures."""
+    """Packets of the film that are to be shown; about as many pictures."""
     seconds: Fraction
     """To the end of its last packet: from 0, as some containers count their duration, or from the first before that."""
 
@@ -35,7 +35,7 @@ def extent_of(path: Path) -> Extent:
         pictures, first, end = 0, 0, 0
         try:
             for packet in container.demux(stream):
-                pictures += packet.size > 0
+                pictures += packet.size > 0 and not packet.is_discard
                 if packet.pts is not None:
                     first = min(first, packet.pts)
                     end = max(end, packet.pts + (packet.duration or 0))
