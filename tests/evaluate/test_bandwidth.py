@@ -221,7 +221,9 @@ def test_what_cannot_be_measured_is_refused_by_name(run, tmp_path, options, sent
 
 def test_a_film_too_small_for_its_codec_is_refused_before_anything_is_encoded(run, tmp_path):
     clip = make_film(tmp_path / "small.mkv", size=(96, 96), pts=range(3), codec="ffv1")
-    with pytest.raises(DataError, match="x265 takes pictures of at least 64 pixels a side, not 48x48"):
+    with pytest.raises(
+        DataError, match=r"small\.mkv would be sent at 48x48, but x265 takes pictures of at least 64 pixels"
+    ):
         run(clips=[clip], codec="libx265")
 
 

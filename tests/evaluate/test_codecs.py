@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -22,9 +24,11 @@ def test_a_protocol_names_codec_and_preset():
 
 
 def test_what_is_too_small_for_a_codec_is_refused():
-    CODECS["libx264"].check(40, 40)
-    with pytest.raises(DataError, match="x265 takes pictures of at least 64 pixels a side, not 48x90"):
-        CODECS["libx265"].check(48, 90)
+    CODECS["libx264"].check(Path("a.png"), 40, 40)
+    with pytest.raises(
+        DataError, match=r"a\.png would be sent at 48x90, but x265 takes pictures of at least 64 pixels a side"
+    ):
+        CODECS["libx265"].check(Path("a.png"), 48, 90)
 
 
 @pytest.mark.parametrize("name", CODECS)

@@ -53,7 +53,7 @@ def evaluate_bandwidth(
         step = 2 * math.lcm(*(way.scale for way in ways))
         films = [look_at(clip, frames, step=step) for clip in clips]
         for film, way in product(films, ways):
-            known.check(film.width // way.scale, film.height // way.scale)
+            known.check(film.path, film.width // way.scale, film.height // way.scale)
         trials = [(scale, crf) for scale in dict.fromkeys(way.scale for way in ways) for crf in crfs(codec, scale)]
         watch = _Watch(len(trials) * sum(film.frames for film in films), progress)
         answers = []

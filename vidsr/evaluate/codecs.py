@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from vidsr.errors import DataError
 
@@ -29,10 +30,13 @@ class Codec:
         """As a protocol names it: `x264 medium`."""
         return " ".join([self.title, *([] if self.option == "preset" else [self.option]), preset or self.preset])
 
-    def check(self, width: int, height: int) -> None:
-        """Refuse what is too small to be sent. Raises DataError."""
+    def check(self, path: Path, width: int, height: int) -> None:
+        """Refuse what is too small to be sent. path: what is to be sent at that size. Raises DataError."""
         if min(width, height) < self.least:
-            raise DataError(f"{self.title} takes pictures of at least {self.least} pixels a side, not {width}x{height}")
+            raise DataError(
+                f"{path} would be sent at {width}x{height}, but {self.title} takes pictures of at least {self.least} "
+                "pixels a side; give a larger one, or another --codec"
+            )
 
 
 CODECS = {

@@ -129,7 +129,7 @@ def _regain(
         answers = _from_clean(small, height, width, entrants)
     else:
         assert trial.codec is not None
-        CODECS[trial.codec].check(width // scale, height // scale)
+        CODECS[trial.codec].check(path, width // scale, height // scale)
         options = CODECS[trial.codec].options(preset)
         (frame,), payload = recode([studio_frame(small)], codec=trial.codec, crf=trial.crf, options=options)
         answers = _from_compressed(frame, height, width, entrants)

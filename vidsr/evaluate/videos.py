@@ -80,7 +80,7 @@ def evaluate_videos(
         for index, (clip, factor) in enumerate(pairs):
             film = _read(clip, frames, step=2 * factor)
             small = [_shrink(frame, factor) for frame in film]
-            encoder.check(small[0].width, small[0].height)
+            encoder.check(clip, small[0].width, small[0].height)
             for turn, crf in enumerate(compress):
                 trial = Trial(clip.stem, factor, codec, crf)
                 decoded, payload = recode(small, codec=codec, crf=crf, options=encoder.options(preset))
@@ -124,7 +124,7 @@ def _read(clip: Path, count: int, *, step: int) -> list[Frame]:
     whole = list(frames_of(clip, count))
     width, height = (side // step * step for side in (whole[0].width, whole[0].height))
     if not width or not height:
-        raise DataError(f"frames of {whole[0].width}x{whole[0].height} are too small to be shrunk and sent as 4:2:0")
+        raise DataError(f"{clip} is {whole[0].width}x{whole[0].height}, too small to be shrunk and sent as 4:2:0")
     return [cut(frame, width, height) for frame in whole]
 
 
