@@ -57,11 +57,13 @@ def test_pairs_show_the_same_place(photos, tmp_path):
 
 
 def test_the_same_sources_and_settings_make_the_same_bytes_with_any_number_of_workers(photos, tmp_path):
-    spoilt = settings(degradation=Degradation(av1=0.0))
+    every_codec = Degradation(coded=1, x265=0.3, av1=0.3)
+    spoilt = settings(pairs=128, degradation=every_codec)
     one = prepare([photos], tmp_path / "one", spoilt, workers=1)
     many = prepare([photos], tmp_path / "many", spoilt, workers=5)
     assert content(one) == content(many)
-    other = prepare([photos], tmp_path / "other", settings(degradation=Degradation(av1=0.0), seed=1))
+    assert {*one.split("train").index["kind"]} >= {"libx264", "libx265", "libsvtav1"}
+    other = prepare([photos], tmp_path / "other", settings(pairs=128, degradation=every_codec, seed=1))
     assert content(one)["train/high.npy"] != content(other)["train/high.npy"]
 
 

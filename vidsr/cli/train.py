@@ -13,10 +13,12 @@ from vidsr.errors import ExtraMissing
 
 def train(
     recipe: Annotated[str, typer.Argument(help="A shipped recipe (live-x2, live-x3, live-x4) or a TOML file.")],
-    data: Annotated[list[Path], typer.Option(help="A store, or photos and films; may be repeated.")],
+    data: Annotated[list[Path], typer.Option(help="A store; or photos and films, may be repeated.")],
     run: Annotated[Path | None, typer.Option(help="The run's folder; goes on where it stopped. [runs/RECIPE]")] = None,
     validation: Annotated[Path | None, typer.Option(help="Pictures to validate on; else the store's own.")] = None,
-    stores: Annotated[Path | None, typer.Option(help="Where patch stores are kept. [beside the run]")] = None,
+    stores: Annotated[
+        Path | None, typer.Option(help="Where stores of photos and films are kept. [beside the run]")
+    ] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, …")] = "cpu",
     verbose: Verbose = False,
 ) -> None:
