@@ -11,6 +11,7 @@ import pytest
 from tests.clips import size_of
 from tests.video.films import make_film
 from vidsr.evaluate.answers import Answer, compare
+from vidsr.evaluate.bandwidth_tables import comparisons_table
 from vidsr.evaluate.codecs import CODECS
 from vidsr.evaluate.commands import aimed_at, command, receiver, sender
 from vidsr.evaluate.curves import Curve, Point
@@ -84,6 +85,14 @@ def test_below_the_crossover_it_is_sent_small_and_above_at_full_size():
     assert "kbit/s send it at half size and enlarge it with live-x2" in said
     assert "send it at full size" in said
     assert "fewer bits on average over what both reach. Against Lanczos at the receiver that is" in said
+
+
+def test_where_small_wins_in_the_middle_only_both_ends_are_told():
+    found = answer([(200, 50), (400, 75), (800, 84), (1600, 86)])
+    crossing = found.comparison("half + lanczos", "vmaf_neg").crossover
+    assert (round(crossing.since), round(crossing.kbit)) == (341, 1056)
+    assert verdict(found).startswith("From 341 to 1056 kbit/s send it at half size")
+    assert "341 to 1056" in [row[4] for row in comparisons_table(found)[1]]
 
 
 def test_where_small_always_wins_it_is_told_how_far_it_reaches():

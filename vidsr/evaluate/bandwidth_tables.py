@@ -51,6 +51,8 @@ def _rate(percent: float | None, reason: str) -> str:
 
 def _crossing(one: Comparison) -> str:
     crossing = one.crossover
+    if crossing.since is not None:
+        return f"{crossing.since:.0f} to {crossing.kbit:.0f}"
     if crossing.kbit is not None:
         return f"{crossing.kind} {crossing.kbit:.0f}"
     if crossing.measured is None:

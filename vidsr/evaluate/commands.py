@@ -38,7 +38,7 @@ def aimed_at(answer: Answer, curve: Curve) -> Point:
         crossing = answer.comparison(curve.name, metric).crossover
         if crossing.kbit is not None:
             won = [p for p in points if (p.kbit < crossing.kbit) == (crossing.kind == "below")]
-            points = won or points
+            points = [p for p in won if p.kbit > (crossing.since or 0)] or won or points
     return min(points, key=lambda point: abs(getattr(point, metric) - GOOD[metric]))
 
 

@@ -63,6 +63,8 @@ class Crossover:
     """Where the curves meet."""
     measured: tuple[float, float] | None
     """The rates that both curves were measured at, from and to."""
+    since: float | None = None
+    """Of `below`: the rate, kilobits a second, down to which it wins; None where that is all the way."""
 
 
 def bjontegaard() -> Any:
@@ -111,10 +113,15 @@ def crossover(native: Curve, small: Curve, metric: Metric) -> Crossover:
         return Crossover("always" if gain[0] > 0 else "never", None, None, (low, high))
     falls, rises = np.flatnonzero((gain[:-1] > 0) & (gain[1:] <= 0)), np.flatnonzero((gain[:-1] <= 0) & (gain[1:] > 0))
     last = int(falls[-1]) if len(falls) else int(rises[-1])
-    part = gain[last] / (gain[last] - gain[last + 1])
-    where = logs[last] + part * (logs[last + 1] - logs[last])
+
+    def meets(at: int) -> float:
+        return float(logs[at] + gain[at] / (gain[at] - gain[at + 1]) * (logs[at + 1] - logs[at]))
+
+    before = rises[rises < last]
+    since = float(np.exp(meets(int(before[-1])))) if len(before) else None
+    where = meets(last)
     met = float(np.interp(where, logs, own))
-    return Crossover("below" if len(falls) else "above", float(np.exp(where)), met, (low, high))
+    return Crossover("below" if len(falls) else "above", float(np.exp(where)), met, (low, high), since)
 
 
 def rate_at(curve: Curve, metric: Metric, quality: float) -> float | None:

@@ -27,8 +27,9 @@ def verdict(answer: Answer) -> str:
         )
     else:
         full = "above" if crossing.kind == "below" else "below"
+        where = crossing.kind.capitalize() if crossing.since is None else f"From {crossing.since:.0f} to"
         first = (
-            f"{crossing.kind.capitalize()} {crossing.kbit:.0f} kbit/s {how}: there it looks better by "
+            f"{where} {crossing.kbit:.0f} kbit/s {how}: there it looks better by "
             f"{METRICS[metric]} than the film itself; {full} that, where {METRICS[metric]} is {crossing.quality:.1f}, "
             "send it at full size."
         )
