@@ -262,3 +262,13 @@ def test_two_folders_of_one_name_are_told_apart(tmp_path):
     one_by_one = [folder / "a.png" for folder in both]
     sources = prepare(one_by_one, tmp_path / "other", settings()).manifest["sources"]
     assert [source["file"] for source in sources] == ["mine/photos/a.png", "yours/photos/a.png"]
+
+
+def test_nothing_is_decoded_twice(photos, tmp_path, monkeypatch):
+    film(photos / "clip.mkv", times=range(0, 1920, 40), size=(96, 64), sound=False)
+    decoded, plain = [], parts.open_runs
+    monkeypatch.setattr(
+        parts, "open_runs", lambda path, **options: (decoded.append(path.name), plain(path, **options))[1]
+    )
+    prepare([photos], tmp_path / "store", settings(pairs=400))
+    assert sorted(decoded) == ["0.png", "1.png", "2.png", "3.png", "clip.mkv"]

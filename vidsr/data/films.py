@@ -31,7 +31,7 @@ def film_runs(path: Path, *, channels: int, length: int, at_most: int) -> Iterat
     given = 0
     try:
         extent = extent_of(path)
-        with open_source(path, source_quality=0) as source:  # unasked, since asking keeps pictures in memory for long
+        with open_source(path, source_quality=0) as source:  # the quantisers of a truth are not looked at
             if source.info.still:
                 yield [read_photo(path, channels=channels)]
                 return
@@ -53,7 +53,7 @@ def film_runs(path: Path, *, channels: int, length: int, at_most: int) -> Iterat
         reached = f"{float(extent.seconds):.1f} s of the {float(announced):.1f} s that it announces"
         raise DataError(f"{path} is cut off: it ends after {reached}")
     if not given:
-        raise DataError(f"{path} has no {length} pictures in a row without a cut")
+        raise DataError(f"{path} has no {length} pictures in a row without a cut, of {extent.pictures} in all")
 
 
 def starts_in(pictures: int, length: int, at_most: int) -> list[int]:

@@ -13,6 +13,7 @@ from vidsr.data.parts import Progress, Source, assemble, begin, cut
 from vidsr.data.sources import find, is_film, left_out, licences
 from vidsr.data.store import VERSION, Settings, Split, Store, is_store, read_store
 from vidsr.errors import DataError, DiskFull, TargetExists
+from vidsr.video.recode import version
 
 FILM = 7  # a film counts as much as so many photos
 
@@ -131,9 +132,10 @@ def _split(hashes: Sequence[str], settings: Settings) -> dict[str, Split]:
 
 
 def _digest(settings: Settings, sources: Sequence[Source]) -> str:
-    """Two stores share it only if they hold the same."""
+    """Two stores share it only if they hold the same: other codecs make other bytes of the same pictures."""
     facts = {
         "version": VERSION,
+        "codecs": version(),
         "settings": asdict(settings),
         "sources": [(s.name, s.sha256, s.licence) for s in sources],
     }
