@@ -8,7 +8,7 @@ pytest.importorskip("safetensors", reason="training needs vidsr[train]")
 
 from vidsr.card import ModelCard
 from vidsr.errors import CheckpointError, DiskFull, NotAModel
-from vidsr.runs import Run, append_log, read_log, read_weights, trim_log, write_weights, write_whole
+from vidsr.runs import Run, append_log, is_run, read_log, read_weights, trim_log, write_weights, write_whole
 
 CARD = ModelCard(name="mine", scale=2, channels=1, reach=3)
 
@@ -51,6 +51,13 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
     assert [(file.name, file.read_bytes()) for file in tmp_path.iterdir()] == [("file", b"old")]
 
 
+def test_a_file_in_place_of_a_folder_gets_a_sentence(tmp_path):
+    (tmp_path / "file").write_bytes(b"kept")
+    with pytest.raises(DiskFull, match="could not be written"):
+        write_whole(tmp_path / "file" / "new.png", b"")
+    assert (tmp_path / "file").read_bytes() == b"kept"
+
+
 def test_a_torn_log_line_is_left_out_and_later_steps_are_trimmed(tmp_path):
     run = Run(tmp_path)
     for step in (1, 2, 3):
@@ -60,3 +67,22 @@ def test_a_torn_log_line_is_left_out_and_later_steps_are_trimmed(tmp_path):
     assert [entry["step"] for entry in read_log(run)] == [1, 2, 3]
     trim_log(run, 2)
     assert [json.loads(line)["step"] for line in run.log.read_text().splitlines()] == [1, 2]
+
+
+def test_a_folder_is_a_run_from_its_recipe_or_its_first_log_line_on(tmp_path):
+    assert not is_run(tmp_path) and not is_run(tmp_path / "none")
+    (tmp_path / "begun").mkdir()
+    write_whole(Run(tmp_path / "begun").recipe, b"{}")
+    (tmp_path / "bare").mkdir()
+    append_log(Run(tmp_path / "bare"), {"step": 1})
+    assert is_run(tmp_path / "begun") and is_run(tmp_path / "bare")
+
+
+def test_sample_grids_are_listed_by_step_and_foreign_files_are_not(tmp_path):
+    run = Run(tmp_path)
+    assert run.sampled() == []
+    assert run.sample(5000) == tmp_path / "samples" / "0005000.png"
+    for step in (20_000_000, 10_000, 5_000):
+        write_whole(run.sample(step), b"")
+    write_whole(run.samples / "mine.png", b"")
+    assert run.sampled() == [5_000, 10_000, 20_000_000]

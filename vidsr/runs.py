@@ -1,4 +1,4 @@
-"""A training run's folder: the recipe as used, the log, the checkpoint, the best weights with their card."""
+"""A training run's folder: recipe as used, log, checkpoint, best weights with their card, sample grids."""
 
 import json
 import os
@@ -41,6 +41,24 @@ class Run:
         """The best averaged weights so far, with their card."""
         return self.folder / "best.safetensors"
 
+    @property
+    def samples(self) -> Path:
+        """The folder of the sample grids, one a validation."""
+        return self.folder / "samples"
+
+    def sample(self, step: int) -> Path:
+        """The sample grid of the validation at `step`, PNG."""
+        return self.samples / f"{step:07}.png"
+
+    def sampled(self) -> list[int]:
+        """The steps that have a sample grid, in order."""
+        return sorted(int(file.stem) for file in self.samples.glob("*.png") if file.stem.isdecimal())
+
+
+def is_run(path: Path) -> bool:
+    """Whether a training run lies in this folder, if only just begun."""
+    return Run(path).recipe.is_file() or Run(path).log.is_file()
+
 
 def write_whole(path: Path, content: bytes) -> None:
     """Put `content` under `path` all at once: a crash leaves the old file or the new one. Raises DiskFull."""
@@ -53,7 +71,8 @@ def write_whole(path: Path, content: bytes) -> None:
             os.fsync(file.fileno())
         partial.replace(path)
     except OSError as exc:
-        partial.unlink(missing_ok=True)
+        if partial.exists():  # not so where its folder is a file
+            partial.unlink()
         raise DiskFull(f"{path} could not be written ({exc.strerror}); what was there before is kept") from exc
 
 
