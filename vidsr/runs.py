@@ -42,6 +42,11 @@ class Run:
         return self.folder / "best.safetensors"
 
     @property
+    def pixel(self) -> Path:
+        """The averaged weights that stage `gan` began with, with their card."""
+        return self.folder / "pixel.safetensors"
+
+    @property
     def samples(self) -> Path:
         """The folder of the sample grids, one a validation."""
         return self.folder / "samples"

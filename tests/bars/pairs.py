@@ -14,8 +14,10 @@ from common import parser, table
 
 from vidsr.data.prepare import prepare
 from vidsr.data.store import Settings
-from vidsr.train.config import load_recipe
-from vidsr.train.loop import begin, draw_batch, learn
+from vidsr.train.batches import draw_batch
+from vidsr.train.parse import load_recipe
+from vidsr.train.state import begin
+from vidsr.train.steps import pixel_step
 
 
 def main() -> None:
@@ -33,7 +35,7 @@ def main() -> None:
         read = rate(lambda step: draw_batch(pairs, recipe, step, "cpu"), recipe.pixel.batch, given.seconds)
         torch.set_num_threads(torch.get_num_interop_threads())
         state, batch = begin(recipe, "cpu"), draw_batch(pairs, recipe, 0, "cpu")
-        eaten = rate(lambda _: learn(state, recipe, batch).item(), recipe.pixel.batch, given.seconds)
+        eaten = rate(lambda _: pixel_step(state, recipe, batch)["loss"].item(), recipe.pixel.batch, given.seconds)
     rows = [["read", f"{read:.0f}", ""], ["consumed", f"{eaten:.0f}", ""], ["ratio", f"{read / eaten:.1f}", "3"]]
     table(["pairs a second", "measured", "bar"], rows)
 

@@ -69,7 +69,7 @@ def test_what_goes_wrong_is_a_line_and_an_exit_code(shop, arguments, code, sente
 
 
 def test_without_the_extra_the_command_names_it(shop, monkeypatch):
-    monkeypatch.setitem(sys.modules, "vidsr.train.config", None)
+    monkeypatch.setitem(sys.modules, "vidsr.train.loop", None)
     result = CliRunner().invoke(app, ["train", "tiny.toml", "--data", "photos"])
     assert result.exit_code == 5
     assert "pip install vidsr[train]" in result.stderr

@@ -10,8 +10,8 @@ from vidsr.data.prepare import prepare
 from vidsr.data.store import Settings
 from vidsr.errors import CheckpointError, DataError, Diverged, RecipeError
 from vidsr.runs import Run, read_log, read_weights
-from vidsr.train.config import parse_recipe
 from vidsr.train.loop import learning_rate, train
+from vidsr.train.parse import parse_recipe
 from vidsr.train.validate import pairs_of_folder
 
 STEPS = 200
@@ -133,7 +133,7 @@ def test_a_start_that_fits_nowhere_is_refused(photos, whole, tmp_path):
 
 
 def test_the_rate_warms_up_and_falls_to_a_thousandth():
-    plan = recipe(rate=1.0)
+    plan = recipe(rate=1.0).pixel
     assert learning_rate(plan, 0) == pytest.approx(1 / 20)
     assert learning_rate(plan, 20) == pytest.approx(1.0)
     assert learning_rate(plan, STEPS) == pytest.approx(0.001)
@@ -148,7 +148,7 @@ def test_a_ready_store_is_learnt_from_and_said_in_the_recipe(photos, tmp_path):
     short = recipe(steps=2, validate_every=1)
     done = train(short, [store.folder], tmp_path / "run")
     said = json.loads(done.recipe.read_text())
-    assert said["data"] == {"patches": 64, "side": 20}
+    assert said["data"] == {"patches": 64, "side": 20, "frames": 1}
     assert said["degradation"]["coded"] == 0.25
     assert any("psnr_clean" in entry or "psnr_coded" in entry for entry in read_log(done))
 
@@ -169,7 +169,7 @@ def test_a_film_among_the_pictures_to_validate_on_gives_one_of_its_own(tmp_path)
     draw_film(tmp_path / "film.mkv", (texture(48, 64, seed=i) for i in range(9)))
     draw_photo(tmp_path / "photo.png", height=40, width=40)
     pairs = pairs_of_folder(tmp_path, 2)
-    assert [pair.high.shape for pair in pairs] == [(48, 64)] * 2 + [(40, 40)] * 2
+    assert [pair.high.shape for pair in pairs] == [(48, 64, 1)] * 2 + [(40, 40, 1)] * 2
     draw_photo(tmp_path / "small.png", height=16, width=40)
     with pytest.raises(DataError, match=r"small\.png is too small to validate on: 40x16"):
         pairs_of_folder(tmp_path, 2)

@@ -55,7 +55,7 @@ def prepare(
 
 def _degradation(recipe: str | None) -> "Degradation":
     from vidsr.data.degrade import Degradation
-    from vidsr.train.config import load_recipe
+    from vidsr.train.parse import load_recipe
 
     return load_recipe(recipe).degradation if recipe else Degradation()
 

@@ -12,31 +12,33 @@ from vidsr.errors import ExtraMissing
 
 
 def train(
-    recipe: Annotated[str, typer.Argument(help="A shipped recipe (live-x2, live-x3, live-x4) or a TOML file.")],
+    recipe: Annotated[str, typer.Argument(help="A shipped recipe (live-x2, fast-x4, srgan-x4, …) or a TOML file.")],
     data: Annotated[list[Path], typer.Option(help="A store; or photos and films, may be repeated.")],
     run: Annotated[Path | None, typer.Option(help="The run's folder; goes on where it stopped. [runs/RECIPE]")] = None,
     validation: Annotated[Path | None, typer.Option(help="Pictures to validate on; else the store's own.")] = None,
     stores: Annotated[
         Path | None, typer.Option(help="Where stores of photos and films are kept. [beside the run]")
     ] = None,
+    vgg: Annotated[Path | None, typer.Option(help="VGG19's weights, for a perceptual loss. [torchvision's]")] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, …")] = "cpu",
     verbose: Verbose = False,
 ) -> None:
     """Train a network by a recipe on photos and films, or go on with a run that was stopped."""
     try:
-        from vidsr.train.config import load_recipe
         from vidsr.train.loop import train as run_training
+        from vidsr.train.parse import load_recipe
     except ImportError as exc:
         raise ExtraMissing(f"training needs {exc.name}; 'pip install vidsr[train]' installs it") from exc
 
     parsed = load_recipe(recipe)
-    with _Display(parsed.pixel.steps) as display:
+    with _Display(parsed.pixel.steps + parsed.gan.steps) as display:
         done = run_training(
             parsed,
             data,
             run or Path("runs") / parsed.name,
             validation=validation,
             stores=stores,
+            vgg=vgg,
             device=device,
             progress=display.show,
             report=display.step,
@@ -53,9 +55,9 @@ class _Display(Bars):
 
     def step(self, line: dict[str, Any]) -> None:
         """Show one line of the log: losses move the bar, validations are printed."""
-        label = f"training, loss {line['loss']:.5f}" if "loss" in line else ""
+        label = f"{line['stage']}, loss {line['loss']:.5f}" if "loss" in line else ""
         self.show("training", line["step"], self._steps, label)
-        if "loss" not in line:
+        if not line.keys() & {"loss", "judge"}:
             self.console.print(_table(line), soft_wrap=True)
         elif not self.console.is_terminal and line["step"] % 1000 == 0:
             print(json.dumps(line), file=sys.stderr)

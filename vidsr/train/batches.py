@@ -13,7 +13,7 @@ from vidsr.data.parts import Progress
 from vidsr.data.prepare import open_store
 from vidsr.data.store import Pairs, Settings, Store, is_store, read_store
 from vidsr.errors import DataError
-from vidsr.train.config import Data, Recipe
+from vidsr.train.config import Data, Gan, Pixel, Recipe
 
 
 def fit_recipe(recipe: Recipe, data: Sequence[Path]) -> Recipe:
@@ -23,13 +23,16 @@ def fit_recipe(recipe: Recipe, data: Sequence[Path]) -> Recipe:
     """
     if not _is_ready(data):
         return recipe
-    made = read_store(data[0]).settings
-    if (made.scale, made.channels, made.frames) != (recipe.net.scale, 1, 1) or made.side % recipe.net.unshuffle:
+    made, net = read_store(data[0]).settings, recipe.net
+    wanted = (net.scale, net.channels)
+    if (made.scale, made.channels) != wanted or made.side % net.unshuffle or made.frames < recipe.gan.window:
         raise DataError(
             f"{data[0]} has pairs of scale {made.scale}, {made.channels} channels and {made.frames} frames of side"
-            f" {made.side}; {recipe.name} learns from scale {recipe.net.scale}, 1 channel and 1 frame"
+            f" {made.side}; {recipe.name} learns from scale {net.scale}, {net.channels} channels and at least"
+            f" {recipe.gan.window} frames"
         )
-    return replace(recipe, data=Data(patches=made.pairs, side=made.side), degradation=made.degradation)
+    learnt = Data(patches=made.pairs, side=made.side, frames=made.frames)
+    return replace(recipe, data=learnt, degradation=made.degradation)
 
 
 def open_pairs(recipe: Recipe, data: Sequence[Path], stores: Path, progress: Progress | None) -> Store:
@@ -43,6 +46,8 @@ def open_pairs(recipe: Recipe, data: Sequence[Path], stores: Path, progress: Pro
         scale=recipe.net.scale,
         pairs=recipe.data.patches,
         side=recipe.data.side,
+        frames=recipe.data.frames,
+        channels=recipe.net.channels,
         seed=recipe.seed,
         degradation=recipe.degradation,
     )
@@ -56,18 +61,24 @@ def _is_ready(data: Sequence[Path]) -> bool:
     return bool(stores)
 
 
-def draw_batch(pairs: Pairs, recipe: Recipe, step: int, device: str) -> tuple[Tensor, Tensor, Tensor]:
-    """Draw a batch, which depends on seed and step alone: low and high (n, 1, h, w), quantiser (n, 1, 1, 1)."""
+Batch = tuple[Tensor, Tensor, Tensor]
+"""low and high (n, c, h, w), quantiser (n, 1, 1, 1), float in [0, 1]; the frames of a pair follow each other."""
+
+
+def draw_batch(pairs: Pairs, recipe: Recipe, step: int, device: str, stage: Pixel | Gan | None = None) -> Batch:
+    """Draw a batch for a stage, of the first unless given, which depends on seed and step alone."""
+    stage = stage or recipe.pixel
     rng = np.random.default_rng((recipe.seed, step))
-    chosen = np.sort(rng.integers(len(pairs), size=recipe.pixel.batch))
+    chosen = np.sort(rng.integers(len(pairs), size=stage.batch))
     turns, flip = int(rng.integers(4)), bool(rng.integers(2))
-    stretch = rng.random() < recipe.pixel.full_range
+    stretch = rng.random() < stage.full_range and recipe.net.channels == 1
 
     def picture(patches: Any) -> Tensor:
-        turned = np.rot90(patches[chosen][:, 0, :, :, 0], turns, (1, 2))
+        frames = patches[chosen].reshape(-1, *patches.shape[2:])  # (n, h, w, c)
+        turned = np.rot90(frames, turns, (1, 2))
         turned = turned[:, :, ::-1] if flip else turned
-        luma = torch.from_numpy(np.ascontiguousarray(turned)).to(device).float()
-        return ((luma - 16) / 219 if stretch else luma / 255).unsqueeze(1)  # (n, 1, h, w)
+        codes = torch.from_numpy(np.ascontiguousarray(turned)).to(device).float()
+        return ((codes - 16) / 219 if stretch else codes / 255).permute(0, 3, 1, 2)
 
-    quantiser = torch.from_numpy(pairs.quantiser[chosen, 0] / 51).to(device)
+    quantiser = torch.from_numpy(pairs.quantiser[chosen].reshape(-1) / 51).to(device)
     return picture(pairs.low), picture(pairs.high), quantiser[:, None, None, None]

@@ -1,0 +1,162 @@
+import json
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="training needs vidsr[train]")
+
+from tests.data.pictures import draw_photo
+from vidsr.data.degrade import Degradation
+from vidsr.data.prepare import prepare
+from vidsr.data.store import Settings
+from vidsr.errors import DataError, Diverged, RecipeError
+from vidsr.runs import read_log, read_weights
+from vidsr.train import loop
+from vidsr.train.losses import ADVERSARIAL
+from vidsr.train.parse import parse_recipe
+from vidsr.train.state import begin, begin_gan
+
+NET = {"kind": "srresnet", "scale": 2, "width": 8, "blocks": 1}
+PIXEL = {"steps": 20, "batch": 4, "warmup": 5, "validate_every": 20}
+
+
+def recipe(net=NET, **gan):
+    gan = {"steps": 40, "batch": 4, "judge_width": 8, "validate_every": 20, "adversarial": 0.01, **gan}
+    data = {"side": 16, "frames": gan.get("window", 1)}
+    return parse_recipe({"name": "tiny", "net": net, "data": data, "pixel": PIXEL, "gan": gan})
+
+
+def make_store(folder, **settings):
+    for i in range(3):
+        draw_photo(folder / "photos" / f"{i}.png", height=96, width=128, seed=i)
+    plan = {"scale": 2, "pairs": 48, "side": 16, "channels": 3, "degradation": Degradation(coded=0.2, av1=0, x265=0)}
+    return prepare([folder / "photos"], folder / "store", Settings(**{**plan, **settings})).folder
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    return make_store(tmp_path_factory.mktemp("colour"))
+
+
+@pytest.fixture(scope="module")
+def runs_of_three(tmp_path_factory):
+    return make_store(tmp_path_factory.mktemp("frames"), frames=3)
+
+
+def losses(run):
+    return {entry["step"]: entry for entry in read_log(run) if "loss" in entry or "judge" in entry}
+
+
+@pytest.fixture
+def each_step(monkeypatch):
+    monkeypatch.setattr(loop, "LOG_EVERY", 1)
+
+
+@pytest.mark.parametrize("kind", sorted(ADVERSARIAL))
+@pytest.mark.parametrize("judge", ["unet", "srgan"])
+def test_every_kind_of_gan_runs_two_hundred_steps_with_finite_losses(store, tmp_path, each_step, kind, judge):
+    run = loop.train(recipe(steps=200, kind=kind, judge=judge, validate_every=200), [store], tmp_path / "run")
+    logged = losses(run)
+    assert len(logged) == 220
+    assert {"loss", "pixel", "adversarial", "judge", "rate"} <= logged[220].keys()
+    assert all(torch.isfinite(torch.tensor([v for k, v in e.items() if k != "stage"])).all() for e in logged.values())
+
+
+@pytest.mark.parametrize("loss", ["features", "fft", "artifact"])
+def test_every_further_loss_runs_two_hundred_steps_and_is_logged_by_its_name(store, tmp_path, each_step, loss):
+    run = loop.train(recipe(steps=200, validate_every=200, **{loss: 0.1}), [store], tmp_path / "run")
+    values = [entry[loss] for entry in losses(run).values() if entry["stage"] == "gan"]
+    assert len(values) == 200
+    assert all(0 <= value < 10 for value in values)
+
+
+def test_flicker_and_a_judge_of_three_frames_run_on_pairs_of_three_frames(runs_of_three, tmp_path, each_step):
+    run = loop.train(recipe(flicker=0.1, window=3), [runs_of_three], tmp_path / "run")
+    assert losses(run)[60]["flicker"] >= 0
+    assert begun(recipe(window=3)).judge.head.in_channels == 9
+
+
+def test_a_judge_of_three_frames_refuses_pairs_of_one(store, tmp_path):
+    with pytest.raises(RecipeError, match=r"gan\.window 1 or 3 and at most data\.frames"):
+        parse_recipe({"name": "t", "net": NET, "gan": {"window": 3, "steps": 1}})
+    wanted = parse_recipe({"name": "t", "net": NET, "data": {"frames": 3}, "gan": {"window": 3, "steps": 1}})
+    with pytest.raises(DataError, match=r"1 frames .* at least 3 frames"):
+        loop.train(wanted, [store], tmp_path / "run")
+
+
+def begun(plan):
+    state = begin(plan, "cpu")
+    begin_gan(state, plan, "cpu")
+    return state
+
+
+def test_the_second_stage_starts_from_the_average_of_the_first_and_keeps_it(store, tmp_path):
+    first = loop.train(recipe(steps=0), [store], tmp_path / "first")
+    both = loop.train(recipe(steps=1, rate=1e-12, validate_every=1), [store], tmp_path / "both")
+    kept, card, _ = read_weights(both.pixel)
+    assert card.recipe.endswith("20 steps")
+    torch.testing.assert_close(kept, read_weights(first.weights)[0])
+    moved = read_weights(both.folder)[0]
+    torch.testing.assert_close({k: v for k, v in moved.items() if "running" not in k and "num" not in k},
+                               {k: v for k, v in kept.items() if "running" not in k and "num" not in k})  # fmt: skip
+
+
+class Stopped(Exception):
+    """As a power cut would."""
+
+
+@pytest.mark.parametrize("stop", [30, 10])
+def test_a_run_resumed_in_either_stage_has_the_losses_of_an_uninterrupted_one(store, tmp_path, each_step, stop):
+    plan = parse_recipe(json.loads(recipe(validate_every=5).to_json()) | {"pixel": {**PIXEL, "validate_every": 5}})
+    whole = loop.train(plan, [store], tmp_path / "whole")
+
+    def interrupt(line):
+        if line["step"] > stop:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        loop.train(plan, [store], tmp_path / "run", report=interrupt)
+    resumed = loop.train(plan, [store], tmp_path / "run")
+    assert losses(resumed) == losses(whole)
+
+
+def test_a_loss_that_is_no_number_stops_the_run_or_skips_the_step_as_the_recipe_says(store, tmp_path, monkeypatch):
+    kind = ADVERSARIAL["vanilla"]
+    poisoned = type(kind)(lambda ours, truth: kind.generator(ours, truth) * float("nan"), kind.discriminator)
+    monkeypatch.setitem(ADVERSARIAL, "vanilla", poisoned)
+    with pytest.raises(Diverged, match=r"the loss loss is nan at step 40; lower gan\.rate"):
+        loop.train(recipe(), [store], tmp_path / "stops")
+    text = json.loads(recipe().to_json()) | {"not_finite": "skip"}
+    run = loop.train(parse_recipe(text), [store], tmp_path / "skips")
+    begun_with, ended_with = read_weights(run.pixel)[0], read_weights(run.folder)[0]
+    assert all((begun_with[key] == ended_with[key]).all() for key in begun_with), "a skipped step changed the average"
+
+
+def test_a_discriminator_that_has_nothing_left_to_learn_stops_the_run(store, tmp_path, monkeypatch):
+    monkeypatch.setattr(loop, "COLLAPSED", 10.0)
+    with pytest.raises(Diverged, match=r"tells everything apart .* lower gan\.judge_rate below 0\.0001"):
+        loop.train(recipe(), [store], tmp_path / "run")
+
+
+def test_a_perceptual_loss_needs_weights_and_says_so(store, tmp_path):
+    with pytest.raises(Exception, match=r"(?i)torchvision|vgg"):
+        loop.train(recipe(perceptual=1.0), [store], tmp_path / "run")
+
+
+def test_a_recipe_reads_back_whatever_its_network(store):
+    for net in (NET, {"scale": 4, "channels": 3, "width": 32, "depth": 2, "residual": True}):
+        plan = parse_recipe({"name": "t", "net": net})
+        assert parse_recipe(json.loads(plan.to_json())) == plan
+    with pytest.raises(RecipeError, match=r"unknown key net\.depth"):
+        parse_recipe({"name": "t", "net": {**NET, "depth": 3}})
+    with pytest.raises(RecipeError, match=r"net\.kind is 'edsr'; it must be one of compact, srresnet"):
+        parse_recipe({"name": "t", "net": {"kind": "edsr", "scale": 2}})
+
+
+def test_what_is_kept_of_a_gan_is_exported_with_its_card(store, tmp_path):
+    from vidsr.export.to_onnx import export
+
+    run = loop.train(recipe(steps=2, validate_every=2), [store], tmp_path / "run")
+    _, card, _ = read_weights(run.folder)
+    assert (card.channels, card.scale, card.quantiser) == (3, 2, False)
+    assert {"sharpness_clean", "bicubic_sharpness_clean"} <= card.metrics.keys()
+    assert export(run.folder, tmp_path / "tiny.onnx").exists()

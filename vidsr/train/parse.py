@@ -1,0 +1,91 @@
+"""Recipes read from TOML: unknown keys, wrong types and what does not go together are errors."""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import MISSING, fields, is_dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from vidsr.errors import DataError, RecipeError
+from vidsr.train.config import NETS, Compact, Net, Recipe
+
+
+def load_recipe(name: str | Path) -> Recipe:
+    """Read a recipe by the name of a shipped one, or from a TOML file. Raises RecipeError."""
+    shipped = resources.files("vidsr.train.recipes")
+    known = sorted(Path(entry.name).stem for entry in shipped.iterdir() if entry.name.endswith(".toml"))
+    if str(name) in known:
+        text = shipped.joinpath(f"{name}.toml").read_text()
+    elif Path(name).is_file():
+        text = Path(name).read_text()
+    else:
+        raise RecipeError(f"no recipe {name}: give a TOML file or one of {', '.join(known)}")
+    try:
+        return parse_recipe(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as exc:
+        raise RecipeError(f"recipe {name} is not TOML: {exc}") from exc
+
+
+def parse_recipe(values: Mapping[str, Any]) -> Recipe:
+    """Make a recipe of nested tables. Raises RecipeError on unknown or missing keys and on wrong types."""
+    recipe: Recipe = _parse(Recipe, values, "")
+    _check(recipe)
+    return recipe
+
+
+def _check(recipe: Recipe) -> None:
+    net, data, gan = recipe.net, recipe.data, recipe.gan
+    if net.scale not in (2, 3, 4):
+        raise RecipeError(f"net.scale is {net.scale}; it must be 2, 3 or 4")
+    if isinstance(net, Compact) and (net.head_size % 2 == 0 or data.side % net.unshuffle):
+        raise RecipeError("net.head_size must be odd, and data.side divisible by net.unshuffle")
+    if isinstance(net, Compact) and net.residual and net.depth % 2:
+        raise RecipeError(f"net.depth is {net.depth}; a residual network skips two convolutions at a time")
+    if min(data.patches, recipe.pixel.steps, recipe.pixel.batch, data.side, gan.batch, gan.judge_steps) < 1:
+        raise RecipeError("data.patches, data.side, pixel.steps, and every batch and judge_steps must be over 0")
+    if data.frames not in (1, 3, 4, 5, 6, 7) or gan.window not in (1, 3) or gan.window > data.frames:
+        raise RecipeError("data.frames is 1 or 3 to 7, gan.window 1 or 3 and at most data.frames")
+    step = 16 if gan.judge == "srgan" else 8
+    if gan.steps and data.side * net.scale % step:
+        raise RecipeError(f"data.side times net.scale must be a multiple of {step} for the {gan.judge} discriminator")
+
+
+def _parse(kind: Any, values: Mapping[str, Any], where: str) -> Any:
+    hints = get_type_hints(kind)
+    unknown = values.keys() - hints.keys()
+    if unknown:
+        raise RecipeError(f"unknown key {where}{min(unknown)}; known here: {', '.join(sorted(hints))}")
+    missing = {f.name for f in fields(kind) if f.default is MISSING and f.default_factory is MISSING} - values.keys()
+    if missing:
+        raise RecipeError(f"the recipe lacks {where}{min(missing)}")
+    try:
+        return kind(**{key: _convert(hints[key], value, where + key) for key, value in values.items()})
+    except DataError as exc:  # settings of a store look after themselves
+        raise RecipeError(f"{where.rstrip('.') or 'the recipe'}: {exc}") from exc
+
+
+def _convert(hint: Any, value: Any, where: str) -> Any:
+    if hint == Net and isinstance(value, Mapping):
+        hint = NETS.get(value.get("kind", "compact"))
+        if hint is None:
+            raise RecipeError(f"{where}.kind is {value['kind']!r}; it must be one of {', '.join(NETS)}")
+    elif hint == Net:
+        raise RecipeError(f"{where} must be a table, got {value!r}")
+    if is_dataclass(hint):
+        if not isinstance(value, Mapping):
+            raise RecipeError(f"{where} must be a table, got {value!r}")
+        return _parse(hint, value, f"{where}.")
+    if get_origin(hint) is Literal:
+        if value not in get_args(hint):
+            raise RecipeError(f"{where} is {value!r}; it must be one of {', '.join(map(str, get_args(hint)))}")
+        return value
+    if get_origin(hint) is tuple:
+        if not (isinstance(value, list | tuple) and len(value) == len(get_args(hint))):
+            raise RecipeError(f"{where} must be a pair of numbers, got {value!r}")
+        return tuple(_convert(part, v, where) for part, v in zip(get_args(hint), value, strict=True))
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return value  # kept whole, so that a recipe reads back as it was written
+    if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
+        raise RecipeError(f"{where} must be {hint.__name__}, got {value!r}")
+    return value
