@@ -17,6 +17,10 @@ def export(
         list[Path] | None, typer.Option(help="Pictures to measure it on, for the card; may be repeated.")
     ] = None,
     licence: Annotated[str | None, typer.Option(help="Licence of the training data, for the card.")] = None,
+    fidelity: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="Mix a GAN with the network it grew from: 1 true to the pixels, 0 the GAN."),
+    ] = None,
     verbose: Verbose = False,
 ) -> None:
     """Write a trained network as a plain ONNX with its card, after holding it against PyTorch."""
@@ -25,7 +29,7 @@ def export(
     except ImportError as exc:
         raise ExtraMissing(f"exporting needs {exc.name}; 'pip install vidsr[train]' installs it") from exc
 
-    path = write(source, to, name=name, licence=licence)
+    path = write(source, to, name=name, licence=licence, fidelity=fidelity)
     if images:
         from vidsr.evaluate.cards import measure_card
 

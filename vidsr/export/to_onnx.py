@@ -15,6 +15,7 @@ from torch import nn
 from vidsr import nets
 from vidsr.card import KEY, QUANTISER, ModelCard
 from vidsr.errors import CardMismatch
+from vidsr.export.fidelity import mixed_weights
 from vidsr.export.parity import check_parity
 from vidsr.nets import measure
 from vidsr.nets.reparam import fold
@@ -23,14 +24,22 @@ from vidsr.runs import read_weights, write_whole
 OPSET = 17
 
 
-def export(source: Path, target: Path | None = None, *, name: str | None = None, licence: str | None = None) -> Path:
+def export(
+    source: Path,
+    target: Path | None = None,
+    *,
+    name: str | None = None,
+    licence: str | None = None,
+    fidelity: float | None = None,
+) -> Path:
     """Turn a run or a weights file into `target`, by default export/NAME.onnx under the current folder.
 
     Blocks are folded, reach and cost are measured, and the file is held against PyTorch on odd sizes: it is left on
-    disk only if no output differs by 1/255. licence: of the training data, for the card. Gives the file's path.
+    disk only if no output differs by 1/255. licence: of the training data, for the card. fidelity: of a run with a
+    stage `gan`, how much of the first stage to mix in; see `mixed_weights`. Gives the file's path.
     Raises CheckpointError, NotAModel, CardMismatch, ParityFailed, DiskFull.
     """
-    arrays, card, recipe = read_weights(source)
+    arrays, card, recipe = read_weights(source) if fidelity is None else mixed_weights(source, fidelity)
     net = nets.build(json.loads(recipe)["net"])
     try:
         net.load_state_dict({key: torch.from_numpy(array) for key, array in arrays.items()})

@@ -49,8 +49,8 @@ def train(
     photos and films lie; beside the run unless given. vgg: VGG19's weights, for recipes with a perceptual loss; else
     torchvision's. Every `validate_every` steps the checkpoint is replaced; the averaged weights are kept if they are
     the best so far, in stage `gan` whenever they are validated, since PSNR does not choose there.
-    Raises RecipeError, CheckpointError, DataError, DiskFull, Diverged, EngineMissing, and for VGG19 NotAModel, ExtraMissing
-    and StreamBroken; none of them harms the last checkpoint.
+    Raises RecipeError, CheckpointError, DataError, DiskFull, Diverged, EngineMissing, and for VGG19 NotAModel,
+    ExtraMissing and StreamBroken; none of them harms the last checkpoint.
     """
     recipe = fit_recipe(recipe, data)
     run, report = Run(folder), report or (lambda _: None)
