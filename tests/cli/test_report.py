@@ -1,8 +1,11 @@
+import sys
+
 import pytest
 from typer.testing import CliRunner
 
 pytest.importorskip("matplotlib", reason="reports need vidsr[evaluate]")
 
+from tests.report.runs import write_recipe
 from tests.report.stores import write_store
 from vidsr.cli import app
 from vidsr.errors import DataError
@@ -16,13 +19,24 @@ def test_a_store_becomes_a_page(tmp_path):
     write_store(tmp_path / "store")
     done = run(tmp_path / "store", "-o", tmp_path / "new" / "page.html")
     assert (done.exit_code, done.stdout) == (0, f"{tmp_path / 'new' / 'page.html'}\n")
-    assert (tmp_path / "new" / "page.html").read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+    html = (tmp_path / "new" / "page.html").read_text(encoding="utf-8")
+    assert html.startswith("<!DOCTYPE html>") and "<h1>Store store</h1>" in html
 
 
-def test_what_is_no_store_and_what_is_no_page_get_a_sentence(tmp_path):
+def test_a_run_becomes_a_page_without_torch(tmp_path, monkeypatch):
+    for name in ("torch", "safetensors"):
+        monkeypatch.setitem(sys.modules, name, None)
+    write_recipe(tmp_path / "run")
+    done = run(tmp_path / "run", "-o", tmp_path / "page.html")
+    assert (done.exit_code, done.stdout) == (0, f"{tmp_path / 'page.html'}\n")
+    assert "<h1>Run mine &amp; yours</h1>" in (tmp_path / "page.html").read_text(encoding="utf-8")
+
+
+def test_what_is_neither_and_what_is_no_page_get_a_sentence(tmp_path):
     refused = run(tmp_path, "-o", tmp_path / "page.html")
     assert refused.exit_code == DataError.exit_code
-    assert "is no store, for it holds no manifest.json" in refused.stderr.replace("\n", " ")
+    said = refused.stderr.replace("\n", " ")
+    assert "is no store, for it holds no manifest.json, and no run, for it holds no recipe.json" in said
     write_store(tmp_path / "store")
     refused = run(tmp_path / "store", "-o", tmp_path / "photo.png")
     assert refused.exit_code == 2 and "photo.html" in refused.stderr.replace("\n", "")

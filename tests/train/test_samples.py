@@ -72,6 +72,12 @@ def test_colour_and_luma_may_share_a_grid(tmp_path):
     assert np.ptp(tile(grid, 1, 3, TILE).astype(int), axis=2).max() == 0
 
 
+def test_luma_may_have_an_axis_of_its_own(tmp_path):
+    flat = sample(channels=1)
+    deep = Sample(*(picture[..., None] for picture in (flat.low, flat.bicubic, flat.ours, flat.truth)))
+    assert np.array_equal(drawn(tmp_path / "a.png", [flat]), drawn(tmp_path / "b.png", [deep]))
+
+
 def test_the_same_samples_give_the_same_bytes(tmp_path):
     for name in ("a.png", "b.png"):
         draw_samples([sample(), sample(seed=3)], tmp_path / name)

@@ -1,4 +1,4 @@
-"""The charts of a store's report, as matplotlib figures."""
+"""The charts of a report, as matplotlib figures: what all share, and distributions."""
 
 from collections.abc import Mapping, Sequence
 from itertools import cycle
@@ -40,7 +40,7 @@ def outlines(axes: Any, title: str, unit: str, values: Mapping[str, Values], *, 
         shares = counts / max(1, counts.sum()) * 100
         first = name == next(iter(values))  # the largest, as ground for the others
         axes.stairs(shares, edges, color=colour, label=name, linewidth=1.8, fill=first, alpha=0.45 if first else 1)
-    _label(axes, title, unit, "% of pairs", legend=len(values) > 1)
+    label(axes, title, unit, "% of pairs", legend=len(values) > 1)
 
 
 def stacked(axes: Any, title: str, unit: str, ylabel: str, values: Mapping[str, Values], edges: Values) -> None:
@@ -50,7 +50,7 @@ def stacked(axes: Any, title: str, unit: str, ylabel: str, values: Mapping[str, 
         top = base + np.histogram(some, edges)[0]
         axes.stairs(top, edges, baseline=base, fill=True, color=colour, label=name)
         base = top
-    _label(axes, title, unit, ylabel, legend=len(values) > 1)
+    label(axes, title, unit, ylabel, legend=len(values) > 1)
 
 
 def bars(axes: Any, title: str, unit: str, values: Mapping[str, float]) -> None:
@@ -59,10 +59,11 @@ def bars(axes: Any, title: str, unit: str, values: Mapping[str, float]) -> None:
     axes.invert_yaxis()
     axes.grid(visible=False)
     axes.grid(axis="x", alpha=0.25)
-    _label(axes, title, unit, "", legend=False)
+    label(axes, title, unit, "", legend=False)
 
 
-def _label(axes: Any, title: str, xlabel: str, ylabel: str, *, legend: bool) -> None:
+def label(axes: Any, title: str, xlabel: str, ylabel: str, *, legend: bool) -> None:
+    """Write the title, the axes' names, and, where there are several things, which is which."""
     axes.set_title(title, fontsize=11, loc="left")
     axes.set_xlabel(xlabel, fontsize=9)
     axes.set_ylabel(ylabel, fontsize=9)

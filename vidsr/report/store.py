@@ -1,8 +1,7 @@
 """The report of a store: what is in it, where from, on what terms, and what it looks like."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -11,6 +10,7 @@ from vidsr.page import Page
 from vidsr.report.charts import bars, outlines, panels, stacked
 from vidsr.report.examples import by_codec, by_look, quality, show, shown_width, strip
 from vidsr.report.measures import measure
+from vidsr.report.settings import flat
 
 LISTED = 2000  # sources; a page of a million lines helps nobody
 RUNS = 3  # of frames
@@ -29,7 +29,7 @@ def report_store(store: Store) -> str:
     _examples(page, store, pairs)
     _sources(page, store)
     page.heading("Settings")
-    page.table(["setting", "value"], list(_settings(store.manifest["settings"])))
+    page.table(["setting", "value"], list(flat(store.manifest["settings"])))
     return page.to_html()
 
 
@@ -149,12 +149,3 @@ def _sources(page: Page, store: Store) -> None:
     ]
     rest = f"The first {LISTED:,} of {len(sources):,}; manifest.json has them all." if len(sources) > LISTED else ""
     page.table(["file", "licence", "split", "size", "frames", "pairs"], listed, caption=rest)
-
-
-def _settings(settings: dict[str, Any], prefix: str = "") -> Iterator[list[str]]:
-    for name, value in settings.items():
-        if isinstance(value, dict):
-            yield from _settings(value, f"{prefix}{name}.")
-        else:
-            shown = " to ".join(map(str, value)) if isinstance(value, list) else str(value)
-            yield [prefix + name, shown]

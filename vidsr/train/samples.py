@@ -19,7 +19,7 @@ PAPER, INK = (250, 250, 250), (25, 25, 25)
 BLACK, WHITE = 16, 235  # BT.601 luma of limited range
 
 Picture = NDArray[np.uint8]
-"""(h, w) luma of limited range, or (h, w, 3) RGB."""
+"""(h, w) or (h, w, 1) luma of limited range, or (h, w, 3) RGB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,16 +96,20 @@ def _busiest(luma: NDArray[Any], side: int, step: int) -> tuple[int, int]:
 
 
 def _luma(picture: Picture) -> NDArray[np.float64]:
-    return luma_of_rgb(picture) if picture.ndim == 3 else picture.astype(np.float64)
+    return luma_of_rgb(picture) if _is_rgb(picture) else picture.reshape(picture.shape[:2]).astype(np.float64)
 
 
 def _visible(picture: Picture) -> Picture:
     """(h, w, 3): RGB as it is, limited luma as grey from black to white."""
-    if picture.ndim == 3:
+    if _is_rgb(picture):
         return picture
-    grey = (picture.astype(np.float32) - BLACK) * (255 / (WHITE - BLACK))
+    grey = (_luma(picture) - BLACK) * (255 / (WHITE - BLACK))
     levels: Picture = np.rint(grey).clip(0, 255).astype(np.uint8)
     return levels[..., None].repeat(3, axis=2)
+
+
+def _is_rgb(picture: Picture) -> bool:
+    return picture.ndim == 3 and picture.shape[2] == 3
 
 
 def _repeated(picture: Picture, times: int) -> Picture:
