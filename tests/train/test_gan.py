@@ -58,6 +58,7 @@ def test_every_kind_of_gan_runs_two_hundred_steps_with_finite_losses(store, tmp_
     logged = losses(run)
     assert len(logged) == 220
     assert {"loss", "pixel", "adversarial", "judge", "rate"} <= logged[220].keys()
+    assert run.sampled() == [20, 200, 220]
     assert all(torch.isfinite(torch.tensor([v for k, v in e.items() if k != "stage"])).all() for e in logged.values())
 
 

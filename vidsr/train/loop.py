@@ -18,11 +18,13 @@ from vidsr.nets.vgg import open_vgg
 from vidsr.runs import Run, append_log, read_weights, trim_log, write_weights, write_whole
 from vidsr.train.batches import draw_batch, fit_recipe, open_pairs
 from vidsr.train.config import VALIDATED, Gan, Pixel, Recipe
+from vidsr.train.samples import Sample, draw_samples
 from vidsr.train.state import State, begin_gan, resume, to_bytes
 from vidsr.train.steps import gan_step, pixel_step
-from vidsr.train.validate import Pair, gain, pairs_of_folder, pairs_of_store, validate
+from vidsr.train.validate import Pair, enlarge, gain, pairs_of_folder, pairs_of_store, validate
 
 LOG_EVERY = 100  # steps
+SHOWN = 6  # test pictures at most, as a sample of each validation
 COLLAPSED = 0.01  # mean loss of a discriminator over some 500 steps, below which it teaches nothing more
 BOUNDED = ("vanilla", "least_squares", "hinge", "relativistic")  # kinds of loss that end at 0
 
@@ -117,6 +119,7 @@ def _note(
         for key, value in values.items():
             if not math.isfinite(value) and recipe.not_finite == "stop":
                 raise Diverged(f"the {key} loss is {value} at step {state.step}; lower {name}.rate below {stage.rate}")
+        state.ease += 0.2 * (values.get("judge", state.ease) - state.ease)
         if state.ease < COLLAPSED and recipe.gan.kind in BOUNDED:
             raise Diverged(
                 f"the discriminator tells everything apart since about step {state.step - 500}: it teaches nothing;"
@@ -134,6 +137,8 @@ def _note(
 def _validate(run: Run, recipe: Recipe, state: State, pairs: Sequence[Pair], report: Report) -> None:
     plain = fold(deepcopy(state.average)).eval().to("cpu")
     metrics = validate(plain, pairs, recipe.net.scale)
+    shown = pairs[:: -(-len(pairs) // SHOWN)]
+    draw_samples([Sample(p.low, p.bicubic, enlarge(plain, p), p.high) for p in shown], run.sample(state.step))
     line = {"step": state.step, "stage": "gan" if state.judge else "pixel", **metrics}
     append_log(run, line)
     report(line)

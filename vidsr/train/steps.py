@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from vidsr.nets.discriminator import Verdict
 from vidsr.nets.vgg import Vgg
 from vidsr.train.batches import Batch
 from vidsr.train.config import Recipe
@@ -39,26 +40,25 @@ def pixel_step(state: State, recipe: Recipe, batch: Batch) -> Losses:
 
 def gan_step(state: State, recipe: Recipe, batch: Batch, vgg: Vgg | None) -> Losses:
     """The discriminator learns to tell ours from the truth, then the network to please it and the other losses."""
-    low, high, _ = batch
+    _, high, _ = batch
     gan, kind = recipe.gan, ADVERSARIAL[recipe.gan.kind]
-    assert state.judge is not None and state.judge_adam is not None
+    judge, judge_adam = state.judge, state.judge_adam
+    assert judge is not None and judge_adam is not None
     ours = _enlarge(state.net, batch)
     seen, true = _judged(ours, recipe), _judged(high, recipe)
 
-    told = kind.discriminator(_scores(state.judge, seen.detach()), _scores(state.judge, true))
+    told = kind.discriminator(_judge(judge, seen.detach()).scores.float(), _judge(judge, true).scores.float())
     if kind.penalised:
         mix = torch.rand(len(true), 1, 1, 1, generator=torch.Generator().manual_seed(state.step)).to(true.device)
-        told = told + gan.penalty * gradient_penalty(lambda x: _scores(state.judge, x), seen, true, mix)
-    _learn(state.judge, state.judge_adam, told, gan.clip, recipe)
-    state.ease += 0.002 * (float(told.detach()) - state.ease)
+        told = told + gan.penalty * gradient_penalty(lambda x: judge(x).scores, seen, true, mix)
+    _learn(judge, judge_adam, told, gan.clip, recipe)
     if (state.step + 1) % gan.judge_steps:
         return {"judge": told}
 
-    state.judge.requires_grad_(False)  # it only passes the gradient on
+    judge.requires_grad_(False)  # it only passes the gradient on
     losses = {"pixel": gan.pixel * PIXEL[gan.loss](ours, high).mean()}
-    with torch.autocast(low.device.type, torch.bfloat16):
-        verdict = state.judge(seen)
-        truth = state.judge(true) if kind.relative or gan.features else verdict
+    verdict = _judge(judge, seen)
+    truth = _judge(judge, true) if kind.relative or gan.features else verdict
     losses["adversarial"] = gan.adversarial * kind.generator(verdict.scores.float(), truth.scores.float())
     if gan.features:
         losses["features"] = gan.features * feature_matching(verdict.maps, truth.maps)
@@ -72,11 +72,11 @@ def gan_step(state: State, recipe: Recipe, batch: Batch, vgg: Vgg | None) -> Los
         losses["artifact"] = gan.artifact * artifact(ours, high, average)
     if gan.flicker:
         losses["flicker"] = gan.flicker * flicker(_in_runs(ours, recipe), _in_runs(high, recipe))
-    learnt = _learn(state.net, state.adam, sum(losses.values(), torch.zeros(())), gan.clip, recipe)
-    state.judge.requires_grad_(True)
-    if learnt:
+    loss = torch.stack(list(losses.values())).sum()
+    if _learn(state.net, state.adam, loss, gan.clip, recipe):
         follow(state.average, state.net, gan.ema)
-    return {"loss": sum(losses.values(), torch.zeros(())), **losses, "judge": told}
+    judge.requires_grad_(True)
+    return {"loss": loss, **losses, "judge": told}
 
 
 def _enlarge(net: nn.Module, batch: Batch) -> Tensor:
@@ -86,10 +86,10 @@ def _enlarge(net: nn.Module, batch: Batch) -> Tensor:
     return ours.float()
 
 
-def _scores(judge: nn.Module | None, pictures: Tensor) -> Tensor:
-    assert judge is not None
-    scores: Tensor = judge(pictures).scores
-    return scores.float()
+def _judge(judge: nn.Module, pictures: Tensor) -> Verdict:
+    with torch.autocast(pictures.device.type, torch.bfloat16):
+        verdict: Verdict = judge(pictures)
+    return verdict
 
 
 def _judged(frames: Tensor, recipe: Recipe) -> Tensor:
