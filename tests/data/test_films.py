@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -198,9 +200,14 @@ def test_a_change_of_size_begins_a_new_run(tmp_path):
 
 
 def test_leaving_early_closes_the_film(tmp_path):
-    stream = open_runs(draw_film(tmp_path / "film.mkv", numbered(40)), channels=1, length=3, at_most=4)
+    path, listing = draw_film(tmp_path / "film.mkv", numbered(40)), Path("/proc/self/fd")
+    if not listing.exists():
+        pytest.skip("no /proc to see open files in")
+    stream = open_runs(path, channels=1, length=3, at_most=4)
     next(stream)
+    assert path in [file.resolve() for file in listing.iterdir()]
     stream.close()
+    assert path not in [file.resolve() for file in listing.iterdir()]
 
 
 def test_another_number_of_channels_is_refused(tmp_path):
