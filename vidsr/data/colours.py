@@ -3,13 +3,11 @@
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from vidsr.data.photos import Picture
 from vidsr.frames import SMPTE170M, ColorSpec, Frame, rgb_to_yuv
 from vidsr.video.layouts import layout_name
 from vidsr.video.picture import Resizer
-
-Picture = NDArray[np.uint8]
 
 COLOR = ColorSpec(SMPTE170M, full_range=False)
 """Of what is sent through a codec: BT.601 of limited range, 4:2:0, as small films are."""

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vidsr.data.degrade import Picture, degrade
+from vidsr.data.degrade import degrade
+from vidsr.data.photos import Picture
 from vidsr.data.store import INDEX, Settings, shapes
 
 CLIP = 8  # pictures that go through a codec together, so that its P and B frames are seen

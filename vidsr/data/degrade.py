@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vidsr.data.colours import Picture
 from vidsr.data.degradation import Degradation
 from vidsr.data.faults import apply, draw_faults
 from vidsr.data.looks import look_like_film
+from vidsr.data.photos import Picture
 from vidsr.data.travel import Arrived, shrink, travel
 
-__all__ = ["Degradation", "Picture", "Sent", "degrade"]
+__all__ = ["Degradation", "Sent", "degrade"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vidsr.data.colours import Picture
 from vidsr.data.degradation import Degradation
+from vidsr.data.photos import Picture
 from vidsr.resize import Kernel, resize
 
 Fault = Callable[[Picture], Picture]

@@ -9,11 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidsr.data.colours import luma_of, rgb_of
-from vidsr.data.photos import read_photo
+from vidsr.data.photos import Picture, read_photo
 from vidsr.errors import DataError, InputError
 from vidsr.frames import Frame
 
-Picture = NDArray[np.uint8]
 Small = NDArray[np.float32]
 
 CELLS = (18, 32)  # lines and columns of the small pictures that scenes are told apart by: motion hardly shows in them

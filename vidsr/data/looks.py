@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from vidsr.data.colours import Picture
 from vidsr.data.degradation import Degradation
+from vidsr.data.photos import Picture
 from vidsr.data.travel import through
 from vidsr.resize import Kernel, resize
 

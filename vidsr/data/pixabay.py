@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from vidsr.data.fetch import Client
 from vidsr.data.licences import Licences
+from vidsr.data.sources import LICENCES
 from vidsr.errors import DataError, InputError, StreamBroken
 from vidsr.runs import write_whole
 
@@ -69,7 +70,7 @@ def fetch_pixabay(
     how many are there, of how many. `address`: of the API. `sleep` waits seconds.
     Raises InputError (a wrong key), DataError (nothing found), StreamBroken, DiskFull, ExtraMissing.
     """
-    licences = Licences(folder / "licences.csv")
+    licences = Licences(folder / LICENCES)
     files: list[Path] = []
     total, new, failed, notices = 0, 0, 0, list[str]()
     with Client(sleep=sleep) as client:

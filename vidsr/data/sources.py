@@ -6,9 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
+from vidsr.data.photos import Picture, read_photo
 from vidsr.errors import DataError
 
 IMAGES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
@@ -20,7 +18,6 @@ OTHERS = (
 )
 """Pictures and films too, but none that are read: named, so that nobody thinks they are learnt from."""
 
-Picture = NDArray[np.uint8]
 
 # Folders as the data sets unpack them: DIV2K_train_LR_bicubic/X2, Flickr2K_LR_unknown, OpenImages' train-masks-0.
 _TWINS = re.compile(r"(DIV2K|Flickr2K)\w*_LR(_\w+)?", re.IGNORECASE)
@@ -93,8 +90,6 @@ def open_runs(path: Path, *, channels: int, length: int, at_most: int) -> Iterat
     if path.is_file() and path.stat().st_size == 0:
         raise DataError(f"{path} is empty (0 bytes); fetch it again")
     if not is_film(path):
-        from vidsr.data.photos import read_photo
-
         yield Run([read_photo(path, channels=channels)])
         return
     from vidsr.data.films import film_runs

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vidsr.data.colours import COLOR, Picture, frame_of, rgb_of
+from vidsr.data.colours import COLOR, frame_of, rgb_of
 from vidsr.data.degradation import Degradation
+from vidsr.data.photos import Picture
 from vidsr.frames import Frame
 from vidsr.resize import resize
 from vidsr.video.picture import Resizer

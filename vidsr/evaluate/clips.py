@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from fractions import Fraction
 from itertools import islice
 from pathlib import Path
 
@@ -26,6 +27,11 @@ def frames_of(clip: Path, count: int | None) -> Iterator[Frame]:
             yield frame
     if first is None:
         raise DataError(f"{clip} has no pictures that could be decoded")
+
+
+def seconds_of(first: Frame, last_pts: int, count: int) -> float:
+    """How long two or more frames last: from the first to the last, which lasts as long as the others on average."""
+    return float((last_pts - first.pts) * first.time_base * Fraction(count, count - 1))
 
 
 def cut(frame: Frame, width: int, height: int) -> Frame:

@@ -8,7 +8,7 @@ from hashlib import file_digest
 from pathlib import Path
 
 from vidsr.errors import DataError
-from vidsr.evaluate.clips import cut, frames_of
+from vidsr.evaluate.clips import cut, frames_of, seconds_of
 from vidsr.evaluate.codecs import CODECS
 from vidsr.evaluate.curves import Point
 from vidsr.frames import Frame
@@ -86,7 +86,7 @@ def look_at(path: Path, frames: int | None, *, step: int) -> Film:
     width, height = first.width // step * step, first.height // step * step
     if not width or not height:
         raise DataError(f"{path} is {first.width}x{first.height}, too small to be sent at smaller sizes")
-    seconds = float((last_pts - first.pts) * first.time_base * Fraction(count, count - 1))
+    seconds = seconds_of(first, last_pts, count)
     with path.open("rb") as file:
         digest = file_digest(file, "sha256").hexdigest()
     sideways = getattr(first.carrier, "rotation", 0) % 180 == 90

@@ -3,12 +3,11 @@
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from pathlib import Path
 
 from vidsr.engines import Precision
 from vidsr.errors import DataError
-from vidsr.evaluate.clips import cut, frames_of
+from vidsr.evaluate.clips import cut, frames_of, seconds_of
 from vidsr.evaluate.codecs import Codec, codec_of
 from vidsr.evaluate.crops import Show, Telling
 from vidsr.evaluate.entrants import LANCZOS, Entrant, open_entrants
@@ -134,8 +133,6 @@ def _shrink(frame: Frame, factor: int) -> Frame:
 
 
 def _seconds(film: Sequence[Frame]) -> float:
-    """How long the frames last: from the first to the last, and the last as long as the others on average."""
     if len(film) == 1:
         return float(film[0].duration * film[0].time_base) or 1 / 25
-    span = (film[-1].pts - film[0].pts) * film[0].time_base
-    return float(span * Fraction(len(film), len(film) - 1))
+    return seconds_of(film[0], film[-1].pts, len(film))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from vidsr.card import ModelCard
 from vidsr.data.parts import Progress
@@ -76,22 +76,27 @@ def train(
         _note(run, recipe, recipe.pixel, state, losses, pairs, report)
     while state.step < recipe.pixel.steps + recipe.gan.steps:
         if state.judge is None:
-            _keep_weights(run, run.pixel, recipe, state, {})
+            _keep_weights(run, run.pixel, recipe, state, _plain(state), {})
             begin_gan(state, recipe, device)
-        done = learning_rate(recipe.gan, state.step - recipe.pixel.steps) / recipe.gan.rate
-        _set_rate(state.adam, done * recipe.gan.rate)
-        _set_rate(state.judge_adam, done * recipe.gan.judge_rate)
+        share = schedule(recipe.gan, state.step - recipe.pixel.steps)
+        _set_rate(state.adam, recipe.gan.rate * share)
+        _set_rate(state.judge_adam, recipe.gan.judge_rate * share)
         losses = gan_step(state, recipe, draw_batch(learnt, recipe, state.step, device, recipe.gan), eyes)
         _note(run, recipe, recipe.gan, state, losses, pairs, report)
     return run
 
 
 def learning_rate(stage: Pixel | Gan, step: int) -> float:
-    """Linear warm-up, then a cosine from `rate` to a thousandth of it; step: of this stage."""
+    """The network's rate at a step of this stage."""
+    return stage.rate * schedule(stage, step)
+
+
+def schedule(stage: Pixel | Gan, step: int) -> float:
+    """What share of its rate an optimiser has: a linear warm-up, then a cosine to a thousandth; step: of this stage."""
     if step < stage.warmup:
-        return stage.rate * (step + 1) / stage.warmup
+        return (step + 1) / stage.warmup
     done = (step - stage.warmup) / max(1, stage.steps - stage.warmup)
-    return stage.rate * (0.001 + 0.999 * 0.5 * (1 + math.cos(math.pi * min(done, 1.0))))
+    return 0.001 + 0.999 * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
 
 
 def _set_rate(adam: torch.optim.Optimizer | None, rate: float) -> None:
@@ -135,20 +140,27 @@ def _note(
 
 
 def _validate(run: Run, recipe: Recipe, state: State, pairs: Sequence[Pair], report: Report) -> None:
-    plain = fold(deepcopy(state.average)).eval().to("cpu")
-    metrics = validate(plain, pairs, recipe.net.scale)
-    shown = pairs[:: -(-len(pairs) // SHOWN)]
-    draw_samples([Sample(p.low, p.bicubic, enlarge(plain, p), p.high) for p in shown], run.sample(state.step))
+    plain = _plain(state)
+    ours = [enlarge(plain, pair) for pair in pairs]
+    metrics = validate(ours, pairs, recipe.net.scale)
+    samples = [Sample(pair.low, pair.bicubic, its, pair.high) for pair, its in zip(pairs, ours, strict=True)]
+    draw_samples(samples[:: -(-len(pairs) // SHOWN)], run.sample(state.step))
     line = {"step": state.step, "stage": "gan" if state.judge else "pixel", **metrics}
     append_log(run, line)
     report(line)
     if state.judge or gain(metrics) > state.best:
         state.best = gain(metrics)
-        _keep_weights(run, run.weights, recipe, state, metrics)
+        _keep_weights(run, run.weights, recipe, state, plain, metrics)
 
 
-def _keep_weights(run: Run, path: Path, recipe: Recipe, state: State, metrics: Mapping[str, float]) -> None:
-    plain = fold(deepcopy(state.average)).eval().to("cpu")
+def _plain(state: State) -> nn.Module:
+    """The averaged network as it will run: folded, on the CPU."""
+    return fold(deepcopy(state.average)).eval().to("cpu")
+
+
+def _keep_weights(
+    run: Run, path: Path, recipe: Recipe, state: State, plain: nn.Module, metrics: Mapping[str, float]
+) -> None:
     channels = recipe.net.channels
     card = ModelCard(
         name=recipe.name,

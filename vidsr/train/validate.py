@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from vidsr.data.colours import Picture
+from vidsr.data.photos import Picture
 from vidsr.data.sources import find, open_runs
 from vidsr.data.store import Pairs
 from vidsr.data.travel import through
@@ -73,15 +73,16 @@ def enlarge(net: nn.Module, pair: Pair) -> Picture:
     return np.asarray(np.rint(ours * 255).clip(0, 255).astype(np.uint8))
 
 
-def validate(net: nn.Module, pairs: Sequence[Pair], scale: int) -> dict[str, float]:
+def validate(ours: Sequence[Picture], pairs: Sequence[Pair], scale: int) -> dict[str, float]:
     """Mean PSNR-Y, SSIM-Y and sharpness of luma, ours and bicubic's; clean and coded apart.
 
-    The luma of RGB is BT.601's, of limited range; a border of `scale` pixels does not count.
+    ours: what `enlarge` made of each pair. The luma of RGB is BT.601's, of limited range; a border of `scale` pixels
+    does not count.
     """
     rows: dict[str, list[float]] = {}
-    for pair in pairs:
+    for pair, its in zip(pairs, ours, strict=True):
         truth, kind = _luma(pair.high), "coded" if pair.quantiser else "clean"
-        for name, picture in (("", enlarge(net, pair)), ("bicubic_", pair.bicubic)):
+        for name, picture in (("", its), ("bicubic_", pair.bicubic)):
             luma = _luma(picture)
             rows.setdefault(f"{name}psnr_{kind}", []).append(psnr(luma, truth, border=scale))
             rows.setdefault(f"{name}ssim_{kind}", []).append(ssim(luma, truth, border=scale))
