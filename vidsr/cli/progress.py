@@ -3,13 +3,14 @@
 import logging
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Protocol, Self
 
 import typer
 
 if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
     from rich.progress import TaskID
 
     from vidsr.pipeline import Progress
@@ -135,13 +136,21 @@ class Bars:
     resumes: the same command goes on with what a signal stops, which is said then.
     """
 
-    def __init__(self, *, resumes: bool = False) -> None:
+    def __init__(self, *, resumes: bool = False, console: "Console | None" = None) -> None:
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+        from rich.text import Text
+
+        note = self.note
+
+        class Drawn(Progress):
+            def get_renderables(self) -> "Iterable[RenderableType]":
+                yield from super().get_renderables()
+                yield from [Text(note(), style="dim")] if note() else []
 
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        self.console = Console(stderr=True)
-        self._bars = Progress(*columns, console=self.console, disable=not self.console.is_terminal)
+        self.console = console or Console(stderr=True)
+        self._bars = Drawn(*columns, console=self.console, disable=not self.console.is_terminal)
         self._tasks: dict[str, TaskID] = {}
         self._resumes = resumes
 
@@ -156,6 +165,10 @@ class Bars:
 
     def show(self, what: str, done: int, total: int, label: str = "") -> None:
         """Show how far a thing is; `label` instead of its name, where it has more to say."""
-        if what not in self._tasks:
-            self._tasks[what] = self._bars.add_task(what, total=total)
+        if what not in self._tasks:  # what was done before must not count as speed
+            self._tasks[what] = self._bars.add_task(what, total=total, completed=done)
         self._bars.update(self._tasks[what], completed=done, description=label or what)
+
+    def note(self) -> str:
+        """A line to stand beneath the bars, asked for whenever they are drawn."""
+        return ""

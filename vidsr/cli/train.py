@@ -1,13 +1,11 @@
 """`vidsr train`: a network learns."""
 
-import json
-import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from vidsr.cli.progress import Bars, Verbose
+from vidsr.cli.progress import Verbose
 from vidsr.errors import ExtraMissing
 
 
@@ -24,6 +22,8 @@ def train(
     verbose: Verbose = False,
 ) -> None:
     """Train a network by a recipe on photos and films, or go on with a run that was stopped."""
+    from vidsr.cli.training import Display
+
     try:
         from vidsr.train.loop import train as run_training
         from vidsr.train.parse import load_recipe
@@ -31,7 +31,7 @@ def train(
         raise ExtraMissing(f"training needs {exc.name}; 'pip install vidsr[train]' installs it") from exc
 
     parsed = load_recipe(recipe)
-    with _Display(parsed.pixel.steps + parsed.gan.steps) as display:
+    with Display(parsed) as display:
         done = run_training(
             parsed,
             data,
@@ -44,30 +44,3 @@ def train(
             report=display.step,
         )
     print(done.weights)
-
-
-class _Display(Bars):
-    """Bars, and the validations as lines; the log's lines where stderr is no terminal."""
-
-    def __init__(self, steps: int) -> None:
-        super().__init__(resumes=True)
-        self._steps = steps
-
-    def step(self, line: dict[str, Any]) -> None:
-        """Show one line of the log: losses move the bar, validations are printed."""
-        label = f"{line['stage']}, loss {line['loss']:.5f}" if "loss" in line else ""
-        self.show("training", line["step"], self._steps, label)
-        if not line.keys() & {"loss", "judge"}:
-            self.console.print(_table(line), soft_wrap=True)
-        elif not self.console.is_terminal and line["step"] % 1000 == 0:
-            print(json.dumps(line), file=sys.stderr)
-
-
-def _table(line: dict[str, Any]) -> str:
-    parts = [
-        f"{kind}: {line[f'psnr_{kind}']:.2f} dB, SSIM {line[f'ssim_{kind}']:.4f}"
-        f" (bicubic {line[f'bicubic_psnr_{kind}']:.2f}, {line[f'bicubic_ssim_{kind}']:.4f})"
-        for kind in ("clean", "coded")
-        if f"psnr_{kind}" in line
-    ]
-    return f"step {line['step']}: PSNR-Y " + "; ".join(parts)
