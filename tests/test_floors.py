@@ -38,6 +38,7 @@ ROOMS_OF = {
     "bjontegaard": ["evaluate/"],
     "torchmetrics": ["evaluate/perceptual.py"],
     "matplotlib": ["evaluate/", "report/"],
+    "tensorboard": ["train/board.py"],
 }
 
 
