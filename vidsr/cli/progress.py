@@ -146,7 +146,8 @@ class Bars:
         class Drawn(Progress):
             def get_renderables(self) -> "Iterable[RenderableType]":
                 yield from super().get_renderables()
-                yield from [Text(note(), style="dim")] if note() else []
+                if text := note():
+                    yield Text(text, style="dim")
 
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         self.console = console or Console(stderr=True)

@@ -56,10 +56,10 @@ class Display(Bars):
     def __init__(
         self, recipe: "Recipe", *, console: "Console | None" = None, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        super().__init__(resumes=True, console=console)
         self._recipe = recipe
         self._pace = Pace(clock)
         self._losses = self._validation = ""
+        super().__init__(resumes=True, console=console)  # which asks for the note already
 
     def show(self, what: str, done: int, total: int, label: str = "") -> None:
         """Move the bar of a thing; that of the training names its stage."""

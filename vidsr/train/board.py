@@ -24,6 +24,7 @@ class Board:
     def __init__(self, folder: Path, *, step: int) -> None:
         """Go on in `folder`, which is made if need be; what an interrupted run wrote after `step` is shown no more.
 
+        TensorBoard's fast loader drops it figure by figure, as soon as each is written again.
         Raises ExtraMissing without tensorboard, DiskFull where the folder cannot be written.
         """
         try:
