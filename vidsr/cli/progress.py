@@ -166,8 +166,8 @@ class Bars:
 
     def show(self, what: str, done: int, total: int, label: str = "") -> None:
         """Show how far a thing is; `label` instead of its name, where it has more to say."""
-        if what not in self._tasks:  # what was done before must not count as speed
-            self._tasks[what] = self._bars.add_task(what, total=total, completed=done)
+        if what not in self._tasks:
+            self._tasks[what] = self._bars.add_task(what, total=total)
         self._bars.update(self._tasks[what], completed=done, description=label or what)
 
     def note(self) -> str:
