@@ -47,6 +47,11 @@ class Run:
         return self.folder / "pixel.safetensors"
 
     @property
+    def board(self) -> Path:
+        """The folder of what TensorBoard shows."""
+        return self.folder / "board"
+
+    @property
     def samples(self) -> Path:
         """The folder of the sample grids, one a validation."""
         return self.folder / "samples"

@@ -15,6 +15,7 @@ from common import parser, table
 from vidsr.data.prepare import prepare
 from vidsr.data.store import Settings
 from vidsr.train.batches import draw_batch
+from vidsr.train.machine import Machine
 from vidsr.train.parse import load_recipe
 from vidsr.train.state import begin
 from vidsr.train.steps import pixel_step
@@ -27,15 +28,16 @@ def main() -> None:
     given = options.parse_args()
     if given.data is None:
         sys.exit("give --data (or VIDSR_DATA)")
-    recipe = load_recipe("live-x4")
+    recipe, machine = load_recipe("live-x4"), Machine()
     settings = Settings(scale=4, pairs=4096, side=recipe.data.side, degradation=recipe.degradation)
     with tempfile.TemporaryDirectory() as name:
         pairs = prepare([given.data / "train"], Path(name) / "store", settings).split("train")
         torch.set_num_threads(1)  # the loader has one core, training all of them
-        read = rate(lambda step: draw_batch(pairs, recipe, step, "cpu"), recipe.pixel.batch, given.seconds)
+        stage = recipe.pixel
+        read = rate(lambda step: draw_batch(pairs, recipe, step, machine, stage), stage.batch, given.seconds)
         torch.set_num_threads(torch.get_num_interop_threads())
-        state, batch = begin(recipe, "cpu"), draw_batch(pairs, recipe, 0, "cpu")
-        eaten = rate(lambda _: pixel_step(state, recipe, batch)["loss"].item(), recipe.pixel.batch, given.seconds)
+        state, batch = begin(recipe, machine), draw_batch(pairs, recipe, 0, machine, stage)
+        eaten = rate(lambda _: pixel_step(state, recipe, batch)["loss"].item(), stage.batch, given.seconds)
     rows = [["read", f"{read:.0f}", ""], ["consumed", f"{eaten:.0f}", ""], ["ratio", f"{read / eaten:.1f}", "3"]]
     table(["pairs a second", "measured", "bar"], rows)
 

@@ -6,14 +6,12 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="training needs vidsr[train]")
 
-from tests.data.pictures import draw_photo
-from vidsr.data.degrade import Degradation
-from vidsr.data.prepare import prepare
-from vidsr.data.store import Settings
+from tests.train.stores import make_store
 from vidsr.errors import DataError, Diverged, RecipeError
 from vidsr.runs import read_log, read_weights
-from vidsr.train import loop
+from vidsr.train import loop, record
 from vidsr.train.losses import ADVERSARIAL
+from vidsr.train.machine import Machine
 from vidsr.train.parse import parse_recipe
 from vidsr.train.state import begin, begin_gan
 
@@ -25,13 +23,6 @@ def recipe(net=NET, **gan):
     gan = {"steps": 40, "batch": 4, "judge_width": 8, "validate_every": 20, "adversarial": 0.01, **gan}
     data = {"side": 16, "frames": gan.get("window", 1)}
     return parse_recipe({"name": "tiny", "net": net, "data": data, "pixel": PIXEL, "gan": gan})
-
-
-def make_store(folder, **settings):
-    for i in range(3):
-        draw_photo(folder / "photos" / f"{i}.png", height=96, width=128, seed=i)
-    plan = {"scale": 2, "pairs": 48, "side": 16, "channels": 3, "degradation": Degradation(coded=0.2, av1=0, x265=0)}
-    return prepare([folder / "photos"], folder / "store", Settings(**{**plan, **settings})).folder
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +41,7 @@ def losses(run):
 
 @pytest.fixture
 def each_step(monkeypatch):
-    monkeypatch.setattr(loop, "LOG_EVERY", 1)
+    monkeypatch.setattr(record, "LOG_EVERY", 1)
 
 
 @pytest.mark.parametrize("kind", sorted(ADVERSARIAL))
@@ -100,8 +91,8 @@ def test_a_judge_of_three_frames_refuses_pairs_of_one(store, tmp_path):
 
 
 def begun(plan):
-    state = begin(plan, "cpu")
-    begin_gan(state, plan, "cpu")
+    state = begin(plan, Machine())
+    begin_gan(state, plan)
     return state
 
 
@@ -148,7 +139,7 @@ def test_a_loss_that_is_no_number_stops_the_run_or_skips_the_step_as_the_recipe_
 
 
 def test_a_discriminator_that_has_nothing_left_to_learn_stops_the_run(store, tmp_path, monkeypatch):
-    monkeypatch.setattr(loop, "COLLAPSED", 10.0)
+    monkeypatch.setattr(record, "COLLAPSED", 10.0)
     with pytest.raises(Diverged, match=r"tells everything apart .* lower gan\.judge_rate below 0\.0001"):
         loop.train(recipe(), [store], tmp_path / "run")
 

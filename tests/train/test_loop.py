@@ -10,7 +10,7 @@ from vidsr.data.prepare import prepare
 from vidsr.data.store import Settings
 from vidsr.errors import CheckpointError, DataError, Diverged, RecipeError
 from vidsr.runs import Run, read_log, read_weights
-from vidsr.train.loop import learning_rate, train
+from vidsr.train.loop import schedule, train
 from vidsr.train.parse import parse_recipe
 from vidsr.train.validate import pairs_of_folder
 
@@ -133,10 +133,10 @@ def test_a_start_that_fits_nowhere_is_refused(photos, whole, tmp_path):
 
 
 def test_the_rate_warms_up_and_falls_to_a_thousandth():
-    plan = recipe(rate=1.0).pixel
-    assert learning_rate(plan, 0) == pytest.approx(1 / 20)
-    assert learning_rate(plan, 20) == pytest.approx(1.0)
-    assert learning_rate(plan, STEPS) == pytest.approx(0.001)
+    plan = recipe().pixel
+    assert schedule(plan, 0) == pytest.approx(1 / 20)
+    assert schedule(plan, 20) == pytest.approx(1.0)
+    assert schedule(plan, STEPS) == pytest.approx(0.001)
 
 
 def test_a_ready_store_is_learnt_from_and_said_in_the_recipe(photos, tmp_path):

@@ -36,8 +36,8 @@ def test_charbonnier_is_l1_with_a_round_tip():
 
 def test_balance_divides_by_the_error_of_a_plain_enlargement():
     low, truth = torch.zeros(2, 1, 2, 2), torch.tensor([0.009, 0.099]).view(2, 1, 1, 1).expand(2, 1, 4, 4)
-    # Errors 0.01 and 0.1 (0.001 is added): as 10 to 1, brought to a mean of 1.
-    assert balance(low, truth, 1.0).tolist() == pytest.approx([20 / 11, 2 / 11], rel=1e-3)
+    # Errors 0.01 and 0.1 (0.001 is added): as 10 to 1.
+    assert balance(low, truth, 1.0).tolist() == pytest.approx([100, 10], rel=1e-3)
     assert balance(low, truth, 0.0).tolist() == [1, 1]
 
 

@@ -1,5 +1,7 @@
 """`vidsr train`: a network learns."""
 
+import os
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -7,6 +9,22 @@ import typer
 
 from vidsr.cli.progress import Verbose
 from vidsr.errors import ExtraMissing
+
+
+class Precision(StrEnum):
+    """What the convolutions compute in."""
+
+    BF16 = "bf16"
+    FP16 = "fp16"
+    F32 = "f32"
+
+
+class Compile(StrEnum):
+    """What torch.compile does."""
+
+    NO = "no"
+    YES = "yes"
+    GRAPHS = "graphs"
 
 
 def train(
@@ -18,7 +36,15 @@ def train(
         Path | None, typer.Option(help="Where stores of photos and films are kept. [beside the run]")
     ] = None,
     vgg: Annotated[Path | None, typer.Option(help="VGG19's weights, for a perceptual loss. [torchvision's]")] = None,
-    device: Annotated[str, typer.Option(help="cpu, cuda, …")] = "cpu",
+    device: Annotated[str, typer.Option(help="cpu, cuda, … Several by torchrun: see the README.")] = "cpu",
+    precision: Annotated[Precision, typer.Option(help="Of the convolutions.")] = Precision.BF16,
+    accumulate: Annotated[
+        int, typer.Option(min=1, help="Compute a batch in so many parts, where memory is short.")
+    ] = 1,
+    compile: Annotated[Compile, typer.Option(help="By torch.compile; graphs: as CUDA graphs too.")] = Compile.NO,
+    profile: Annotated[
+        bool, typer.Option("--profile", help="Train nothing; say how much of the time is the networks'.")
+    ] = False,
     verbose: Verbose = False,
 ) -> None:
     """Train a network by a recipe on photos and films, or go on with a run that was stopped."""
@@ -26,21 +52,43 @@ def train(
 
     try:
         from vidsr.train.loop import train as run_training
+        from vidsr.train.machine import Machine
         from vidsr.train.parse import load_recipe
+        from vidsr.train.profile import profile as time_training
     except ImportError as exc:
         raise ExtraMissing(f"training needs {exc.name}; 'pip install vidsr[train]' installs it") from exc
 
     parsed = load_recipe(recipe)
+    folder = run or Path("runs") / parsed.name
+    machine = Machine(device=device, precision=precision.value, accumulate=accumulate, compile=compile.value)
+    first = os.environ.get("RANK", "0") == "0"  # of those that torchrun starts, one speaks
     with Display(parsed) as display:
-        done = run_training(
-            parsed,
-            data,
-            run or Path("runs") / parsed.name,
-            validation=validation,
-            stores=stores,
-            vgg=vgg,
-            device=device,
-            progress=display.show,
-            report=display.step,
-        )
-    print(done.weights)
+        if profile:
+            speeds = time_training(
+                parsed,
+                data,
+                stores=stores or folder.parent / "stores",
+                vgg=vgg,
+                machine=machine,
+                progress=display.show if first else None,
+            )
+        else:
+            done = run_training(
+                parsed,
+                data,
+                folder,
+                validation=validation,
+                stores=stores,
+                vgg=vgg,
+                machine=machine,
+                progress=display.show if first else None,
+                report=display.step,
+            )
+    if not first:
+        return
+    if profile:
+        for speed in speeds:
+            share = speed.loop / speed.bare
+            print(f"{speed.stage}: {speed.loop:.1f} images/s, {share:.2f} of the networks' own {speed.bare:.1f}")
+    else:
+        print(done.weights)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from vidsr.data.parts import Progress
@@ -14,6 +15,7 @@ from vidsr.data.prepare import open_store
 from vidsr.data.store import Pairs, Settings, Store, is_store, read_store
 from vidsr.errors import DataError
 from vidsr.train.config import Data, Gan, Pixel, Recipe
+from vidsr.train.machine import Machine
 
 
 def fit_recipe(recipe: Recipe, data: Sequence[Path]) -> Recipe:
@@ -65,20 +67,23 @@ Batch = tuple[Tensor, Tensor, Tensor]
 """low and high (n, c, h, w), quantiser (n, 1, 1, 1), float in [0, 1]; the frames of a pair follow each other."""
 
 
-def draw_batch(pairs: Pairs, recipe: Recipe, step: int, device: str, stage: Pixel | Gan | None = None) -> Batch:
-    """Draw a batch for a stage, of the first unless given, which depends on seed and step alone."""
-    stage = stage or recipe.pixel
+def draw_batch(pairs: Pairs, recipe: Recipe, step: int, machine: Machine, stage: Pixel | Gan) -> list[Batch]:
+    """Draw this process's parts of a batch for a stage; the batch depends on seed and step alone."""
     rng = np.random.default_rng((recipe.seed, step))
     chosen = np.sort(rng.integers(len(pairs), size=stage.batch))
     turns, flip = int(rng.integers(4)), bool(rng.integers(2))
     stretch = rng.random() < stage.full_range and recipe.net.channels == 1
 
     def picture(patches: Any) -> Tensor:
-        frames = patches[chosen].reshape(-1, *patches.shape[2:])  # (n, h, w, c)
+        frames = patches.reshape(-1, *patches.shape[2:])  # (n, h, w, c)
         turned = np.rot90(frames, turns, (1, 2))
         turned = turned[:, :, ::-1] if flip else turned
-        codes = torch.from_numpy(np.ascontiguousarray(turned)).to(device).float()
+        codes = torch.from_numpy(np.ascontiguousarray(turned)).to(machine.device).float()
         return ((codes - 16) / 219 if stretch else codes / 255).permute(0, 3, 1, 2)
 
-    quantiser = torch.from_numpy(pairs.quantiser[chosen].reshape(-1) / 51).to(device)
-    return picture(pairs.low), picture(pairs.high), quantiser[:, None, None, None]
+    def batch(rows: NDArray[Any]) -> Batch:
+        quantiser = torch.from_numpy(pairs.quantiser[rows].reshape(-1) / 51).to(machine.device)
+        return picture(pairs.low[rows]), picture(pairs.high[rows]), quantiser[:, None, None, None]
+
+    parts = np.split(chosen, machine.parts)
+    return [batch(parts[share]) for share in machine.shares()]

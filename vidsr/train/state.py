@@ -5,27 +5,37 @@ import math
 from copy import deepcopy
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import nn
 
 from vidsr import nets
-from vidsr.errors import CheckpointError, EngineMissing, RecipeError
+from vidsr.errors import CheckpointError, RecipeError
 from vidsr.runs import Run, read_weights
 from vidsr.train.config import Recipe
+from vidsr.train.machine import Machine
+
+LEARNT, JUDGES = ("net", "average", "adam", "scaler", "judge_scaler"), ("judge", "judge_adam")
+"""What of a state is put into a checkpoint, in both stages and in the second alone."""
 
 
 @dataclass(slots=True)
 class State:
-    """All that a checkpoint holds."""
+    """All that a checkpoint holds, and how it is computed with."""
 
+    machine: Machine
     net: nn.Module
+    runner: nn.Module
+    """The net as it is called to learn: compiled, distributed, sharing its weights."""
     average: nn.Module
     """The running mean of the net's weights, which is what is kept in the end."""
     adam: torch.optim.Optimizer
+    scaler: torch.amp.GradScaler
+    judge_scaler: torch.amp.GradScaler
     judge: nn.Module | None = None
     """The discriminator, while the second stage runs."""
+    judge_runner: nn.Module | None = None
     judge_adam: torch.optim.Optimizer | None = None
     step: int = 0
     """Over both stages."""
@@ -34,14 +44,8 @@ class State:
     """The running mean of the discriminator's loss: at 0 it has nothing left to learn, and to teach."""
 
 
-def begin(recipe: Recipe, device: str) -> State:
-    """Where a training stands before its first step. Raises RecipeError where `start` does not fit, EngineMissing."""
-    try:
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as exc:  # a build without CUDA asserts
-        raise EngineMissing(
-            f"this PyTorch has no device {device} ({str(exc).splitlines()[0]}); give --device cpu"
-        ) from exc
+def begin(recipe: Recipe, machine: Machine) -> State:
+    """Where a training stands before its first step. Raises RecipeError where `start` does not fit."""
     torch.manual_seed(recipe.seed)
     net = nets.build(asdict(recipe.net))
     if recipe.start:
@@ -51,11 +55,13 @@ def begin(recipe: Recipe, device: str) -> State:
         if not any(tensor.ndim > 1 for tensor in fitting.values()):
             raise RecipeError(f"start = {recipe.start}: not one layer of it fits this network")
         net.load_state_dict(fitting, strict=False)
-    net = _placed(net, device)
-    return State(net, deepcopy(net).requires_grad_(False).eval(), _adam(net, recipe.pixel.rate))
+    net = machine.place(net)
+    average = deepcopy(net).requires_grad_(False).eval()
+    adam, scalers = _adam(net, recipe.pixel.rate), (machine.scaler(), machine.scaler())
+    return State(machine, net, machine.prepare(net, graphs=True), average, adam, *scalers)
 
 
-def begin_gan(state: State, recipe: Recipe, device: str) -> None:
+def begin_gan(state: State, recipe: Recipe) -> None:
     """Go over to the second stage: the net goes on from its average, against a discriminator that knows nothing."""
     gan = recipe.gan
     torch.manual_seed(recipe.seed + 1)
@@ -64,14 +70,10 @@ def begin_gan(state: State, recipe: Recipe, device: str) -> None:
         # A gradient penalty holds for each sample alone, which batch normalisation mixes.
         spec |= {"size": recipe.data.side * recipe.net.scale, "batch_norm": gan.kind != "wasserstein"}
     state.net.load_state_dict(state.average.state_dict())
-    state.judge = _placed(nets.build(spec), device)
+    state.judge = state.machine.place(nets.build(spec))
+    state.judge_runner = state.machine.prepare(state.judge)
     state.adam, state.judge_adam = _adam(state.net, gan.rate), _adam(state.judge, gan.judge_rate)
     state.best, state.ease = -math.inf, 1.0
-
-
-def _placed(net: nn.Module, device: str) -> nn.Module:
-    placed = cast(Any, net.to(device)).to(memory_format=torch.channels_last)  # an overload its annotation lacks
-    return cast(nn.Module, placed)
 
 
 def _adam(net: nn.Module, rate: float) -> torch.optim.Adam:
@@ -80,9 +82,9 @@ def _adam(net: nn.Module, rate: float) -> torch.optim.Adam:
 
 def to_bytes(state: State, recipe: Recipe) -> bytes:
     """The content of a checkpoint."""
-    parts: dict[str, Any] = {"net": state.net, "average": state.average, "adam": state.adam}
-    if state.judge is not None and state.judge_adam is not None:
-        parts |= {"judge": state.judge, "judge_adam": state.judge_adam}
+    parts: dict[str, Any] = {name: getattr(state, name) for name in LEARNT}
+    if state.judge is not None:
+        parts |= {name: getattr(state, name) for name in JUDGES}
     content = {name: part.state_dict() for name, part in parts.items()}
     facts = {"step": state.step, "best": state.best, "ease": state.ease, "recipe": recipe.to_json()}
     buffer = io.BytesIO()
@@ -90,16 +92,17 @@ def to_bytes(state: State, recipe: Recipe) -> bytes:
     return buffer.getvalue()
 
 
-def resume(run: Run, recipe: Recipe, device: str) -> State:
+def resume(run: Run, recipe: Recipe, machine: Machine) -> State:
     """Where the run stands that its folder holds, or a new one. Raises CheckpointError, RecipeError."""
-    state = begin(recipe, device)
-    if not run.checkpoint.exists():
+    state = begin(recipe, machine)
+    content = machine.share(lambda: run.checkpoint.read_bytes() if run.checkpoint.exists() else None)
+    if content is None:
         return state
     try:
-        saved = torch.load(run.checkpoint, map_location=device, weights_only=True)
+        saved = torch.load(io.BytesIO(content), map_location=machine.device, weights_only=True)
         same = saved["recipe"] == recipe.to_json()
         if same:
-            _restore(state, saved, recipe, device)
+            _restore(state, saved, recipe)
     except Exception as exc:  # whatever the damaged bytes, or what they lack, lead torch to
         raise CheckpointError(f"{run.checkpoint} cannot be read ({exc}); delete it to start anew") from exc
     if not same:
@@ -107,13 +110,11 @@ def resume(run: Run, recipe: Recipe, device: str) -> State:
     return state
 
 
-def _restore(state: State, saved: dict[str, Any], recipe: Recipe, device: str) -> None:
+def _restore(state: State, saved: dict[str, Any], recipe: Recipe) -> None:
     if "judge" in saved:
-        begin_gan(state, recipe, device)
-        assert state.judge is not None and state.judge_adam is not None
-        state.judge.load_state_dict(saved["judge"])
-        state.judge_adam.load_state_dict(saved["judge_adam"])
-    state.net.load_state_dict(saved["net"])
-    state.average.load_state_dict(saved["average"])
-    state.adam.load_state_dict(saved["adam"])
+        begin_gan(state, recipe)
+    for name in (*LEARNT, *(JUDGES if "judge" in saved else ())):
+        part = getattr(state, name)
+        if not (isinstance(part, torch.amp.GradScaler) and not (saved[name] and part.is_enabled())):
+            part.load_state_dict(saved[name])
     state.step, state.best, state.ease = saved["step"], saved["best"], saved["ease"]

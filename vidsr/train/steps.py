@@ -1,4 +1,11 @@
-"""One step of each stage: what is computed, what is learnt from it."""
+"""One step of each stage: what is computed, what is learnt from it. Losses are weighted: they add up to `loss`.
+
+A step is given the parts of a batch that are this process's. Gradients are those of the mean over all parts, so that
+cutting a batch changes nothing but what a loss or a network reckons over its samples together: batch normalisation and
+the averages of the relativistic loss.
+"""
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -6,7 +13,7 @@ from torch import Tensor, nn
 from vidsr.nets.discriminator import Verdict
 from vidsr.nets.vgg import Vgg
 from vidsr.train.batches import Batch
-from vidsr.train.config import Recipe
+from vidsr.train.config import Gan, Pixel, Recipe
 from vidsr.train.losses import (
     ADVERSARIAL,
     PIXEL,
@@ -22,43 +29,70 @@ from vidsr.train.losses import (
 from vidsr.train.state import State
 
 Losses = dict[str, Tensor]
-"""By name, each weighted, so that they add up to what is minimised."""
 
 
-def pixel_step(state: State, recipe: Recipe, batch: Batch) -> Losses:
+def pixel_step(state: State, recipe: Recipe, parts: Sequence[Batch]) -> Losses:
     """The network learns from differences of pixels alone."""
-    low, high, _ = batch
-    pixel = recipe.pixel
-    ours = _enlarge(state.net, batch)
-    losses = {"loss": (balance(low, high, pixel.balance) * PIXEL[pixel.loss](ours, high)).mean()}
-    if pixel.fft:
-        losses["loss"] = losses["loss"] + pixel.fft * spectral(ours, high)
-    if _learn(state.net, state.adam, losses["loss"], pixel.clip, recipe):
-        follow(state.average, state.net, min(pixel.ema, (1 + state.step) / (10 + state.step)))
+    losses = pixel_gradients(state, recipe, parts)
+    if _learn(state.net, state.adam, state.scaler, recipe, recipe.pixel):
+        follow(state.average, state.net, min(recipe.pixel.ema, (1 + state.step) / (10 + state.step)))
     return losses
 
 
-def gan_step(state: State, recipe: Recipe, batch: Batch, vgg: Vgg | None) -> Losses:
-    """The discriminator learns to tell ours from the truth, then the network to please it and the other losses."""
-    _, high, _ = batch
-    gan, kind = recipe.gan, ADVERSARIAL[recipe.gan.kind]
-    judge, judge_adam = state.judge, state.judge_adam
-    assert judge is not None and judge_adam is not None
-    ours = _enlarge(state.net, batch)
-    seen, true = _judged(ours, recipe), _judged(high, recipe)
+def gan_step(state: State, recipe: Recipe, parts: Sequence[Batch], vgg: Vgg | None) -> Losses:
+    """The network learns to please the discriminator and the other losses; it, to tell ours from the truth."""
+    assert state.judge is not None and state.judge_adam is not None
+    losses = gan_gradients(state, recipe, parts, vgg)
+    if "loss" in losses and _learn(state.net, state.adam, state.scaler, recipe, recipe.gan):
+        follow(state.average, state.net, recipe.gan.ema)
+    _learn(state.judge, state.judge_adam, state.judge_scaler, recipe, recipe.gan)
+    return losses
 
-    told = kind.discriminator(_judge(judge, seen.detach()).scores.float(), _judge(judge, true).scores.float())
-    if kind.penalised:
-        mix = torch.rand(len(true), 1, 1, 1, generator=torch.Generator().manual_seed(state.step)).to(true.device)
-        told = told + gan.penalty * gradient_penalty(lambda x: judge(x).scores, seen, true, mix)
-    _learn(judge, judge_adam, told, gan.clip, recipe)
-    if (state.step + 1) % gan.judge_steps:
-        return {"judge": told}
 
-    judge.requires_grad_(False)  # it only passes the gradient on
+def pixel_gradients(state: State, recipe: Recipe, parts: Sequence[Batch]) -> Losses:
+    """Compute losses and gradients of the first stage, forward and backward."""
+    pixel, summed = recipe.pixel, []
+    state.adam.zero_grad(set_to_none=True)
+    weights = [balance(low, high, pixel.balance) for low, high, _ in parts]
+    mean = state.machine.mean(torch.cat(weights).mean())
+    for part, weight in zip(parts, weights, strict=True):
+        high, ours = part[1], _enlarge(state.runner, state, part)
+        loss = (weight / mean * PIXEL[pixel.loss](ours, high)).mean()
+        if pixel.fft:
+            loss = loss + pixel.fft * spectral(ours, high)
+        state.scaler.scale(loss / len(parts)).backward()
+        summed.append({"loss": loss.detach()})
+    return _mean(summed)
+
+
+def gan_gradients(state: State, recipe: Recipe, parts: Sequence[Batch], vgg: Vgg | None) -> Losses:
+    """Compute losses and gradients of the second stage, of both networks as they stand."""
+    assert state.judge is not None and state.judge_adam is not None
+    learns, summed = (state.step + 1) % recipe.gan.judge_steps == 0, []
+    state.adam.zero_grad(set_to_none=True)
+    state.judge_adam.zero_grad(set_to_none=True)
+    for index, part in enumerate(parts):
+        losses: Losses = {}
+        with torch.set_grad_enabled(learns):
+            ours = _enlarge(state.runner, state, part)
+        if learns:
+            state.judge.requires_grad_(False)  # it only passes the gradient on
+            losses = _losses(state, recipe, part, ours, vgg)
+            losses = {"loss": torch.stack(list(losses.values())).sum(), **losses}
+            state.scaler.scale(losses["loss"] / len(parts)).backward()
+            state.judge.requires_grad_(True)
+        losses["judge"] = _judge_loss(state, recipe, part, ours.detach(), index)
+        state.judge_scaler.scale(losses["judge"] / len(parts)).backward()
+        summed.append({name: loss.detach() for name, loss in losses.items()})
+    return _mean(summed)
+
+
+def _losses(state: State, recipe: Recipe, part: Batch, ours: Tensor, vgg: Vgg | None) -> Losses:
+    high, gan, kind = part[1], recipe.gan, ADVERSARIAL[recipe.gan.kind]
+    assert state.judge is not None
     losses = {"pixel": gan.pixel * PIXEL[gan.loss](ours, high).mean()}
-    verdict = _judge(judge, seen)
-    truth = _judge(judge, true) if kind.relative or gan.features else verdict
+    verdict = _judge(state.judge, state, _judged(ours, recipe))
+    truth = _judge(state.judge, state, _judged(high, recipe)) if kind.relative or gan.features else verdict
     losses["adversarial"] = gan.adversarial * kind.generator(verdict.scores.float(), truth.scores.float())
     if gan.features:
         losses["features"] = gan.features * feature_matching(verdict.maps, truth.maps)
@@ -68,26 +102,35 @@ def gan_step(state: State, recipe: Recipe, batch: Batch, vgg: Vgg | None) -> Los
         losses["fft"] = gan.fft * spectral(ours, high)
     if gan.artifact:
         with torch.no_grad():
-            average = _enlarge(state.average, batch)
+            average = _enlarge(state.average, state, part)
         losses["artifact"] = gan.artifact * artifact(ours, high, average)
     if gan.flicker:
         losses["flicker"] = gan.flicker * flicker(_in_runs(ours, recipe), _in_runs(high, recipe))
-    loss = torch.stack(list(losses.values())).sum()
-    if _learn(state.net, state.adam, loss, gan.clip, recipe):
-        follow(state.average, state.net, gan.ema)
-    judge.requires_grad_(True)
-    return {"loss": loss, **losses, "judge": told}
+    return losses
 
 
-def _enlarge(net: nn.Module, batch: Batch) -> Tensor:
+def _judge_loss(state: State, recipe: Recipe, part: Batch, ours: Tensor, index: int) -> Tensor:
+    gan, kind, judge, runner = recipe.gan, ADVERSARIAL[recipe.gan.kind], state.judge, state.judge_runner
+    assert judge is not None and runner is not None
+    seen, true = _judged(ours, recipe), _judged(part[1], recipe)
+    told = kind.discriminator(_judge(runner, state, seen).scores.float(), _judge(runner, state, true).scores.float())
+    if kind.penalised:
+        dice = torch.Generator().manual_seed(state.step)
+        mix = torch.rand(state.machine.parts, len(true), 1, 1, 1, generator=dice)  # as for the whole batch
+        mine = mix[state.machine.shares()[index]].to(true.device)
+        told = told + gan.penalty * gradient_penalty(lambda x: judge(x).scores, seen, true, mine)
+    return told
+
+
+def _enlarge(net: nn.Module, state: State, batch: Batch) -> Tensor:
     low, _, quantiser = batch
-    with torch.autocast(low.device.type, torch.bfloat16):
+    with state.machine.autocast():
         ours: Tensor = net(low.contiguous(memory_format=torch.channels_last), quantiser)
     return ours.float()
 
 
-def _judge(judge: nn.Module, pictures: Tensor) -> Verdict:
-    with torch.autocast(pictures.device.type, torch.bfloat16):
+def _judge(judge: nn.Module, state: State, pictures: Tensor) -> Verdict:
+    with state.machine.autocast():
         verdict: Verdict = judge(pictures)
     return verdict
 
@@ -101,14 +144,21 @@ def _in_runs(frames: Tensor, recipe: Recipe) -> Tensor:
     return frames.reshape(-1, recipe.data.frames, *frames.shape[1:])  # (n, t, c, h, w)
 
 
-def _learn(net: nn.Module, adam: torch.optim.Optimizer, loss: Tensor, clip: float, recipe: Recipe) -> bool:
-    """Take a step down the loss; says whether it did: a loss that is no number may be one to skip."""
-    adam.zero_grad(set_to_none=True)
-    if recipe.not_finite == "skip" and not torch.isfinite(loss):  # waits for the device, so only where it is asked for
+def _mean(parts: Sequence[Losses]) -> Losses:
+    return {name: torch.stack([part[name] for part in parts]).mean() for name in parts[0]}
+
+
+def _learn(
+    net: nn.Module, adam: torch.optim.Optimizer, scaler: torch.amp.GradScaler, recipe: Recipe, stage: Pixel | Gan
+) -> bool:
+    """Take a step down the gradient; says whether it did: one that is no number may be one to skip."""
+    scaler.unscale_(adam)
+    norm = nn.utils.clip_grad_norm_(net.parameters(), stage.clip)
+    # Asking for the norm waits for the device, so only where the recipe wants it; the scaler of fp16 asks anyway.
+    if recipe.not_finite == "skip" and not scaler.is_enabled() and not torch.isfinite(norm):
         return False
-    loss.backward()
-    nn.utils.clip_grad_norm_(net.parameters(), clip)
-    adam.step()
+    scaler.step(adam)
+    scaler.update()
     return True
 
 

@@ -27,13 +27,12 @@ def charbonnier(ours: Tensor, truth: Tensor, *, epsilon: float = 1e-3) -> Tensor
 
 @torch.no_grad()
 def balance(low: Tensor, truth: Tensor, power: float) -> Tensor:
-    """Weights of the samples, mean 1: the error of a bilinear enlargement to the power of -`power`: (n,).
+    """Weights of the samples, to be divided by their mean: the error of a bilinear enlargement, to -`power`: (n,).
 
     PSNR counts ratios: a level of error in a soft picture weighs more than in a sharp one, where nobody sees it.
     """
     plain = functional.interpolate(low, size=truth.shape[2:], mode="bilinear")
-    weights = (l1(plain, truth) + 1e-3) ** -power
-    return weights / weights.mean()
+    return (l1(plain, truth) + 1e-3) ** -power
 
 
 def spectral(ours: Tensor, truth: Tensor) -> Tensor:
