@@ -62,3 +62,19 @@ def test_a_recipe_reads_back_from_its_own_json():
 def test_two_recipes_share_a_digest_only_if_they_are_equal():
     assert parse_recipe(LEAST).digest() == parse_recipe(LEAST).digest()
     assert parse_recipe(LEAST).digest() != parse_recipe({**LEAST, "seed": 1}).digest()
+
+
+def test_changes_win_over_the_recipe_and_leave_the_rest():
+    plain = load_recipe("srgan-mse-x4")
+    changed = load_recipe("srgan-mse-x4", ["gan.steps=7", "start = 'w.safetensors'", "gan.batch = 2"])
+    assert (changed.gan.steps, changed.gan.batch, changed.start) == (7, 2, "w.safetensors")
+    assert (changed.gan.judge, changed.pixel) == (plain.gan.judge, plain.pixel)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [("gan.steps", r"'gan\.steps' is no line of TOML"), ("gan.stops=1", r"unknown key gan\.stops")],
+)
+def test_a_change_that_is_none_is_refused(change, sentence):
+    with pytest.raises(RecipeError, match=sentence):
+        load_recipe("srgan-mse-x4", [change])

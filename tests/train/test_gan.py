@@ -167,3 +167,13 @@ def test_what_is_kept_of_a_gan_is_exported_with_its_card(store, tmp_path):
     assert (card.channels, card.scale, card.quantiser) == (3, 2, False)
     assert {"sharpness_clean", "bicubic_sharpness_clean"} <= card.metrics.keys()
     assert export(run.folder, tmp_path / "tiny.onnx").exists()
+
+
+def test_a_gan_can_grow_from_weights_alone(store, tmp_path):
+    first = loop.train(recipe(steps=0), [store], tmp_path / "first")
+    tables = json.loads(recipe(steps=2, rate=1e-12).to_json()) | {"start": str(first.weights)}
+    grown = parse_recipe(tables | {"pixel": {**PIXEL, "steps": 0}})
+    run = loop.train(grown, [store], tmp_path / "grown")
+    ours, theirs = read_weights(run.pixel)[0], read_weights(first.weights)[0]
+    assert all((ours[name] == theirs[name]).all() for name in theirs)
+    assert run.sampled() == [2]

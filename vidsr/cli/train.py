@@ -36,6 +36,9 @@ def train(
         Path | None, typer.Option(help="Where stores of photos and films are kept. [beside the run]")
     ] = None,
     vgg: Annotated[Path | None, typer.Option(help="VGG19's weights, for a perceptual loss. [torchvision's]")] = None,
+    change: Annotated[
+        list[str] | None, typer.Option("--set", help="Change the recipe: pixel.steps=1000. May be repeated.")
+    ] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, … Several by torchrun: see the README.")] = "cpu",
     precision: Annotated[Precision, typer.Option(help="Of the convolutions.")] = Precision.BF16,
     accumulate: Annotated[
@@ -58,7 +61,7 @@ def train(
     except ImportError as exc:
         raise ExtraMissing(f"training needs {exc.name}; 'pip install vidsr[train]' installs it") from exc
 
-    parsed = load_recipe(recipe)
+    parsed = load_recipe(recipe, change or ())
     folder = run or Path("runs") / parsed.name
     machine = Machine(device=device, precision=precision.value, accumulate=accumulate, compile=compile.value)
     first = os.environ.get("RANK", "0") == "0"  # of those that torchrun starts, one speaks

@@ -1,7 +1,7 @@
 """Recipes read from TOML: unknown keys, wrong types and what does not go together are errors."""
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
 from importlib import resources
 from pathlib import Path
@@ -11,8 +11,11 @@ from vidsr.errors import DataError, RecipeError
 from vidsr.train.config import NETS, Compact, Net, Recipe
 
 
-def load_recipe(name: str | Path) -> Recipe:
-    """Read a recipe by the name of a shipped one, or from a TOML file. Raises RecipeError."""
+def load_recipe(name: str | Path, changes: Sequence[str] = ()) -> Recipe:
+    """Read a recipe by the name of a shipped one, or from a TOML file. Raises RecipeError.
+
+    changes: lines of TOML such as `pixel.steps = 1000`, which win over the recipe's.
+    """
     shipped = resources.files("vidsr.train.recipes")
     known = sorted(Path(entry.name).stem for entry in shipped.iterdir() if entry.name.endswith(".toml"))
     if str(name) in known:
@@ -22,9 +25,25 @@ def load_recipe(name: str | Path) -> Recipe:
     else:
         raise RecipeError(f"no recipe {name}: give a TOML file or one of {', '.join(known)}")
     try:
-        return parse_recipe(tomllib.loads(text))
+        tables = tomllib.loads(text)
     except tomllib.TOMLDecodeError as exc:
         raise RecipeError(f"recipe {name} is not TOML: {exc}") from exc
+    for change in changes:
+        try:
+            tables = _merged(tables, tomllib.loads(change))
+        except tomllib.TOMLDecodeError as exc:
+            raise RecipeError(f"{change!r} is no line of TOML ({exc}); write it as pixel.steps=1000") from exc
+    return parse_recipe(tables)
+
+
+def _merged(tables: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """The tables with what `changes` has instead, as deep as both are tables."""
+    deep = {
+        key: _merged(tables[key], value)
+        for key, value in changes.items()
+        if isinstance(value, Mapping) and isinstance(tables.get(key), Mapping)
+    }
+    return {**tables, **changes, **deep}
 
 
 def parse_recipe(values: Mapping[str, Any]) -> Recipe:
@@ -42,8 +61,8 @@ def _check(recipe: Recipe) -> None:
         raise RecipeError("net.head_size must be odd, and data.side divisible by net.unshuffle")
     if isinstance(net, Compact) and net.residual and net.depth % 2:
         raise RecipeError(f"net.depth is {net.depth}; a residual network skips two convolutions at a time")
-    if min(data.patches, recipe.pixel.steps, recipe.pixel.batch, data.side, gan.batch, gan.judge_steps) < 1:
-        raise RecipeError("data.patches, data.side, pixel.steps, and every batch and judge_steps must be over 0")
+    if min(data.patches, recipe.pixel.steps + gan.steps, recipe.pixel.batch, data.side, gan.batch, gan.judge_steps) < 1:
+        raise RecipeError("data.patches, data.side, the steps together, and every batch and judge_steps must be over 0")
     if data.frames not in (1, 3, 4, 5, 6, 7) or gan.window not in (1, 3) or gan.window > data.frames:
         raise RecipeError("data.frames is 1 or 3 to 7, gan.window 1 or 3 and at most data.frames")
     step = 16 if gan.judge == "srgan" else 8
