@@ -102,6 +102,13 @@ class Record:
             state.best = gain(metrics)
             self._keep(self.run.weights, state, plain, metrics)
 
+    def _reach(self, plain: nn.Module) -> int:
+        """Measured once a run: it takes ten seconds for a network as deep as SRResNet, and both stages must agree."""
+        for known in (self.run.weights, self.run.pixel):
+            if known.exists():
+                return read_weights(known)[1].reach
+        return measure.reach(plain, channels=self.recipe.net.channels)
+
     def _keep(self, path: Path, state: State, plain: nn.Module, metrics: Mapping[str, float]) -> None:
         run, recipe = self.run, self.recipe
         channels = recipe.net.channels
@@ -109,10 +116,7 @@ class Record:
             name=recipe.name,
             scale=recipe.net.scale,
             channels=channels,
-            # Measured once a run, since it takes ten seconds for a network as deep as SRResNet.
-            reach=read_weights(run.folder)[1].reach
-            if run.weights.exists()
-            else measure.reach(plain, channels=channels),
+            reach=self._reach(plain),
             quantiser=recipe.net.quantiser,
             parameters=measure.parameters(plain),
             macs=measure.macs(plain, channels=channels),
