@@ -110,8 +110,7 @@ class Record:
         return measure.reach(plain, channels=self.recipe.net.channels)
 
     def _keep(self, path: Path, state: State, plain: nn.Module, metrics: Mapping[str, float]) -> None:
-        run, recipe = self.run, self.recipe
-        channels = recipe.net.channels
+        recipe, channels = self.recipe, self.recipe.net.channels
         card = ModelCard(
             name=recipe.name,
             scale=recipe.net.scale,
