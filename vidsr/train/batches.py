@@ -85,5 +85,5 @@ def draw_batch(pairs: Pairs, recipe: Recipe, step: int, machine: Machine, stage:
         quantiser = torch.from_numpy(pairs.quantiser[rows].reshape(-1) / 51).to(machine.device)
         return picture(pairs.low[rows]), picture(pairs.high[rows]), quantiser[:, None, None, None]
 
-    parts = np.split(chosen, machine.parts)
-    return [batch(parts[share]) for share in machine.shares()]
+    # In turns, since a store holds its sources one after the other, and a part should see something of each.
+    return [batch(chosen[share :: machine.parts]) for share in machine.shares()]

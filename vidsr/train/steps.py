@@ -115,9 +115,9 @@ def _judge_loss(state: State, recipe: Recipe, part: Batch, ours: Tensor, index: 
     seen, true = _judged(ours, recipe), _judged(part[1], recipe)
     told = kind.discriminator(_judge(runner, state, seen).scores.float(), _judge(runner, state, true).scores.float())
     if kind.penalised:
-        dice = torch.Generator().manual_seed(state.step)
-        mix = torch.rand(state.machine.parts, len(true), 1, 1, 1, generator=dice)  # as for the whole batch
-        mine = mix[state.machine.shares()[index]].to(true.device)
+        dice, cut = torch.Generator().manual_seed(state.step), state.machine.parts
+        mix = torch.rand(gan.batch, len(true) * cut // gan.batch, 1, 1, 1, generator=dice)  # as for the whole batch
+        mine = mix[state.machine.shares()[index] :: cut].flatten(0, 1).to(true.device)
         told = told + gan.penalty * gradient_penalty(lambda x: judge(x).scores, seen, true, mine)
     return told
 

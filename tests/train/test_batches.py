@@ -1,0 +1,42 @@
+from itertools import chain
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="training needs vidsr[train]")
+
+from vidsr.data.store import INDEX, Pairs
+from vidsr.train.batches import draw_batch
+from vidsr.train.machine import Machine
+from vidsr.train.parse import parse_recipe
+
+RECIPE = parse_recipe({"name": "tiny", "net": {"scale": 2}, "pixel": {"batch": 32, "full_range": 0.0}})
+
+
+def numbered(count):
+    """Pairs whose every pixel is their place in the store."""
+    low = np.arange(count, dtype=np.uint8)[:, None, None, None, None].repeat(2, 2).repeat(2, 3)  # (n, 1, 2, 2, 1)
+    high = low.repeat(2, 2).repeat(2, 3)
+    return Pairs(low, high, np.zeros((count, 1), np.float32), np.zeros(count, INDEX))
+
+
+def places(machine, step):
+    """Of the pairs in each part of the batch, sorted."""
+    parts = draw_batch(numbered(200), RECIPE, step, machine, RECIPE.pixel)
+    assert all((high[:, 0, 0, 0] == low[:, 0, 0, 0]).all() for low, high, _ in parts)
+    return [sorted((low[:, 0, 0, 0] * 255).round().int().tolist()) for low, _, _ in parts]
+
+
+def test_however_a_batch_is_cut_it_is_the_same_batch():
+    (whole,) = places(Machine(), 7)
+    assert len(whole) == 32
+    processes = [Machine(accumulate=2, rank=rank, size=2) for rank in (0, 1)]
+    assert sorted(chain(*places(Machine(accumulate=4), 7))) == whole
+    assert sorted(chain(*(part for machine in processes for part in places(machine, 7)))) == whole
+
+
+def test_every_part_of_a_batch_is_from_all_over_the_store():
+    # A store holds its sources one after the other, and batch normalisation gathers what its process saw.
+    for rank in (0, 1):
+        seen = [np.mean(places(Machine(rank=rank, size=2), step)[0]) for step in range(20)]
+        assert np.mean(seen) == pytest.approx(99.5, abs=15)
