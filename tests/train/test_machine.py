@@ -10,13 +10,17 @@ import pytest
 torch = pytest.importorskip("torch", reason="training needs vidsr[train]")
 
 from tests.train.stores import make_store
+from vidsr.data.store import read_store
 from vidsr.errors import EngineMissing, RecipeError
 from vidsr.runs import Run, read_log, read_weights
 from vidsr.train import record
+from vidsr.train.batches import draw_batch
 from vidsr.train.loop import train
 from vidsr.train.machine import Machine
 from vidsr.train.parse import parse_recipe
 from vidsr.train.profile import profile
+from vidsr.train.state import begin, begin_gan
+from vidsr.train.steps import gan_step
 
 # Nothing here reckons over the samples of a batch together, so that cutting it changes but the rounding.
 TABLES = {
@@ -121,6 +125,16 @@ def test_a_compiled_network_learns_the_same(store, tmp_path):
     ours, theirs = read_weights(compiled.folder)[0], read_weights(plain.folder)[0]
     assert ours.keys() == theirs.keys()
     assert losses(compiled)[100]["loss"] == pytest.approx(losses(plain)[100]["loss"], rel=1e-3)
+
+
+@pytest.mark.filterwarnings("ignore")  # torch.compile's own
+def test_a_gradient_penalty_is_reckoned_past_what_is_compiled(store):
+    plan = recipe(gan={"kind": "wasserstein"})
+    state = begin(plan, EXACT)
+    begin_gan(state, plan)
+    state.judge.compile(backend="aot_eager")  # which cannot differentiate twice either, and needs no C++ compiler
+    batch = draw_batch(read_store(store).split("train"), plan, 0, EXACT, plan.gan)
+    assert torch.isfinite(gan_step(state, plan, batch, None)["judge"])
 
 
 def test_a_device_that_is_not_there_gets_a_sentence(store, tmp_path):

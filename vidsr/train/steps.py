@@ -118,7 +118,8 @@ def _judge_loss(state: State, recipe: Recipe, part: Batch, ours: Tensor, index: 
         dice, cut = torch.Generator().manual_seed(state.step), state.machine.parts
         mix = torch.rand(gan.batch, len(true) * cut // gan.batch, 1, 1, 1, generator=dice)  # as for the whole batch
         mine = mix[state.machine.shares()[index] :: cut].flatten(0, 1).to(true.device)
-        told = told + gan.penalty * gradient_penalty(lambda x: judge(x).scores, seen, true, mine)
+        # Past torch.compile, which cannot differentiate twice.
+        told = told + gan.penalty * gradient_penalty(lambda x: judge.forward(x).scores, seen, true, mine)
     return told
 
 
