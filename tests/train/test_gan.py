@@ -14,6 +14,7 @@ from vidsr.train.losses import ADVERSARIAL
 from vidsr.train.machine import Machine
 from vidsr.train.parse import parse_recipe
 from vidsr.train.state import begin, begin_gan
+from vidsr.train.steps import gan_step
 
 NET = {"kind": "srresnet", "scale": 2, "width": 8, "blocks": 1}
 PIXEL = {"steps": 20, "batch": 4, "warmup": 5, "validate_every": 20}
@@ -136,6 +137,33 @@ def test_a_loss_that_is_no_number_stops_the_run_or_skips_the_step_as_the_recipe_
     run = loop.train(parse_recipe(text), [store], tmp_path / "skips")
     begun_with, ended_with = read_weights(run.pixel)[0], read_weights(run.folder)[0]
     assert all((begun_with[key] == ended_with[key]).all() for key in begun_with), "a skipped step changed the average"
+
+
+@pytest.mark.parametrize("broken", ["net", "average", "judge"])
+def test_weights_that_are_no_number_never_replace_the_checkpoint(store, tmp_path, monkeypatch, broken):
+    def breaks(state, recipe, parts, vgg):
+        losses = gan_step(state, recipe, parts, vgg)
+        if state.step == 39:  # as a gradient that is no number does, whose loss was one still
+            next(iter(getattr(state, broken).state_dict().values())).fill_(float("nan"))
+        return losses
+
+    monkeypatch.setattr(loop, "gan_step", breaks)
+    with pytest.raises(Diverged, match=r"weights are no numbers any more at step 40; lower gan\.rate below 0\.0001"):
+        loop.train(recipe(), [store], tmp_path / "run")
+    assert torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)["step"] == 20
+
+
+def test_a_skipped_loss_does_not_hide_a_discriminator_that_has_nothing_left_to_learn(
+    store, tmp_path, each_step, monkeypatch
+):
+    def fades(state, recipe, parts, vgg):
+        judge = torch.tensor(float("nan") if state.step == 20 else 0.0)
+        return {**gan_step(state, recipe, parts, vgg), "judge": judge}
+
+    monkeypatch.setattr(loop, "gan_step", fades)
+    plan = parse_recipe(json.loads(recipe().to_json()) | {"not_finite": "skip"})
+    with pytest.raises(Diverged, match=r"tells everything apart"):
+        loop.train(plan, [store], tmp_path / "run")
 
 
 def test_a_discriminator_that_has_nothing_left_to_learn_stops_the_run(store, tmp_path, monkeypatch):

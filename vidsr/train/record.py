@@ -7,6 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import torch
 from torch import Tensor, nn
 
 from vidsr.card import ModelCard
@@ -60,6 +61,8 @@ class Record:
             self._check(stage, state, values)
             if logs:
                 self._write({"stage": _name(state), **values, "rate": state.adam.param_groups[0]["lr"]}, state)
+        if saves:
+            _check_weights(stage, state)
         if saves and state.machine.first:
             self._validate(state)
             write_whole(self.run.checkpoint, to_bytes(state, recipe))
@@ -75,7 +78,8 @@ class Record:
         for key, value in values.items():
             if not math.isfinite(value) and self.recipe.not_finite == "stop":
                 raise Diverged(f"the {key} loss is {value} at step {state.step}; lower {name}.rate below {stage.rate}")
-        state.ease += 0.2 * (values.get("judge", state.ease) - state.ease)
+        if math.isfinite(ease := values.get("judge", state.ease)):
+            state.ease += 0.2 * (ease - state.ease)
         if state.ease < COLLAPSED and self.recipe.gan.kind in BOUNDED:
             raise Diverged(
                 f"the discriminator tells everything apart since about step {state.step - 500}: it teaches nothing;"
@@ -124,6 +128,16 @@ class Record:
         )
         weights = {name: tensor.cpu().numpy() for name, tensor in state.average.state_dict().items()}
         write_weights(path, weights, card, recipe.to_json())
+
+
+def _check_weights(stage: Pixel | Gan, state: State) -> None:
+    """Raise Diverged where they are no numbers, as a gradient leaves them that is none though its loss was one."""
+    nets = [net for net in (state.net, state.average, state.judge) if net is not None]
+    sound = torch.stack([tensor.isfinite().all() for net in nets for tensor in net.state_dict().values()]).all()
+    if state.machine.mean(sound.float()) < 1:  # each process has a batch normalisation of its own
+        raise Diverged(
+            f"the weights are no numbers any more at step {state.step}; lower {_name(state)}.rate below {stage.rate}"
+        )
 
 
 def _name(state: State) -> str:
