@@ -5,8 +5,10 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="training needs vidsr[train]")
 
+from tests.train.stores import make_store
 from vidsr.data.store import INDEX, Pairs
-from vidsr.train.batches import draw_batch
+from vidsr.errors import RecipeError
+from vidsr.train.batches import draw_batch, fit_recipe
 from vidsr.train.machine import Machine
 from vidsr.train.parse import parse_recipe
 
@@ -40,3 +42,14 @@ def test_every_part_of_a_batch_is_from_all_over_the_store():
     for rank in (0, 1):
         seen = [np.mean(places(Machine(rank=rank, size=2), step)[0]) for step in range(20)]
         assert np.mean(seen) == pytest.approx(99.5, abs=15)
+
+
+@pytest.mark.parametrize(
+    ("gan", "sentence"),
+    [({"judge": "srgan"}, "multiple of 16 for the srgan discriminator"), ({"flicker": 0.1}, "needs data.frames")],
+)
+def test_a_ready_store_that_the_second_stage_cannot_learn_from_is_refused_before_the_first(tmp_path, gan, sentence):
+    store = make_store(tmp_path, side=20)
+    tables = {"net": {"kind": "srresnet", "scale": 2}, "data": {"side": 16, "frames": 3}, "gan": {"steps": 1, **gan}}
+    with pytest.raises(RecipeError, match=sentence):
+        fit_recipe(parse_recipe({"name": "tiny", **tables}), [store])

@@ -38,6 +38,13 @@ def test_the_shipped_recipes_are_found_by_name(name):
         ({"net": {"scale": 2, "head_size": 4}}, "head_size must be odd"),
         ({"data": {"patches": 0}}, r"data\.patches, .* must be over 0"),
         ({"pixel": {"batch": 0}}, r"must be over 0"),
+        ({"pixel": {"validate_every": 0}}, r"validate_every, .* must be over 0"),
+        ({"gan": {"validate_every": 0}}, r"validate_every, .* must be over 0"),
+        ({"gan": {"judge_width": 0}}, r"judge_width must be over 0"),
+        ({"pixel": {"steps": -1}, "gan": {"steps": 2}}, r"pixel\.steps and gan\.steps must not be below 0"),
+        ({"gan": {"flicker": 0.1}}, r"gan\.flicker .* needs data\.frames of 3 or more"),
+        ({"net": {"kind": "srresnet", "scale": 2, "width": 2}}, r"net\.width is 2; it must be 3 or more"),
+        ({"net": {"scale": 2, "width": 0}}, r"net\.width is 0; it must be 1 or more"),
     ],
 )
 def test_a_wrong_recipe_is_refused_by_name(change, sentence):

@@ -16,12 +16,14 @@ from vidsr.data.store import Pairs, Settings, Store, is_store, read_store
 from vidsr.errors import DataError
 from vidsr.train.config import Data, Gan, Pixel, Recipe
 from vidsr.train.machine import Machine
+from vidsr.train.parse import check
 
 
 def fit_recipe(recipe: Recipe, data: Sequence[Path]) -> Recipe:
     """Put the settings of a ready store into the recipe, where `data` is one.
 
-    Raises DataError where the network cannot learn from it, or it is not alone.
+    Raises DataError where the network cannot learn from it, or it is not alone; RecipeError where a loss or the
+    discriminator cannot.
     """
     if not _is_ready(data):
         return recipe
@@ -34,7 +36,9 @@ def fit_recipe(recipe: Recipe, data: Sequence[Path]) -> Recipe:
             f" {recipe.gan.window} frames"
         )
     learnt = Data(patches=made.pairs, side=made.side, frames=made.frames)
-    return replace(recipe, data=learnt, degradation=made.degradation)
+    fitted = replace(recipe, data=learnt, degradation=made.degradation)
+    check(fitted)
+    return fitted
 
 
 def open_pairs(recipe: Recipe, data: Sequence[Path], stores: Path, progress: Progress | None) -> Store:

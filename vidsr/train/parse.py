@@ -49,22 +49,34 @@ def _merged(tables: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, 
 def parse_recipe(values: Mapping[str, Any]) -> Recipe:
     """Make a recipe of nested tables. Raises RecipeError on unknown or missing keys and on wrong types."""
     recipe: Recipe = _parse(Recipe, values, "")
-    _check(recipe)
+    check(recipe)
     return recipe
 
 
-def _check(recipe: Recipe) -> None:
-    net, data, gan = recipe.net, recipe.data, recipe.gan
+def check(recipe: Recipe) -> None:
+    """Raise RecipeError where parts of a recipe do not go together."""
+    net, data, pixel, gan = recipe.net, recipe.data, recipe.pixel, recipe.gan
     if net.scale not in (2, 3, 4):
         raise RecipeError(f"net.scale is {net.scale}; it must be 2, 3 or 4")
+    least = 1 if isinstance(net, Compact) else 3  # a feature for each colour
+    if net.width < least:
+        raise RecipeError(f"net.width is {net.width}; it must be {least} or more")
     if isinstance(net, Compact) and (net.head_size % 2 == 0 or data.side % net.unshuffle):
         raise RecipeError("net.head_size must be odd, and data.side divisible by net.unshuffle")
     if isinstance(net, Compact) and net.residual and net.depth % 2:
         raise RecipeError(f"net.depth is {net.depth}; a residual network skips two convolutions at a time")
-    if min(data.patches, recipe.pixel.steps + gan.steps, recipe.pixel.batch, data.side, gan.batch, gan.judge_steps) < 1:
-        raise RecipeError("data.patches, data.side, the steps together, and every batch and judge_steps must be over 0")
+    if min(pixel.steps, gan.steps) < 0:
+        raise RecipeError("pixel.steps and gan.steps must not be below 0")
+    counts = (data.patches, data.side, pixel.steps + gan.steps, gan.judge_steps, gan.judge_width)
+    if min(*counts, pixel.batch, gan.batch, pixel.validate_every, gan.validate_every) < 1:
+        raise RecipeError(
+            "data.patches, data.side, the steps together, every batch and validate_every, judge_steps and judge_width"
+            " must be over 0"
+        )
     if data.frames not in (1, 3, 4, 5, 6, 7) or gan.window not in (1, 3) or gan.window > data.frames:
         raise RecipeError("data.frames is 1 or 3 to 7, gan.window 1 or 3 and at most data.frames")
+    if gan.flicker and data.frames == 1:
+        raise RecipeError("gan.flicker is of what changes from frame to frame: it needs data.frames of 3 or more")
     step = 16 if gan.judge == "srgan" else 8
     if gan.steps and data.side * net.scale % step:
         raise RecipeError(f"data.side times net.scale must be a multiple of {step} for the {gan.judge} discriminator")
