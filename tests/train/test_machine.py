@@ -149,3 +149,11 @@ def test_a_profile_times_both_stages_beside_their_networks_and_keeps_nothing(sto
     assert [speed.stage for speed in speeds] == ["pixel", "gan"]
     assert all(0 < speed.loop < 1.5 * speed.bare for speed in speeds)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_profile_leaves_out_a_stage_that_has_no_steps(store, tmp_path):
+    thirds = replace(EXACT, accumulate=3)
+    first = recipe(pixel={"batch": 6}, gan={"steps": 0})  # whose batch of 8 cannot be cut into 3
+    second = recipe(pixel={"steps": 0}, gan={"batch": 6})
+    for plan, stage in ((first, "pixel"), (second, "gan")):
+        assert [speed.stage for speed in profile(plan, [store], stores=tmp_path, machine=thirds, steps=1)] == [stage]

@@ -136,6 +136,11 @@ class Recipe:
     not_finite: Literal["stop", "skip"] = "stop"
     """What a step does whose loss is no number."""
 
+    @property
+    def stages(self) -> list[Pixel | Gan]:
+        """Those that have steps."""
+        return [stage for stage in (self.pixel, self.gan) if stage.steps]
+
     def to_json(self) -> str:
         """The recipe as used, defaults filled in."""
         return json.dumps(asdict(self), indent=1)

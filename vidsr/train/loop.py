@@ -13,7 +13,7 @@ from vidsr.nets.vgg import Vgg, open_vgg
 from vidsr.runs import Run
 from vidsr.train.batches import draw_batch, fit_recipe, open_pairs
 from vidsr.train.config import VALIDATED, Gan, Pixel, Recipe
-from vidsr.train.machine import Machine, check_batch, joined
+from vidsr.train.machine import Machine, check_batches, joined
 from vidsr.train.record import Record, Report
 from vidsr.train.state import State, begin_gan, resume
 from vidsr.train.steps import Losses, gan_step, pixel_step
@@ -45,7 +45,7 @@ def train(
     """
     recipe, progress = fit_recipe(recipe, data), progress or (lambda *_: None)
     with joined(machine or Machine()) as place:
-        check_batch(place, recipe.pixel.batch, *([recipe.gan.batch] if recipe.gan.steps else []))
+        check_batches(place, recipe)
         run = Run(folder)
         state = resume(run, recipe, place)
         eyes = open_eyes(recipe, vgg, place)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from vidsr.errors import EngineMissing, RecipeError
+from vidsr.train.config import Recipe
 
 Precision = Literal["bf16", "fp16", "f32"]
 Compile = Literal["no", "yes", "graphs"]
@@ -128,12 +129,12 @@ def joined(machine: Machine) -> Iterator[Machine]:
         torch.distributed.destroy_process_group()
 
 
-def check_batch(machine: Machine, *batches: int) -> None:
-    """Raise RecipeError where a batch cannot be cut into equal parts."""
-    for batch in batches:
-        if batch % machine.parts:
+def check_batches(machine: Machine, recipe: Recipe) -> None:
+    """Raise RecipeError where a stage's batch cannot be cut into equal parts."""
+    for stage in recipe.stages:
+        if stage.batch % machine.parts:
             raise RecipeError(
-                f"a batch of {batch} cannot be cut into {machine.parts} equal parts ({machine.size} processes,"
+                f"a batch of {stage.batch} cannot be cut into {machine.parts} equal parts ({machine.size} processes,"
                 f" {machine.accumulate} parts in each); change the recipe's batch"
             )
 

@@ -11,7 +11,7 @@ from vidsr.data.parts import Progress
 from vidsr.train.batches import draw_batch, fit_recipe, open_pairs
 from vidsr.train.config import Recipe
 from vidsr.train.loop import learn_gan, learn_pixels, open_eyes
-from vidsr.train.machine import Machine, check_batch, joined
+from vidsr.train.machine import Machine, check_batches, joined
 from vidsr.train.state import State, begin, begin_gan
 from vidsr.train.steps import gan_gradients, pixel_gradients
 
@@ -39,17 +39,19 @@ def profile(
     steps: int = 4,
     progress: Progress | None = None,
 ) -> list[Speed]:
-    """Time every stage of a recipe; `steps` a turn. Keeps nothing. Raises what `train` raises."""
+    """Time every stage of a recipe; `steps` a turn. Keeps nothing but a store; raises what `train` raises."""
     recipe = fit_recipe(recipe, data)
     with joined(machine or Machine()) as place:
-        check_batch(place, recipe.pixel.batch, recipe.gan.batch)
+        check_batches(place, recipe)
         pairs = place.in_turn(lambda: open_pairs(recipe, data, stores, progress)).split("train")
         state, eyes = begin(recipe, place), open_eyes(recipe, vgg, place)
-        batch = draw_batch(pairs, recipe, 0, place, recipe.pixel)
-        loop, bare = _in_turns(
-            state, steps, lambda: learn_pixels(state, recipe, pairs), lambda: pixel_gradients(state, recipe, batch)
-        )
-        speeds = [Speed("pixel", recipe.pixel.batch / loop, recipe.pixel.batch / bare)]
+        speeds = []
+        if recipe.pixel.steps:
+            batch = draw_batch(pairs, recipe, 0, place, recipe.pixel)
+            loop, bare = _in_turns(
+                state, steps, lambda: learn_pixels(state, recipe, pairs), lambda: pixel_gradients(state, recipe, batch)
+            )
+            speeds.append(Speed("pixel", recipe.pixel.batch / loop, recipe.pixel.batch / bare))
         if recipe.gan.steps:
             begin_gan(state, recipe)
             state.step = recipe.pixel.steps
