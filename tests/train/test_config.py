@@ -80,7 +80,11 @@ def test_changes_win_over_the_recipe_and_leave_the_rest():
 
 @pytest.mark.parametrize(
     ("change", "sentence"),
-    [("gan.steps", r"'gan\.steps' is no line of TOML"), ("gan.stops=1", r"unknown key gan\.stops")],
+    [
+        ("gan.steps", r"'gan\.steps' is no line of TOML"),
+        ("pixel.loss=mse", r"'pixel\.loss=mse' is no line of TOML .* --set \"pixel\.loss='mse'\""),
+        ("gan.stops=1", r"unknown key gan\.stops"),
+    ],
 )
 def test_a_change_that_is_none_is_refused(change, sentence):
     with pytest.raises(RecipeError, match=sentence):

@@ -32,7 +32,10 @@ def load_recipe(name: str | Path, changes: Sequence[str] = ()) -> Recipe:
         try:
             tables = _merged(tables, tomllib.loads(change))
         except tomllib.TOMLDecodeError as exc:
-            raise RecipeError(f"{change!r} is no line of TOML ({exc}); write it as pixel.steps=1000") from exc
+            raise RecipeError(
+                f"{change!r} is no line of TOML ({exc}); write --set pixel.steps=1000, and words in two kinds of quotes:"
+                """ --set "pixel.loss='mse'\""""
+            ) from exc
     return parse_recipe(tables)
 
 
