@@ -125,6 +125,15 @@ def test_weights_of_another_run_can_be_the_start(photos, whole, tmp_path):
     assert all(abs(ours[name] - theirs[name]).max() < 1e-6 for name in theirs)
 
 
+def test_a_run_goes_on_though_the_weights_it_started_from_are_gone(photos, whole, tmp_path):
+    start = tmp_path / "start.safetensors"
+    start.write_bytes(whole.weights.read_bytes())
+    plan = parse_recipe({**json.loads(recipe(steps=2, validate_every=1).to_json()), "start": str(start)})
+    first = run(photos, tmp_path / "next", recipe=plan).weights.read_bytes()
+    start.unlink()
+    assert run(photos, tmp_path / "next", recipe=plan).weights.read_bytes() == first
+
+
 def test_a_start_that_fits_nowhere_is_refused(photos, whole, tmp_path):
     text = json.loads(recipe().to_json())
     other = parse_recipe({**text, "net": {"scale": 3, "width": 8, "quantiser": False}, "start": str(whole.weights)})
@@ -170,9 +179,13 @@ def test_a_film_among_the_pictures_to_validate_on_gives_one_of_its_own(tmp_path)
     draw_photo(tmp_path / "photo.png", height=40, width=40)
     pairs = pairs_of_folder(tmp_path, 2)
     assert [pair.high.shape for pair in pairs] == [(48, 64, 1)] * 2 + [(40, 40, 1)] * 2
-    draw_photo(tmp_path / "small.png", height=16, width=40)
+
+
+def test_a_picture_too_small_to_validate_on_is_told_before_a_store_is_prepared(photos, tmp_path):
+    draw_photo(tmp_path / "test" / "small.png", height=16, width=40)
     with pytest.raises(DataError, match=r"small\.png is too small to validate on: 40x16"):
-        pairs_of_folder(tmp_path, 2)
+        train(recipe(), [photos], tmp_path / "run", validation=tmp_path / "test")
+    assert not (tmp_path / "stores").exists()
 
 
 def test_a_store_is_trained_on_alone(photos, tmp_path):

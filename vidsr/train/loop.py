@@ -49,13 +49,10 @@ def train(
         run = Run(folder)
         state = resume(run, recipe, place)
         eyes = open_eyes(recipe, vgg, place)
+        pairs = pairs_of_folder(validation, recipe.net.scale, channels=recipe.net.channels) if validation else []
         store = place.in_turn(lambda: open_pairs(recipe, data, stores or folder.parent / "stores", progress))
         learnt = store.split("train")
-        pairs = (
-            pairs_of_folder(validation, recipe.net.scale, channels=recipe.net.channels)
-            if validation
-            else pairs_of_store(store.split("validation"), VALIDATED)
-        )
+        pairs = pairs or pairs_of_store(store.split("validation"), VALIDATED)
         if not pairs or not learnt:
             raise DataError(f"{store.folder} has too few sources to validate on others; give more, or --validation")
         steps = recipe.pixel.steps + recipe.gan.steps

@@ -3,7 +3,7 @@
 import io
 import math
 from copy import deepcopy
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -94,10 +94,10 @@ def to_bytes(state: State, recipe: Recipe) -> bytes:
 
 def resume(run: Run, recipe: Recipe, machine: Machine) -> State:
     """Where the run stands that its folder holds, or a new one. Raises CheckpointError, RecipeError."""
-    state = begin(recipe, machine)
     content = machine.share(lambda: run.checkpoint.read_bytes() if run.checkpoint.exists() else None)
     if content is None:
-        return state
+        return begin(recipe, machine)
+    state = begin(replace(recipe, start=""), machine)  # which may be gone by now
     try:
         saved = torch.load(io.BytesIO(content), map_location=machine.device, weights_only=True)
         same = saved["recipe"] == recipe.to_json()
