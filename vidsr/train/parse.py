@@ -33,7 +33,7 @@ def load_recipe(name: str | Path, changes: Sequence[str] = ()) -> Recipe:
             tables = _merged(tables, tomllib.loads(change))
         except tomllib.TOMLDecodeError as exc:
             raise RecipeError(
-                f"{change!r} is no line of TOML ({exc}); write --set pixel.steps=1000, and words in two kinds of quotes:"
+                f"{change!r} is no line of TOML ({exc}); write --set pixel.steps=1000, words in two kinds of quotes:"
                 """ --set "pixel.loss='mse'\""""
             ) from exc
     return parse_recipe(tables)
