@@ -64,6 +64,15 @@ def test_every_further_loss_runs_two_hundred_steps_and_is_logged_by_its_name(sto
     assert all(0 <= value < 10 for value in values)
 
 
+@pytest.mark.parametrize("loss", ["mse", "charbonnier"])
+def test_every_pixel_loss_runs_two_hundred_steps_of_both_stages(store, tmp_path, each_step, loss):
+    tables = json.loads(recipe(steps=200, validate_every=200, loss=loss).to_json())
+    tables["pixel"] |= {"steps": 200, "validate_every": 200, "loss": loss}
+    logged = losses(loop.train(parse_recipe(tables), [store], tmp_path / "run"))
+    assert len(logged) == 400
+    assert all(0 <= entry["loss"] < 10 for entry in logged.values())
+
+
 def test_vgg19s_features_run_two_hundred_steps(store, tmp_path, each_step):
     if "VIDSR_DATA" not in os.environ:
         pytest.skip("VIDSR_DATA is not set: VGG19's weights are there")
