@@ -106,7 +106,10 @@ def resume(run: Run, recipe: Recipe, machine: Machine) -> State:
     except Exception as exc:  # whatever the damaged bytes, or what they lack, lead torch to
         raise CheckpointError(f"{run.checkpoint} cannot be read ({exc}); delete it to start anew") from exc
     if not same:
-        raise CheckpointError(f"{run.folder} holds a run of another recipe; name another folder with --run")
+        raise CheckpointError(
+            f"{run.folder} holds a run of another recipe; name another folder with --run, and to begin with what this"
+            f""" one learnt, --set "start='{run.weights}'\""""
+        )
     return state
 
 
