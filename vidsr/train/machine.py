@@ -1,4 +1,4 @@
-"""Where and how a training computes; what it learns depends on it only by rounding, but for batch normalisation."""
+"""Where and how a training computes; what it learns depends on it by rounding, and by how a batch is cut, alone."""
 
 import os
 import warnings

@@ -1,8 +1,8 @@
 """One step of each stage: what is computed, what is learnt from it. Losses are weighted: they add up to `loss`.
 
 A step is given the parts of a batch that are this process's. Gradients are those of the mean over all parts, so that
-cutting a batch changes nothing but what a loss or a network reckons over its samples together: batch normalisation and
-the averages of the relativistic loss.
+cutting a batch changes nothing but what a loss or a network reckons over its samples together, batch normalisation and
+the averages of the relativistic loss, and spectral normalisation, whose estimate grows better with every part it sees.
 """
 
 from collections.abc import Sequence
