@@ -98,6 +98,11 @@ def test_a_batch_that_cannot_be_cut_evenly_is_refused(store, tmp_path):
         train(recipe(), [store], tmp_path / "run", machine=Machine(accumulate=3))
 
 
+def test_graphs_do_not_go_with_parts(store, tmp_path):
+    with pytest.raises(RecipeError, match="accumulate 1 part"):
+        train(recipe(), [store], tmp_path / "run", machine=Machine(accumulate=2, compile="graphs"))
+
+
 def test_fp16_learns_with_a_scaler_and_resumes_exactly(store, tmp_path, monkeypatch):
     monkeypatch.setattr(record, "LOG_EVERY", 2)
     stages = {"pixel": {"steps": 4, "validate_every": 2}, "gan": {"steps": 4, "validate_every": 2}}  # slow on a CPU

@@ -130,7 +130,9 @@ def joined(machine: Machine) -> Iterator[Machine]:
 
 
 def check_batches(machine: Machine, recipe: Recipe) -> None:
-    """Raise RecipeError where a stage's batch cannot be cut into equal parts."""
+    """Raise RecipeError where a stage's batch cannot be cut into equal parts, or not on this machine."""
+    if machine.compile == "graphs" and machine.accumulate > 1:
+        raise RecipeError("a CUDA graph writes over what its last run left, so a batch stays whole; accumulate 1 part")
     for stage in recipe.stages:
         if stage.batch % machine.parts:
             raise RecipeError(
