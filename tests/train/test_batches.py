@@ -8,7 +8,7 @@ torch = pytest.importorskip("torch", reason="training needs vidsr[train]")
 from tests.train.stores import make_store
 from vidsr.data.store import INDEX, Pairs
 from vidsr.errors import RecipeError
-from vidsr.train.batches import draw_batch, fit_recipe
+from vidsr.train.batches import draw_batch, draw_batches, fit_recipe
 from vidsr.train.machine import Machine
 from vidsr.train.parse import parse_recipe
 
@@ -35,6 +35,22 @@ def test_however_a_batch_is_cut_it_is_the_same_batch():
     processes = [Machine(accumulate=2, rank=rank, size=2) for rank in (0, 1)]
     assert sorted(chain(*places(Machine(accumulate=4), 7))) == whole
     assert sorted(chain(*(part for machine in processes for part in places(machine, 7)))) == whole
+
+
+@pytest.mark.parametrize("steps", [range(3, 8), range(5, 6), range(4, 4)])
+def test_batches_drawn_ahead_are_those_of_their_steps_in_order(steps):
+    pairs, machine = numbered(200), Machine()
+    drawn = list(draw_batches(pairs, RECIPE, machine, RECIPE.pixel, steps))
+    alone = [draw_batch(pairs, RECIPE, step, machine, RECIPE.pixel) for step in steps]
+    assert len(drawn) == len(steps)
+    for (ours,), (theirs,) in zip(drawn, alone, strict=True):
+        assert all(torch.equal(a, b) for a, b in zip(ours, theirs, strict=True))
+
+
+def test_what_goes_wrong_ahead_is_told_where_the_batch_is_wanted():
+    pairs = Pairs(np.zeros((0, 1, 2, 2, 1), np.uint8), np.zeros((0, 1, 4, 4, 1), np.uint8), np.zeros((0, 1)), None)
+    with pytest.raises(ValueError, match="high"):
+        next(draw_batches(pairs, RECIPE, Machine(), RECIPE.pixel, range(3)))
 
 
 def test_every_part_of_a_batch_is_from_all_over_the_store():

@@ -1,6 +1,8 @@
 """From stores to batches: which pairs a step of the training sees."""
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -89,5 +91,19 @@ def draw_batch(pairs: Pairs, recipe: Recipe, step: int, machine: Machine, stage:
         quantiser = torch.from_numpy(pairs.quantiser[rows].reshape(-1) / 51).to(machine.device)
         return picture(pairs.low[rows]), picture(pairs.high[rows]), quantiser[:, None, None, None]
 
-    # In turns, since a store holds its sources one after the other, and a part should see something of each.
+    # Every so-many-th pair: a store holds its sources one after the other, and a part should see something of each.
     return [batch(chosen[share :: machine.parts]) for share in machine.shares()]
+
+
+def draw_batches(
+    pairs: Pairs, recipe: Recipe, machine: Machine, stage: Pixel | Gan, steps: range
+) -> Iterator[list[Batch]]:
+    """Draw the batches of these steps in order, each while the one before it is learnt from."""
+    with ThreadPoolExecutor(1, thread_name_prefix="batches") as ahead:
+        drawing: deque[Future[list[Batch]]] = deque()
+        for step in steps:
+            drawing.append(ahead.submit(draw_batch, pairs, recipe, step, machine, stage))
+            if len(drawing) > 1:
+                yield drawing.popleft().result()
+        while drawing:
+            yield drawing.popleft().result()

@@ -7,11 +7,10 @@ from pathlib import Path
 import torch
 
 from vidsr.data.parts import Progress
-from vidsr.data.store import Pairs
 from vidsr.errors import DataError
 from vidsr.nets.vgg import Vgg, open_vgg
 from vidsr.runs import Run
-from vidsr.train.batches import draw_batch, fit_recipe, open_pairs
+from vidsr.train.batches import Batch, draw_batches, fit_recipe, open_pairs
 from vidsr.train.config import VALIDATED, Gan, Pixel, Recipe
 from vidsr.train.machine import Machine, check_batches, joined
 from vidsr.train.record import Record, Report
@@ -58,30 +57,30 @@ def train(
         steps = recipe.pixel.steps + recipe.gan.steps
 
         with Record(run, recipe, pairs, state, report or (lambda _: None)) as record:
-            while state.step < recipe.pixel.steps:
-                record.step(recipe.pixel, state, learn_pixels(state, recipe, learnt))
+            for batch in draw_batches(learnt, recipe, place, recipe.pixel, range(state.step, recipe.pixel.steps)):
+                record.step(recipe.pixel, state, learn_pixels(state, recipe, batch))
                 progress("training", state.step, steps)
-            while state.step < steps:
-                if state.judge is None:
-                    record.keep(run.pixel, state, {})
-                    begin_gan(state, recipe)
-                record.step(recipe.gan, state, learn_gan(state, recipe, learnt, eyes))
+            if recipe.gan.steps and state.judge is None:
+                record.keep(run.pixel, state, {})
+                begin_gan(state, recipe)
+            for batch in draw_batches(learnt, recipe, place, recipe.gan, range(state.step, steps)):
+                record.step(recipe.gan, state, learn_gan(state, recipe, batch, eyes))
                 progress("training", state.step, steps)
     return run
 
 
-def learn_pixels(state: State, recipe: Recipe, pairs: Pairs) -> Losses:
-    """Draw a batch and take one step of the first stage."""
+def learn_pixels(state: State, recipe: Recipe, batch: Sequence[Batch]) -> Losses:
+    """Take one step of the first stage on this process's parts of a batch, at the rate of its schedule."""
     _set_rate(state.adam, recipe.pixel.rate * schedule(recipe.pixel, state.step))
-    return pixel_step(state, recipe, draw_batch(pairs, recipe, state.step, state.machine, recipe.pixel))
+    return pixel_step(state, recipe, batch)
 
 
-def learn_gan(state: State, recipe: Recipe, pairs: Pairs, eyes: Vgg | None) -> Losses:
-    """Draw a batch and take one step of the second stage."""
+def learn_gan(state: State, recipe: Recipe, batch: Sequence[Batch], eyes: Vgg | None) -> Losses:
+    """Take one step of the second stage on this process's parts of a batch, at the rates of its schedule."""
     share = schedule(recipe.gan, state.step - recipe.pixel.steps)
     _set_rate(state.adam, recipe.gan.rate * share)
     _set_rate(state.judge_adam, recipe.gan.judge_rate * share)
-    return gan_step(state, recipe, draw_batch(pairs, recipe, state.step, state.machine, recipe.gan), eyes)
+    return gan_step(state, recipe, batch, eyes)
 
 
 def open_eyes(recipe: Recipe, vgg: Path | None, machine: Machine) -> Vgg | None:

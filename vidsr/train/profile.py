@@ -8,13 +8,14 @@ from pathlib import Path
 import torch
 
 from vidsr.data.parts import Progress
-from vidsr.train.batches import draw_batch, fit_recipe, open_pairs
+from vidsr.train.batches import draw_batch, draw_batches, fit_recipe, open_pairs
 from vidsr.train.config import Recipe
 from vidsr.train.loop import learn_gan, learn_pixels, open_eyes
 from vidsr.train.machine import Machine, check_batches, joined
 from vidsr.train.state import State, begin, begin_gan
 from vidsr.train.steps import gan_gradients, pixel_gradients
 
+ENDLESS = range(2**31)
 TURNS, WARM_UP = 5, 3  # turns of each that are timed; steps before, in which memory is found and kernels are chosen
 
 
@@ -48,19 +49,24 @@ def profile(
         speeds = []
         if recipe.pixel.steps:
             batch = draw_batch(pairs, recipe, 0, place, recipe.pixel)
+            drawn = draw_batches(pairs, recipe, place, recipe.pixel, ENDLESS)
             loop, bare = _in_turns(
-                state, steps, lambda: learn_pixels(state, recipe, pairs), lambda: pixel_gradients(state, recipe, batch)
+                state,
+                steps,
+                lambda: learn_pixels(state, recipe, next(drawn)),
+                lambda: pixel_gradients(state, recipe, batch),
             )
             speeds.append(Speed("pixel", recipe.pixel.batch / loop, recipe.pixel.batch / bare))
         if recipe.gan.steps:
             begin_gan(state, recipe)
             state.step = recipe.pixel.steps
             seen = draw_batch(pairs, recipe, 0, place, recipe.gan)
+            drawn = draw_batches(pairs, recipe, place, recipe.gan, ENDLESS)
             cycle = recipe.gan.judge_steps  # one of these many steps is the network's
             loop, bare = _in_turns(
                 state,
                 -(-steps // cycle) * cycle,
-                lambda: learn_gan(state, recipe, pairs, eyes),
+                lambda: learn_gan(state, recipe, next(drawn), eyes),
                 lambda: gan_gradients(state, recipe, seen, eyes),
             )
             speeds.append(Speed("gan", recipe.gan.batch / loop, recipe.gan.batch / bare))
