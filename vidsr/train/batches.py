@@ -84,8 +84,10 @@ def draw_batch(pairs: Pairs, recipe: Recipe, step: int, machine: Machine, stage:
         frames = patches.reshape(-1, *patches.shape[2:])  # (n, h, w, c)
         turned = np.rot90(frames, turns, (1, 2))
         turned = turned[:, :, ::-1] if flip else turned
-        codes = torch.from_numpy(np.ascontiguousarray(turned)).to(machine.device).float()
-        return ((codes - 16) / 219 if stretch else codes / 255).permute(0, 3, 1, 2)
+        codes = np.ascontiguousarray(turned, np.float32)
+        # By numpy, since PyTorch would start threads here too, in the way of those that learn.
+        values = torch.from_numpy((codes - 16) / 219 if stretch else codes / 255)
+        return values.to(machine.device).permute(0, 3, 1, 2)
 
     def batch(rows: NDArray[Any]) -> Batch:
         quantiser = torch.from_numpy(pairs.quantiser[rows].reshape(-1) / 51).to(machine.device)
