@@ -48,7 +48,11 @@ def _write(path, coder, options, pixel_format, pictures=None):
             picture = av.VideoFrame.from_ndarray(luma, format="gray").reformat(format=pixel_format)
             picture.pts, picture.time_base = index, Fraction(1, 25)
             out.mux(film.encode(picture))
-        out.mux(film.encode(None))
+        packets = film.encode(None)
+        if len(pictures) < 3:
+            for packet in packets:
+                packet.dts = packet.pts  # x265's are chance for films shorter than its B-frames
+        out.mux(packets)
     return path
 
 
