@@ -9,6 +9,7 @@ from vidsr.errors import CardMismatch, NotAModel
 
 KEY = "vidsr.card"  # in ONNX metadata_props and in the safetensors header
 QUANTISER = "quantiser"  # the named constant of a network that knows the codec's QP / 51; (1, 1, 1, 1) float
+BESIDE = "bicubic_"  # before the name of a metric: bicubic's, which ours is held against
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from vidsr.card import KEY, ModelCard
+from vidsr.card import BESIDE, KEY, ModelCard
 from vidsr.errors import CheckpointError, DiskFull, NotAModel
 
 RECIPE_KEY = "vidsr.recipe"  # in the safetensors header, beside the card
@@ -102,6 +102,11 @@ def read_log(run: Run) -> Iterator[dict[str, Any]]:
             yield json.loads(line)
         except json.JSONDecodeError:
             return
+
+
+def is_validation(line: Mapping[str, Any]) -> bool:
+    """Whether a line of the log is of a validation, ours beside bicubic's; the others are of losses."""
+    return any(name.startswith(BESIDE) for name in line)
 
 
 def trim_log(run: Run, step: int) -> None:

@@ -1,9 +1,10 @@
-"""Small stores for the tests of training."""
+"""Small stores for the tests of training, and what came of them."""
 
 from tests.data.pictures import draw_photo
 from vidsr.data.degrade import Degradation
 from vidsr.data.prepare import prepare
 from vidsr.data.store import Settings
+from vidsr.runs import is_validation, read_log
 
 
 def make_store(folder, **settings):
@@ -12,3 +13,8 @@ def make_store(folder, **settings):
         draw_photo(folder / "photos" / f"{i}.png", height=96, width=128, seed=i)
     plan = {"scale": 2, "pairs": 48, "side": 16, "channels": 3, "degradation": Degradation(coded=0.2, av1=0, x265=0)}
     return prepare([folder / "photos"], folder / "store", Settings(**{**plan, **settings})).folder
+
+
+def losses(run):
+    """What a run logged of its losses, by step."""
+    return {line["step"]: line for line in read_log(run) if not is_validation(line)}

@@ -6,9 +6,9 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="training needs vidsr[train]")
 
-from tests.train.stores import make_store
+from tests.train.stores import losses, make_store
 from vidsr.errors import DataError, Diverged, RecipeError
-from vidsr.runs import read_log, read_weights
+from vidsr.runs import read_weights
 from vidsr.train import loop, record
 from vidsr.train.losses import ADVERSARIAL
 from vidsr.train.machine import Machine
@@ -34,10 +34,6 @@ def store(tmp_path_factory):
 @pytest.fixture(scope="module")
 def runs_of_three(tmp_path_factory):
     return make_store(tmp_path_factory.mktemp("frames"), frames=3)
-
-
-def losses(run):
-    return {entry["step"]: entry for entry in read_log(run) if "loss" in entry or "judge" in entry}
 
 
 @pytest.fixture

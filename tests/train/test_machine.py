@@ -9,10 +9,10 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="training needs vidsr[train]")
 
-from tests.train.stores import make_store
+from tests.train.stores import losses, make_store
 from vidsr.data.store import read_store
 from vidsr.errors import EngineMissing, RecipeError
-from vidsr.runs import Run, read_log, read_weights
+from vidsr.runs import Run, read_weights
 from vidsr.train import record
 from vidsr.train.batches import draw_batch
 from vidsr.train.loop import train
@@ -45,10 +45,6 @@ def store(tmp_path_factory):
 @pytest.fixture(scope="module")
 def alone(store, tmp_path_factory):
     return train(recipe(), [store], tmp_path_factory.mktemp("runs") / "alone", machine=EXACT)
-
-
-def losses(run):
-    return {entry["step"]: entry for entry in read_log(run) if "loss" in entry or "judge" in entry}
 
 
 def assert_same_losses(run, other, *, rel=1e-3):

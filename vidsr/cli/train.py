@@ -3,7 +3,7 @@
 import os
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -66,27 +66,16 @@ def train(
     machine = Machine(device=device, precision=precision.value, accumulate=accumulate, compile=compile.value)
     first = os.environ.get("RANK", "0") == "0"  # of those that torchrun starts, one speaks
     with Display(parsed) as display:
+        options: dict[str, Any] = {
+            "stores": stores or folder.parent / "stores",
+            "vgg": vgg,
+            "machine": machine,
+            "progress": display.show if first else None,
+        }
         if profile:
-            speeds = time_training(
-                parsed,
-                data,
-                stores=stores or folder.parent / "stores",
-                vgg=vgg,
-                machine=machine,
-                progress=display.show if first else None,
-            )
+            speeds = time_training(parsed, data, **options)
         else:
-            done = run_training(
-                parsed,
-                data,
-                folder,
-                validation=validation,
-                stores=stores,
-                vgg=vgg,
-                machine=machine,
-                progress=display.show if first else None,
-                report=display.step,
-            )
+            done = run_training(parsed, data, folder, validation=validation, report=display.step, **options)
     if not first:
         return
     if profile:

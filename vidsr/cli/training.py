@@ -7,7 +7,9 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from vidsr.card import BESIDE
 from vidsr.cli.progress import Bars
+from vidsr.runs import is_validation
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -70,7 +72,7 @@ class Display(Bars):
 
     def step(self, line: Line) -> None:
         """Show one line of the log."""
-        if not line.keys() & {"loss", "judge"}:
+        if is_validation(line):
             self._validation = _gained(line)
             self.console.print(_sentence(line), soft_wrap=True)
             return
@@ -87,7 +89,7 @@ class Display(Bars):
     def _speed(self, step: int) -> dict[str, float | None]:
         """What is left is taken to go on as fast as lately; None before this process has done anything."""
         pace = self._pace.per_second
-        left = self._images(self._recipe.pixel.steps + self._recipe.gan.steps) - self._images(step)
+        left = self._images(self._recipe.steps) - self._images(step)
         return {"images_per_s": pace and round(pace, 2), "eta_s": pace and round(left / pace)}
 
     def _images(self, step: int) -> int:
@@ -104,13 +106,13 @@ def _losses(line: Line) -> str:
 def _gained(line: Line) -> str:
     """`31.02 dB, bicubic 28.43`: of clean pictures, of coded ones where there are no others."""
     kind = "clean" if "psnr_clean" in line else "coded"
-    return f"{line[f'psnr_{kind}']:.2f} dB, bicubic {line[f'bicubic_psnr_{kind}']:.2f}"
+    return f"{line[f'psnr_{kind}']:.2f} dB, bicubic {line[f'{BESIDE}psnr_{kind}']:.2f}"
 
 
 def _sentence(line: Line) -> str:
     parts = [
         f"{kind}: {line[f'psnr_{kind}']:.2f} dB, SSIM {line[f'ssim_{kind}']:.4f}"
-        f" (bicubic {line[f'bicubic_psnr_{kind}']:.2f}, {line[f'bicubic_ssim_{kind}']:.4f})"
+        f" (bicubic {line[f'{BESIDE}psnr_{kind}']:.2f}, {line[f'{BESIDE}ssim_{kind}']:.4f})"
         for kind in ("clean", "coded")
         if f"psnr_{kind}" in line
     ]

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from vidsr.card import read_card, with_card
+from vidsr.card import BESIDE, read_card, with_card
 from vidsr.errors import CardMismatch
 from vidsr.evaluate.entrants import BICUBIC, LANCZOS
 from vidsr.evaluate.images import evaluate_images
@@ -22,7 +22,7 @@ def measure_card(path: Path, folders: Sequence[Path]) -> None:
     metrics = {}
     for row in evaluate_images([path], folders, metrics=("psnr", "ssim")):
         if row.method != LANCZOS:
-            of = "bicubic_" if row.method == BICUBIC else ""
+            of = BESIDE if row.method == BICUBIC else ""
             metrics[f"{of}psnr_{row.material}"] = round(row.psnr, 3)
             metrics[f"{of}ssim_{row.material}"] = round(row.figures["ssim"], 4)
     write_whole(path, with_card(path, replace(card, metrics=metrics)))

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from vidsr.card import BESIDE
 from vidsr.report.charts import COLOURS, label, panels
-from vidsr.report.history import BESIDE, Curve, History
+from vidsr.report.history import Curve, History
 
 POINTS = 400  # of a curve; more cannot be told apart
 PARTS = 40  # of a stage at most, whose means make the bold line

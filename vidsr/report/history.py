@@ -8,10 +8,10 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from vidsr.runs import Run, read_log
+from vidsr.card import BESIDE
+from vidsr.runs import Run, is_validation, read_log
 
 FIRST_STAGE = "pixel"  # logs older than the second stage name none
-BESIDE = "bicubic_"  # what a validation's figures are held against
 
 Line = Mapping[str, Any]
 
@@ -37,7 +37,7 @@ class History:
         """Read a log; none is an empty history."""
         losses, validations = list[Line](), list[Line]()
         for line in read_log(run):
-            (validations if any(name.startswith(BESIDE) for name in line) else losses).append(line)
+            (validations if is_validation(line) else losses).append(line)
         return cls(losses, validations)
 
     @property

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from vidsr.card import ModelCard, read_card
+from vidsr.card import BESIDE, ModelCard, read_card
 from vidsr.errors import ModelError
 from vidsr.page import Cell, Page
 from vidsr.report.curves import in_order, losses, named, validations
-from vidsr.report.history import BESIDE, History, Line
+from vidsr.report.history import History, Line
 from vidsr.report.settings import flat
 from vidsr.runs import Run
 

@@ -7,9 +7,10 @@ from typing import Any, Self
 
 import numpy as np
 
+from vidsr.card import BESIDE
 from vidsr.errors import DiskFull, ExtraMissing
+from vidsr.runs import is_validation
 
-BESIDE = "bicubic_"  # what a validation's figures are held against
 FLUSH_S = 30  # curves are to be watched
 
 
@@ -49,7 +50,7 @@ class Board:
     def write(self, line: Mapping[str, Any]) -> None:
         """Add a line of the run's log: losses and rate, or a validation. Raises DiskFull, maybe for an earlier line."""
         figures = {name: value for name, value in line.items() if name not in ("step", "stage")}
-        group = "validation" if any(name.startswith(BESIDE) for name in figures) else line["stage"]
+        group = "validation" if is_validation(line) else line["stage"]
         with self._disk():
             for name, value in figures.items():
                 writer = self._bicubic if name.startswith(BESIDE) else self._ours

@@ -141,6 +141,11 @@ class Recipe:
         """Those that have steps."""
         return [stage for stage in (self.pixel, self.gan) if stage.steps]
 
+    @property
+    def steps(self) -> int:
+        """Of both stages."""
+        return self.pixel.steps + self.gan.steps
+
     def to_json(self) -> str:
         """The recipe as used, defaults filled in."""
         return json.dumps(asdict(self), indent=1)

@@ -54,18 +54,17 @@ def train(
         pairs = pairs or pairs_of_store(store.split("validation"), VALIDATED)
         if not pairs or not learnt:
             raise DataError(f"{store.folder} has too few sources to validate on others; give more, or --validation")
-        steps = recipe.pixel.steps + recipe.gan.steps
 
         with Record(run, recipe, pairs, state, report or (lambda _: None)) as record:
             for batch in draw_batches(learnt, recipe, place, recipe.pixel, range(state.step, recipe.pixel.steps)):
                 record.step(recipe.pixel, state, learn_pixels(state, recipe, batch))
-                progress("training", state.step, steps)
+                progress("training", state.step, recipe.steps)
             if recipe.gan.steps and state.judge is None:
-                record.keep(run.pixel, state, {})
+                record.keep(run.pixel, state)
                 begin_gan(state, recipe)
-            for batch in draw_batches(learnt, recipe, place, recipe.gan, range(state.step, steps)):
+            for batch in draw_batches(learnt, recipe, place, recipe.gan, range(state.step, recipe.steps)):
                 record.step(recipe.gan, state, learn_gan(state, recipe, batch, eyes))
-                progress("training", state.step, steps)
+                progress("training", state.step, recipe.steps)
     return run
 
 

@@ -70,7 +70,7 @@ def check(recipe: Recipe) -> None:
         raise RecipeError(f"net.depth is {net.depth}; a residual network skips two convolutions at a time")
     if min(pixel.steps, gan.steps) < 0:
         raise RecipeError("pixel.steps and gan.steps must not be below 0")
-    counts = (data.patches, data.side, pixel.steps + gan.steps, gan.judge_steps, gan.judge_width)
+    counts = (data.patches, data.side, recipe.steps, gan.judge_steps, gan.judge_width)
     if min(*counts, pixel.batch, gan.batch, pixel.validate_every, gan.validate_every) < 1:
         raise RecipeError(
             "data.patches, data.side, the steps together, every batch and validate_every, judge_steps and judge_width"

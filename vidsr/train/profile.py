@@ -2,8 +2,10 @@
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
 import torch
 
@@ -49,26 +51,26 @@ def profile(
         speeds = []
         if recipe.pixel.steps:
             batch = draw_batch(pairs, recipe, 0, place, recipe.pixel)
-            drawn = draw_batches(pairs, recipe, place, recipe.pixel, ENDLESS)
-            loop, bare = _in_turns(
-                state,
-                steps,
-                lambda: learn_pixels(state, recipe, next(drawn)),
-                lambda: pixel_gradients(state, recipe, batch),
-            )
+            with closing(draw_batches(pairs, recipe, place, recipe.pixel, ENDLESS)) as drawn:
+                loop, bare = _in_turns(
+                    state,
+                    steps,
+                    lambda: learn_pixels(state, recipe, next(drawn)),
+                    lambda: pixel_gradients(state, recipe, batch),
+                )
             speeds.append(Speed("pixel", recipe.pixel.batch / loop, recipe.pixel.batch / bare))
         if recipe.gan.steps:
             begin_gan(state, recipe)
             state.step = recipe.pixel.steps
             seen = draw_batch(pairs, recipe, 0, place, recipe.gan)
-            drawn = draw_batches(pairs, recipe, place, recipe.gan, ENDLESS)
             cycle = recipe.gan.judge_steps  # one of these many steps is the network's
-            loop, bare = _in_turns(
-                state,
-                -(-steps // cycle) * cycle,
-                lambda: learn_gan(state, recipe, next(drawn), eyes),
-                lambda: gan_gradients(state, recipe, seen, eyes),
-            )
+            with closing(draw_batches(pairs, recipe, place, recipe.gan, ENDLESS)) as drawn:
+                loop, bare = _in_turns(
+                    state,
+                    -(-steps // cycle) * cycle,
+                    lambda: learn_gan(state, recipe, next(drawn), eyes),
+                    lambda: gan_gradients(state, recipe, seen, eyes),
+                )
             speeds.append(Speed("gan", recipe.gan.batch / loop, recipe.gan.batch / bare))
     return speeds
 
@@ -77,8 +79,8 @@ def _in_turns(state: State, steps: int, loop: Callable[[], object], bare: Callab
     """Seconds a step of each, at the median of the turns: what else the machine does meanwhile meets both."""
     _seconds(state, WARM_UP, loop)
     turns = [(_seconds(state, steps, loop), _seconds(state, steps, bare)) for _ in range(TURNS)]
-    middle = TURNS // 2
-    return sorted(turn[0] for turn in turns)[middle] / steps, sorted(turn[1] for turn in turns)[middle] / steps
+    loops, bares = zip(*turns, strict=True)
+    return median(loops) / steps, median(bares) / steps
 
 
 def _seconds(state: State, steps: int, work: Callable[[], object]) -> float:

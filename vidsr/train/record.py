@@ -54,7 +54,7 @@ class Record:
         """Count a step; log its losses, validate, keep the checkpoint where it is time. Raises Diverged, DiskFull."""
         state.step += 1
         recipe = self.recipe
-        last = state.step in (recipe.pixel.steps, recipe.pixel.steps + recipe.gan.steps)
+        last = state.step in (recipe.pixel.steps, recipe.steps)
         logs, saves = state.step % LOG_EVERY == 0, state.step % stage.validate_every == 0 or last
         if logs or saves:  # .item() waits for the device: seldom
             values = {name: state.machine.mean(loss).item() for name, loss in losses.items()}
@@ -67,10 +67,10 @@ class Record:
             self._validate(state)
             write_whole(self.run.checkpoint, to_bytes(state, recipe))
 
-    def keep(self, path: Path, state: State, metrics: Mapping[str, float]) -> None:
-        """Write the averaged weights with their card."""
+    def keep(self, path: Path, state: State) -> None:
+        """Write the averaged weights with their card, unmeasured."""
         if state.machine.first:
-            self._keep(path, state, _plain(state), metrics)
+            self._keep(path, state, _plain(state), {})
 
     def _check(self, stage: Pixel | Gan, state: State, values: Mapping[str, float]) -> None:
         """Raise Diverged where the training leads nowhere, before the last good checkpoint is replaced."""

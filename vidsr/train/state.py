@@ -117,7 +117,6 @@ def _restore(state: State, saved: dict[str, Any], recipe: Recipe) -> None:
     if "judge" in saved:
         begin_gan(state, recipe)
     for name in (*LEARNT, *(JUDGES if "judge" in saved else ())):
-        part = getattr(state, name)
-        if not (isinstance(part, torch.amp.GradScaler) and not (saved[name] and part.is_enabled())):
-            part.load_state_dict(saved[name])
+        if saved[name]:  # empty: the scaler of a precision that wants none
+            getattr(state, name).load_state_dict(saved[name])
     state.step, state.best, state.ease = saved["step"], saved["best"], saved["ease"]

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from vidsr.card import BESIDE
 from vidsr.data.photos import Picture
 from vidsr.data.sources import find, open_runs
 from vidsr.data.store import Pairs
@@ -82,7 +83,7 @@ def validate(ours: Sequence[Picture], pairs: Sequence[Pair], scale: int) -> dict
     rows: dict[str, list[float]] = {}
     for pair, its in zip(pairs, ours, strict=True):
         truth, kind = _luma(pair.high), "coded" if pair.quantiser else "clean"
-        for name, picture in (("", its), ("bicubic_", pair.bicubic)):
+        for name, picture in (("", its), (BESIDE, pair.bicubic)):
             luma = _luma(picture)
             rows.setdefault(f"{name}psnr_{kind}", []).append(psnr(luma, truth, border=scale))
             rows.setdefault(f"{name}ssim_{kind}", []).append(ssim(luma, truth, border=scale))
@@ -99,4 +100,4 @@ def _luma(picture: Picture) -> NDArray[Any]:
 def gain(metrics: dict[str, float]) -> float:
     """One number to choose the best weights by: mean PSNR over bicubic's, in dB, over the kinds measured."""
     kinds = [kind for kind in ("clean", "coded") if f"psnr_{kind}" in metrics]
-    return float(np.mean([metrics[f"psnr_{kind}"] - metrics[f"bicubic_psnr_{kind}"] for kind in kinds]))
+    return float(np.mean([metrics[f"psnr_{kind}"] - metrics[f"{BESIDE}psnr_{kind}"] for kind in kinds]))
