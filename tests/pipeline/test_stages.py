@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from vidsr.frames import Carried, ColorSpec, Frame
 from vidsr.pipeline import stages
-from vidsr.pipeline.stages import paced, prefetch, upscale
+from vidsr.pipeline.stages import paced, upscale
+from vidsr.prefetch import prefetch
 
 GRAY = ColorSpec(1, full_range=False, subsampling=(0, 0))
 

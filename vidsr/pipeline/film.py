@@ -14,7 +14,8 @@ from typing import BinaryIO, TypeVar
 from vidsr.engines import Precision
 from vidsr.frames import Frame, VideoInfo
 from vidsr.pipeline.record import Progress, Record, Summary
-from vidsr.pipeline.stages import paced, prefetch, upscale
+from vidsr.pipeline.stages import paced, upscale
+from vidsr.prefetch import prefetch
 from vidsr.upscaling.goal import Plan
 from vidsr.upscaling.resizer import ResizingUpscaler
 from vidsr.upscaling.upscaler import Upscaler, open_upscaler

@@ -1,17 +1,13 @@
-"""The stages between a source and a sink, each an iterator over the one before: prefetch, upscale, paced."""
+"""The stages between a source and a sink, each an iterator over the one before: upscale, paced."""
 
-import threading
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from queue import SimpleQueue
-from typing import Protocol, TypeVar
+from collections.abc import Callable, Generator, Iterable
+from typing import Protocol
 
 from vidsr.frames import Carried, Frame
+from vidsr.prefetch import closed_after
 
-T = TypeVar("T")
 Item = Frame | Carried
 
 LATE_S = 1.0  # a live run this far behind says so
@@ -34,50 +30,6 @@ class EnlargesFrames(Protocol):
         """Start on one frame and return at once."""
 
 
-@dataclass(frozen=True, slots=True)
-class _End:
-    """The last thing a prefetching thread has to say."""
-
-    error: BaseException | None
-
-
-def prefetch(items: Iterable[T], *, depth: int) -> Generator[T, None, None]:
-    """Run an iterable in a thread of its own, at most `depth` items ahead of whoever asks.
-
-    The thread starts when the first item is asked for. An error of `items` is raised here, after the items before it.
-    Closing the iterator drops what is ahead, closes `items` if it is a generator, and waits for the thread.
-    """
-    room = threading.Semaphore(depth)
-    ahead: SimpleQueue[T | _End] = SimpleQueue()
-    left = threading.Event()
-
-    def work() -> None:
-        error = None
-        try:
-            with _closing(items) as iterator:
-                for item in iterator:
-                    room.acquire()
-                    if left.is_set():
-                        break
-                    ahead.put(item)
-        except BaseException as exc:
-            error = exc
-        ahead.put(_End(error))
-
-    thread = threading.Thread(target=work, name="vidsr-prefetch", daemon=True)
-    thread.start()
-    try:
-        while not isinstance(item := ahead.get(), _End):
-            room.release()
-            yield item
-        if item.error is not None:
-            raise item.error
-    finally:
-        left.set()
-        room.release()  # the thread may be waiting for room
-        thread.join()
-
-
 def upscale(stream: Iterable[Item], upscaler: EnlargesFrames) -> Generator[Item, None, None]:
     """Enlarge the frames of a stream and let everything else through, in order.
 
@@ -87,7 +39,7 @@ def upscale(stream: Iterable[Item], upscaler: EnlargesFrames) -> Generator[Item,
     """
     held: deque[PendingFrame | Carried] = deque()
     under_way = 0
-    with _closing(stream) as items:
+    with closed_after(stream) as items:
         for item in items:
             if isinstance(item, Carried):
                 held.append(item)
@@ -110,7 +62,7 @@ def paced(stream: Iterable[Item], late: Callable[[float], None]) -> Generator[It
     late: called once `LATE_S` is passed, then at most every `LATE_AGAIN_S`.
     """
     behind, told, last = 0.0, -LATE_AGAIN_S, None
-    with _closing(stream) as items:
+    with closed_after(stream) as items:
         asked = time.monotonic()
         for item in items:
             came = time.monotonic()
@@ -125,14 +77,3 @@ def paced(stream: Iterable[Item], late: Callable[[float], None]) -> Generator[It
                 late(behind)
                 told = taken
             asked = taken
-
-
-@contextmanager
-def _closing(items: Iterable[T]) -> Iterator[Iterator[T]]:
-    """Iterate, and close what was iterated where it is a generator."""
-    iterator = iter(items)
-    try:
-        yield iterator
-    finally:
-        if isinstance(iterator, Generator):
-            iterator.close()

@@ -1,8 +1,6 @@
 """From stores to batches: which pairs a step of the training sees."""
 
-from collections import deque
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Generator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ from vidsr.data.parts import Progress
 from vidsr.data.prepare import open_store
 from vidsr.data.store import Pairs, Settings, Store, is_store, read_store
 from vidsr.errors import DataError
+from vidsr.prefetch import prefetch
 from vidsr.train.config import Data, Gan, Pixel, Recipe
 from vidsr.train.machine import Machine
 from vidsr.train.parse import check
@@ -99,13 +98,6 @@ def draw_batch(pairs: Pairs, recipe: Recipe, step: int, machine: Machine, stage:
 
 def draw_batches(
     pairs: Pairs, recipe: Recipe, machine: Machine, stage: Pixel | Gan, steps: range
-) -> Iterator[list[Batch]]:
+) -> Generator[list[Batch], None, None]:
     """Draw the batches of these steps in order, each while the one before it is learnt from."""
-    with ThreadPoolExecutor(1, thread_name_prefix="batches") as ahead:
-        drawing: deque[Future[list[Batch]]] = deque()
-        for step in steps:
-            drawing.append(ahead.submit(draw_batch, pairs, recipe, step, machine, stage))
-            if len(drawing) > 1:
-                yield drawing.popleft().result()
-        while drawing:
-            yield drawing.popleft().result()
+    return prefetch((draw_batch(pairs, recipe, step, machine, stage) for step in steps), depth=1)
