@@ -1,9 +1,12 @@
+import copy
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vidsr.frames import BT709, BT2020, LUMA_WEIGHTS, SMPTE170M, ColorSpec, Frame, rgb_to_yuv
+from vidsr.frames import BT709, BT2020, LUMA_WEIGHTS, SMPTE170M, ColorSpec, Frame, Notice, rgb_to_yuv
 
 
 @given(st.integers(0, 255), st.integers(0, 255), st.integers(0, 255))
@@ -56,3 +59,11 @@ def test_a_frame_at_another_time_is_the_same_picture():
     assert (frame.at(7).pts, frame.at(7).duration, frame.at(7, 5).duration) == (7, 2, 5)
     assert frame.at(7).planes is frame.planes
     assert "pts 3" in repr(frame)
+
+
+def test_a_notice_is_a_sentence_that_knows_what_it_excuses():
+    notice = Notice("the chapters are left out: mpegts holds none", "chapters")
+    assert notice == "the chapters are left out: mpegts holds none"
+    assert notice.about == copy.deepcopy(notice).about == ("chapters",)
+    assert json.dumps(notice) == '"the chapters are left out: mpegts holds none"'
+    assert Notice("a second film is copied as it is").about == ()

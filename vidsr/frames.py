@@ -1,4 +1,4 @@
-"""The nouns that flow through vidsr: Frame, Carried, ColorSpec, VideoInfo."""
+"""The nouns that flow through vidsr: Frame, Carried, ColorSpec, VideoInfo, and what is said on the way: Notice."""
 
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -141,6 +141,28 @@ class VideoInfo:
     codec: str = ""
     still: bool = False
     """A picture rather than a film."""
+
+
+class Notice(str):
+    """A sentence for the user on a thing that is not kept as it was, which knows the findings of `verify` it excuses.
+
+    `Notice("the chapters are left out: mpegts holds none", "chapters")` excuses the finding of that name and no other;
+    a sentence that excuses several names them all, one that changes nothing a file could be held against names none
+    (and may be a plain str). The names are those of `vidsr.verify`'s table: "frames", "pts", "duration", "layout",
+    "alpha", "fields", "matrix", "range", "primaries", "transfer", "siting", "mastering", "dynamic HDR", "captions",
+    "aspect", "rotation", "chapters", "tags", "start", "drift"; of the enlarged film's stream "film language", "film
+    disposition", "film tags"; and of each copied stream, by its index in the input, "stream 3" (that it is there at
+    all), "stream 3 codec", "stream 3 language", "stream 3 disposition", "stream 3 tags", "stream 3 packets" (how many),
+    "stream 3 payload" and "stream 3 times".
+    """
+
+    about: tuple[str, ...]
+    """Names of findings."""
+
+    def __new__(cls, sentence: str, *about: str) -> Self:
+        notice = super().__new__(cls, sentence)
+        notice.about = about
+        return notice
 
 
 def rgb_to_yuv(matrix: int) -> NDArray[np.float64]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import BinaryIO, TypeVar
 
 from vidsr.engines import Precision
-from vidsr.frames import Frame, VideoInfo
+from vidsr.frames import Frame, Notice, VideoInfo
 from vidsr.pipeline.record import Progress, Record, Summary
 from vidsr.pipeline.stages import paced, upscale
 from vidsr.prefetch import prefetch
@@ -107,7 +107,8 @@ def _planned(film: Source, upscaler: Upscaler | ResizingUpscaler, record: Record
     plan = upscaler.plan(info.width, info.height, halvings)
     odd = upscaler.plan(info.width, info.height, (0, 0))
     if (odd.width, odd.height) != (plan.width, plan.height):
-        record.tell(f"{odd.width}x{odd.height} becomes {plan.width}x{plan.height}: this chroma needs even sides")
+        what = f"{odd.width}x{odd.height} becomes {plan.width}x{plan.height}: this chroma needs even sides"
+        record.tell(Notice(what, "aspect"))
     if plan.card is None and isinstance(upscaler, Upscaler):
         record.tell(f"the input is {info.width}x{info.height} already: it is only resized, no model is needed")
     return plan

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from fractions import Fraction
 from typing import Any
 
+from vidsr.frames import Notice
 from vidsr.video.fit import ATTACHED, UNKNOWN, codec_of, unfit
 from vidsr.video.timing import rational
 
@@ -53,7 +54,7 @@ class Carrier:
             config = None if rewinds or not _lacks_config(container.format.name, stream) else audio_config(stream)
             reason = UNKNOWN if config == b"" else unfit(container.format.name, stream)
             if reason is not None:
-                notice(f"{describe(stream)} is left out: {reason}")
+                notice(Notice(f"{describe(stream)} is left out: {reason}", f"stream {stream.index}"))
                 continue
             if stream.index in covers and container.format.name == "matroska":
                 self._attach(stream, covers[stream.index])  # a stream of its own would be a film of one frame

@@ -11,7 +11,7 @@ import av
 from av.codec.codec import Codec, UnknownCodecError
 
 from vidsr.errors import OutputError
-from vidsr.frames import Frame, VideoInfo
+from vidsr.frames import Frame, Notice, VideoInfo
 from vidsr.video.carry import stream_tags
 from vidsr.video.fit import TS_CODECS
 from vidsr.video.layouts import LAYOUTS, layout_name
@@ -64,9 +64,11 @@ class Encoder:
         wanted = layout_name(info.bits, info.color.subsampling, gray=info.gray)
         chosen = "pix_fmt" in plan.options or (info.gray and LAYOUTS[self._layout][0] == info.bits)
         if self._layout != wanted and not chosen:
-            notice(f"{codec.name} takes no {wanted}: the film is encoded as {self._layout}, the nearest it takes")
+            what = f"{codec.name} takes no {wanted}: the film is encoded as {self._layout}, the nearest it takes"
+            notice(Notice(what, "layout"))
         if self._timeless and (source is None or source.variable):
-            notice("y4m holds no time stamps: frames that came unevenly are written as if they had not")
+            what = "y4m holds no time stamps: frames that came unevenly are written as if they had not"
+            notice(Notice(what, "pts", "duration"))
         self.stream = container.add_stream(codec.name, rate=_rate_of(codec, info))
         self._set_up(plan, source)
         _open(self.stream.codec_context, plan)

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, Self
 import av
 from av.video.reformatter import VideoReformatter
 
-from vidsr.frames import Carried, Frame, VideoInfo
+from vidsr.frames import Carried, Frame, Notice, VideoInfo
 from vidsr.video.demux import Demuxer
 from vidsr.video.layouts import LAYOUTS, has_alpha, nearest_layout
 from vidsr.video.opening import open_input, title_of
@@ -177,17 +177,22 @@ class Source:
     def _tell_of(self, picture: av.VideoFrame) -> None:
         layout = picture.format
         if has_alpha(picture):
-            self.notices.append("the alpha channel is left out: transparency cannot be enlarged yet")
+            self._tell("the alpha channel is left out: transparency cannot be enlarged yet", "alpha")
         if layout.is_rgb or layout.has_palette:
             if layout.components[0].bits > 10:
-                self.notices.append(f"{layout.name} is read as 10-bit colour")
+                self._tell(f"{layout.name} is read as 10-bit colour", "layout")
         elif layout.name not in LAYOUTS:
-            self.notices.append(f"{layout.name} is read as {nearest_layout(layout)}, the nearest that can be enlarged")
+            self._tell(f"{layout.name} is read as {nearest_layout(layout)}, the nearest that can be enlarged", "layout")
         if picture.interlaced_frame:
-            self.notices.append("the film is interlaced: both fields are enlarged as one picture; deinterlace it first")
+            self._tell(
+                "the film is interlaced: both fields are enlarged as one picture; deinterlace it first", "fields"
+            )
         for kind, name in _LOST.items():
             if side_data(picture, kind) is not None:
-                self.notices.append(f"{name} metadata are left out: no encoder here takes them")
+                self._tell(f"{name} metadata are left out: no encoder here takes them", "dynamic HDR")
+
+    def _tell(self, sentence: str, *about: str) -> None:
+        self.notices.append(Notice(sentence, *about))
 
     def _more(self, early: list[Frame | Carried]) -> bool:
         # Whether an image file holds a second picture.
