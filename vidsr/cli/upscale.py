@@ -31,6 +31,14 @@ class Precision(StrEnum):
     bf16 = "bf16"
 
 
+class Deinterlace(StrEnum):
+    """What becomes of interlaced pictures."""
+
+    frames = "frames"
+    fields = "fields"
+    off = "off"
+
+
 class Upscale(TyperCommand):
     """Names the argument that is missing: one alone is taken for the last."""
 
@@ -91,6 +99,12 @@ def upscale(
         float | None,
         typer.Option(min=0, max=51, help="QP of the input.", show_default="as decoded", rich_help_panel=ENGINE),
     ] = None,
+    deinterlace: Annotated[
+        Deinterlace | None,
+        typer.Option(
+            help="Interlaced film: a frame a picture, or a field.", show_default="frames", rich_help_panel=OUTPUT
+        ),
+    ] = None,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Warnings and errors only.", rich_help_panel=SAY)
     ] = False,
@@ -114,6 +128,7 @@ def upscale(
         "format": container, "codec": codec, "crf": crf, "preset": preset,
         "encoder_options": _pairs(encoder_option or []) or None,
         "engine": engine, "precision": precision, "tile": tile, "source_quality": source_quality,
+        "deinterlace": deinterlace,
     }  # fmt: skip
     given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
 

@@ -19,6 +19,7 @@ from vidsr.prefetch import prefetch
 from vidsr.upscaling.goal import Plan
 from vidsr.upscaling.resizer import ResizingUpscaler
 from vidsr.upscaling.upscaler import Upscaler, open_upscaler
+from vidsr.video.deinterlace import Deinterlace
 from vidsr.video.opening import is_address, title_of
 from vidsr.video.pipes import Stop, is_fifo
 from vidsr.video.sink import Sink, open_sink
@@ -52,6 +53,7 @@ def upscale_video(
     engine: str = "auto",
     precision: Precision = "auto",
     source_quality: float | None = None,
+    deinterlace: Deinterlace = "frames",
     progress: Callable[[Progress], None] | None = None,
     notice: Callable[[str], None] | None = None,
 ) -> Summary:
@@ -61,6 +63,7 @@ def upscale_video(
     pixels: the size wanted, twice as large where nothing is said. model: see `open_upscaler`. format, codec, crf,
     preset, encoder_options, overwrite: see `open_sink`. start, duration: seconds, of the piece that is wanted.
     tile, engine, precision: see `open_upscaler`. source_quality: the input's QP, 0 to 51, where the decoder has none.
+    deinterlace: interlaced film into one frame a picture, or one a field (fields), or left as it is (off).
     progress: called after every frame; what it raises ends the run. notice: called with a sentence for each thing that
     cannot be kept as it is. Both are called from other threads.
     Raises VidsrError, ValueError where the size, piece or quality makes no sense, and BrokenPipeError where the reader
@@ -76,7 +79,8 @@ def upscale_video(
                 engine=engine, precision=precision, in_flight=1 if live else 2,
             ) as upscaler,
             open_source(
-                source, start=_exact(start), duration=_exact(duration), source_quality=source_quality, stop=stop
+                source, start=_exact(start), duration=_exact(duration), source_quality=source_quality,
+                deinterlace=deinterlace, stop=stop,
             ) as film,
         ):  # fmt: skip
             plan = _planned(film, upscaler, record)

@@ -8,25 +8,25 @@ from functools import cached_property
 from itertools import chain
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Self
+from typing import Any, BinaryIO, Self, get_args
 
 import av
 from av.video.reformatter import VideoReformatter
 
 from vidsr.frames import Carried, Frame, Notice, VideoInfo
+from vidsr.video.deinterlace import Deinterlace, deinterlaced
 from vidsr.video.demux import Demuxer
-from vidsr.video.layouts import LAYOUTS, has_alpha, nearest_layout
 from vidsr.video.opening import open_input, title_of
 from vidsr.video.picture import frame_of
 from vidsr.video.pipes import Stop
 from vidsr.video.quantiser import mean_quantiser
-from vidsr.video.side_data import NAMED, side_data, without_side_data
+from vidsr.video.remarks import remarks_on
+from vidsr.video.side_data import NAMED, without_side_data
 from vidsr.video.streams import ATTACHED, film_of, is_picture, nothing_in, set_up_decoder
 from vidsr.video.swscale import FULL, siting_of
 from vidsr.video.timing import Clip, rational
 
 _STUDIO = ("h264", "hevc", "vvc", "av1")  # codecs by whose rules untagged material has limited range
-_LOST = {"DOVI_METADATA": "Dolby Vision", "DYNAMIC_HDR_PLUS": "HDR10+"}
 _PATIENCE = 3  # pictures of a new size in a row before damaged input is believed to have changed it
 
 
@@ -38,6 +38,7 @@ def open_source(
     start: Fraction | None = None,
     duration: Fraction | None = None,
     source_quality: float | None = None,
+    deinterlace: Deinterlace = "frames",
     stop: Stop | None = None,
 ) -> "Source":
     """Open anything FFmpeg reads and decode its first picture; use as a context manager.
@@ -45,17 +46,22 @@ def open_source(
     name: a path, a network address, `-` for stdin, or a binary file. format: FFmpeg's name, where it cannot be guessed.
     live: probe as little as can be; None: for pipes and network addresses. start, duration: seconds, counted from where
     the film begins; what is left starts at 0. source_quality: QP (0 to 51) of every frame; None: as the decoder tells,
-    or else an estimate for the codecs of quantiser.ESTIMATED. stop: what interrupts a blocked pipe; reads then raise
-    pipes.Stopped.
-    Raises StreamBroken, NotAVideo or NoVideoStream; ValueError where start, duration or source_quality make no sense.
+    or else an estimate for the codecs of quantiser.ESTIMATED. deinterlace: a frame for each interlaced picture, or for
+    each of its fields. stop: what interrupts a blocked pipe; reads then raise pipes.Stopped.
+    Raises StreamBroken, NotAVideo or NoVideoStream; ValueError where an option makes no sense.
     """
+    if deinterlace not in get_args(Deinterlace):
+        raise ValueError(f"{deinterlace!r} is no way to deinterlace; choose one of {', '.join(get_args(Deinterlace))}")
     if source_quality is not None and not 0 <= source_quality <= 51:
         raise ValueError(f"a source quality is a QP from 0 to 51, not {source_quality}")
     if min(start or 0, duration or 0) < 0:
         raise ValueError("start and duration are seconds, not negative")
     opened = open_input(name, format=format, live=live, stop=stop)
     try:
-        return Source(opened.container, name, Clip(start, duration), live=opened.live, source_quality=source_quality)
+        clip = Clip(start, duration)
+        return Source(
+            opened.container, name, clip, live=opened.live, source_quality=source_quality, deinterlace=deinterlace
+        )
     except BaseException:
         opened.container.close()
         raise
@@ -69,7 +75,14 @@ class Source:
     """Sentences for the user: what cannot be kept as it is. Complete once opened, but for damage."""
 
     def __init__(
-        self, container: Any, name: object, clip: Clip, *, live: bool = False, source_quality: float | None = None
+        self,
+        container: Any,
+        name: object,
+        clip: Clip,
+        *,
+        live: bool = False,
+        source_quality: float | None = None,
+        deinterlace: Deinterlace = "frames",
     ) -> None:
         self.container, self.name, self.live = container, name, live
         title = self.title = title_of(name)
@@ -82,6 +95,9 @@ class Source:
         self._codec: str = self.stream.codec_context.codec.canonical_name
         set_up_decoder(self.stream)
         self._demuxer = Demuxer(container, self.stream, clip, title=title, live=live)
+        self._deinterlace: Deinterlace = deinterlace
+        self._time_base = self._demuxer.time_base / (2 if deinterlace == "fields" else 1)
+        self._interlaced = False
         self._stream_of_items = self._items()
         early = []
         for item in self._stream_of_items:
@@ -142,7 +158,7 @@ class Source:
     def _items(self) -> Generator[Frame | Carried]:
         odd: list[Frame] = []  # pictures of another size, held until they are believed
         size: tuple[int, int] | None = None
-        for item in self._demuxer.items():
+        for item in deinterlaced(self._demuxer.items(), self._deinterlace, found=self._found_fields):
             if isinstance(item, Carried):
                 yield item
                 continue
@@ -167,32 +183,16 @@ class Source:
         layout = picture.format.name
         if layout != self._layout:
             self._layout, self._siting = layout, None if picture.format.is_rgb else siting_of(picture)
-            self._tell_of(picture)
+            self.notices += remarks_on(picture)
         quantiser = mean_quantiser(picture) if self._quality is None else self._quality
         if quantiser is None:
             quantiser = self._demuxer.estimator.value
         frame = frame_of(picture, siting=self._siting, quantiser=quantiser, scaler=self._scaler)
-        return replace(frame, time_base=self._demuxer.time_base)
+        return replace(frame, time_base=self._time_base)
 
-    def _tell_of(self, picture: av.VideoFrame) -> None:
-        layout = picture.format
-        if has_alpha(picture):
-            self._tell("the alpha channel is left out: transparency cannot be enlarged yet", "alpha")
-        if layout.is_rgb or layout.has_palette:
-            if layout.components[0].bits > 10:
-                self._tell(f"{layout.name} is read as 10-bit colour", "layout")
-        elif layout.name not in LAYOUTS:
-            self._tell(f"{layout.name} is read as {nearest_layout(layout)}, the nearest that can be enlarged", "layout")
-        if picture.interlaced_frame:
-            self._tell(
-                "the film is interlaced: both fields are enlarged as one picture; deinterlace it first", "fields"
-            )
-        for kind, name in _LOST.items():
-            if side_data(picture, kind) is not None:
-                self._tell(f"{name} metadata are left out: no encoder here takes them", "dynamic HDR")
-
-    def _tell(self, sentence: str, *about: str) -> None:
-        self.notices.append(Notice(sentence, *about))
+    def _found_fields(self, notice: Notice) -> None:
+        self._interlaced = True
+        self.notices.append(notice)
 
     def _more(self, early: list[Frame | Carried]) -> bool:
         # Whether an image file holds a second picture.
@@ -209,12 +209,14 @@ class Source:
         frames = round(seconds * rate) if seconds and rate else None
         if self._demuxer.clip.whole:
             frames = stream.frames or frames
+        if self._interlaced and self._deinterlace == "fields":
+            rate, frames = rate and 2 * rate, frames and 2 * frames
         return VideoInfo(
             width=first.width,
             height=first.height,
             bits=first.bits,
             color=first.color,
-            time_base=self._demuxer.time_base,
+            time_base=self._time_base,
             rate=rate,
             frames=1 if still else frames,
             duration=None if still else seconds,
