@@ -74,11 +74,12 @@ def test_subtitles_attachments_languages_and_dispositions_are_kept_in_an_mkv(tmp
     assert after.chapters == before.chapters and after.tags == before.tags and len(after.tags) == 3
 
 
-def test_what_an_mp4_cannot_hold_is_left_out_with_a_sentence_each(tmp_path: Path) -> None:
+def test_what_an_mp4_cannot_hold_is_converted_or_left_out_with_a_sentence_each(tmp_path: Path) -> None:
     film = subtitled(tmp_path)
     told = enlarge(film, tmp_path / "out.mp4")
     assert told == [
-        "stream 2 (subtitle, srt, fra) is left out: mp4 holds no srt subtitle",
+        "stream 2 (subtitle, srt, fra) becomes mov_text, which keeps no style but bold, italics and underlines: "
+        "mp4 holds no srt subtitle",
         "stream 3 (attachment, font.ttf) is left out: mp4 holds no attachments",
     ]
     after, before = facts_of(tmp_path / "out.mp4"), facts_of(film)

@@ -7,6 +7,7 @@ from typing import Any
 
 from vidsr.frames import Notice
 from vidsr.video.fit import ATTACHED, UNKNOWN, codec_of, unfit
+from vidsr.video.subtitles import Converter, add_text_stream, text_codec
 from vidsr.video.timing import rational
 
 # Written by muxers about their own file: untrue of ours.
@@ -27,7 +28,7 @@ _MP4_TAGS = {
 
 
 class Carrier:
-    """Copies the packets of the streams that the container can hold."""
+    """Copies the packets of the streams that the container can hold; text that it cannot hold, as text that it can."""
 
     def __init__(
         self,
@@ -44,6 +45,7 @@ class Carrier:
         """
         self._container = container
         self._copies: dict[int, Any] = {}
+        self._converters: dict[int, Converter] = {}
         self._last: dict[int, int] = {}
         self._ends: dict[int, Fraction] = {}  # where the next packet is expected, in ticks of the copy
         holds_ties = container.format.name in ("matroska", "webm")
@@ -54,7 +56,7 @@ class Carrier:
             config = None if rewinds or not _lacks_config(container.format.name, stream) else audio_config(stream)
             reason = UNKNOWN if config == b"" else unfit(container.format.name, stream)
             if reason is not None:
-                notice(Notice(f"{describe(stream)} is left out: {reason}", f"stream {stream.index}"))
+                self._convert(stream, reason, notice)
                 continue
             if stream.index in covers and container.format.name == "matroska":
                 self._attach(stream, covers[stream.index])  # a stream of its own would be a film of one frame
@@ -62,19 +64,48 @@ class Carrier:
             self._copies[stream.index] = copy = container.add_stream_from_template(stream, opaque=True)
             if config is not None:
                 copy.codec_context.extradata = config
-            copy.disposition = stream.disposition
-            copy.metadata.update(stream_tags(stream))
+            _label(copy, stream)
             if stream.type == "video" and not stream.disposition & ATTACHED:
                 notice(f"{describe(stream)} is a second film: it is copied as it is, not enlarged")
 
     def write(self, index: int, packet: Any) -> None:
         """Mux a packet of an input stream, or drop it where its stream was left out."""
-        copy = self._copies.get(index)
-        if copy is None:
+        if index in self._converters:
+            self._mux(index, self._converters[index].take(packet))
             return
-        self._straighten(index, packet, copy.time_base)
-        packet.stream = copy
-        self._container.mux(packet)
+        time = packet.dts if packet.dts is not None else packet.pts
+        if self._converters and time is not None:
+            self._advance(time * (rational(packet.time_base) or Fraction(0)))
+        if index in self._copies:
+            self._mux(index, [packet])
+
+    def end(self) -> None:
+        """Mux what was held back."""
+        for index, converter in self._converters.items():
+            self._mux(index, converter.end())
+
+    def _advance(self, time: Fraction) -> None:
+        for index, converter in self._converters.items():
+            self._mux(index, converter.until(time))
+
+    def _mux(self, index: int, packets: list[Any]) -> None:
+        copy = self._copies[index]
+        for packet in packets:
+            self._straighten(index, packet, copy.time_base)
+            packet.stream = copy
+            self._container.mux(packet)
+
+    def _convert(self, stream: Any, reason: str, notice: Callable[[str], None]) -> None:
+        codec = text_codec(self._container.format.name, stream)
+        if codec is None:
+            notice(Notice(f"{describe(stream)} is left out: {reason}", f"stream {stream.index}"))
+            return
+        kept = "which keeps no style but bold, italics and underlines"
+        notice(Notice(f"{describe(stream)} becomes {codec}, {kept}: {reason}", f"stream {stream.index}"))
+        lost = f"{describe(stream)}: what cannot be read of it is left out"
+        self._converters[stream.index] = Converter(stream, codec, lost=lambda: notice(lost))
+        self._copies[stream.index] = copy = add_text_stream(self._container, codec, stream.time_base)
+        _label(copy, stream)
 
     def _attach(self, stream: Any, picture: bytes) -> None:
         kind = {"mjpeg": "jpeg"}.get(stream.codec_context.name, stream.codec_context.name)
@@ -94,6 +125,11 @@ class Carrier:
         packet.dts = max(round(dts), self._last[index] + self._gap) if index in self._last else round(dts)
         packet.pts = packet.dts if pts is None else max(round(pts), packet.dts)
         self._last[index] = packet.dts
+
+
+def _label(copy: Any, stream: Any) -> None:
+    copy.disposition = stream.disposition
+    copy.metadata.update(stream_tags(stream))
 
 
 _AAC_RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350)

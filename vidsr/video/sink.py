@@ -143,6 +143,7 @@ class FilmSink:
             if self._encoder.last is None:
                 raise OutputError(f"{self._target.title}: there was not one frame to write")
             self._container.mux(self._encoder.encode(None))
+            self._carrier.end()
             self._container.close()
         except BaseException as failure:
             self._abandon()
