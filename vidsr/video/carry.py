@@ -101,7 +101,8 @@ class Carrier:
             notice(Notice(f"{describe(stream)} is left out: {reason}", f"stream {stream.index}"))
             return
         kept = "which keeps no style but bold, italics and underlines"
-        notice(Notice(f"{describe(stream)} becomes {codec}, {kept}: {reason}", f"stream {stream.index}"))
+        changed = (f"stream {stream.index} {what}" for what in ("codec", "packets", "payload", "times"))
+        notice(Notice(f"{describe(stream)} becomes {codec}, {kept}: {reason}", *changed))
         lost = f"{describe(stream)}: what cannot be read of it is left out"
         self._converters[stream.index] = Converter(stream, codec, lost=lambda: notice(lost))
         self._copies[stream.index] = copy = add_text_stream(self._container, codec, stream.time_base)
