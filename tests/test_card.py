@@ -21,10 +21,32 @@ def test_a_card_of_a_later_vidsr_may_know_more():
     assert ModelCard.from_json(text, where="here") == ModelCard("a", 2, 1, 3)
 
 
-@pytest.mark.parametrize("text", ["", "3", '{"name": "a"}'])
+@pytest.mark.parametrize("text", ["", "3", '{"name": "a"}', "[" * 100_000])
 def test_what_is_no_card_is_refused(text):
     with pytest.raises(CardMismatch, match=r"here: its card cannot be read"):
         ModelCard.from_json(text, where="here")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("scale", 1000), ("scale", 0), ("scale", 1.5), ("scale", "2"), ("scale", True), ("channels", 2), ("reach", -1),
+        ("reach", None), ("name", 3), ("quantiser", 1), ("metrics", [1]), ("metrics", {"psnr": "high"}),
+    ],
+)  # fmt: skip
+def test_a_card_that_makes_no_sense_is_refused(name, value):
+    text = json.dumps({**json.loads(ModelCard("a", 2, 1, 3).to_json()), name: value})
+    with pytest.raises(CardMismatch, match=r"here: its card cannot be read"):
+        ModelCard.from_json(text, where="here")
+
+
+def test_a_header_of_weights_that_is_none_gives_no_card(tmp_path):
+    header = b'{"__metadata__": [1]}'
+    (tmp_path / "m.safetensors").write_bytes(len(header).to_bytes(8, "little") + header)
+    assert read_card(tmp_path / "m.safetensors") is None
+    (tmp_path / "m.safetensors").write_bytes((1 << 60).to_bytes(8, "little") + header)
+    with pytest.raises(NotAModel, match="no safetensors file"):
+        read_card(tmp_path / "m.safetensors")
 
 
 def test_a_card_is_read_from_an_onnx_file_and_its_absence_is_told(tmp_path):

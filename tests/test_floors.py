@@ -11,7 +11,7 @@ import vidsr
 HOUSE = Path(vidsr.__file__).parent
 
 FLOORS = [
-    {"errors", "frames", "prefetch", "shelf"},
+    {"errors", "frames", "limits", "prefetch", "shelf"},
     {"card", "metrics", "resize", "page"},
     {"video", "engines", "nets", "zoo", "runs"},  # a run's weights carry a card
     {"upscaling", "data"},

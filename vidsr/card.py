@@ -3,9 +3,10 @@
 import json
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_type_hints
 
 from vidsr.errors import CardMismatch, NotAModel
+from vidsr.limits import MOST_SCALE
 
 KEY = "vidsr.card"  # in ONNX metadata_props and in the safetensors header
 QUANTISER = "quantiser"  # the named constant of a network that knows the codec's QP / 51; (1, 1, 1, 1) float
@@ -44,9 +45,27 @@ class ModelCard:
         try:
             values: dict[str, Any] = json.loads(text)
             known = {f.name for f in fields(cls)}
-            return cls(**{key: value for key, value in values.items() if key in known})
-        except (json.JSONDecodeError, TypeError, AttributeError) as exc:
+            card = cls(**{key: value for key, value in values.items() if key in known})
+            _check(card)
+        except (ValueError, TypeError, AttributeError, RecursionError) as exc:
             raise CardMismatch(f"{where}: its card cannot be read ({exc}); export the model again") from exc
+        return card
+
+
+def _check(card: ModelCard) -> None:
+    """Raise ValueError where a value is none that a network can have: anyone may have written the file."""
+    for name, kind in get_type_hints(ModelCard).items():
+        value = getattr(card, name)
+        if kind in (str, int, bool) and type(value) is not kind:
+            raise ValueError(f"{name} is {value!r:.40}, no {kind.__name__}")
+    if (
+        not 1 <= card.scale <= MOST_SCALE
+        or card.channels not in (1, 3)
+        or min(card.reach, card.parameters, card.macs) < 0
+    ):
+        raise ValueError(f"a scale of {card.scale}, {card.channels} channels and a reach of {card.reach} make no sense")
+    if not isinstance(card.metrics, dict) or not all(isinstance(v, int | float) for v in card.metrics.values()):
+        raise ValueError("its metrics are no numbers")
 
 
 def read_card(path: Path) -> ModelCard | None:
@@ -83,9 +102,10 @@ def _safetensors_card(path: Path) -> str | None:
         size = int.from_bytes(file.read(8), "little")
         try:
             header = json.loads(file.read(size)) if size < 1 << 26 else None
-        except (json.JSONDecodeError, UnicodeDecodeError):
+        except (ValueError, RecursionError):
             header = None
     if not isinstance(header, dict):
         raise NotAModel(f"{path} is no safetensors file")
-    text = header.get("__metadata__", {}).get(KEY)
+    notes = header.get("__metadata__")
+    text = notes.get(KEY) if isinstance(notes, dict) else None
     return None if text is None else str(text)

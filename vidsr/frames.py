@@ -1,5 +1,6 @@
 """The nouns that flow through vidsr: Frame, Carried, ColorSpec, VideoInfo, and what is said on the way: Notice."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any, Literal, Self
@@ -81,11 +82,14 @@ class Frame:
         """
         if rgb.ndim != 3 or rgb.shape[2] != 3:
             raise ValueError(f"an RGB picture is (height, width, 3), got {rgb.shape}")
-        unit = rgb.astype(np.float32) / 255 if rgb.dtype == np.uint8 else rgb.astype(np.float32)
         color = ColorSpec(SMPTE170M, full_range=True, subsampling=(0, 0), siting="center")
-        yuv = unit @ rgb_to_yuv(color.matrix).T  # (height, width, 3), chroma around 0
-        codes = np.rint(yuv * 1023 + [0, 512, 512]).clip(0, 1023).astype(np.uint16)
-        planes = tuple(np.ascontiguousarray(codes[..., i]) for i in range(3))
+        planes = tuple(np.empty(rgb.shape[:2], np.uint16) for _ in range(3))
+        for lines in bands(rgb.shape[0]):
+            unit = rgb[lines].astype(np.float32) / (255 if rgb.dtype == np.uint8 else 1)
+            yuv = unit @ rgb_to_yuv(color.matrix).T  # (lines, width, 3), chroma around 0
+            codes = np.rint(yuv * 1023 + [0, 512, 512]).clip(0, 1023)
+            for index, plane in enumerate(planes):
+                plane[lines] = codes[..., index]
         return cls(planes, color, 10, pts, duration, time_base)
 
     def to_rgb(self) -> NDArray[np.float32]:
@@ -163,6 +167,12 @@ class Notice(str):
         notice = super().__new__(cls, sentence)
         notice.about = about
         return notice
+
+
+def bands(height: int, lines: int = 128) -> Iterator[slice]:
+    """Cut a picture into bands of lines, for sums that take much more memory than the picture does."""
+    for top in range(0, height, lines):
+        yield slice(top, min(top + lines, height))
 
 
 def rgb_to_yuv(matrix: int) -> NDArray[np.float64]:

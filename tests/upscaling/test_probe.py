@@ -99,3 +99,15 @@ def test_what_is_no_onnx_file_is_refused(tmp_path: Path) -> None:
     path.write_bytes(b"\x00\x00\x00\x18ftypmp42")
     with pytest.raises(NotAModel, match=r"film\.onnx is no ONNX file"):
         probe(path)
+
+
+@pytest.mark.parametrize(("factor", "sentence"), [(1000, "makes 1x1x32000x32000 numbers"), (64, "by a whole factor")])
+def test_a_network_that_enlarges_beyond_reason_is_refused_before_it_takes_memory(
+    tmp_path: Path, factor: int, sentence: str
+) -> None:
+    model = network()
+    del model.graph.node[:], model.graph.initializer[:]
+    model.graph.initializer.append(numpy_helper.from_array(np.array([1, 1, factor, factor], np.float32), "scales"))
+    model.graph.node.append(helper.make_node("Resize", ["x", "", "scales"], ["y"], mode="nearest"))
+    with pytest.raises(NotAModel, match=sentence):
+        probe(save(model, tmp_path / "huge.onnx"))

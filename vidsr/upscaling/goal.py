@@ -4,7 +4,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from vidsr.card import ModelCard
+from vidsr.errors import OutputError
 from vidsr.frames import Frame
+from vidsr.limits import fits, megapixels
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,7 @@ class Goal:
         """The (width, height) to make of a picture; a side left open keeps the picture's shape.
 
         own: the factor where nothing was asked for. Halved chroma makes sides even: 1281 becomes 1280.
+        Raises OutputError where that is more than can be held.
         """
         if self.width is None and self.height is None:
             factors = Fraction(self.scale or own), Fraction(self.scale or own)
@@ -32,7 +35,14 @@ class Goal:
             across = Fraction(self.width, width) if self.width else Fraction(self.height or 0, height)
             down = Fraction(self.height, height) if self.height else across
             factors = across, down
-        return _even(width * factors[0], subsampling[0]), _even(height * factors[1], subsampling[1])
+        return held(_even(width * factors[0], subsampling[0]), _even(height * factors[1], subsampling[1]))
+
+
+def held(width: int, height: int) -> tuple[int, int]:
+    """The size itself. Raises OutputError where a picture of it cannot be held."""
+    if not fits(width, height):
+        raise OutputError(f"{width}x{height} is more than the {megapixels()} held here; ask for a smaller size")
+    return width, height
 
 
 def _even(side: Fraction, halvings: int) -> int:

@@ -12,11 +12,13 @@ from onnx import TensorProto
 from vidsr.card import QUANTISER, ModelCard
 from vidsr.engines import Engine, open_engine
 from vidsr.errors import EngineError, NotAModel
+from vidsr.limits import MOST_SCALE
 from vidsr.upscaling.surgery import FLOATS, load, picture_ports
 
 SIDES = (32, 96, 192)  # of the pictures that are tried until a nudge no longer reaches their edge
 EVERYWHERE = 1 << 20
 """Reach of a network that looks at the whole picture, or too far for tiles."""
+MOST_NUMBERS = 1 << 28  # in one array of a trial: 1 GB
 SEEN = 1e-6  # rounding alone changes less, and no depth can show so little
 
 
@@ -62,6 +64,16 @@ def _scale_and_reach(model: onnx.ModelProto, channels: int) -> tuple[int, int]:
     return scale, EVERYWHERE
 
 
+def _check_sizes(model: onnx.ModelProto, side: int) -> None:
+    """Raise NotAModel where the shapes in a graph of fixed size grow beyond all reason, before they take memory."""
+    inferred = onnx.shape_inference.infer_shapes(model, data_prop=True).graph
+    for value in (*inferred.value_info, *inferred.output):
+        shape = [dim.dim_value for dim in value.type.tensor_type.shape.dim]
+        if math.prod(shape) > MOST_NUMBERS:
+            sizes = "x".join(map(str, shape))
+            raise NotAModel(f"it makes {sizes} numbers of a picture of {side}x{side}, more than vidsr computes with")
+
+
 class _Trial:
     """The network, compiled for square pictures of one size whatever size the file names."""
 
@@ -77,6 +89,7 @@ class _Trial:
             dim.dim_value = value
         fixed.graph.output[0].type.tensor_type.ClearField("shape")
         del fixed.graph.value_info[:]
+        _check_sizes(fixed, side)
         try:
             self._engine: Engine = open_engine(fixed.SerializeToString(), precision="f32", in_flight=1)
         except NotAModel as exc:
@@ -100,7 +113,7 @@ class _Trial:
         found = self._run(np.full(self._shape, 0.5)).shape
         count, channels, height, width = self._shape
         scale = found[-1] // width if len(found) == 4 else 0
-        if scale < 2 or found != (count, channels, height * scale, width * scale):
+        if not 2 <= scale <= MOST_SCALE or found != (count, channels, height * scale, width * scale):
             sizes = " into ".join("x".join(map(str, shape)) for shape in (self._shape, found))
             raise NotAModel(f"it turns {sizes}; vidsr runs networks that enlarge a picture by a whole factor")
         return scale

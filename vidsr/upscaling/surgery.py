@@ -10,6 +10,7 @@ from onnx import NodeProto, TensorProto, helper, numpy_helper, version_converter
 
 from vidsr.card import QUANTISER
 from vidsr.errors import NotAModel
+from vidsr.upscaling.places import check_places
 
 PLANES_IN = ("in.y", "in.u", "in.v")  # (1, 1, height, width), uint8 at 8 bits, else uint16
 PLANES_OUT = ("out.y", "out.u", "out.v")  # the same, enlarged
@@ -120,11 +121,18 @@ class Surgery:
 def load(path: Path) -> onnx.ModelProto:
     """Read a model file. Raises NotAModel."""
     try:
-        return onnx.load(path)
+        model = onnx.load(path, load_external_data=False)
+        check_places(model, path)
+        onnx.load_external_data_for_model(model, str(path.parent))
     except DecodeError as exc:
         raise NotAModel(f"{path} is no ONNX file; give an .onnx file, or a name that `vidsr models` lists") from exc
-    except (onnx.checker.ValidationError, FileNotFoundError) as exc:
-        raise NotAModel(f"{path} keeps its weights in another file that is not there; put it beside it") from exc
+    except (onnx.checker.ValidationError, FileNotFoundError, ValueError) as exc:
+        if isinstance(exc, NotAModel):
+            raise
+        reason = " ".join(str(exc).split())
+        raise NotAModel(f"{path} keeps its weights in another file, which cannot be read: {reason}") from exc
+    check_places(model, None)
+    return model
 
 
 def picture_ports(model: onnx.ModelProto) -> tuple[onnx.ValueInfoProto, str]:

@@ -9,7 +9,7 @@ from vidsr import zoo
 from vidsr.card import ModelCard
 from vidsr.engines import Precision, check, choose
 from vidsr.frames import Frame
-from vidsr.upscaling.goal import Goal, Plan, halvings
+from vidsr.upscaling.goal import Goal, Plan, halvings, held
 from vidsr.upscaling.lane import Lane, LaneOptions, Network, PendingPlanes
 from vidsr.upscaling.resizer import Done, ResizingUpscaler
 from vidsr.video.picture import Kernel, Resizer
@@ -108,6 +108,8 @@ class Upscaler:
             size = self._goal.size(width, height, own=own, subsampling=subsampling)
             factor = max(size[0] / width, size[1] / height)
             network = None if factor <= 1 else self._only or self._network(zoo.by_scale(factor))
+            if network is not None:
+                held(width * network.card.scale, height * network.card.scale)  # what it makes before the last resize
             self._plans[key] = Plan(*size, network.card if network else None), network
         return self._plans[key]
 

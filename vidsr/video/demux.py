@@ -70,7 +70,7 @@ class Demuxer:
     def variable(self) -> bool:
         """Whether the gaps between frames differ, judged by the file's own figures and its first packets."""
         average, base = rational(self._stream.average_rate), rational(self._stream.guessed_rate)
-        if average is None or average != base or self._live or not self._container.name:
+        if average is None or average != base or self._live or not self._container.name.startswith("file:"):
             return True
         gaps = _first_gaps(self._container, self._stream.index)
         return bool(gaps) and max(gaps) - min(gaps) > 2  # a constant rate rounded to ticks wavers by 1
@@ -188,7 +188,7 @@ def _first_gaps(container: Any, index: int, count: int = 128) -> list[int]:
     # Differences between the first time stamps, in ticks, read through a second container.
     times: list[int] = []
     try:
-        with av.open(container.name, container_options={"pattern_type": "none"}) as second:
+        with av.open(container.name, container_options=container.container_options) as second:
             for packet in second.demux(second.streams[index]):
                 if packet.pts is not None:
                     times.append(packet.pts)

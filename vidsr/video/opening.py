@@ -9,12 +9,24 @@ from typing import Any, BinaryIO
 import av
 
 from vidsr.errors import InputError, NotAVideo, StreamBroken
+from vidsr.limits import most_pixels
 from vidsr.video.pipes import Stop, Stopped, is_fifo, open_fifo, stdin
 
 # Enough for the headers of every format that is fit for a pipe; more would only delay the first picture.
 LIVE_PROBE = {"probesize": "32768", "analyzeduration": "1000", "fpsprobesize": "0"}
+SIZE_LIMIT = {"max_pixels": str(most_pixels())}  # of decoders; they refuse before they take memory
 REWIND = "; an mp4 whose index is at its end cannot be piped: give the file's name, or pipe NUT"
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+_UNKNOWN = "{}: no such protocol is read here; receive it with another tool and pipe it in"
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
+# What a playlist, or anything else that names files, may have opened on its behalf: FFmpeg's protocol_whitelist.
+_FROM_FILE = "file,crypto,data"
+_FROM_BYTES = "crypto,data"  # a pipe's names would mean files beside whoever reads it
+_FROM_WEB = "http,https,httpproxy,tls,tcp,crypto,data"
+_NETWORK = (
+    "http", "https", "ftp", "gopher", "gophers", "mmsh", "mmst", "rtmp", "rtmpe", "rtmps", "rtmpt", "rtmpte", "rtmpts",
+    "rtsp", "rtsps", "rtp", "srtp", "tcp", "tls", "dtls", "udp", "udplite",
+)  # fmt: skip
+_FROM_NETWORK = ",".join((*_NETWORK, "httpproxy", "ffrtmphttp", "ffrtmpcrypt", "crypto", "data"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +54,7 @@ def open_input(name: str | Path | BinaryIO, *, format: str | None, live: bool | 
     piped = name == "-" or (isinstance(name, str | Path) and not is_address(name) and is_fifo(Path(name)))
     live = (piped or is_address(name)) if live is None else live
     file: Any = name
-    options = dict(LIVE_PROBE) if live else {}
+    options = (dict(LIVE_PROBE) if live else {}) | {"protocol_whitelist": _protocols(name, title, piped=piped)}
     if name == "-":
         file = stdin(stop)
     elif piped:
@@ -52,7 +64,7 @@ def open_input(name: str | Path | BinaryIO, *, format: str | None, live: bool | 
         if Path(name).is_file():
             options["pattern_type"] = "none"  # and "%d" in the name of a picture as a sequence of them
     try:
-        container = av.open(file, format=format, container_options=options)
+        container = av.open(file, format=format, container_options=options, options=SIZE_LIMIT)
     except Stopped:
         raise
     except (av.error.FFmpegError, OSError, ValueError) as exc:
@@ -69,6 +81,17 @@ def title_of(name: object, *, pipe: str = "stdin") -> str:
     return str(getattr(name, "name", "the file object"))
 
 
+def _protocols(name: object, title: str, *, piped: bool) -> str:
+    """What the input may have opened. Raises StreamBroken for addresses that are none of a network."""
+    if not is_address(name):
+        return _FROM_FILE if isinstance(name, str | Path) and not piped else _FROM_BYTES
+    match = _SCHEME.match(str(name))
+    scheme = match[1].lower() if match else ""
+    if scheme not in _NETWORK:  # concat://, subfile:// and the like would open any file
+        raise StreamBroken(_UNKNOWN.format(title))
+    return _FROM_WEB if scheme in ("http", "https") else _FROM_NETWORK
+
+
 def _explain(exc: Exception, title: str, format: str | None, *, piped: bool) -> InputError:
     if isinstance(exc, FileNotFoundError):
         return StreamBroken(f"{title} is not there; check the path")
@@ -77,7 +100,7 @@ def _explain(exc: Exception, title: str, format: str | None, *, piped: bool) -> 
     if isinstance(exc, PermissionError):
         return StreamBroken(f"{title} may not be read by this user; check its permissions")
     if isinstance(exc, av.error.ProtocolNotFoundError):
-        return StreamBroken(f"{title}: FFmpeg knows no such protocol here; receive it with another tool and pipe it in")
+        return StreamBroken(_UNKNOWN.format(title))
     if isinstance(exc, av.error.InvalidDataError | EOFError):
         return NotAVideo(f"{title}: nothing in it that FFmpeg can read as a film or picture{REWIND if piped else ''}")
     if isinstance(exc, ValueError) and format is not None:

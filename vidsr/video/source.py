@@ -106,7 +106,8 @@ class Source:
                 break
         first = next((item for item in early if isinstance(item, Frame)), None)
         if first is None:
-            raise nothing_in(title, clip, rewind=live and container.format.name.startswith("mov"))
+            rewind = live and container.format.name.startswith("mov")
+            raise nothing_in(title, clip, rewind=rewind, sized=self.stream.codec_context.width > 0)
         self.first: Frame = first
         still = is_picture(container) and not self._more(early)
         self._early = early

@@ -2,6 +2,7 @@
 
 import io
 import struct
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from vidsr.errors import OutputError
-from vidsr.frames import Carried, Frame
+from vidsr.frames import Carried, Frame, bands
 from vidsr.video.layouts import layout_name
 from vidsr.video.picture import Resizer
 from vidsr.video.side_data import side_data
@@ -66,7 +67,11 @@ def rgb_of(frame: Frame) -> NDArray[np.uint8]:
     if frame.color.subsampling != (0, 0) and len(frame.planes) > 1:
         whole = layout_name(frame.bits, (0, 0), gray=False)
         frame = Resizer("bicubic").convert(frame, frame.width, frame.height, whole)
-    return np.rint(frame.to_rgb() * 255).astype(np.uint8)
+    rgb = np.empty((frame.height, frame.width, 3), np.uint8)
+    for lines in bands(frame.height):
+        band = replace(frame, planes=tuple(plane[lines] for plane in frame.planes))
+        rgb[lines] = np.rint(band.to_rgb() * 255)
+    return rgb
 
 
 def upright(frame: Frame, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -5,7 +5,8 @@ from typing import Any
 import av
 
 from vidsr.errors import InputError, NotAVideo, NoVideoStream
-from vidsr.video.opening import REWIND
+from vidsr.limits import fits, megapixels
+from vidsr.video.opening import REWIND, SIZE_LIMIT
 from vidsr.video.quantiser import EXPORT
 from vidsr.video.timing import Clip
 
@@ -22,15 +23,23 @@ def film_of(container: Any, title: str) -> Any:
     if not readable:
         raise NotAVideo(f"{title}: no decoder for its video codec; convert it first, for example with another tool")
     best = container.streams.best("video")
-    return next((s for s in readable if best is not None and s.index == best.index), readable[0])
+    film = next((s for s in readable if best is not None and s.index == best.index), readable[0])
+    width, height = film.codec_context.width, film.codec_context.height
+    if not fits(width, height):
+        raise InputError(f"{title} claims pictures of {width}x{height}; more than {megapixels()} are not held here")
+    return film
 
 
-def nothing_in(title: str, clip: Clip, *, rewind: bool) -> InputError:
-    """Why not one frame came: the piece lies outside, a pipe would have to be rewound, or the film is broken."""
+def nothing_in(title: str, clip: Clip, *, rewind: bool, sized: bool) -> InputError:
+    """Why not one frame came: the piece lies outside, a pipe would have to be rewound, or the film is broken.
+
+    sized: whether the decoder has accepted any size of pictures.
+    """
     if rewind:
         return NotAVideo(f"{title}: not one picture of it can be read{REWIND}")
     if clip.whole:
-        return NotAVideo(f"{title}: not one picture of it can be decoded; the file may be cut off or damaged")
+        large = "" if sized else f", or larger than the {megapixels()} that are held here"
+        return NotAVideo(f"{title}: not one picture of it can be decoded; the file may be cut off or damaged{large}")
     end = "its end" if clip.length is None else f"{float((clip.start or 0) + clip.length):g} s"
     return InputError(f"{title} has no frame between {float(clip.start or 0):g} s and {end}; choose a piece inside it")
 
@@ -40,7 +49,7 @@ def set_up_decoder(stream: Any) -> None:
     context = stream.codec_context
     # Frame threads would lose pictures at the end of a damaged file: PyAV cannot drain such a decoder past an error.
     context.thread_type = "SLICE"
-    options = dict(EXPORT)
+    options = EXPORT | SIZE_LIMIT
     # Where the codec does not say where chroma sits, players take it to be on the left; swscale would center it.
     told = getattr(context, "chroma_sample_location", 0) or (  # PyAV 18 cannot be asked, but 4:2:0 in y4m always tells
         stream.container.format.name == "yuv4mpegpipe" and "420" in (context.pix_fmt or "")

@@ -1,0 +1,29 @@
+"""How large a picture may be: asked before memory is taken, for to claim a size costs a file nothing."""
+
+import os
+
+MOST_PIXELS = 1 << 28
+"""Of one picture, read or written: about what FFmpeg holds at most, and twice a film of 16K."""
+BYTES_A_PIXEL = 16
+"""Memory that a picture takes at worst until it is enlarged or written (RGB, held as 10-bit 4:4:4 as well)."""
+MOST_SCALE = 16  # of a network; more is a mistake, or meant to do harm
+
+
+def most_pixels() -> int:
+    """Pixels that a picture may have here: MOST_PIXELS, or what this machine's memory holds where that is less."""
+    try:
+        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):  # Windows does not say
+        return MOST_PIXELS
+    return min(MOST_PIXELS, memory // BYTES_A_PIXEL)
+
+
+def fits(width: int, height: int) -> bool:
+    """Whether a picture of that size can be held."""
+    # The second is FFmpeg's own rule (av_image_check_size), which very wide or tall pictures meet first.
+    return width * height <= most_pixels() and (8 * width + 1024) * (height + 128) < 1 << 31
+
+
+def megapixels() -> str:
+    """The limit in a sentence."""
+    return f"{most_pixels() // 1_000_000} megapixels"
