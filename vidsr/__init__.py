@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from vidsr.pipeline import upscale_image as upscale_image
     from vidsr.pipeline import upscale_video as upscale_video
     from vidsr.upscaling.upscaler import open_upscaler as open_upscaler
+    from vidsr.verify import Verification as Verification
+    from vidsr.verify import verify_video as verify_video
     from vidsr.video.sink import open_sink as open_sink
     from vidsr.video.source import open_source as open_source
 
@@ -32,6 +34,7 @@ _HOMES = {
     "ModelCard": "vidsr.card",
     "Progress": "vidsr.pipeline",
     "Summary": "vidsr.pipeline",
+    "Verification": "vidsr.verify",
     "VideoInfo": "vidsr.frames",
     "errors": "vidsr.errors",
     "open_sink": "vidsr.video.sink",
@@ -40,6 +43,7 @@ _HOMES = {
     "upscale": "vidsr.pipeline",
     "upscale_image": "vidsr.pipeline",
     "upscale_video": "vidsr.pipeline",
+    "verify_video": "vidsr.verify",
 }
 __all__ = [*_HOMES]
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from vidsr.cli import evaluate, export, fetch, models, prepare, report, train, upscale
+from vidsr.cli import evaluate, export, fetch, models, prepare, report, train, upscale, verify
 from vidsr.cli.lists import WithLists
 from vidsr.cli.progress import complain
 from vidsr.errors import VidsrError
@@ -58,6 +58,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command(cls=upscale.Upscale)(upscale.upscale)
+app.command()(verify.verify)
 app.command()(models.models)
 app.command(cls=WithLists)(evaluate.evaluate)
 app.command()(fetch.fetch)

@@ -14,10 +14,12 @@ from typer.core import TyperCommand
 
 from vidsr.cli.batch import jobs
 from vidsr.cli.progress import Verbose, complain, report, say
+from vidsr.cli.verify import as_dict, check, print_table, readable_again
 from vidsr.errors import InputError, OutputError, VidsrError
 
 if TYPE_CHECKING:
     from vidsr.pipeline import Summary
+    from vidsr.verify import Verification
 
 LARGEST = 65535  # pixels on a side: more than any codec takes
 OUTPUT, ENGINE, SAY = "Output", "Engine", "Reports"  # panels of --help
@@ -105,6 +107,9 @@ def upscale(
             help="Interlaced film: a frame a picture, or a field.", show_default="frames", rich_help_panel=OUTPUT
         ),
     ] = None,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Then hold the output against the input.", rich_help_panel=SAY)
+    ] = False,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Warnings and errors only.", rich_help_panel=SAY)
     ] = False,
@@ -137,19 +142,34 @@ def upscale(
             summary = upscale_video(
                 source, target, overwrite=overwrite, progress=says.progress, notice=says.notice, **given
             )
+        found = _verified(source, target, summary, start, duration) if verify else None
         if as_json:
-            print(json.dumps(asdict(summary)), file=sys.stderr, flush=True)
+            more = {"verification": as_dict(found)} if found else {}
+            print(json.dumps(asdict(summary) | more), file=sys.stderr, flush=True)
         elif not quiet:
             say(_last_line(summary))
+        if found:
+            if not as_json:
+                print_table(found, sys.stderr, quiet=quiet)
+            check(found)
 
     if output == "-" and sys.stdout.isatty():
         raise OutputError("stdout is a terminal, which shows no film; pipe it into a player, or name a file")
     if "-" in inputs and sys.stdin.isatty():
         raise InputError("stdin is a terminal, where no film comes from; pipe one in, or name a file")
+    for name in (*inputs, output) if verify else ():
+        readable_again(name, "--verify")
     pairs = jobs(inputs, output, container)
     if pairs[0][1] != output:
         given.pop("format", None)  # the names say it
     _run_each(pairs, run)
+
+
+def _verified(source: str, target: str, summary: "Summary", start: str | None, duration: str | None) -> "Verification":
+    from vidsr.verify import verify_video
+
+    piece = {"start": _seconds(start, "--start"), "duration": _seconds(duration, "--duration")}
+    return verify_video(source, target, notices=summary.notices, **piece)
 
 
 def _run_each(pairs: list[tuple[str, str]], run: Callable[[str, str], None]) -> None:

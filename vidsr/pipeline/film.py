@@ -94,7 +94,7 @@ def upscale_video(
                 _pump(film, upscaler, sink, large, record, stop, live=live)
         return _summary(film, plan, model, title_of(target), record)
 
-    return _supervised(run, stop)
+    return supervised(run, stop)
 
 
 def _exact(seconds: Fraction | float | None) -> Fraction | None:
@@ -186,7 +186,7 @@ def _summary(film: Source, plan: Plan, model: str | Path | None, target: str, re
     )
 
 
-def _supervised(work: Callable[[], T], stop: Stop) -> T:
+def supervised(work: Callable[[], T], stop: Stop) -> T:
     """Do the work in a thread, so that a signal finds this one free to stop it."""
     outcome: Future[T] = Future()
     done = threading.Event()  # Thread.join would take an interrupted wait for the end of the thread (CPython 3.11)

@@ -6,7 +6,7 @@ from fractions import Fraction
 from typing import Any
 
 from vidsr.frames import Notice
-from vidsr.video.fit import ATTACHED, UNKNOWN, codec_of, unfit
+from vidsr.video.fit import ATTACHED, LAYOUTS, UNKNOWN, codec_of, unfit, unnamed_channels
 from vidsr.video.subtitles import Converter, add_text_stream, text_codec
 from vidsr.video.timing import rational
 
@@ -16,6 +16,8 @@ _STALE = re.compile(
     r"|vendor_id|variant_bitrate|source_id|mimetype|filename",
     re.IGNORECASE,
 )
+# What FFmpeg calls every track of an mp4 that has no name.
+_HANDLERS = {("handler_name", f"{kind}Handler") for kind in ("Video", "Sound", "Subtitle", "Data", "TimeCode")}
 # The tags of iTunes' list in an mp4; others need the QuickTime list, which fewer players read.
 # fmt: off
 _MP4_TAGS = {
@@ -45,6 +47,8 @@ class Carrier:
         """
         self._container = container
         self._copies: dict[int, Any] = {}
+        self.carried: list[Any] = []
+        """The streams of the input that are in the output."""
         self._converters: dict[int, Converter] = {}
         self._last: dict[int, int] = {}
         self._ends: dict[int, Fraction] = {}  # where the next packet is expected, in ticks of the copy
@@ -61,7 +65,10 @@ class Carrier:
             if stream.index in covers and container.format.name == "matroska":
                 self._attach(stream, covers[stream.index])  # a stream of its own would be a film of one frame
                 continue
+            self.carried.append(stream)
             self._copies[stream.index] = copy = container.add_stream_from_template(stream, opaque=True)
+            if unnamed_channels(container.format.name, stream):
+                copy.codec_context.layout = LAYOUTS[stream.codec_context.layout.nb_channels]
             if config is not None:
                 copy.codec_context.extradata = config
             _label(copy, stream)
@@ -103,6 +110,7 @@ class Carrier:
         kept = "which keeps no style but bold, italics and underlines"
         changed = (f"stream {stream.index} {what}" for what in ("codec", "packets", "payload", "times"))
         notice(Notice(f"{describe(stream)} becomes {codec}, {kept}: {reason}", *changed))
+        self.carried.append(stream)
         lost = f"{describe(stream)}: what cannot be read of it is left out"
         self._converters[stream.index] = Converter(stream, codec, lost=lambda: notice(lost))
         self._copies[stream.index] = copy = add_text_stream(self._container, codec, stream.time_base)
@@ -178,6 +186,9 @@ def describe(stream: Any) -> str:
 def stream_tags(stream: Any) -> dict[str, str]:
     """The tags of a stream that stay true of a copy."""
     kept = {key: value for key, value in stream.metadata.items() if not _STALE.fullmatch(key)}
+    kept = {key: value for key, value in kept.items() if (key.lower(), value) not in _HANDLERS}
+    if "name" in kept:  # what an mp4 calls the title of a track
+        kept.setdefault("title", kept.pop("name"))
     if stream.type == "attachment" or stream.disposition & ATTACHED:
         kept |= {key: stream.metadata[key] for key in ("filename", "mimetype") if key in stream.metadata}
     return kept

@@ -18,6 +18,9 @@ TS_CODECS = {
 }
 # fmt: on
 
+LAYOUTS = {1: "mono", 2: "stereo", 3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
+"""Which channels players take so many to be."""
+
 
 def unfit(format: str, stream: Any) -> str | None:
     """Why a container cannot hold a stream; None where it can. Tried in memory, up to the header."""
@@ -32,6 +35,8 @@ def unfit(format: str, stream: Any) -> str | None:
         return f"{format} holds no {codec} data"
     if stream.type == "audio" and not stream.codec_context.sample_rate:
         return UNKNOWN
+    if unnamed_channels(format, stream) and stream.codec_context.layout.nb_channels not in LAYOUTS:
+        return f"{format} holds no {codec} of {stream.codec_context.layout.nb_channels} channels without names"
     try:
         with av.open(io.BytesIO(), "w", format=format) as trial:
             copy = trial.add_stream_from_template(stream, opaque=True)
@@ -41,6 +46,12 @@ def unfit(format: str, stream: Any) -> str | None:
     except (ValueError, av.error.FFmpegError, OSError):
         return f"{format} holds no {codec} {stream.type}"
     return None
+
+
+def unnamed_channels(format: str, stream: Any) -> bool:
+    """Whether raw sound does not say which channels it has, as an mp4 must, which would fail only at its end."""
+    raw = format == "mp4" and stream.type == "audio" and codec_of(stream).startswith("pcm_")
+    return raw and stream.codec_context.layout.name.endswith(" channels")
 
 
 def codec_of(stream: Any) -> str:

@@ -1,6 +1,7 @@
 """Which container an output gets, what it can do, and what its muxer is told."""
 
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import urlsplit
@@ -57,14 +58,15 @@ class Muxer:
             where = title_of(name, pipe="stdout")
             raise NotPipeable(f"{self.name} cannot be written to {where}, which cannot be rewound; use NUT: -f nut")
 
-    def options(self, *, live: bool, free_tags: bool) -> dict[str, str]:
-        """Options of the muxer. free_tags: keep tags that an mp4 usually has no place for."""
+    def options(self, *, live: bool, free_tags: bool, tick: Fraction) -> dict[str, str]:
+        """Options of the muxer. free_tags: keep tags that an mp4 usually has no place for. tick: the film's."""
         options: dict[str, str] = {}
         if self.name in ("matroska", "webm"):
             # Sound begins a little before 0 where its encoder needs a run-up; a shift would move the picture.
             options["avoid_negative_ts"] = "disabled"
         if self.name in ("mp4", "mov"):
-            options["movie_timescale"] = "90000"  # where a track begins is said in these; by default in milliseconds
+            # Where a track begins is said in these; by default in milliseconds. Whole for the film, fine for others.
+            options["movie_timescale"] = str(-(-90000 // tick.denominator) * tick.denominator)
             if free_tags:
                 options["movflags"] = "+use_metadata_tags"
         if self.name == "yuv4mpegpipe":

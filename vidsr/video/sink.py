@@ -17,6 +17,7 @@ from vidsr.video.pipes import Stop
 from vidsr.video.source import Source
 from vidsr.video.stills import StillSink
 from vidsr.video.target import Target, open_target
+from vidsr.video.unsaid import unsaid
 from vidsr.video.untold import untold
 
 
@@ -90,7 +91,7 @@ class FilmSink:
     def __init__(self, target: Target, plan: Encoding, source: Source | None, notice: Callable[[str], None]) -> None:
         self._target = target
         tags = {} if source is None else dict(source.container.metadata)
-        options = plan.muxer.options(live=plan.live, free_tags=needs_free_tags(tags))
+        options = plan.muxer.options(live=plan.live, free_tags=needs_free_tags(tags), tick=plan.info.time_base)
         self._container: Any = av.open(target.file, "w", format=plan.muxer.name, container_options=options)
         try:
             self._encoder = Encoder(self._container, plan, source, notice=notice)
@@ -112,12 +113,15 @@ class FilmSink:
         for sentence in untold(
             plan.muxer.name,
             codec=codec,
-            info=plan.info,
+            aspect=plan.info.aspect,
             chapters=bool(chapters),
             tags=tags,
             first=source.first.carrier,
         ):
             notice(sentence)
+        for stream in (source.stream, *self._carrier.carried):
+            for sentence in unsaid(plan.muxer.name, stream, film=stream is source.stream):
+                notice(sentence)
 
     def write(self, item: Frame | Carried) -> None:
         """Encode a frame or copy a packet."""

@@ -1,0 +1,76 @@
+"""`vidsr verify` and `vidsr upscale --verify` as their user meets them."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from tests.clips import film
+from tests.verify.remuxed import remux
+from vidsr.cli import app
+
+
+def vidsr(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(app, [*map(str, arguments)])
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    return film(tmp_path / "clip.mkv")
+
+
+@pytest.fixture
+def silent(clip: Path, tmp_path: Path) -> Path:
+    return remux(clip, tmp_path / "silent.mkv", streams=lambda stream: stream.type == "video")
+
+
+def test_a_faithful_output_is_a_table_and_exit_code_0(clip: Path, tmp_path: Path) -> None:
+    vidsr("upscale", "-m", "nearest", clip, tmp_path / "larger.mp4")
+    shown = vidsr("verify", clip, tmp_path / "larger.mp4")
+    assert shown.exit_code == 0
+    rows = [[cell.strip() for cell in line.strip("| ").split("|")] for line in shown.stdout.splitlines()]
+    assert ["frames", "12", "12", "holds"] in rows
+    assert ["size", "64x48", "128x96, 2 times", "holds"] in rows
+
+
+def test_a_difference_is_exit_code_8_and_named(clip: Path, silent: Path) -> None:
+    shown = vidsr("verify", clip, silent)
+    assert shown.exit_code == 8
+    assert shown.stderr == f"vidsr: {silent} is not faithful to {clip}; unannounced differences: stream 1\n"
+
+
+def test_json_says_all_of_it(clip: Path, silent: Path) -> None:
+    shown = vidsr("verify", "--json", clip, silent)
+    found = json.loads(shown.stdout)
+    assert shown.exit_code == 8 and not found["faithful"]
+    assert {"name": "stream 1", "source": "audio, aac", "target": "missing", "state": "differs", "announced": ""} in (
+        found["findings"]
+    )
+
+
+def test_upscale_verifies_what_it_wrote_on_stderr(clip: Path, tmp_path: Path) -> None:
+    shown = vidsr("upscale", "-m", "nearest", "--verify", clip, tmp_path / "larger.ts")
+    assert shown.exit_code == 0 and shown.stdout == ""
+    assert "| frames " in shown.stderr and "differs" not in shown.stderr
+
+
+def test_upscale_excuses_what_it_announced(clip: Path, tmp_path: Path) -> None:
+    shown = vidsr("upscale", "-m", "nearest", "--verify", "--json", clip, tmp_path / "larger.y4m")
+    assert shown.exit_code == 0
+    found = json.loads(shown.stderr.splitlines()[-1])["verification"]
+    assert [f["name"] for f in found["findings"] if f["state"] == "announced"] == ["stream 1"]
+    assert vidsr("verify", clip, tmp_path / "larger.y4m").exit_code == 8
+
+
+def test_quiet_says_nothing_of_what_holds(clip: Path, tmp_path: Path) -> None:
+    shown = vidsr("upscale", "-m", "nearest", "--verify", "--quiet", clip, tmp_path / "larger.mkv")
+    assert (shown.exit_code, shown.stdout, shown.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize("ends", [("clip.mkv", "-"), ("-", "b.mkv"), ("clip.mkv", "udp://127.0.0.1:9")])
+def test_what_cannot_be_read_again_is_refused(ends: tuple[str, str], clip: Path) -> None:
+    for command in (["upscale", "--verify", "-f", "nut"], ["verify"]):
+        shown = vidsr(*command, *(str(clip.parent / end) if end == "clip.mkv" else end for end in ends))
+        assert shown.exit_code in (2, 3, 6), shown.stderr
+        assert "cannot be read a second time" in " ".join(shown.stderr.replace("│", " ").split())

@@ -1,0 +1,81 @@
+"""`vidsr verify`: an output held against its input."""
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
+
+import typer
+
+from vidsr.cli.progress import Verbose
+from vidsr.errors import NotFaithful
+
+if TYPE_CHECKING:
+    from vidsr.verify import Verification
+
+
+def verify(
+    source: Annotated[str, typer.Argument(metavar="INPUT", help="What was enlarged.")],
+    target: Annotated[str, typer.Argument(metavar="OUTPUT", help="What came of it.")],
+    as_json: Annotated[bool, typer.Option("--json", help="The findings as JSON.")] = False,
+    verbose: Verbose = False,
+) -> None:
+    """Hold an output against its input: all but the size of the picture is to be the same."""
+    from vidsr.verify import verify_video
+
+    for name in (source, target):
+        readable_again(name, "verify")
+    found = verify_video(source, target)
+    if as_json:
+        print(json.dumps(as_dict(found)))
+    else:
+        print_table(found, sys.stdout)
+    check(found)
+
+
+def readable_again(name: str, command: str) -> None:
+    """Refuse what gives its bytes but once: to verify, the input and the output are read to their ends."""
+    from vidsr.video.opening import is_address
+    from vidsr.video.pipes import is_fifo
+
+    if name == "-" or is_address(name) or is_fifo(Path(name)):
+        what = "a pipe" if name == "-" else name
+        raise typer.BadParameter(f"{what} cannot be read a second time to be verified; use files", param_hint=command)
+
+
+def print_table(found: "Verification", file: TextIO, *, quiet: bool = False) -> None:
+    """Print a row for each finding; `quiet`: only for those that differ and were not announced."""
+    from rich.box import MARKDOWN
+    from rich.console import Console
+    from rich.table import Table
+
+    rows = found.differences if quiet else found.findings
+    if not rows:
+        return
+    drawn = Table("", "input", "output", "", box=MARKDOWN)
+    for finding in rows:
+        drawn.add_row(*map(_plain, (finding.name, finding.source, finding.target, finding.state)))
+    Console(file=file, width=200, markup=False, highlight=False).print(drawn)
+    for finding in rows:
+        if finding.state == "announced":
+            print(f"{finding.name}: {finding.announced}", file=file)
+
+
+def as_dict(found: "Verification") -> dict[str, Any]:
+    """The findings as JSON has them."""
+    findings = [
+        {"name": f.name, "source": f.source, "target": f.target, "state": f.state, "announced": f.announced}
+        for f in found.findings
+    ]
+    return {"source": found.source, "target": found.target, "faithful": found.faithful, "findings": findings}
+
+
+def check(found: "Verification") -> None:
+    """Raise NotFaithful where something differs that was not announced."""
+    if not found.faithful:
+        names = ", ".join(finding.name for finding in found.differences)
+        raise NotFaithful(f"{found.target} is not faithful to {found.source}; unannounced differences: {names}")
+
+
+def _plain(text: str) -> str:
+    return "".join(c if c.isprintable() else "?" for c in text)

@@ -1,0 +1,44 @@
+"""An output held against its input."""
+
+from collections.abc import Iterable
+from fractions import Fraction
+from pathlib import Path
+
+from vidsr.pipeline.film import supervised
+from vidsr.verify.film import film_findings
+from vidsr.verify.findings import Verification, excused
+from vidsr.verify.times import shift_of
+from vidsr.verify.tracks import track_findings
+from vidsr.video.inventory import Inventory, read_inventory
+from vidsr.video.pipes import Stop
+
+
+def verify_video(
+    source: str | Path,
+    target: str | Path,
+    *,
+    notices: Iterable[str] = (),
+    start: Fraction | None = None,
+    duration: Fraction | None = None,
+) -> Verification:
+    """Read two files to their end and hold one against the other: all but the size of the picture is to be the same.
+
+    source, target: what was enlarged and what came of it, each a path or an address that can be read now. notices: of
+    the run that wrote the target (`Summary.notices`), which excuse what they announced and nothing else. start,
+    duration: the piece of the source that was enlarged, as for `upscale_video`.
+    Frames are those that the decoder gives; both files are decoded. Raises InputError where one cannot be read.
+    """
+    stop = Stop()
+
+    def run() -> Verification:
+        before = read_inventory(source, start=start, duration=duration, stop=stop)
+        return compare(before, read_inventory(target, stop=stop), notices=notices)
+
+    return supervised(run, stop)
+
+
+def compare(before: Inventory, after: Inventory, *, notices: Iterable[str] = ()) -> Verification:
+    """Hold what an output holds against what its input held."""
+    shift = shift_of(before.times, before.tick, after.times, after.tick)
+    findings = [*film_findings(before, after, shift), *track_findings(before, after, shift)]
+    return Verification(before.title, after.title, excused(findings, notices))

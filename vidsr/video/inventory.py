@@ -1,0 +1,216 @@
+"""What a film holds, read to its end: all that two files are held against each other by."""
+
+import hashlib
+import struct
+from array import array
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from vidsr.frames import Carried, ColorSpec, Frame
+from vidsr.video.carry import film_tags, stream_tags
+from vidsr.video.fit import ATTACHED, codec_of
+from vidsr.video.payload import config_of, is_filler, payload
+from vidsr.video.picture import pixel_format_of
+from vidsr.video.pipes import Stop
+from vidsr.video.side_data import side_data
+from vidsr.video.source import Source, open_source
+from vidsr.video.timing import rational
+from vidsr.video.untold import turned
+
+UNTIMED = -(1 << 63)
+"""Stands in `times` for a packet without a time stamp."""
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """A stream beside the film."""
+
+    index: int
+    kind: str
+    """audio, subtitle, data, attachment, video; "cover art"."""
+    codec: str
+    language: str
+    disposition: int
+    """FFmpeg's flags."""
+    tags: Mapping[str, str]
+    """Without the language; keys in lower case."""
+    packets: int
+    payload: str
+    """A digest of all its bytes, without what a container adds to them."""
+    tick: Fraction
+    times: "array[int]"
+    """Pts of every packet in ticks, or UNTIMED; of subtitles begin and end in turn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chapter:
+    """A chapter; seconds."""
+
+    start: Fraction
+    end: Fraction
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """A film read to its end. Memory: eight bytes a frame and a packet, some 4 MB for an hour."""
+
+    title: str
+    container: str
+    """FFmpeg's name of the format."""
+    still: bool
+    width: int
+    height: int
+    layout: str
+    """FFmpeg's name for how samples are laid out."""
+    color: ColorSpec
+    aspect: Fraction
+    """Of a pixel."""
+    turn: tuple[int, ...]
+    """The display matrix; empty where pictures are shown as they are."""
+    tick: Fraction
+    times: "array[int]"
+    """Pts of every frame, in ticks."""
+    end: Fraction | None
+    """Seconds at which the last frame goes; None where that is not told."""
+    fields: int
+    """How many frames are interlaced."""
+    captions: int
+    """How many frames carry closed captions."""
+    mastering: tuple[int, ...]
+    """HDR10's mastering display and light levels, in the units of HEVC."""
+    language: str
+    disposition: int
+    stream_tags: Mapping[str, str]
+    """Of the film's own stream."""
+    tags: Mapping[str, str]
+    """Of the file; keys in lower case."""
+    chapters: tuple[Chapter, ...]
+    tracks: tuple[Track, ...]
+    damage: int
+    """Packets and pictures that could not be read."""
+
+
+def read_inventory(
+    name: str | Path, *, start: Fraction | None = None, duration: Fraction | None = None, stop: Stop | None = None
+) -> Inventory:
+    """Read a file, or a piece of it, as `upscale_video` would, but for deinterlacing. Raises as `open_source` does."""
+    with open_source(name, start=start, duration=duration, deinterlace="off", stop=stop) as source:
+        return _read(source)
+
+
+class _Tally:
+    """One stream beside the film, while it is read."""
+
+    def __init__(self, stream: Any) -> None:
+        context = stream.codec_context
+        self.codec = codec_of(stream) if context is None else context.codec.canonical_name
+        self.config = config_of(stream)
+        self.times, self.packets, self.digest = array("q"), 0, hashlib.blake2b(digest_size=16)
+        self.spans = stream.type == "subtitle"
+        self.tick = rational(stream.time_base) or Fraction(1, 90000)
+        if stream.type == "attachment":
+            self.digest.update(stream.data or b"")
+
+    def add(self, packet: Any) -> None:
+        if is_filler(packet, self.codec):
+            return
+        self.packets += 1
+        self.digest.update(payload(packet, self.codec, self.config))
+        pts = packet.pts if packet.pts is not None else packet.dts
+        self.times.append(UNTIMED if pts is None else pts)
+        if self.spans:
+            self.times.append(UNTIMED if pts is None or not packet.duration else pts + packet.duration)
+
+
+def _read(source: Source) -> Inventory:
+    tallies = {stream.index: _Tally(stream) for stream in source.streams}
+    times, fields, captions = array("q"), 0, 0
+    last = first = source.first
+    for item in source:
+        if isinstance(item, Carried):
+            if item.stream in tallies:
+                tallies[item.stream].add(item.packet)
+            continue
+        times.append(item.pts)
+        fields += bool(getattr(item.carrier, "interlaced_frame", False))
+        captions += side_data(item.carrier, "A53_CC") is not None
+        last = item
+    film, chapters = source.stream, source.chapters()
+    return Inventory(
+        title=source.title,
+        container=source.container.format.name,
+        still=source.info.still,
+        width=first.width,
+        height=first.height,
+        layout=pixel_format_of(first),
+        color=first.color,
+        aspect=source.info.aspect,
+        turn=_turn_of(first),
+        tick=first.time_base,
+        times=times,
+        end=(last.pts + last.duration) * last.time_base if last.duration else None,
+        fields=fields,
+        captions=captions,
+        mastering=_mastering_of(first),
+        language=film.metadata.get("language", "und"),
+        disposition=int(film.disposition),
+        stream_tags=_tags_of(film),
+        tags=_lowered(film_tags(source.container.metadata)),
+        chapters=tuple(_chapter(chapter) for chapter in chapters),
+        tracks=tuple(_track(s, tallies[s.index]) for s in source.streams if not (chapters and _tells_chapters(s))),
+        damage=source.damage,
+    )
+
+
+def _tells_chapters(stream: Any) -> bool:
+    # An mp4 holds its chapters as a track of their own, too.
+    return stream.type == "data" and codec_of(stream) == "bin_data"
+
+
+def _track(stream: Any, tally: _Tally) -> Track:
+    return Track(
+        index=stream.index,
+        kind="cover art" if stream.type == "video" and stream.disposition & ATTACHED else stream.type,
+        codec=tally.codec,
+        language=stream.metadata.get("language", "und"),
+        disposition=int(stream.disposition),
+        tags=_tags_of(stream),
+        packets=tally.packets,
+        payload=tally.digest.hexdigest(),
+        tick=tally.tick,
+        times=tally.times,
+    )
+
+
+def _chapter(chapter: Mapping[str, Any]) -> Chapter:
+    tick = rational(chapter["time_base"]) or Fraction(1)
+    return Chapter(chapter["start"] * tick, chapter["end"] * tick, chapter["metadata"].get("title", ""))
+
+
+def _tags_of(stream: Any) -> dict[str, str]:
+    return {key: value for key, value in _lowered(stream_tags(stream)).items() if key != "language"}
+
+
+def _lowered(tags: Mapping[str, str]) -> dict[str, str]:
+    return {key.lower(): value for key, value in tags.items()}
+
+
+def _turn_of(frame: Frame) -> tuple[int, ...]:
+    matrix = side_data(frame.carrier, "DISPLAYMATRIX")
+    return struct.unpack("<9i", matrix[:36]) if matrix is not None and turned(frame.carrier) else ()
+
+
+def _mastering_of(frame: Frame) -> tuple[int, ...]:
+    display, light = (side_data(frame.carrier, name) for name in ("MASTERING_DISPLAY_METADATA", "CONTENT_LIGHT_LEVEL"))
+    values: list[int] = []
+    if display is not None:
+        numbers = struct.unpack("<22i", display[:88])
+        units = [50000] * 8 + [10000] * 2  # of chromaticities, of luminances
+        values += [round(Fraction(numbers[2 * i], numbers[2 * i + 1] or 1) * unit) for i, unit in enumerate(units)]
+    if light is not None:
+        values += struct.unpack("<II", light[:8])
+    return tuple(values)
