@@ -12,6 +12,8 @@ VidsrError
   NotFaithful  [8]   verify found a difference that was not announced
   TrainError   [9]   RecipeError (ValueError) · CheckpointError (ValueError) · Diverged
 
+  WrongOption  [2]   an option that does not fit the input (ValueError)
+
 Typer keeps 2 for wrong usage. Signals: 130 (INT), 143 (TERM), 129 (HUP); a reader that closed our stdout: 141.
 Every message is one sentence: it names the thing, says what was found and what was expected, and offers the next step.
 """
@@ -25,6 +27,12 @@ class VidsrError(Exception):
     def __str__(self) -> str:
         # KeyError's own __str__ would quote the sentence, OSError's would look for an errno.
         return Exception.__str__(self)
+
+
+class WrongOption(VidsrError, ValueError):
+    """An option that does not fit the input."""
+
+    exit_code = 2
 
 
 class InputError(VidsrError):

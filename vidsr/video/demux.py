@@ -13,6 +13,7 @@ from vidsr.frames import Carried
 from vidsr.video.abutting import abut
 from vidsr.video.pipes import Stopped
 from vidsr.video.quantiser import Estimator
+from vidsr.video.streams import is_picture
 from vidsr.video.timing import TICK, Clip, Timeline, rational
 
 MAX_RETRIES = 20  # failures of the demuxer in a row before it is given up
@@ -23,15 +24,23 @@ _AFTER = 1  # seconds read past the end of a piece, for packets that are interle
 class Demuxer:
     """Reads one container: pictures of one stream, packets of the others."""
 
-    def __init__(self, container: Any, stream: Any, clip: Clip, *, title: str, live: bool) -> None:
+    def __init__(
+        self, container: Any, stream: Any, clip: Clip, *, title: str, live: bool, rate: Fraction | None = None
+    ) -> None:
+        """rate: frames a second of a container that tells no times."""
         self._container, self._stream, self._title, self._live = container, stream, title, live
-        self.clip = clip
+        self.clip, self.rate = clip, rate
+        self.codec: str = stream.codec_context.codec.canonical_name
         self.damage = 0
+        self.image: bytes | None = None
+        """The first image file, where the format is that of such files."""
+        self._keeps = is_picture(container)
         self.estimator = Estimator(stream.codec_context.codec.canonical_name)
         self.time_base = rational(stream.time_base) or Fraction(1, 90000)
         start = container.start_time
         clip.origin = start * TICK if start is not None else Fraction(0)
-        rate = rational(stream.guessed_rate) or rational(stream.average_rate) or Fraction(25)
+        self.time_base = 1 / rate if rate else self.time_base
+        rate = rate or rational(stream.guessed_rate) or rational(stream.average_rate) or Fraction(25)
         self._step = max(round(1 / rate / self.time_base), 1)
         self._next: int | None = None
         self._last: int | None = None
@@ -62,13 +71,15 @@ class Demuxer:
         """How long the piece is, as the container says."""
         own, whole = self._stream.duration, self._container.duration
         total: Fraction | None = own * self.time_base if own else whole * TICK if whole else None
-        if total is None or self._live:
+        if total is None or self._live or self.rate:
             return None
         total -= self.clip.start or 0
         return max(min(total, self.clip.length) if self.clip.length is not None else total, Fraction(0))
 
     def variable(self) -> bool:
         """Whether the gaps between frames differ, judged by the file's own figures and its first packets."""
+        if self.rate:
+            return False
         average, base = rational(self._stream.average_rate), rational(self._stream.guessed_rate)
         if average is None or average != base or self._live or not self._container.name.startswith("file:"):
             return True
@@ -149,14 +160,19 @@ class Demuxer:
 
     def _pictures(self, packet: Any) -> list[av.VideoFrame]:
         self.estimator.sent(packet)
+        if self._keeps and self.image is None:
+            self.image = bytes(packet)
         self._read = self._read if packet.dts is None else packet.dts
         try:
-            return list(packet.decode() if packet.size else self._stream.decode(None))
+            pictures = list(packet.decode() if packet.size else self._stream.decode(None))
         except EOFError:
             return []
         except av.error.FFmpegError:
             self.damage += 1
             return []
+        for picture in pictures if self.rate else []:
+            picture.pts, picture.duration = None, 1
+        return pictures
 
     def _stamp(self, picture: av.VideoFrame) -> int:
         pts = picture.pts

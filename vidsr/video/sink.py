@@ -10,6 +10,7 @@ import av
 
 from vidsr.errors import OutputError
 from vidsr.frames import Carried, Frame, VideoInfo
+from vidsr.video.about import about
 from vidsr.video.carry import Carrier, film_tags, needs_free_tags
 from vidsr.video.encoder import Encoder, Encoding
 from vidsr.video.muxers import muxer_of
@@ -74,7 +75,7 @@ def open_sink(
     target = open_target(name, source=None if source is None else source.name, overwrite=overwrite, stop=stop)
     try:
         if muxer.image:
-            return StillSink(target, muxer.name)
+            return StillSink(target, muxer.name, about(source.image if source else None), notice)
         plan = Encoding(muxer, info, codec, crf, preset, dict(encoder_options or {}), live)
         return FilmSink(target, plan, source, notice)
     except BaseException as exc:

@@ -13,16 +13,19 @@ from typing import Any, BinaryIO, Self, get_args
 import av
 from av.video.reformatter import VideoReformatter
 
+from vidsr.errors import WrongOption
 from vidsr.frames import Carried, Frame, Notice, VideoInfo
 from vidsr.video.deinterlace import Deinterlace, deinterlaced
 from vidsr.video.demux import Demuxer
+from vidsr.video.gallery import Gallery
 from vidsr.video.opening import open_input, title_of
 from vidsr.video.picture import frame_of
 from vidsr.video.pipes import Stop
 from vidsr.video.quantiser import mean_quantiser
 from vidsr.video.remarks import remarks_on
+from vidsr.video.sequence import Sequence, sequence_of
 from vidsr.video.side_data import NAMED, without_side_data
-from vidsr.video.streams import ATTACHED, film_of, is_picture, nothing_in, set_up_decoder
+from vidsr.video.streams import ATTACHED, film_of, is_picture, is_timeless, nothing_in, set_up_decoder
 from vidsr.video.swscale import FULL, siting_of
 from vidsr.video.timing import Clip, rational
 
@@ -39,16 +42,20 @@ def open_source(
     duration: Fraction | None = None,
     source_quality: float | None = None,
     deinterlace: Deinterlace = "frames",
+    rate: Fraction | None = None,
     stop: Stop | None = None,
 ) -> "Source":
     """Open anything FFmpeg reads and decode its first picture; use as a context manager.
 
-    name: a path, a network address, `-` for stdin, or a binary file. format: FFmpeg's name, where it cannot be guessed.
+    name: a path, a network address, `-` for stdin, or a binary file; pictures numbered as `%05d.png`, or a folder of
+    them, are a film. format: FFmpeg's name, where it cannot be guessed.
     live: probe as little as can be; None: for pipes and network addresses. start, duration: seconds, counted from where
     the film begins; what is left starts at 0. source_quality: QP (0 to 51) of every frame; None: as the decoder tells,
     or else an estimate for the codecs of quantiser.ESTIMATED. deinterlace: a frame for each interlaced picture, or for
-    each of its fields. stop: what interrupts a blocked pipe; reads then raise pipes.Stopped.
-    Raises StreamBroken, NotAVideo or NoVideoStream; ValueError where an option makes no sense.
+    each of its fields. rate: frames a second of pictures and raw streams, which tell none; None: 25. stop: what
+    interrupts a blocked pipe; reads then raise pipes.Stopped.
+    Raises StreamBroken, NotAVideo or NoVideoStream; ValueError where an option makes no sense (WrongOption for a rate
+    where there is one).
     """
     if deinterlace not in get_args(Deinterlace):
         raise ValueError(f"{deinterlace!r} is no way to deinterlace; choose one of {', '.join(get_args(Deinterlace))}")
@@ -56,12 +63,20 @@ def open_source(
         raise ValueError(f"a source quality is a QP from 0 to 51, not {source_quality}")
     if min(start or 0, duration or 0) < 0:
         raise ValueError("start and duration are seconds, not negative")
-    opened = open_input(name, format=format, live=live, stop=stop)
+    if rate is not None and rate <= 0:
+        raise ValueError(f"a rate is frames a second, more than 0, not {rate}")
+    pictures = sequence_of(name)
+    first = name if pictures is None else pictures.files[pictures.first]
+    opened = open_input(first, format=format, live=live, stop=stop)
     try:
-        clip = Clip(start, duration)
+        if rate is not None and not (pictures or is_timeless(opened.container)):
+            raise WrongOption(
+                f"{opened.title} tells its own times; a rate is for pictures and raw streams, which do not"
+            )
         return Source(
-            opened.container, name, clip, live=opened.live, source_quality=source_quality, deinterlace=deinterlace
-        )
+            opened.container, name, Clip(start, duration), live=opened.live, source_quality=source_quality,
+            deinterlace=deinterlace, rate=rate, pictures=pictures,
+        )  # fmt: skip
     except BaseException:
         opened.container.close()
         raise
@@ -83,6 +98,8 @@ class Source:
         live: bool = False,
         source_quality: float | None = None,
         deinterlace: Deinterlace = "frames",
+        rate: Fraction | None = None,
+        pictures: Sequence | None = None,
     ) -> None:
         self.container, self.name, self.live = container, name, live
         title = self.title = title_of(name)
@@ -92,9 +109,14 @@ class Source:
         self._scaler = VideoReformatter()
         self._siting: Any = None
         self._layout = ""
-        self._codec: str = self.stream.codec_context.codec.canonical_name
         set_up_decoder(self.stream)
-        self._demuxer = Demuxer(container, self.stream, clip, title=title, live=live)
+        self.pictures = pictures
+        self._demuxer = (
+            Demuxer(container, self.stream, clip, title=title, live=live, rate=rate)
+            if pictures is None
+            else Gallery(container, self.stream, clip, title=title, rate=rate or Fraction(25), pictures=pictures)
+        )
+        self.notices += [pictures.notice] if pictures and pictures.notice else []
         self._deinterlace: Deinterlace = deinterlace
         self._time_base = self._demuxer.time_base / (2 if deinterlace == "fields" else 1)
         self._interlaced = False
@@ -109,7 +131,7 @@ class Source:
             rewind = live and container.format.name.startswith("mov")
             raise nothing_in(title, clip, rewind=rewind, sized=self.stream.codec_context.width > 0)
         self.first: Frame = first
-        still = is_picture(container) and not self._more(early)
+        still = pictures is None and is_picture(container) and not self._more(early)
         self._early = early
         self.info = self._describe(self.first, still)
 
@@ -117,6 +139,11 @@ class Source:
     def damage(self) -> int:
         """How many packets or pictures could not be read so far."""
         return self._demuxer.damage
+
+    @property
+    def image(self) -> bytes | None:
+        """The image file, of a still."""
+        return self._demuxer.image
 
     @property
     def streams(self) -> list[Any]:
@@ -177,9 +204,9 @@ class Source:
         self._demuxer.damage += len(odd)
 
     def _frame(self, picture: av.VideoFrame) -> Frame:
-        if self._codec in NAMED:
+        if self._demuxer.codec in NAMED:
             picture = without_side_data(picture)
-        if not picture.color_range and len(picture.format.components) < 3 and self._codec not in _STUDIO:
+        if not picture.color_range and len(picture.format.components) < 3 and self._demuxer.codec not in _STUDIO:
             picture.color_range = FULL  # gray, untagged: a photo's
         layout = picture.format.name
         if layout != self._layout:
@@ -205,11 +232,11 @@ class Source:
 
     def _describe(self, first: Frame, still: bool) -> VideoInfo:
         stream = self.stream
-        rate = rational(stream.average_rate) or rational(stream.guessed_rate)
+        rate = self._demuxer.rate or rational(stream.average_rate) or rational(stream.guessed_rate)
         seconds = self._demuxer.seconds()
         frames = round(seconds * rate) if seconds and rate else None
         if self._demuxer.clip.whole:
-            frames = stream.frames or frames
+            frames = stream.frames or frames if self.pictures is None else len(self.pictures.files)
         if self._interlaced and self._deinterlace == "fields":
             rate, frames = rate and 2 * rate, frames and 2 * frames
         return VideoInfo(

@@ -1,7 +1,7 @@
 """One picture into an image file."""
 
-import io
 import struct
+from collections.abc import Callable
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from vidsr.errors import OutputError
-from vidsr.frames import Carried, Frame, bands
+from vidsr.frames import Carried, Frame, Notice, bands
+from vidsr.video.about import About
 from vidsr.video.layouts import layout_name
 from vidsr.video.picture import Resizer
 from vidsr.video.side_data import side_data
@@ -22,10 +23,10 @@ _OPTIONS: dict[str, dict[str, Any]] = {"JPEG": {"quality": 95, "subsampling": 0}
 
 
 class StillSink:
-    """Writes the one frame it is given with Pillow, upright."""
+    """Writes the one frame it is given with Pillow, upright, and with what its file said beside it."""
 
-    def __init__(self, target: Target, kind: str) -> None:
-        self._target, self._kind = target, kind
+    def __init__(self, target: Target, kind: str, about: About, notice: Callable[[str], None]) -> None:
+        self._target, self._kind, self._about, self._notice = target, kind, about, notice
         self._full = False
 
     def write(self, item: Frame | Carried) -> None:
@@ -37,13 +38,9 @@ class StillSink:
                 f"{self._target.title} holds one picture and the input is a film; name a film format, as .mp4"
             )
         self._full = True
-        buffer = io.BytesIO()
-        image = Image.fromarray(upright(item, rgb_of(item)))
-        (image.convert("L") if len(item.planes) == 1 else image).save(
-            buffer, self._kind, **_OPTIONS.get(self._kind, {})
-        )
+        file = image_file(item, self._kind, self._about, self._notice)
         try:
-            self._target.file.write(buffer.getvalue())
+            self._target.file.write(file)
         except OSError as exc:
             raise self._target.explain(exc) from exc
 
@@ -60,6 +57,23 @@ class StillSink:
             raise OutputError(f"{self._target.title}: there was no picture to write")
         else:
             self._target.commit()
+
+
+def image_file(frame: Frame, kind: str, about: About, notice: Callable[[str], None]) -> bytes:
+    """A frame as an image file of a kind (Pillow's name), upright.
+
+    about: the file that the frame came from. notice: takes a sentence for what of it is not kept.
+    """
+    rgb = rgb_of(frame)
+    image = Image.fromarray(upright(frame, rgb) if about.turn is None else rgb)
+    if len(frame.planes) == 1:
+        image = image.convert("L")
+    if about.turn is not None:
+        image = image.transpose(about.turn)
+    file, lost = about.write(image, kind, **_OPTIONS.get(kind, {}))
+    if lost:
+        notice(Notice(f"the picture loses {' and '.join(lost)}", "tags"))
+    return file
 
 
 def rgb_of(frame: Frame) -> NDArray[np.uint8]:

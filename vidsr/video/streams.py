@@ -63,3 +63,8 @@ def is_picture(container: Any) -> bool:
     """Whether the format is that of image files; they may still hold several pictures."""
     name: str = container.format.name
     return name == "image2" or name.endswith("_pipe")
+
+
+def is_timeless(container: Any) -> bool:
+    """Whether the format tells no times: pictures and raw streams."""
+    return is_picture(container) or bool(container.format.flags & 0x0080)  # AVFMT_NOTIMESTAMPS

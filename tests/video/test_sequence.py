@@ -1,0 +1,175 @@
+"""Pictures that make a film, in and out."""
+
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from tests.video.films import drawing, enlarge, facts_of, frames_of, make_film
+from vidsr.errors import InputError, NotAVideo, StreamBroken, WrongOption
+from vidsr.frames import Frame
+from vidsr.video.sequence import Pattern, pattern_of, sequence_of
+from vidsr.video.source import open_source
+
+
+def pictures(folder: Path, numbers: Any, *, name: str = "%05d.png", size: tuple[int, int] = (32, 24)) -> Path:
+    """Numbered pictures; the pattern of their names."""
+    folder.mkdir(exist_ok=True)
+    for number in numbers:
+        Image.fromarray(drawing(*size, number)).save(folder / (name % number))
+    return folder / name
+
+
+def times_and_notices(name: Path, **options: Any) -> tuple[list[Fraction], list[str]]:
+    with open_source(name, **options) as film:
+        frames = [item for item in film if isinstance(item, Frame)]
+        return [frame.pts * frame.time_base for frame in frames], film.notices
+
+
+def test_numbered_pictures_are_a_film_at_the_rate_given(tmp_path: Path) -> None:
+    name = pictures(tmp_path, range(1, 6))
+    with open_source(name, rate=Fraction(30000, 1001)) as film:
+        assert not film.info.still
+        assert (film.info.rate, film.info.frames, film.info.time_base) == (
+            Fraction(30000, 1001), 5, Fraction(1001, 30000)
+        )  # fmt: skip
+        assert film.info.duration == 5 * Fraction(1001, 30000)
+        frames = [item for item in film if isinstance(item, Frame)]
+    assert [frame.pts for frame in frames] == [0, 1, 2, 3, 4]
+    assert [frame.duration for frame in frames] == [1] * 5
+    for number, frame in enumerate(frames, 1):
+        assert np.abs(np.rint(frame.to_rgb() * 255) - drawing(32, 24, number)).max() <= 1
+
+
+def test_without_a_rate_there_are_25_a_second(tmp_path: Path) -> None:
+    times, _ = times_and_notices(pictures(tmp_path, range(3)))
+    assert times == [0, Fraction(1, 25), Fraction(2, 25)]
+
+
+@pytest.mark.parametrize("kind", ["png", "jpg", "tif", "webp", "bmp"])
+def test_a_sequence_may_be_of_any_kind_and_begin_anywhere(kind: str, tmp_path: Path) -> None:
+    name = pictures(tmp_path, range(1001, 1004), name=f"shot [1] %04d.{kind}")
+    assert len(times_and_notices(name)[0]) == 3
+
+
+def test_numbers_are_sorted_as_numbers(tmp_path: Path) -> None:
+    name = pictures(tmp_path, [9, 10, 100], name="a%d.png")
+    (tmp_path / "a007.png").touch()  # not how %d writes 7
+    (tmp_path / "ab.png").touch()
+    found = sequence_of(name)
+    assert found is not None and list(found.files) == [9, 10, 100]
+
+
+def test_a_missing_picture_leaves_a_gap_and_a_sentence(tmp_path: Path) -> None:
+    name = pictures(tmp_path, [1, 2, 5])
+    times, notices = times_and_notices(name, rate=Fraction(10))
+    assert times == [0, Fraction(1, 10), Fraction(4, 10)]
+    assert notices == [
+        f"{name}: 2 pictures are missing, the first of them 00003.png; the one before stays in its place"
+    ]
+    enlarge(name, tmp_path / "b.mkv")
+    assert facts_of(tmp_path / "b.mkv").times == [0, Fraction(4, 100), Fraction(16, 100)]
+
+
+def test_no_picture_at_all_is_said_plainly(tmp_path: Path) -> None:
+    with pytest.raises(StreamBroken, match=r"%05d\.png: there is no such picture \(as 00001\.png\); check folder"):
+        open_source(tmp_path / "none" / "%05d.png")
+
+
+@pytest.mark.parametrize("name", ["o%d.mp4", "%d of %d.png", "100%.png", "%s.png", "http://host/%d.png", "-", "a.png"])
+def test_other_names_are_one_file(name: str) -> None:
+    assert pattern_of(name) is None
+
+
+def test_a_film_whose_name_looks_like_a_pattern_is_a_film(tmp_path: Path) -> None:
+    assert len(frames_of(make_film(tmp_path / "o%d.mp4"))) == 12
+    Image.fromarray(drawing(16, 16)).save(tmp_path / "a%d.png")
+    with open_source(tmp_path / "a%d.png") as still:
+        assert still.info.still
+
+
+@given(st.text("ab%0123 [].", max_size=6), st.integers(0, 7), st.text("ab123 [].", max_size=4), st.integers(0, 10**6))
+def test_a_pattern_finds_the_files_it_names(before: str, digits: int, after: str, number: int) -> None:
+    pattern = Pattern(Path("folder"), before, digits, f"{after}.png")
+    name = pattern.file(number).name
+    assert name.startswith(before) and name.endswith(f"{after}.png")
+    assert int(name[len(before) : -len(after) - 4]) == number
+
+
+def test_a_folder_is_a_film_of_its_pictures_in_natural_order(tmp_path: Path) -> None:
+    pictures(tmp_path, [1, 2, 10], name="a %d.png")
+    (tmp_path / ".hidden.png").touch()
+    (tmp_path / "notes.txt").touch()
+    found = sequence_of(tmp_path)
+    assert found is not None
+    assert [(number, file.name) for number, file in found.files.items()] == [
+        (1, "a 1.png"), (2, "a 2.png"), (3, "a 10.png")
+    ]  # fmt: skip
+    assert len(times_and_notices(tmp_path)[0]) == 3
+
+
+def test_a_folder_of_nothing_or_of_several_kinds_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(StreamBroken, match="is a folder without pictures; name a file in it"):
+        open_source(tmp_path)
+    pictures(tmp_path, [1], name="%d.png")
+    pictures(tmp_path, [2], name="%d.jpg")
+    with pytest.raises(InputError, match=r"several kinds \(\.jpg, \.png\); a film is made of one"):
+        open_source(tmp_path)
+
+
+def test_a_piece_of_a_sequence_is_cut_out(tmp_path: Path) -> None:
+    name = pictures(tmp_path, range(10))
+    times, _ = times_and_notices(name, rate=Fraction(10), start=Fraction(1, 2), duration=Fraction(3, 10))
+    assert times == [0, Fraction(1, 10), Fraction(2, 10)]
+
+
+def test_a_picture_that_cannot_be_read_is_counted_and_leaves_a_gap(tmp_path: Path) -> None:
+    name = pictures(tmp_path, range(1, 5))
+    (tmp_path / "00003.png").write_bytes(b"no picture")
+    with open_source(name, rate=Fraction(10)) as film:
+        assert [item.pts for item in film if isinstance(item, Frame)] == [0, 1, 3]
+        assert film.damage
+    (tmp_path / "00001.png").write_bytes(b"")
+    with pytest.raises(NotAVideo, match=r"00001\.png"):
+        open_source(name)
+
+
+def test_a_picture_of_another_size_is_brought_to_the_first_ones(tmp_path: Path) -> None:
+    name = pictures(tmp_path, [1, 2])
+    pictures(tmp_path, [3], size=(40, 40))
+    enlarge(name, tmp_path / "b.mkv")
+    assert [(frame.width, frame.height) for frame in frames_of(tmp_path / "b.mkv")] == [(64, 48)] * 3
+
+
+def test_sixteen_bits_are_read_as_ten_with_a_sentence(tmp_path: Path) -> None:
+    for number in (1, 2):
+        Image.fromarray(drawing(32, 24, number)[..., 0].astype(np.uint16) * 257).save(tmp_path / f"{number}.png")
+    with open_source(tmp_path / "%d.png") as film:
+        assert film.info.bits == 10
+        assert any("10" in notice for notice in film.notices)
+
+
+def test_a_raw_stream_takes_a_rate_and_a_film_does_not(tmp_path: Path) -> None:
+    raw = make_film(tmp_path / "a.h264", b_frames=2)
+    times, _ = times_and_notices(raw, rate=Fraction(24000, 1001))
+    assert times == [index * Fraction(1001, 24000) for index in range(12)]
+    film = make_film(tmp_path / "a.mkv")
+    with pytest.raises(WrongOption, match=r"a\.mkv tells its own times"):
+        open_source(film, rate=Fraction(24))
+    with pytest.raises(ValueError, match="more than 0"):
+        open_source(raw, rate=Fraction(0))
+
+
+def test_a_picture_keeps_no_file_open(tmp_path: Path) -> None:
+    opened = Path("/proc/self/fd")
+    if not opened.is_dir():
+        pytest.skip("this system does not list a process's open files")
+    name = pictures(tmp_path, range(30), size=(8, 8))
+    with open_source(name) as film:
+        before = len(list(opened.iterdir()))
+        assert all(len(list(opened.iterdir())) <= before + 1 for _ in film)

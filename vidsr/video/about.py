@@ -1,0 +1,116 @@
+"""What an image file says beside its picture: colour profile, Exif, dots per inch; read and written with Pillow."""
+
+import io
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+from PIL import Image
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
+from PIL.TiffImagePlugin import TiffImageFile
+from PIL.WebPImagePlugin import WebPImageFile
+
+# By how a file begins. Image.open would refuse large pictures, and try formats that nobody asked for.
+_READERS: dict[bytes, Any] = {
+    b"\x89PNG": PngImageFile,
+    b"\xff\xd8\xff": JpegImageFile,
+    b"II*\0": TiffImageFile,
+    b"MM\0*": TiffImageFile,
+    b"RIFF": WebPImageFile,
+}
+_ORIENTATION, _EXIF, _GPS, _INTEROPERABILITY, _WIDTH, _HEIGHT = 0x0112, 0x8769, 0x8825, 0xA005, 0xA002, 0xA003
+# How a TIFF's own samples are stored (TIFF 6.0), which says nothing of ours: size, bits, compression, strips, tiles, …
+_STORAGE = {*range(254, 267), 273, 277, 278, 279, *range(280, 282), 284, 292, 293, 317, 318, 319, 320, *range(322, 326)}
+_STORAGE |= {330, 332, 338, 339, 340, 341, 347, 512, 513, 514, 519, 529, 530, 531, 532, 700, 33723, 34377, 34675}
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_LONGEST = 65000  # bytes of Exif in a JPEG
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What is to be kept of an image file."""
+
+    profile: bytes | None = None
+    """ICC."""
+    exif: Image.Exif | None = None
+    """Without what describes the old samples."""
+    dpi: tuple[float, float] | None = None
+    turn: Image.Transpose | None = None
+    """What brings the picture upright, where Exif says so."""
+    lost: tuple[str, ...] = ()
+    """Names of what is not kept."""
+
+    def write(self, image: Image.Image, kind: str, **options: Any) -> tuple[bytes, list[str]]:
+        """The image as a file of that kind (Pillow's name), and what of this it lacks. options: of Pillow's writer."""
+        lost = list(self.lost)
+        if self.profile is not None and not _suits(self.profile, image):
+            lost.append("a colour profile that is not for these colours")
+        elif self.profile is not None:
+            options["icc_profile"] = self.profile
+        if self.exif is not None:
+            options["exif"] = _sized(self.exif, image).tobytes()
+        if self.dpi is not None and kind != "WEBP":
+            options["dpi"] = self.dpi
+        for name, what, fits in (
+            ("icc_profile", "the colour profile", kind != "BMP"),
+            ("exif", "the Exif data", kind != "BMP" and (kind != "JPEG" or len(options.get("exif", b"")) < _LONGEST)),
+        ):
+            if name in options and not fits:
+                del options[name]
+                lost.append(what)
+        buffer = io.BytesIO()
+        image.save(buffer, kind, **options)
+        return buffer.getvalue(), lost
+
+
+def about(file: bytes | None) -> About:
+    """Read an image file; nothing is known of other files than PNG, JPEG, TIFF and WebP."""
+    reader = next((reader for begin, reader in _READERS.items() if file and file.startswith(begin)), None)
+    if file is None or reader is None:
+        return About()
+    try:
+        with warnings.catch_warnings(action="error"), reader(io.BytesIO(file)) as image:
+            return _read(image)
+    except Exception:  # Pillow raises whatever comes to its mind over a damaged file; the picture itself is read
+        return About(lost=("what the damaged file says beside it",))
+
+
+def _read(image: Image.Image) -> About:
+    given, info = image.getexif(), image.info
+    kept = Image.Exif()
+    kept.update({tag: value for tag, value in given.items() if tag not in {*_STORAGE, _ORIENTATION, _EXIF, _GPS}})
+    for part in (_EXIF, _GPS):
+        kept.get_ifd(part).update({t: v for t, v in given.get_ifd(part).items() if t != _INTEROPERABILITY})
+    named = any(len(kept.get_ifd(part)) for part in (_EXIF, _GPS)) or len(kept)
+    texts = [key for key in getattr(image, "text", {}) if key != "XML:com.adobe.xmp"]
+    lost = ["its XMP data"] if "xmp" in info or "XML:com.adobe.xmp" in info or 700 in given else []
+    lost += [f"its texts ({', '.join(texts)})"] if texts else []
+    return About(
+        profile=info.get("icc_profile"),
+        exif=kept if named else None,
+        dpi=info.get("dpi"),
+        turn=_TURNS.get(given.get(_ORIENTATION, 1)),
+        lost=tuple(lost),
+    )
+
+
+def _suits(profile: bytes, image: Image.Image) -> bool:
+    # ICC.1:2022, 7.2: the colour space of the data
+    return profile[16:20] == (b"GRAY" if image.mode in ("L", "LA") else b"RGB ")
+
+
+def _sized(exif: Image.Exif, image: Image.Image) -> Image.Exif:
+    part = exif.get_ifd(_EXIF)
+    for tag, side in ((_WIDTH, image.width), (_HEIGHT, image.height)):
+        if tag in part:
+            part[tag] = side
+    return exif
