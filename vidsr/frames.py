@@ -12,7 +12,7 @@ Plane = NDArray[np.uint8] | NDArray[np.uint16]
 Siting = Literal["left", "center", "topleft"]
 
 # ITU-T H.273 code points, the same numbers as FFmpeg's enums.
-BT709, UNSPECIFIED, BT470BG, SMPTE170M, BT2020 = 1, 2, 5, 6, 9
+BT709, UNSPECIFIED, BT470BG, SMPTE170M, YCGCO, BT2020 = 1, 2, 5, 6, 8, 9
 
 # Kr, Kb of each matrix coefficients code point (H.273, table 4).
 LUMA_WEIGHTS: dict[int, tuple[float, float]] = {
@@ -175,8 +175,18 @@ def bands(height: int, lines: int = 128) -> Iterator[slice]:
         yield slice(top, min(top + lines, height))
 
 
+def guessed_matrix(height: int) -> int:
+    """The matrix of a film of so many lines that does not tell: BT.709 from 720 lines up, else BT.601."""
+    return BT709 if height >= 720 else SMPTE170M
+
+
 def rgb_to_yuv(matrix: int) -> NDArray[np.float64]:
-    """The (3, 3) matrix from R'G'B' in [0, 1] to Y' in [0, 1] and Cb, Cr in [-0.5, 0.5] (H.273, equations 38 to 40)."""
+    """The (3, 3) matrix from R'G'B' in [0, 1] to Y' in [0, 1] and Cb, Cr in [-0.5, 0.5] (H.273, equations 38 to 46).
+
+    Those that are no matrix, or unknown, are read as BT.601.
+    """
+    if matrix == YCGCO:
+        return np.array([[0.25, 0.5, 0.25], [-0.25, 0.5, -0.25], [0.5, 0, -0.5]])
     red, blue = LUMA_WEIGHTS.get(matrix, LUMA_WEIGHTS[SMPTE170M])
     luma = np.array([red, 1 - red - blue, blue])
     return np.stack([luma, (np.array([0, 0, 1]) - luma) / (2 - 2 * blue), (np.array([1, 0, 0]) - luma) / (2 - 2 * red)])

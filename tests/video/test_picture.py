@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.video.films import drawing, frame_from, frames_of, make_film
-from vidsr.frames import BT709, SMPTE170M, ColorSpec, Frame, Siting
+from vidsr.frames import BT709, LUMA_WEIGHTS, SMPTE170M, YCGCO, ColorSpec, Frame, Siting, rgb_to_yuv
 from vidsr.resize import resize
 from vidsr.video.layouts import LAYOUTS, layout_name, planes_of
 from vidsr.video.picture import Resizer, frame_of, picture_of
@@ -188,6 +188,26 @@ def test_a_change_of_range_is_undone() -> None:
     white = tuple(np.full_like(plane, 255 if i == 0 else 128) for i, plane in enumerate(frame.planes))
     fitted = Resizer().fit(replace(full, planes=white, carrier=None), 64, 48, "yuv420p", frame.color)
     assert abs(int(fitted.planes[0][5, 5]) - 235) <= 1 and fitted.color == frame.color
+
+
+@pytest.mark.parametrize(("before", "after"), [(1, 6), (6, 1), (9, 5), (6, 10), (8, 1), (4, 7)])
+def test_a_change_of_matrix_is_undone(before: int, after: int) -> None:
+    frame = frame_from(pixel_format="yuv444p", matrix=before)
+    fitted = Resizer().fit(replace(frame, carrier=None), 64, 48, "yuv444p", replace(frame.color, matrix=after))
+    assert fitted.color.matrix == after == fitted.carrier.colorspace
+    if before != YCGCO:  # which swscale cannot read
+        assert np.abs(fitted.to_rgb() - frame.to_rgb()).max() * 255 < 4
+
+
+@pytest.mark.parametrize("matrix", [*LUMA_WEIGHTS, YCGCO])
+def test_colours_come_back_whatever_the_matrix(matrix: int) -> None:
+    rgb = np.random.default_rng(matrix).random((4, 4, 3))
+    yuv = rgb @ rgb_to_yuv(matrix).T
+    codes = np.rint(yuv * 1023 + [0, 512, 512]).astype(np.uint16)
+    color = ColorSpec(matrix, full_range=True, subsampling=(0, 0))
+    frame = Frame(tuple(np.ascontiguousarray(codes[..., i]) for i in range(3)), color, 10)
+    assert yuv[..., 1:].min() >= -0.5 and yuv[..., 1:].max() <= 0.5
+    assert np.abs(frame.to_rgb() - rgb).max() < 0.004
 
 
 @pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="compares with the ffmpeg program")

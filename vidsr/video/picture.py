@@ -9,9 +9,9 @@ import numpy as np
 from av.video.reformatter import Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
-from vidsr.frames import BT709, SMPTE170M, UNSPECIFIED, ColorSpec, Frame, Siting
+from vidsr.frames import UNSPECIFIED, ColorSpec, Frame, Siting, guessed_matrix
 from vidsr.video.layouts import LAYOUTS, layout_name, nearest_layout, planes_of
-from vidsr.video.swscale import FULL, LIMITED, blank, scale, siting_of
+from vidsr.video.swscale import FULL, LIMITED, blank, recolor, scale, siting_of
 
 Kernel = Literal["nearest", "bilinear", "bicubic", "lanczos"]
 
@@ -81,15 +81,8 @@ class Resizer:
 
     def _recolor(self, frame: Frame, color: ColorSpec) -> Frame:
         # A film that changes its matrix or range on the way is brought back to what it began with.
-        picture = self._scaler.reformat(
-            picture_of(frame),
-            format=pixel_format_of(frame),
-            interpolation=self._kernel,
-            src_colorspace=frame.color.matrix,
-            dst_colorspace=color.matrix,
-            src_color_range=FULL if frame.color.full_range else LIMITED,
-            dst_color_range=FULL if color.full_range else LIMITED,
-        )
+        source, target = (frame.color.matrix, frame.color.full_range), (color.matrix, color.full_range)
+        picture = recolor(self._scaler, picture_of(frame), self._kernel, source=source, target=target)
         spec = replace(frame.color, matrix=color.matrix, full_range=color.full_range)
         return replace(frame, planes=planes_of(picture), color=spec, carrier=picture)
 
@@ -156,7 +149,7 @@ def pixel_format_of(frame: Frame) -> str:
 def _matrix_of(picture: av.VideoFrame) -> int:
     matrix = int(picture.colorspace)
     if matrix in (UNSPECIFIED, _RGB, _RESERVED):
-        return BT709 if picture.height >= 720 else SMPTE170M
+        return guessed_matrix(picture.height)
     return matrix
 
 

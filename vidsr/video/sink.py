@@ -114,7 +114,7 @@ class FilmSink:
         for sentence in untold(
             plan.muxer.name,
             codec=codec,
-            aspect=plan.info.aspect,
+            info=plan.info,
             chapters=bool(chapters),
             tags=tags,
             first=source.first.carrier,

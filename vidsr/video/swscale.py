@@ -7,11 +7,13 @@ import av
 import numpy as np
 from av.video.reformatter import VideoReformatter
 
-from vidsr.frames import Siting
+from vidsr.frames import BT709, Siting
 from vidsr.video.layouts import planes_of
 
 LIMITED, FULL = 1, 2
 """AVColorRange."""
+_BT601 = 5
+_NUMBERS = {BT709: 1, 4: 4, 5: _BT601, 6: _BT601, 7: 7, 9: 9, 10: 9}  # swscale's own, by code point
 _SITINGS: dict[int, Siting] = {0: "left", 1: "left", 3: "topleft", 5: "left"}  # AVChromaLocation; the others: center
 
 
@@ -27,16 +29,43 @@ def scale(
 ) -> av.VideoFrame:
     """Run swscale, never changing range or matrix; the very same picture where there is nothing to do."""
     span = FULL if full_range else LIMITED  # said for both sides, else yuvj420p to yuv420p would squeeze the range
-    return scaler.reformat(
+    matrix = picture.colorspace
+    result = scaler.reformat(
         picture,
         width,
         height,
         pixel_format,
+        src_colorspace=BT709,  # any that swscale knows: it refuses the others even where it has no use for one
+        dst_colorspace=BT709,
         interpolation=kernel,
         src_color_range=span,
         dst_color_range=span,
         threads=threads,
     )
+    result.colorspace = matrix
+    return result
+
+
+def recolor(
+    scaler: VideoReformatter,
+    picture: av.VideoFrame,
+    kernel: Any,
+    *,
+    source: tuple[int, bool],
+    target: tuple[int, bool],
+) -> av.VideoFrame:
+    """Run swscale to change matrix and range: (code point, whether full range) each."""
+    result = scaler.reformat(
+        picture,
+        format=picture.format.name,
+        interpolation=kernel,
+        src_colorspace=_NUMBERS.get(source[0], _BT601),
+        dst_colorspace=_NUMBERS.get(target[0], _BT601),
+        src_color_range=FULL if source[1] else LIMITED,
+        dst_color_range=FULL if target[1] else LIMITED,
+    )
+    result.colorspace = target[0]
+    return result
 
 
 def siting_of(picture: av.VideoFrame) -> Siting:

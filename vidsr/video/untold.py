@@ -2,10 +2,9 @@
 
 import struct
 from collections.abc import Iterator, Mapping
-from fractions import Fraction
 from typing import Any
 
-from vidsr.frames import Notice
+from vidsr.frames import BT470BG, SMPTE170M, UNSPECIFIED, Notice, VideoInfo, guessed_matrix
 from vidsr.video.side_data import side_data
 
 _NO_CHAPTERS = ("mpegts", "yuv4mpegpipe", "avi", "flv")
@@ -15,16 +14,36 @@ _NO_TURN = ("mpegts", "yuv4mpegpipe", "avi", "flv", "nut")
 # Where PyAV tells the container the shape of a pixel; elsewhere it depends on the codec.
 _SHAPED = ("mp4", "mov", "ipod")
 _SHAPED_CODECS = ("h264", "hevc", "mpeg4", "mpeg2video", "mpeg1video")
+_SAME = {BT470BG, SMPTE170M}  # the same numbers
 _UPRIGHT = (1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30)
+# What of colours codecs say in their own stream, and containers beside any of them.
+_COLOURS = ("matrix", "range", "primaries", "transfer")
+_TOLD_BY_CODEC = {
+    **dict.fromkeys(("h264", "hevc", "av1"), _COLOURS),
+    "mpeg2video": ("matrix", "primaries", "transfer"),
+    "vp9": ("matrix", "range"),
+}
+_TOLD_BY_MUXER = {
+    **dict.fromkeys(("matroska", "webm", "mp4", "flv"), _COLOURS),
+    "mov": ("matrix", "primaries", "transfer"),
+    "yuv4mpegpipe": ("range",),
+}
+# What these are always taken to have, whatever is said beside them.
+_FIXED = {
+    "vp8": ("matrix", "range"),
+    "mjpeg": ("matrix",),
+    **dict.fromkeys(("mpeg1video", "mpeg2video", "prores"), ("range",)),
+}
 
 
 def untold(
-    muxer: str, *, codec: str, aspect: Fraction, chapters: bool, tags: Mapping[str, str], first: Any
+    muxer: str, *, codec: str, info: VideoInfo, chapters: bool, tags: Mapping[str, str], first: Any
 ) -> Iterator[Notice]:
     """A sentence for each thing that is lost.
 
-    muxer, codec: FFmpeg's names. aspect: of a pixel. chapters: whether there are any. first: the film's first picture.
+    muxer, codec: FFmpeg's names. chapters: whether there are any. first: the film's first picture.
     """
+    aspect = info.aspect
     if chapters and muxer in _NO_CHAPTERS:
         yield Notice(f"the chapters are left out: {muxer} holds none", "chapters")
     lost = [key for key in tags if muxer in _NO_TAGS and not (muxer == "mpegts" and key in _SERVICE)]
@@ -36,6 +55,24 @@ def untold(
     if aspect != 1 and muxer not in _SHAPED and codec not in _SHAPED_CODECS:
         what = f"pixels of {aspect.numerator}:{aspect.denominator} cannot be told with {codec} in {muxer}; use .mp4"
         yield Notice(what, "aspect")
+    colours = untold_colours(muxer, codec, info)
+    if colours:
+        what = f"{', '.join(colours)} of the colours cannot be told with {codec} in {muxer}; use libx264, or .mkv"
+        yield Notice(what, *colours)
+
+
+def untold_colours(muxer: str, codec: str, info: VideoInfo) -> list[str]:
+    """What of a film's colours a player of the output would not be told, nor guess."""
+    told = {*_TOLD_BY_CODEC.get(codec, ()), *_TOLD_BY_MUXER.get(muxer, ())} - {*_FIXED.get(codec, ())}
+    color = info.color
+    guessed = color.matrix == guessed_matrix(info.height) or {color.matrix, guessed_matrix(info.height)} == _SAME
+    needed = {
+        "matrix": not guessed and not info.gray,
+        "range": color.full_range and codec != "mjpeg",
+        "primaries": color.primaries != UNSPECIFIED,
+        "transfer": color.transfer != UNSPECIFIED,
+    }
+    return [what for what, is_needed in needed.items() if is_needed and what not in told]
 
 
 def turned(picture: Any) -> bool:
