@@ -8,13 +8,16 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageCms
 
 from tests.video.films import drawing, enlarge, facts_of, frames_of, make_film
-from vidsr.errors import InputError, NotAVideo, StreamBroken, WrongOption
+from vidsr.errors import InputError, NotAVideo, OutputError, SameFile, StreamBroken, TargetExists, WrongOption
 from vidsr.frames import Frame
 from vidsr.video.sequence import Pattern, pattern_of, sequence_of
+from vidsr.video.sink import open_sink
 from vidsr.video.source import open_source
+
+PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
 
 def pictures(folder: Path, numbers: Any, *, name: str = "%05d.png", size: tuple[int, int] = (32, 24)) -> Path:
@@ -173,3 +176,117 @@ def test_a_picture_keeps_no_file_open(tmp_path: Path) -> None:
     with open_source(name) as film:
         before = len(list(opened.iterdir()))
         assert all(len(list(opened.iterdir())) <= before + 1 for _ in film)
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_film_becomes_numbered_pictures(tmp_path: Path) -> None:
+    film = make_film(tmp_path / "a.mkv", pts=range(3), size=(32, 24))
+    assert enlarge(film, tmp_path / "out" / "f%03d.png") == []
+    assert names(tmp_path / "out") == ["f001.png", "f002.png", "f003.png"]
+    assert names(tmp_path) == ["a.mkv", "out"]
+    for number, frame in enumerate(frames_of(film), 1):
+        with Image.open(tmp_path / "out" / f"f{number:03d}.png") as image:
+            assert image.size == (64, 48)
+            small = np.asarray(image.resize((32, 24), Image.Resampling.BOX)).astype(int)
+        assert np.abs(small - frame.to_rgb() * 255).mean() < 12
+
+
+@pytest.mark.parametrize("kind", ["jpg", "tif", "webp", "bmp"])
+def test_pictures_of_every_kind_are_written(kind: str, tmp_path: Path) -> None:
+    film = make_film(tmp_path / "a.mkv", pts=range(2))
+    enlarge(film, tmp_path / f"%d.{kind}")
+    assert names(tmp_path) == [f"1.{kind}", f"2.{kind}", "a.mkv"]
+
+
+def test_numbered_pictures_keep_their_numbers_gaps_and_what_they_say(tmp_path: Path) -> None:
+    name = pictures(tmp_path / "in", [1001, 1002, 1004], name="%d.jpg")
+    tagged = Image.Exif()
+    tagged.update({0x010F: "Maker", 0x0112: 6})
+    Image.fromarray(drawing(32, 24)).save(tmp_path / "in" / "1002.jpg", exif=tagged.tobytes(), icc_profile=PROFILE)
+    told = enlarge(name, tmp_path / "out" / "%06d.png")
+    assert told == [f"{name}: a picture is missing, 1003.jpg; the one before stays in its place"]
+    assert names(tmp_path / "out") == ["001001.png", "001002.png", "001004.png"]
+    with Image.open(tmp_path / "out" / "001002.png") as turned, Image.open(tmp_path / "out" / "001001.png") as plain:
+        assert (turned.size, turned.info["icc_profile"], turned.getexif()[0x010F]) == ((48, 64), PROFILE, "Maker")
+        assert (plain.size, "icc_profile" in plain.info) == ((64, 48), False)
+    enlarge(name, tmp_path / "part" / "%d.png", start=Fraction(1, 25))
+    assert names(tmp_path / "part") == ["1002.png", "1004.png"]
+
+
+def test_pictures_of_several_sizes_stay_of_several_sizes(tmp_path: Path) -> None:
+    name = pictures(tmp_path / "in", [1, 2])
+    pictures(tmp_path / "in", [3], size=(10, 40))
+    enlarge(name, tmp_path / "out" / "%d.png")
+    with Image.open(tmp_path / "out" / "3.png") as image:
+        assert image.size == (20, 80)
+
+
+def test_what_pictures_cannot_hold_is_told(tmp_path: Path) -> None:
+    film = make_film(
+        tmp_path / "a.mkv", sound="aac", pts=[0, 1, 5], decorate=lambda out, _: out.metadata.update({"title": "A"})
+    )
+    told = enlarge(film, tmp_path / "out" / "%d.png")
+    assert told == [
+        "stream 1 (audio, aac) is left out: pictures hold none",
+        "the tags of the film (title) are left out: pictures hold none",
+        "pictures tell no times: frames that came unevenly are numbered as if they had not",
+    ]
+
+
+def test_pictures_of_ten_bits_are_told_to_become_eight(tmp_path: Path) -> None:
+    film = make_film(tmp_path / "a.mkv", codec="ffv1", pixel_format="yuv420p10le", pts=range(2))
+    (sentence,) = enlarge(film, tmp_path / "%d.png")
+    assert sentence == "the picture is written with 8 bits a colour: Pillow writes no more"
+
+
+def test_a_sequence_that_breaks_off_leaves_nothing(tmp_path: Path) -> None:
+    name = pictures(tmp_path / "in", range(1, 4))
+    (tmp_path / "there").mkdir()
+    for folder in ("new", "there"):
+        with open_source(name) as film, pytest.raises(KeyboardInterrupt):  # noqa: SIM117
+            with open_sink(tmp_path / folder / "%d.png", film.info, source=film, notice=print) as sink:
+                for item in film:
+                    sink.write(item)
+                raise KeyboardInterrupt
+    assert names(tmp_path) == ["in", "there"] and names(tmp_path / "there") == []
+
+
+def test_a_sequence_is_not_overwritten_unless_asked_and_then_wholly(tmp_path: Path) -> None:
+    name = pictures(tmp_path / "in", range(1, 3))
+    pictures(tmp_path / "out", [2, 3, 4], name="%d.png")
+    (tmp_path / "out" / "other.png").touch()
+    with pytest.raises(TargetExists, match=r"2\.png is there already; pass --overwrite"):
+        enlarge(name, tmp_path / "out" / "%d.png")
+    assert names(tmp_path / "out") == ["2.png", "3.png", "4.png", "other.png"]
+    enlarge(name, tmp_path / "out" / "%d.png", overwrite=True)
+    assert names(tmp_path / "out") == ["1.png", "2.png", "other.png"]
+    with Image.open(tmp_path / "out" / "2.png") as image:
+        assert image.size == (64, 48)
+
+
+def test_the_input_is_never_its_own_output(tmp_path: Path) -> None:
+    name = pictures(tmp_path / "in", range(1, 3))
+    (tmp_path / "link").symlink_to(tmp_path / "in")
+    for other in (name, tmp_path / "in" / "%05d.png", tmp_path / "link" / "%05d.png"):
+        with pytest.raises(SameFile, match="is the input itself"):
+            enlarge(name, other, overwrite=True)
+
+
+def test_a_place_that_cannot_be_is_refused_before_the_first_picture(tmp_path: Path) -> None:
+    name = pictures(tmp_path / "in", range(1, 3))
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="is a file, not a folder"):
+        enlarge(name, tmp_path / "file" / "%d.png")
+    with pytest.raises(OutputError, match="is no folder; create it first"):
+        enlarge(name, tmp_path / "no" / "where" / "%d.png")
+    assert names(tmp_path) == ["file", "in"]
+
+
+def test_a_still_whose_name_looks_like_a_pattern_is_written_as_one(tmp_path: Path) -> None:
+    Image.fromarray(drawing(16, 16)).save(tmp_path / "a%d.png")
+    enlarge(tmp_path / "a%d.png", tmp_path / "b%d.png")
+    enlarge(make_film(tmp_path / "a%d.mp4", pts=range(2)), tmp_path / "o%d.mp4")
+    assert names(tmp_path) == ["a%d.mp4", "a%d.png", "b%d.png", "o%d.mp4"]

@@ -9,17 +9,24 @@ from vidsr.errors import InputError, OutputError
 READ_ONLY = {".gif", ".m2v", ".mpeg", ".mpg", ".ogv", ".vob", ".wmv"}  # films that are not written in the same format
 
 
-def jobs(inputs: list[str], output: str, container: str | None) -> list[tuple[str, str]]:
+def jobs(inputs: list[str], output: str, container: str | None, *, one: bool = False) -> list[tuple[str, str]]:
     """Pair every input with its output.
 
-    One input that is no folder goes to `output` itself. Otherwise `output` is a folder, made where it is missing:
+    One input that is no folder goes to `output` itself, and so does a folder of pictures that are to be one film: where
+    `one` is set, or the output is numbered pictures. Otherwise `output` is a folder, made where it is missing:
     an output is named as its input; a film ends in `container`, or as its input where that can be written, or in .mkv.
     Raises OutputError where two inputs would share an output, and InputError for a folder without films or pictures.
     """
     if "" in inputs:
         raise InputError("the name of the input is empty; give a path, or - for stdin")
-    if len(inputs) == 1 and not Path(inputs[0]).is_dir():
+    if len(inputs) == 1 and (one or not Path(inputs[0]).is_dir() or _is_numbered(output)):
         return [(inputs[0], output)]
+    if one:
+        raise typer.BadParameter("several inputs; name one film, a folder, or pictures as %05d.png", param_hint="--fps")
+    if _is_film(output):
+        raise typer.BadParameter(
+            f"{output} is one film and the inputs are several; name a folder, or give --fps for a film of pictures"
+        )
     if "-" in inputs or output == "-":
         raise typer.BadParameter("- stands for one stream; several inputs need files and an output folder")
     folder = Path(output)
@@ -36,6 +43,18 @@ def jobs(inputs: list[str], output: str, container: str | None) -> list[tuple[st
     except OSError as exc:
         raise OutputError(f"{folder} cannot be a folder for {len(sources)} outputs: {exc.strerror}") from exc
     return [(str(source), str(target)) for source, target in zip(sources, targets, strict=True)]
+
+
+def _is_numbered(output: str) -> bool:
+    from vidsr.video.sequence import pattern_of
+
+    return pattern_of(output) is not None
+
+
+def _is_film(output: str) -> bool:
+    from vidsr.video.muxers import MUXERS
+
+    return not Path(output).is_dir() and Path(output).suffix.lower().removeprefix(".") in MUXERS
 
 
 def _files(path: Path) -> list[Path]:

@@ -70,6 +70,9 @@ def upscale(
     ] = None,
     start: Annotated[str | None, typer.Option(metavar="TIME", help="Begin here: seconds or [H:]M:S.")] = None,
     duration: Annotated[str | None, typer.Option(metavar="TIME", help="Stop after this long.")] = None,
+    fps: Annotated[
+        str | None, typer.Option(metavar="RATE", help="Of pictures and raw streams: 24 or 30000/1001.")
+    ] = None,
     container: Annotated[
         str | None,
         typer.Option("--format", "-f", help="Container of the output.", show_default="by extension, nut for -"),
@@ -132,7 +135,7 @@ def upscale(
         "start": _seconds(start, "--start"), "duration": _seconds(duration, "--duration"),
         "format": container, "codec": codec, "crf": crf, "preset": preset,
         "encoder_options": _pairs(encoder_option or []) or None,
-        "engine": engine, "precision": precision, "tile": tile, "source_quality": source_quality,
+        "fps": _rate(fps), "engine": engine, "precision": precision, "tile": tile, "source_quality": source_quality,
         "deinterlace": deinterlace,
     }  # fmt: skip
     given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
@@ -159,7 +162,7 @@ def upscale(
         raise InputError("stdin is a terminal, where no film comes from; pipe one in, or name a file")
     for name in (*inputs, output) if verify else ():
         readable_again(name, "--verify")
-    pairs = jobs(inputs, output, container)
+    pairs = jobs(inputs, output, container, one=fps is not None)
     if pairs[0][1] != output:
         given.pop("format", None)  # the names say it
     _run_each(pairs, run)
@@ -211,6 +214,14 @@ def _seconds(text: str | None, option: str) -> Fraction | None:
     for part in text.split(":"):
         seconds = seconds * 60 + Fraction(part.rstrip("."))
     return seconds
+
+
+def _rate(text: str | None) -> Fraction | None:
+    if text is None:
+        return None
+    if not re.fullmatch(r"\d+(\.\d+)?|\d+/0*[1-9]\d*", text) or not Fraction(text):
+        raise typer.BadParameter(f"{text!r} is no rate such as 24, 23.976 or 30000/1001", param_hint="--fps")
+    return Fraction(text)
 
 
 def _pairs(options: list[str]) -> dict[str, str]:

@@ -22,6 +22,7 @@ from vidsr.upscaling.upscaler import Upscaler, open_upscaler
 from vidsr.video.deinterlace import Deinterlace
 from vidsr.video.opening import is_address, title_of
 from vidsr.video.pipes import Stop, is_fifo
+from vidsr.video.sequence import pattern_of
 from vidsr.video.sink import Sink, open_sink
 from vidsr.video.source import Source, open_source
 from vidsr.zoo import RESIZES
@@ -54,6 +55,7 @@ def upscale_video(
     precision: Precision = "auto",
     source_quality: float | None = None,
     deinterlace: Deinterlace = "frames",
+    fps: Fraction | float | None = None,
     progress: Callable[[Progress], None] | None = None,
     notice: Callable[[str], None] | None = None,
 ) -> Summary:
@@ -64,6 +66,7 @@ def upscale_video(
     preset, encoder_options, overwrite: see `open_sink`. start, duration: seconds, of the piece that is wanted.
     tile, engine, precision: see `open_upscaler`. source_quality: the input's QP, 0 to 51, where the decoder has none.
     deinterlace: interlaced film into one frame a picture, or one a field (fields), or left as it is (off).
+    fps: frames a second of pictures and raw streams, which tell none; 25 where nothing is said.
     progress: called after every frame; what it raises ends the run. notice: called with a sentence for each thing that
     cannot be kept as it is. Both are called from other threads.
     Raises VidsrError, ValueError where the size, piece or quality makes no sense, and BrokenPipeError where the reader
@@ -80,9 +83,11 @@ def upscale_video(
             ) as upscaler,
             open_source(
                 source, start=_exact(start), duration=_exact(duration), source_quality=source_quality,
-                deinterlace=deinterlace, stop=stop,
+                deinterlace=deinterlace, rate=_exact(fps), stop=stop,
             ) as film,
         ):  # fmt: skip
+            if film.pictures and fps is None and pattern_of(target) is None:
+                record.tell("25 pictures a second are taken; --fps sets another rate")
             plan = _planned(film, upscaler, record)
             large = replace(film.info, width=plan.width, height=plan.height)
             if width and height:

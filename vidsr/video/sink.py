@@ -9,12 +9,15 @@ from typing import Any, BinaryIO, Protocol, Self
 import av
 
 from vidsr.errors import OutputError
-from vidsr.frames import Carried, Frame, VideoInfo
+from vidsr.frames import Carried, Frame, Notice, VideoInfo
 from vidsr.video.about import about
 from vidsr.video.carry import Carrier, film_tags, needs_free_tags
 from vidsr.video.encoder import Encoder, Encoding
 from vidsr.video.muxers import muxer_of
+from vidsr.video.numbered import open_numbered
+from vidsr.video.opening import title_of
 from vidsr.video.pipes import Stop
+from vidsr.video.sequence import pattern_of
 from vidsr.video.source import Source
 from vidsr.video.stills import StillSink
 from vidsr.video.target import Target, open_target
@@ -62,6 +65,7 @@ def open_sink(
     copied, and which the output must not be. format: FFmpeg's name or an extension; None: by the
     name, and NUT for `-`. encoder_options: for the encoder; `pix_fmt` chooses the pixel format. live: let every frame
     out at once. notice: takes a sentence for each thing that is changed or left out.
+    A film goes into numbered pictures where the name is `%05d.png` or alike.
     Raises OutputError, TargetExists, SameFile or NotPipeable.
     """
     muxer = muxer_of(name, format)
@@ -72,6 +76,11 @@ def open_sink(
         and (info.width % 2 or (info.color.subsampling[1] and info.height % 2))
     ):
         raise OutputError(f"{info.width}x{info.height} is odd, and 4:2:0 needs even sides; round the size")
+    if muxer.image:
+        _tell_of_depth(source, notice)
+        pattern = None if info.still else pattern_of(name)
+        if pattern is not None:
+            return open_numbered(pattern, title_of(name), muxer.name, source, overwrite=overwrite, notice=notice)
     target = open_target(name, source=None if source is None else source.name, overwrite=overwrite, stop=stop)
     try:
         if muxer.image:
@@ -84,6 +93,12 @@ def open_sink(
         if reason is exc:
             raise
         raise reason from exc
+
+
+def _tell_of_depth(source: Source | None, notice: Callable[[str], None]) -> None:
+    layout = None if source is None else source.stream.codec_context.format
+    if layout is not None and layout.components[0].bits > 8:
+        notice(Notice("the picture is written with 8 bits a colour: Pillow writes no more", "layout"))
 
 
 class FilmSink:

@@ -111,6 +111,7 @@ class Source:
         self._layout = ""
         set_up_decoder(self.stream)
         self.pictures = pictures
+        """The files that are the film, where it is none itself."""
         self._demuxer = (
             Demuxer(container, self.stream, clip, title=title, live=live, rate=rate)
             if pictures is None
@@ -160,6 +161,12 @@ class Source:
     def variable(self) -> bool:
         """Whether the gaps between frames differ, as far as the file tells without reading it all."""
         return self._demuxer.variable()
+
+    def number_of(self, pts: int) -> int:
+        """The number of the picture shown at that time, in ticks; of a film that is none of pictures, from 1."""
+        if self.pictures is None:
+            return 1 + pts
+        return self.pictures.first + pts - round(self._demuxer.clip.shift / self._time_base)
 
     def chapters(self) -> list[dict[str, Any]]:
         """The chapters, cut to what is read."""

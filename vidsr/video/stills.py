@@ -35,7 +35,8 @@ class StillSink:
             return
         if self._full:
             raise OutputError(
-                f"{self._target.title} holds one picture and the input is a film; name a film format, as .mp4"
+                f"{self._target.title} holds one picture and the input is a film; "
+                "name a film format, as .mp4, or numbered pictures, as %05d.png"
             )
         self._full = True
         file = image_file(item, self._kind, self._about, self._notice)

@@ -3,6 +3,7 @@
 import errno
 import os
 import secrets
+import shutil
 import stat
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -15,13 +16,17 @@ from vidsr.video.pipes import PipeEnd, SeekableWriter, Stop, Writer, is_fifo, op
 
 _FULL = (errno.ENOSPC, errno.EDQUOT) if hasattr(errno, "EDQUOT") else (errno.ENOSPC,)
 
-_parts: set[Path] = set()  # temporary files of this process
+parts: set[Path] = set()
+"""Temporary files and folders of this process."""
 
 
 def discard_parts() -> None:
     """Remove every temporary file there still is: for a process that must end while a thread is busy."""
-    for part in list(_parts):
-        part.unlink(missing_ok=True)
+    for part in list(parts):
+        if part.is_dir():
+            shutil.rmtree(part, ignore_errors=True)
+        else:
+            part.unlink(missing_ok=True)
 
 
 class Target:
@@ -61,12 +66,12 @@ class FileTarget(Target):
         self._overwrite = overwrite
         self._path = path.resolve() if path.is_symlink() else path  # a link keeps pointing where it points
         self._check()
-        self._part = self._path.with_name(f".vidsr-{secrets.token_hex(6)}.part")
+        self._part = part_beside(self._path)
         try:
             fd = os.open(self._part, os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, "O_BINARY", 0), 0o666)
         except OSError as exc:
-            raise self._no_folder(exc) from exc
-        _parts.add(self._part)
+            raise cannot_begin(self._path, exc) from exc
+        parts.add(self._part)
         self._raw = os.fdopen(fd, "r+b", buffering=0)
         self.file = SeekableWriter(self._raw)
 
@@ -80,35 +85,23 @@ class FileTarget(Target):
             if self._path.exists():
                 self._part.chmod(stat.S_IMODE(self._path.stat().st_mode))
             self._part.replace(self._path)
-            _parts.discard(self._part)
+            parts.discard(self._part)
         except OSError as exc:
             self.discard()
             raise self.explain(exc) from exc
-        _sync_folder(self._path.parent)
+        sync_folder(self._path.parent)
 
     def discard(self) -> None:
         """Remove the temporary file."""
         self._raw.close()
         self._part.unlink(missing_ok=True)
-        _parts.discard(self._part)
+        parts.discard(self._part)
 
     def _check(self) -> None:
         if self._path.is_dir():
             raise OutputError(f"{self.title} is a folder; name a file in it")
         if os.path.lexists(self._path) and not self._overwrite:
             raise TargetExists(f"{self.title} is there already; pass --overwrite to replace it")
-
-    def _no_folder(self, exc: OSError) -> OutputError:
-        folder = title_of(self._path.parent)
-        if isinstance(exc, FileNotFoundError):
-            return OutputError(f"{folder} is no folder; create it first, or name another")
-        if isinstance(exc, NotADirectoryError):
-            return OutputError(f"{folder} is a file, not a folder; name another folder for {self._path.name}")
-        if isinstance(exc, PermissionError) or exc.errno == errno.EROFS:
-            return OutputError(f"nothing may be written in {folder}; name a folder that can be written to")
-        if exc.errno in _FULL:
-            return DiskFull(f"{folder}: no room is left on its disk; free some, or choose another folder")
-        return OutputError(f"{self.title} cannot be created: {exc.strerror}; name another file")
 
 
 class StreamTarget(Target):
@@ -164,6 +157,25 @@ def open_target(name: str | Path | BinaryIO, *, source: object, overwrite: bool,
     return FileTarget(path, overwrite=overwrite)
 
 
+def cannot_begin(path: Path, exc: OSError) -> OutputError:
+    """Why nothing can be written beside a path that does not exist yet."""
+    folder = title_of(path.parent)
+    if isinstance(exc, FileNotFoundError):
+        return OutputError(f"{folder} is no folder; create it first, or name another")
+    if isinstance(exc, NotADirectoryError):
+        return OutputError(f"{folder} is a file, not a folder; name another folder for {path.name}")
+    if isinstance(exc, PermissionError) or exc.errno == errno.EROFS:
+        return OutputError(f"nothing may be written in {folder}; name a folder that can be written to")
+    if exc.errno in _FULL:
+        return DiskFull(f"{folder}: no room is left on its disk; free some, or choose another folder")
+    return OutputError(f"{title_of(path)} cannot be created: {exc.strerror}; name another file")
+
+
+def part_beside(path: Path) -> Path:
+    """A temporary name in the same folder."""
+    return path.with_name(f".vidsr-{secrets.token_hex(6)}.part")
+
+
 def _same(path: Path, source: object) -> bool:
     try:
         if source == "-":
@@ -179,7 +191,8 @@ def _same(path: Path, source: object) -> bool:
         return False
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Have the names in a folder on disk."""
     if os.name == "nt":
         return
     fd = os.open(folder, os.O_RDONLY)

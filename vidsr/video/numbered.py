@@ -1,0 +1,143 @@
+"""A film into numbered pictures: all of them appear under their names, or none."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import Self
+
+from vidsr.errors import OutputError, SameFile, TargetExists
+from vidsr.frames import Carried, Frame, Notice
+from vidsr.video.about import about
+from vidsr.video.carry import describe, film_tags
+from vidsr.video.sequence import Pattern
+from vidsr.video.source import Source
+from vidsr.video.stills import image_file
+from vidsr.video.target import Target, cannot_begin, part_beside, parts, sync_folder
+
+
+class NumberedTarget(Target):
+    """Files written into a temporary folder, synced and moved to their names at the end.
+
+    A folder that is not there yet appears with all of them in it, at once.
+    """
+
+    def __init__(self, pattern: Pattern, title: str, *, overwrite: bool) -> None:
+        self.title, self.file = title, None
+        self._pattern, self._overwrite = pattern, overwrite
+        self._check()
+        beside = pattern.file(1) if pattern.folder.is_dir() else pattern.folder
+        self._part = part_beside(beside)
+        try:
+            self._part.mkdir()
+        except OSError as exc:
+            raise cannot_begin(beside, exc) from exc
+        parts.add(self._part)
+
+    def write(self, number: int, data: bytes) -> None:
+        """Write one picture."""
+        try:
+            with (self._part / self._pattern.file(number).name).open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as exc:
+            raise self.explain(exc) from exc
+
+    def commit(self) -> None:
+        """Move the pictures to their names, and remove those of an older sequence."""
+        try:
+            self._check()
+            sync_folder(self._part)
+            if self._pattern.folder.is_dir():
+                self._move_in()
+            else:
+                self._part.replace(self._pattern.folder)
+        except OSError as exc:
+            self.discard()
+            raise self.explain(exc) from exc
+        parts.discard(self._part)
+        sync_folder(self._pattern.folder.parent)
+
+    def discard(self) -> None:
+        """Remove the temporary folder."""
+        shutil.rmtree(self._part, ignore_errors=True)
+        parts.discard(self._part)
+
+    def _move_in(self) -> None:
+        old = set(self._pattern.found().values())
+        for file in sorted(self._part.iterdir()):
+            final = self._pattern.folder / file.name
+            file.replace(final)
+            old.discard(final)
+        for file in old:
+            file.unlink()
+        self._part.rmdir()
+        sync_folder(self._pattern.folder)
+
+    def _check(self) -> None:
+        if self._pattern.folder.exists() and not self._pattern.folder.is_dir():
+            raise OutputError(f"{self._pattern.folder} is a file, not a folder; name another folder for the pictures")
+        there = next(iter(self._pattern.found().values()), None)
+        if there is not None and not self._overwrite:
+            raise TargetExists(f"{there} is there already; pass --overwrite to replace the pictures of {self.title}")
+
+
+class NumberedSink:
+    """Writes each frame into a file of its own, upright; one that was a picture keeps its number and what it said."""
+
+    def __init__(self, target: NumberedTarget, kind: str, source: Source | None, notice: Callable[[str], None]) -> None:
+        """kind: Pillow's name of the format."""
+        self._target, self._kind, self._notice = target, kind, notice
+        self._given = {} if source is None or source.pictures is None else source.pictures.files
+        self._shift = 1 if source is None else source.number_of(0)
+        self._written = 0
+        for sentence in _lost(source) if source is not None else ():
+            notice(sentence)
+
+    def write(self, item: Frame | Carried) -> None:
+        """Write a picture; packets have no place here."""
+        if isinstance(item, Carried):
+            return
+        number = self._shift + (item.pts if self._given else self._written)
+        file = self._given.get(number)
+        known = about(file.read_bytes() if file is not None else None)
+        self._target.write(number, image_file(item, self._kind, known, self._notice))
+        self._written += 1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if exc is not None:
+            self._target.discard()
+        elif not self._written:
+            self._target.discard()
+            raise OutputError(f"{self._target.title}: there was no picture to write")
+        else:
+            self._target.commit()
+
+
+def open_numbered(
+    pattern: Pattern, title: str, kind: str, source: Source | None, *, overwrite: bool, notice: Callable[[str], None]
+) -> NumberedSink:
+    """Begin a sequence. Raises SameFile, TargetExists or OutputError."""
+    if source is not None and source.pictures is not None:
+        given = {path.resolve() for path in source.pictures.files.values()}
+        if any(path.resolve() in given for path in pattern.found().values()):
+            raise SameFile(f"{title} is the input itself; name another output")
+    return NumberedSink(NumberedTarget(pattern, title, overwrite=overwrite), kind, source, notice)
+
+
+def _lost(source: Source) -> Iterator[Notice]:
+    for stream in source.streams:
+        yield Notice(f"{describe(stream)} is left out: pictures hold none", f"stream {stream.index}")
+    if source.chapters():
+        yield Notice("the chapters are left out: pictures hold none", "chapters")
+    tags = film_tags(dict(source.container.metadata))
+    if tags and source.pictures is None:
+        yield Notice(f"the tags of the film ({', '.join(tags)}) are left out: pictures hold none", "tags")
+    if source.pictures is None and source.variable:
+        yield Notice("pictures tell no times: frames that came unevenly are numbered as if they had not", "pts")
