@@ -112,8 +112,8 @@ def test_text_keeps_its_words_times_language_and_flags_in_another_codec(
 ) -> None:
     film = subtitled(tmp_path / f"a.{source}", codec, WORDS[codec], tags={"language": "fra"})
     told = enlarge(film, tmp_path / f"b.{target}", preset="ultrafast")
-    (sentence,) = [line for line in told if line.startswith("stream 1 (subtitle")]
-    assert f" becomes {becomes}, which keeps no style but bold" in sentence
+    (sentence,) = [line for line in told if line.startswith("stream 1 (subtitle") and " becomes " in line]
+    assert f") becomes {becomes}, which keeps no style but bold" in sentence
     about, cues = said_in(tmp_path / f"b.{target}")
     forced = target != "mov"  # which has no place for it
     assert about == ({"subrip": "srt"}.get(becomes, becomes), "fra", forced)
