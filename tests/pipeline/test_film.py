@@ -63,7 +63,7 @@ def test_the_summary_says_what_was_done(clip: Path, tmp_path: Path) -> None:
     summary = upscale_video(str(clip), str(tmp_path / "larger.mkv"), model="lanczos", height=72)
     assert (summary.source, summary.target, summary.model) == (str(clip), str(tmp_path / "larger.mkv"), "lanczos")
     assert (summary.input_size, summary.output_size) == ((64, 48), (96, 72))
-    assert (summary.frames, summary.damaged, summary.notices) == (12, 0, ())
+    assert (summary.frames, bool(summary.damage), summary.notices) == (12, False, ())
     assert summary.fps == pytest.approx(12 / summary.seconds)
     assert summary.speed == pytest.approx(0.48 / summary.seconds)
 

@@ -110,6 +110,9 @@ def upscale(
             help="Interlaced film: a frame a picture, or a field.", show_default="frames", rich_help_panel=OUTPUT
         ),
     ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Fail where the input is damaged.", rich_help_panel=OUTPUT)
+    ] = False,
     verify: Annotated[
         bool, typer.Option("--verify", help="Then hold the output against the input.", rich_help_panel=SAY)
     ] = False,
@@ -143,7 +146,7 @@ def upscale(
     def run(source: str, target: str) -> None:
         with report(quiet=quiet or as_json) as says:
             summary = upscale_video(
-                source, target, overwrite=overwrite, progress=says.progress, notice=says.notice, **given
+                source, target, overwrite=overwrite, strict=strict, progress=says.progress, notice=says.notice, **given
             )
         found = _verified(source, target, summary, start, duration) if verify else None
         if as_json:

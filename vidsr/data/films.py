@@ -30,7 +30,8 @@ def film_runs(path: Path, *, channels: int, length: int, at_most: int) -> Iterat
     given = 0
     try:
         extent = extent_of(path)
-        with open_source(path, source_quality=0) as source:  # the quantisers of a truth are not looked at
+        # The quantisers of a truth are not looked at.
+        with open_source(path, source_quality=0, deinterlace="off") as source:
             if source.info.still:
                 yield [read_photo(path, channels=channels)]
                 return
@@ -46,8 +47,8 @@ def film_runs(path: Path, *, channels: int, length: int, at_most: int) -> Iterat
             raise
         what = f"breaks off after {given} runs" if given else "cannot be read as a film"
         raise DataError(f"{path} {what} ({exc})") from exc
-    if damage or lost:
-        raise DataError(f"{path} is damaged: {damage} packets could not be read, and {lost} pictures were not used")
+    if damage.total or lost:
+        raise DataError(f"{path} is damaged: {damage}, and {lost} pictures were not used")
     if announced and extent.seconds < SHORT * announced:
         reached = f"{float(extent.seconds):.1f} s of the {float(announced):.1f} s that it announces"
         raise DataError(f"{path} is cut off: it ends after {reached}")

@@ -56,6 +56,7 @@ def upscale_video(
     source_quality: float | None = None,
     deinterlace: Deinterlace = "frames",
     fps: Fraction | float | None = None,
+    strict: bool = False,
     progress: Callable[[Progress], None] | None = None,
     notice: Callable[[str], None] | None = None,
 ) -> Summary:
@@ -67,6 +68,7 @@ def upscale_video(
     tile, engine, precision: see `open_upscaler`. source_quality: the input's QP, 0 to 51, where the decoder has none.
     deinterlace: interlaced film into one frame a picture, or one a field (fields), or left as it is (off).
     fps: frames a second of pictures and raw streams, which tell none; 25 where nothing is said.
+    strict: whether a damaged input is an error (Damaged), rather than a notice.
     progress: called after every frame; what it raises ends the run. notice: called with a sentence for each thing that
     cannot be kept as it is. Both are called from other threads.
     Raises VidsrError, ValueError where the size, piece or quality makes no sense, and BrokenPipeError where the reader
@@ -83,7 +85,7 @@ def upscale_video(
             ) as upscaler,
             open_source(
                 source, start=_exact(start), duration=_exact(duration), source_quality=source_quality,
-                deinterlace=deinterlace, rate=_exact(fps), stop=stop,
+                deinterlace=deinterlace, rate=_exact(fps), strict=strict, stop=stop,
             ) as film,
         ):  # fmt: skip
             if film.pictures and fps is None and pattern_of(target) is None:
@@ -174,7 +176,7 @@ def _summary(film: Source, plan: Plan, model: str | Path | None, target: str, re
     for sentence in film.notices:  # those that came on the way
         record.tell(sentence)
     if film.damage:
-        record.tell(f"{film.title} is damaged: {film.damage} parts of it could not be read")
+        record.tell(f"{film.title} is damaged: {film.damage}")
     seconds = record.seconds
     return Summary(
         source=film.title,
@@ -187,7 +189,7 @@ def _summary(film: Source, plan: Plan, model: str | Path | None, target: str, re
         input_size=(film.info.width, film.info.height),
         output_size=(plan.width, plan.height),
         notices=tuple(record.notices),
-        damaged=film.damage,
+        damage=film.damage,
     )
 
 

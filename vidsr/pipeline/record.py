@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from vidsr.frames import Frame, VideoInfo
+from vidsr.video.damage import Damage
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +58,8 @@ class Summary:
     output_size: tuple[int, int]
     notices: tuple[str, ...]
     """What the user was told: what could not be kept as it was."""
-    damaged: int
-    """Packets and pictures of the input that could not be read."""
+    damage: Damage
+    """What of the input was damaged, and where."""
 
 
 class Record:

@@ -17,7 +17,7 @@ _NO_DURATIONS = ("mpegts", "nut", "flv", "avi", "yuv4mpegpipe", "h264", "hevc", 
 def film_findings(before: Inventory, after: Inventory, shift: Fraction) -> Iterator[Finding]:
     """All findings but those on other streams. shift: seconds by which the output is later."""
     yield _size(before, after)
-    lost = (f"{film.damage} parts lost" if film.damage else "whole" for film in (before, after))
+    lost = (str(film.damage) or "whole" for film in (before, after))
     yield Finding("readable", next(lost), next(lost), not after.damage)
     yield _same("frames", len(before.times), len(after.times))
     if not after.still:

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from contextlib import suppress
 from fractions import Fraction
-from itertools import pairwise
 from typing import Any
 
 import av
@@ -11,9 +10,12 @@ import av
 from vidsr.errors import StreamBroken
 from vidsr.frames import Carried
 from vidsr.video.abutting import abut
+from vidsr.video.damage import Damage, Kind, Tally, Watch
+from vidsr.video.ending import breaks_off, pictures_behind
+from vidsr.video.evenness import varies
 from vidsr.video.pipes import Stopped
 from vidsr.video.quantiser import Estimator
-from vidsr.video.streams import is_picture
+from vidsr.video.streams import cover_packets, is_picture
 from vidsr.video.timing import TICK, Clip, Timeline, rational
 
 MAX_RETRIES = 20  # failures of the demuxer in a row before it is given up
@@ -25,13 +27,22 @@ class Demuxer:
     """Reads one container: pictures of one stream, packets of the others."""
 
     def __init__(
-        self, container: Any, stream: Any, clip: Clip, *, title: str, live: bool, rate: Fraction | None = None
+        self,
+        container: Any,
+        stream: Any,
+        clip: Clip,
+        *,
+        title: str,
+        live: bool,
+        rate: Fraction | None = None,
+        strict: bool = False,
     ) -> None:
-        """rate: frames a second of a container that tells no times."""
+        """rate: frames a second of a container that tells no times. strict: whether damage raises Damaged."""
         self._container, self._stream, self._title, self._live = container, stream, title, live
         self.clip, self.rate = clip, rate
         self.codec: str = stream.codec_context.codec.canonical_name
-        self.damage = 0
+        self._tally = Tally(title, strict=strict)
+        self._watch = Watch(self.note, late=container.format.name == "mpegts")
         self.image: bytes | None = None
         """The first image file, where the format is that of such files."""
         self._keeps = is_picture(container)
@@ -45,8 +56,22 @@ class Demuxer:
         self._next: int | None = None
         self._last: int | None = None
         self._read: int | None = None  # dts of the last packet that went to the decoder
+        self._reached = Fraction(0)  # seconds on the film's own clock that reading has come to
         self._abutting = container.format.name.startswith("mov") and not live
         self._timeline = Timeline(rewinds=bool(container.format.flags & 0x0200))  # AVFMT_TS_DISCONT
+
+    @property
+    def damage(self) -> Damage:
+        """What was damaged so far."""
+        return self._tally.damage
+
+    def note(self, kind: Kind, pts: int | None = None, count: int = 1) -> None:
+        """Count damage in the piece; where strict, raise Damaged. pts: of a picture, in ticks; None: here."""
+        if pts is None:
+            pts = self._next
+        time = self._reached if pts is None else pts * self.time_base
+        if self.clip.holds(time):
+            self._tally.note(kind, time - self.clip.origin, count)
 
     def items(self) -> Iterator[av.VideoFrame | Carried]:
         """Everything in the piece, pictures with strictly rising pts."""
@@ -65,7 +90,12 @@ class Demuxer:
             if packet.stream.index == self._stream.index:
                 yield from self._pictures(packet)
             elif packet.size and self._move(packet):  # an empty packet only says that its stream has ended
+                if packet.is_corrupt:
+                    self.note("corrupt_packets")
                 yield Carried(packet.stream.index, packet)
+        self._watch.ended()
+        if self.clip.end is None:
+            self._look_for_the_end()
 
     def seconds(self) -> Fraction | None:
         """How long the piece is, as the container says."""
@@ -77,19 +107,13 @@ class Demuxer:
         return max(min(total, self.clip.length) if self.clip.length is not None else total, Fraction(0))
 
     def variable(self) -> bool:
-        """Whether the gaps between frames differ, judged by the file's own figures and its first packets."""
-        if self.rate:
-            return False
-        average, base = rational(self._stream.average_rate), rational(self._stream.guessed_rate)
-        if average is None or average != base or self._live or not self._container.name.startswith("file:"):
-            return True
-        gaps = _first_gaps(self._container, self._stream.index)
-        return bool(gaps) and max(gaps) - min(gaps) > 2  # a constant rate rounded to ticks wavers by 1
+        """Whether the gaps between frames differ, as far as the file tells without reading it all."""
+        return not self.rate and (self._live or varies(self._container, self._stream))
 
     def _wanted(self) -> Iterator[Any]:
         # Packets of the piece; those of the film from the last key picture before it.
         if self.clip.start:
-            yield from self._covers()
+            yield from cover_packets(self._container)
             self._seek()
         ended: set[int] = set()
         for packet in self._packets():
@@ -113,7 +137,7 @@ class Demuxer:
                 for packet in self._container.demux():
                     if packet.size:
                         failures = 0
-                        self._timeline.straighten(packet)
+                        self._arrived(packet)
                     yield packet
                 return
             except IndexError:  # PyAV counts its streams anew where one appeared on the way
@@ -122,28 +146,26 @@ class Demuxer:
                 raise
             except (av.error.FFmpegError, OSError) as exc:
                 failures += 1
-                self.damage += 1
+                self.note("unreadable_parts")
                 lost = isinstance(exc, OSError) and not isinstance(exc, ValueError | BlockingIOError)
                 if lost and not self._live:
                     raise StreamBroken(f"{self._title} broke off: {exc.strerror or exc}") from exc
                 if lost or failures > MAX_RETRIES:
                     return
 
+    def _arrived(self, packet: Any) -> None:
+        # Its clock made to run on, and noted how far.
+        back = self._timeline.straighten(packet)
+        if back and packet.stream_index == self._stream.index:
+            self._watch.joined()
+        time, time_base = packet.pts if packet.pts is not None else packet.dts, rational(packet.time_base)
+        if time is not None and time_base is not None:
+            self._reached = max(self._reached, (time + (packet.duration or 0)) * time_base)
+
     def _flush(self) -> Iterator[Any]:
         packet = av.Packet()
         packet.stream = self._stream
         yield packet
-
-    def _covers(self) -> Iterator[Any]:
-        # Cover art comes first, once; a seek would throw it away.
-        covers = [s.index for s in self._container.streams.video if s.disposition & av.stream.Disposition.attached_pic]
-        if covers:
-            for packet in self._container.demux(*(self._container.streams[i] for i in covers)):
-                if packet.size:
-                    yield packet
-                    covers.remove(packet.stream_index)
-                if not covers or not packet.size:
-                    return
 
     def _seek(self) -> None:
         if self._container.format.name in _SEEKABLE:
@@ -158,18 +180,30 @@ class Demuxer:
             return None
         return stream.duration  # type: ignore[no-any-return]
 
+    def _look_for_the_end(self) -> None:
+        # Reading has ended; whether the container promised more.
+        lost = pictures_behind(self._stream, self._read) if self._container.format.name.startswith("mov") else 0
+        if lost:
+            self.note("lost_frames", count=lost)
+        if lost or breaks_off(self._container, self._reached):
+            self._tally.cut(self._reached - self.clip.origin)
+
     def _pictures(self, packet: Any) -> list[av.VideoFrame]:
         self.estimator.sent(packet)
         if self._keeps and self.image is None:
             self.image = bytes(packet)
         self._read = self._read if packet.dts is None else packet.dts
+        if packet.size:
+            self._watch.sent(packet)
         try:
             pictures = list(packet.decode() if packet.size else self._stream.decode(None))
         except EOFError:
             return []
         except av.error.FFmpegError:
-            self.damage += 1
+            self._watch.failed(packet)
             return []
+        for picture in pictures:
+            self._watch.came(picture)
         for picture in pictures if self.rate else []:
             picture.pts, picture.duration = None, 1
         return pictures
@@ -198,21 +232,3 @@ class Demuxer:
         packet.pts = None if packet.pts is None else packet.pts + ticks
         packet.dts = None if packet.dts is None else packet.dts + ticks
         return inside
-
-
-def _first_gaps(container: Any, index: int, count: int = 128) -> list[int]:
-    # Differences between the first time stamps, in ticks, read through a second container.
-    times: list[int] = []
-    try:
-        with av.open(container.name, container_options=container.container_options) as second:
-            for packet in second.demux(second.streams[index]):
-                if packet.pts is not None:
-                    times.append(packet.pts)
-                if len(times) >= count:
-                    break
-    except (av.error.FFmpegError, OSError, ValueError):
-        return []
-    times.sort()
-    # The last ones may still be missing pictures that are shown before them.
-    times = times[:-16] if len(times) >= count else times
-    return [b - a for a, b in pairwise(times)]

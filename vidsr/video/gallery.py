@@ -20,10 +20,19 @@ class Gallery(Demuxer):
     """Reads one file a frame: its number is its time, so that a missing one leaves a gap."""
 
     def __init__(
-        self, container: Any, stream: Any, clip: Clip, *, title: str, rate: Fraction, pictures: Sequence
+        self,
+        container: Any,
+        stream: Any,
+        clip: Clip,
+        *,
+        title: str,
+        rate: Fraction | None,
+        strict: bool,
+        pictures: Sequence,
     ) -> None:
-        """container, stream: of the first picture."""
-        super().__init__(container, stream, clip, title=title, live=False, rate=rate)
+        """container, stream: of the first picture. rate: frames a second; None: 25."""
+        rate = rate or Fraction(25)
+        super().__init__(container, stream, clip, title=title, live=False, rate=rate, strict=strict)
         self._files, self._first = pictures.files, pictures.first
         self._length = (list(pictures.files)[-1] - pictures.first + 1) / rate
 
@@ -44,8 +53,10 @@ class Gallery(Demuxer):
             try:
                 picture = self._picture_in(file)
             except (InputError, av.error.FFmpegError, EOFError):
-                self.damage += 1
+                self.note("lost_frames", pts)
                 continue
+            if picture.is_corrupt:
+                self.note("corrupt_frames", pts)
             picture.pts, picture.duration, picture.time_base = pts, 1, self.time_base
             yield picture
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from vidsr.frames import Carried, ColorSpec, Frame
 from vidsr.video.carry import film_tags, stream_tags
+from vidsr.video.damage import Damage
 from vidsr.video.fit import ATTACHED, codec_of
 from vidsr.video.payload import config_of, is_filler, payload
 from vidsr.video.picture import pixel_format_of
@@ -90,8 +91,8 @@ class Inventory:
     """Of the file; keys in lower case."""
     chapters: tuple[Chapter, ...]
     tracks: tuple[Track, ...]
-    damage: int
-    """Packets and pictures that could not be read."""
+    damage: Damage
+    """What could not be read, or not well."""
 
 
 def read_inventory(

@@ -59,8 +59,8 @@ class WholeFrames:
             if not isinstance(item, Frame):
                 continue
             picture = item.carrier  # none where the decoder gave RGB: such codecs have key pictures only
-            if self._source.damage > damage or (picture is not None and picture.is_corrupt):
-                damage, waiting = self._source.damage, True
+            if self._source.damage.total > damage or (picture is not None and picture.is_corrupt):
+                damage, waiting = self._source.damage.total, True
             elif picture is None or picture.key_frame:
                 waiting = False
             self.lost += waiting

@@ -15,6 +15,7 @@ from av.video.reformatter import VideoReformatter
 
 from vidsr.errors import WrongOption
 from vidsr.frames import Carried, Frame, Notice, VideoInfo
+from vidsr.video.damage import Damage
 from vidsr.video.deinterlace import Deinterlace, deinterlaced
 from vidsr.video.demux import Demuxer
 from vidsr.video.gallery import Gallery
@@ -43,6 +44,7 @@ def open_source(
     source_quality: float | None = None,
     deinterlace: Deinterlace = "frames",
     rate: Fraction | None = None,
+    strict: bool = False,
     stop: Stop | None = None,
 ) -> "Source":
     """Open anything FFmpeg reads and decode its first picture; use as a context manager.
@@ -52,10 +54,10 @@ def open_source(
     live: probe as little as can be; None: for pipes and network addresses. start, duration: seconds, counted from where
     the film begins; what is left starts at 0. source_quality: QP (0 to 51) of every frame; None: as the decoder tells,
     or else an estimate for the codecs of quantiser.ESTIMATED. deinterlace: a frame for each interlaced picture, or for
-    each of its fields. rate: frames a second of pictures and raw streams, which tell none; None: 25. stop: what
-    interrupts a blocked pipe; reads then raise pipes.Stopped.
-    Raises StreamBroken, NotAVideo or NoVideoStream; ValueError where an option makes no sense (WrongOption for a rate
-    where there is one).
+    each of its fields. rate: frames a second of pictures and raw streams, which tell none; None: 25. strict: let damage
+    end the film, here and while it is read. stop: what interrupts a blocked pipe; reads then raise pipes.Stopped.
+    Raises StreamBroken, NotAVideo or NoVideoStream, Damaged where strict; ValueError where an option makes no sense
+    (WrongOption for a rate where there is one).
     """
     if deinterlace not in get_args(Deinterlace):
         raise ValueError(f"{deinterlace!r} is no way to deinterlace; choose one of {', '.join(get_args(Deinterlace))}")
@@ -75,7 +77,7 @@ def open_source(
             )
         return Source(
             opened.container, name, Clip(start, duration), live=opened.live, source_quality=source_quality,
-            deinterlace=deinterlace, rate=rate, pictures=pictures,
+            deinterlace=deinterlace, rate=rate, strict=strict, pictures=pictures,
         )  # fmt: skip
     except BaseException:
         opened.container.close()
@@ -99,6 +101,7 @@ class Source:
         source_quality: float | None = None,
         deinterlace: Deinterlace = "frames",
         rate: Fraction | None = None,
+        strict: bool = False,
         pictures: Sequence | None = None,
     ) -> None:
         self.container, self.name, self.live = container, name, live
@@ -113,9 +116,9 @@ class Source:
         self.pictures = pictures
         """The files that are the film, where it is none itself."""
         self._demuxer = (
-            Demuxer(container, self.stream, clip, title=title, live=live, rate=rate)
+            Demuxer(container, self.stream, clip, title=title, live=live, rate=rate, strict=strict)
             if pictures is None
-            else Gallery(container, self.stream, clip, title=title, rate=rate or Fraction(25), pictures=pictures)
+            else Gallery(container, self.stream, clip, title=title, rate=rate, strict=strict, pictures=pictures)
         )
         self.notices += [pictures.notice] if pictures and pictures.notice else []
         self._deinterlace: Deinterlace = deinterlace
@@ -137,8 +140,8 @@ class Source:
         self.info = self._describe(self.first, still)
 
     @property
-    def damage(self) -> int:
-        """How many packets or pictures could not be read so far."""
+    def damage(self) -> Damage:
+        """What was damaged so far; complete once iterated."""
         return self._demuxer.damage
 
     @property
@@ -199,16 +202,21 @@ class Source:
                 continue
             frame = self._frame(item)
             here = (frame.width, frame.height)
-            if size in (None, here) or self._demuxer.damage == 0 or len(odd) + 1 >= _PATIENCE:
+            if size in (None, here) or not self._demuxer.damage.total or len(odd) + 1 >= _PATIENCE:
                 yield from odd
                 yield frame
                 size, odd = here, []
             elif odd and (odd[-1].width, odd[-1].height) != here:
-                self._demuxer.damage += len(odd)
+                self._lose(odd)
                 odd = [frame]
             else:
                 odd.append(frame)
-        self._demuxer.damage += len(odd)
+        self._lose(odd)
+
+    def _lose(self, frames: list[Frame]) -> None:
+        for frame in frames:
+            time = frame.pts * frame.time_base - self._demuxer.clip.shift
+            self._demuxer.note("lost_frames", round(time / self._demuxer.time_base))
 
     def _frame(self, picture: av.VideoFrame) -> Frame:
         if self._demuxer.codec in NAMED:

@@ -1,5 +1,6 @@
 """Which of a file's streams is the film, and how its decoder is set up."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import av
@@ -48,8 +49,12 @@ def set_up_decoder(stream: Any) -> None:
     """Choose threads and options before the first packet."""
     context = stream.codec_context
     # Frame threads would lose pictures at the end of a damaged file: PyAV cannot drain such a decoder past an error.
-    context.thread_type = "SLICE"
+    # And with slice threads the decoder of H.264 neither conceals damage nor tells of it.
+    codec = context.codec.canonical_name
+    context.thread_type = "NONE" if codec == "h264" else "SLICE"
     options = EXPORT | SIZE_LIMIT
+    if codec == "hevc":  # else a picture that refers to a lost one is held back, as by no other decoder
+        options["flags"] = "+output_corrupt"
     # Where the codec does not say where chroma sits, players take it to be on the left; swscale would center it.
     told = getattr(context, "chroma_sample_location", 0) or (  # PyAV 18 cannot be asked, but 4:2:0 in y4m always tells
         stream.container.format.name == "yuv4mpegpipe" and "420" in (context.pix_fmt or "")
@@ -68,3 +73,15 @@ def is_picture(container: Any) -> bool:
 def is_timeless(container: Any) -> bool:
     """Whether the format tells no times: pictures and raw streams."""
     return is_picture(container) or bool(container.format.flags & 0x0080)  # AVFMT_NOTIMESTAMPS
+
+
+def cover_packets(container: Any) -> Iterator[Any]:
+    """The packets of cover art, each once: they come first in a file, and a seek would throw them away."""
+    covers = [stream.index for stream in container.streams.video if stream.disposition & ATTACHED]
+    if covers:
+        for packet in container.demux(*(container.streams[i] for i in covers)):
+            if packet.size:
+                yield packet
+                covers.remove(packet.stream_index)
+            if not covers or not packet.size:
+                return

@@ -69,13 +69,13 @@ class Timeline:
         self._epoch: dict[int, int] = {}
         self._last: dict[int, tuple[Fraction, Fraction]] = {}  # stream: time as read, and its duration
 
-    def straighten(self, packet: Any) -> None:
-        """Move one packet, in place."""
+    def straighten(self, packet: Any) -> bool:
+        """Move one packet, in place; tells whether the clock of its stream was set back just before it."""
         time_base = rational(packet.time_base)
         if packet.dts is None or time_base is None:
-            return
+            return False
         index, time = packet.stream_index, packet.dts * time_base
-        epoch = self._epoch.get(index, 0)
+        before = epoch = self._epoch.get(index, 0)
         if index in self._last:
             last, length = self._last[index]
             if time < last - self._tolerance:
@@ -88,3 +88,4 @@ class Timeline:
             ticks = round(self._shifts[epoch] / time_base)
             packet.dts += ticks
             packet.pts = None if packet.pts is None else packet.pts + ticks
+        return epoch != before
