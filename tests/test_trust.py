@@ -109,8 +109,8 @@ def test_a_pickle_in_place_of_a_checkpoint_is_refused_and_not_run(which: int, sp
     content = traps(sprung)[which]
     from vidsr.errors import CheckpointError
     from vidsr.runs import Run
-    from vidsr.train.parse import load_recipe
     from vidsr.train.machine import Machine
+    from vidsr.train.parse import load_recipe
     from vidsr.train.state import resume
 
     run = Run(tmp_path)

@@ -2,11 +2,14 @@
 
 import json
 import re
+import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from enum import StrEnum
 from fractions import Fraction
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -92,6 +95,9 @@ def upscale(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace an existing output.", rich_help_panel=OUTPUT)
     ] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on where a run was stopped.", rich_help_panel=OUTPUT)
+    ] = False,
     engine: Annotated[str | None, typer.Option(help="Runtime.", show_default="auto", rich_help_panel=ENGINE)] = None,
     precision: Annotated[
         Precision | None, typer.Option(help="Of the arithmetic.", show_default="auto", rich_help_panel=ENGINE)
@@ -144,10 +150,11 @@ def upscale(
     given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
 
     def run(source: str, target: str) -> None:
-        with report(quiet=quiet or as_json) as says:
+        with _going_on(resume), report(quiet=quiet or as_json) as says:
             summary = upscale_video(
-                source, target, overwrite=overwrite, strict=strict, progress=says.progress, notice=says.notice, **given
-            )
+                source, target, overwrite=overwrite, strict=strict, resume=resume,
+                progress=says.progress, notice=says.notice, **given,
+            )  # fmt: skip
         found = _verified(source, target, summary, start, duration) if verify else None
         if as_json:
             more = {"verification": as_dict(found)} if found else {}
@@ -168,6 +175,8 @@ def upscale(
     pairs = jobs(inputs, output, container, one=fps is not None)
     if pairs[0][1] != output:
         given.pop("format", None)  # the names say it
+    if resume and not overwrite and len(pairs) > 1:
+        pairs = _not_yet_done(pairs)
     _run_each(pairs, run)
 
 
@@ -176,6 +185,24 @@ def _verified(source: str, target: str, summary: "Summary", start: str | None, d
 
     piece = {"start": _seconds(start, "--start"), "duration": _seconds(duration, "--duration")}
     return verify_video(source, target, notices=summary.notices, **piece)
+
+
+@contextmanager
+def _going_on(resumes: bool) -> Iterator[None]:
+    """Say how to go on with what a signal stops."""
+    try:
+        yield
+    except BaseException as exc:
+        if resumes and not isinstance(exc, Exception):
+            say(f"stopped; resume with: vidsr {shlex.join(sys.argv[1:])}")
+        raise
+
+
+def _not_yet_done(pairs: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    done = [target for _, target in pairs if Path(target).exists()]
+    for target in done:
+        say(f"{target} is there already, and is left as it is")
+    return [pair for pair in pairs if pair[1] not in done]
 
 
 def _run_each(pairs: list[tuple[str, str]], run: Callable[[str, str], None]) -> None:

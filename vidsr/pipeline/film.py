@@ -6,16 +6,16 @@ import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from contextlib import closing
-from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
 from vidsr.engines import Precision
-from vidsr.frames import Frame, Notice, VideoInfo
+from vidsr.frames import Frame, VideoInfo
+from vidsr.pipeline.flow import Settings, enlarged, planned
 from vidsr.pipeline.record import Progress, Record, Summary
-from vidsr.pipeline.stages import paced, upscale
-from vidsr.prefetch import prefetch
+from vidsr.pipeline.segments import check_resumable, upscale_in_segments
+from vidsr.pipeline.stages import paced
 from vidsr.upscaling.goal import Plan
 from vidsr.upscaling.resizer import ResizingUpscaler
 from vidsr.upscaling.upscaler import Upscaler, open_upscaler
@@ -30,8 +30,6 @@ from vidsr.zoo import RESIZES
 T = TypeVar("T")
 
 GRACE_S = 0.7  # what threads get to clean up after a signal; the whole command ends within a second
-QUEUE_BYTES = 16 << 20  # of frames waiting between two threads
-QUEUE_ITEMS = 16
 
 
 def upscale_video(
@@ -57,6 +55,8 @@ def upscale_video(
     deinterlace: Deinterlace = "frames",
     fps: Fraction | float | None = None,
     strict: bool = False,
+    resume: bool = False,
+    segment_frames: int = 250,
     progress: Callable[[Progress], None] | None = None,
     notice: Callable[[str], None] | None = None,
 ) -> Summary:
@@ -71,34 +71,49 @@ def upscale_video(
     strict: whether a damaged input is an error (Damaged), rather than a notice.
     progress: called after every frame; what it raises ends the run. notice: called with a sentence for each thing that
     cannot be kept as it is. Both are called from other threads.
+    resume: do the film in segments of `segment_frames` frames, kept in a folder beside the target until all are done,
+    so that the same call goes on where a run was stopped; see `upscale_in_segments`.
     Raises VidsrError, ValueError where the size, piece or quality makes no sense, and BrokenPipeError where the reader
     of a pipe went away. Unless it returns, there is no target.
     """
     stop, record = Stop(), Record(progress, notice)
     live = _is_pipe(source, 0) or _is_pipe(target, 1)
 
+    if resume:
+        format = check_resumable(source, target, format).name
+    settings = Settings(
+        enlarging={
+            "model": model, "scale": scale, "width": width, "height": height,
+            "tile": tile, "engine": engine, "precision": precision,
+        },
+        reading={
+            "start": _exact(start), "duration": _exact(duration), "source_quality": source_quality,
+            "deinterlace": deinterlace, "rate": _exact(fps),
+        },
+        writing={
+            "format": format, "codec": codec, "crf": float(crf), "preset": preset, "encoder_options": encoder_options
+        },
+        segment_frames=segment_frames,
+    )  # fmt: skip
+
     def run() -> Summary:
         with (
-            open_upscaler(
-                model, scale=scale, width=width, height=height, tile=tile,
-                engine=engine, precision=precision, in_flight=1 if live else 2,
-            ) as upscaler,
-            open_source(
-                source, start=_exact(start), duration=_exact(duration), source_quality=source_quality,
-                deinterlace=deinterlace, rate=_exact(fps), strict=strict, stop=stop,
-            ) as film,
-        ):  # fmt: skip
+            open_upscaler(**settings.enlarging, in_flight=1 if live else 2) as upscaler,
+            open_source(source, **settings.reading, strict=strict, stop=stop) as film,
+        ):
             if film.pictures and fps is None and pattern_of(target) is None:
                 record.tell("25 pictures a second are taken; --fps sets another rate")
-            plan = _planned(film, upscaler, record)
-            large = replace(film.info, width=plan.width, height=plan.height)
-            if width and height:
-                large = replace(large, aspect=_aspect(film.info, plan))
-            with open_sink(
-                target, large, source=film, format=format, codec=codec, crf=crf, preset=preset,
-                encoder_options=encoder_options, live=live, overwrite=overwrite, notice=record.tell, stop=stop,
-            ) as sink:  # fmt: skip
-                _pump(film, upscaler, sink, large, record, stop, live=live)
+            plan, large = planned(film, upscaler, record, settings)
+            if resume:
+                upscale_in_segments(
+                    film, Path(str(target)), upscaler, large, settings, overwrite=overwrite, record=record, stop=stop
+                )
+            else:
+                with open_sink(
+                    target, large, source=film, **settings.writing,
+                    live=live, overwrite=overwrite, notice=record.tell, stop=stop,
+                ) as sink:  # fmt: skip
+                    _pump(film, upscaler, sink, large, record, stop, live=live)
         return _summary(film, plan, model, title_of(target), record)
 
     return supervised(run, stop)
@@ -107,28 +122,6 @@ def upscale_video(
 def _exact(seconds: Fraction | float | None) -> Fraction | None:
     """0.2 is meant as a fifth, not as the float beside it."""
     return None if seconds is None else Fraction(seconds).limit_denominator(1_000_000)
-
-
-def _planned(film: Source, upscaler: Upscaler | ResizingUpscaler, record: Record) -> Plan:
-    """Ask what becomes of the film's pictures, and tell the user what they may not expect."""
-    for sentence in film.notices:
-        record.tell(sentence)
-    info = film.info
-    halvings = (0, 0) if info.gray else info.color.subsampling
-    plan = upscaler.plan(info.width, info.height, halvings)
-    odd = upscaler.plan(info.width, info.height, (0, 0))
-    if (odd.width, odd.height) != (plan.width, plan.height):
-        what = f"{odd.width}x{odd.height} becomes {plan.width}x{plan.height}: this chroma needs even sides"
-        record.tell(Notice(what, "aspect"))
-    if plan.card is None and isinstance(upscaler, Upscaler):
-        record.tell(f"the input is {info.width}x{info.height} already: it is only resized, no model is needed")
-    return plan
-
-
-def _aspect(info: VideoInfo, plan: Plan) -> Fraction:
-    """The shape of a pixel that keeps the shape of the picture."""
-    shape = info.aspect * Fraction(info.width * plan.height, info.height * plan.width)
-    return shape.limit_denominator(255)
 
 
 def _pump(
@@ -148,13 +141,10 @@ def _pump(
         record.late = True
         tell(f"{seconds:.1f} s behind real time, and nothing is dropped; try a smaller size, a faster model or preset")
 
-    def depth(info: VideoInfo) -> int:
-        return 1 if live else max(2, min(QUEUE_ITEMS, QUEUE_BYTES // _bytes(info)))
-
-    items = prefetch(paced(film, late) if film.live else film, depth=depth(film.info))
-    with closing(prefetch(upscale(items, upscaler), depth=depth(large))) as enlarged:
+    items = paced(film, late) if film.live else film
+    with closing(enlarged(items, upscaler, film.info, large, live=live)) as ready:
         try:
-            for item in enlarged:
+            for item in ready:
                 stop.check()
                 sink.write(item)
                 if isinstance(item, Frame):
@@ -165,27 +155,20 @@ def _pump(
             raise
 
 
-def _bytes(info: VideoInfo) -> int:
-    """Of one frame."""
-    across, down = info.color.subsampling
-    chroma = 0.0 if info.gray else 2 / (1 << across << down)
-    return round(info.width * info.height * (1 + chroma)) * (2 if info.bits > 8 else 1)
-
-
 def _summary(film: Source, plan: Plan, model: str | Path | None, target: str, record: Record) -> Summary:
     for sentence in film.notices:  # those that came on the way
         record.tell(sentence)
     if film.damage:
         record.tell(f"{film.title} is damaged: {film.damage}")
-    seconds = record.seconds
+    now = record.now(film.info)
     return Summary(
         source=film.title,
         target=target,
         model=plan.card.name if plan.card else str(model) if model in RESIZES else "lanczos",
         frames=record.frames,
-        seconds=seconds,
-        fps=record.frames / seconds,
-        speed=record.position / seconds,
+        seconds=now.seconds,
+        fps=now.fps,
+        speed=now.speed,
         input_size=(film.info.width, film.info.height),
         output_size=(plan.width, plan.height),
         notices=tuple(record.notices),

@@ -22,23 +22,27 @@ class Progress:
     """Seconds of film written."""
     duration: float | None
     """Seconds of film in all, as the container says."""
+    before: int = 0
+    """Frames that an earlier run wrote, where a job resumes; `frames` counts them too."""
+    position_before: float = 0.0
+    """Seconds of film that they last."""
 
     @property
     def fps(self) -> float:
         """Frames written in a second."""
-        return self.frames / self.seconds if self.seconds else 0.0
+        return (self.frames - self.before) / self.seconds if self.seconds else 0.0
 
     @property
     def speed(self) -> float:
         """Seconds of film in a second; 1 is real time."""
-        return self.position / self.seconds if self.seconds else 0.0
+        return (self.position - self.position_before) / self.seconds if self.seconds else 0.0
 
     @property
     def left(self) -> float | None:
         """Seconds still to go; None where the length is not known."""
-        if self.duration is None or not self.position:
+        if self.duration is None or not self.speed:
             return None
-        return max(self.duration / self.position - 1, 0.0) * self.seconds
+        return max(self.duration - self.position, 0.0) / self.speed
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,7 @@ class Record:
         self.frames = 0
         self.late = False
         self.position = 0.0
+        self._before, self._position_before = 0, 0.0
         self._progress, self._notice = progress, notice
         self._began = time.monotonic()
         self._origin: float | None = None
@@ -90,6 +95,12 @@ class Record:
         if self._notice is not None:
             self._notice(sentence)
 
+    def skip(self, frames: int, *, begin: float, end: float) -> None:
+        """Count frames that an earlier run wrote; begin, end: seconds on the film's clock."""
+        self._origin = begin
+        self.frames = self._before = frames
+        self.position = self._position_before = end - begin
+
     def write(self, frame: Frame, info: VideoInfo) -> None:
         """Count a frame that was written."""
         start = float(frame.pts * frame.time_base)
@@ -98,5 +109,16 @@ class Record:
         self.frames += 1
         self.position = start - self._origin + float(frame.duration * frame.time_base)
         if self._progress is not None:
-            length = None if info.duration is None else float(info.duration)
-            self._progress(Progress(self.frames, info.frames, self.seconds, self.position, length))
+            self._progress(self.now(info))
+
+    def now(self, info: VideoInfo) -> Progress:
+        """How far the run is."""
+        return Progress(
+            self.frames,
+            info.frames,
+            self.seconds,
+            self.position,
+            None if info.duration is None else float(info.duration),
+            self._before,
+            self._position_before,
+        )

@@ -1,6 +1,7 @@
 """bicubic, lanczos and nearest as models: swscale through the very same pipeline."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Self
 
 from vidsr.card import ModelCard
@@ -33,6 +34,11 @@ class ResizingUpscaler:
     def plan(self, width: int, height: int, subsampling: tuple[int, int] = (1, 1)) -> Plan:
         """Say what becomes of pictures of this size."""
         return Plan(*self._goal.size(width, height, own=2, subsampling=subsampling), None)
+
+    @property
+    def files(self) -> list[Path]:
+        """None: there is no network."""
+        return []
 
     def output_size(self, width: int, height: int, subsampling: tuple[int, int] = (1, 1)) -> tuple[int, int]:
         """The (width, height) that pictures of this size get."""

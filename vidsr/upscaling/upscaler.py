@@ -71,6 +71,11 @@ class Upscaler:
         """Say what becomes of pictures of this size; subsampling as in ColorSpec, (0, 0) for gray."""
         return self._planned(width, height, subsampling)[0]
 
+    @property
+    def files(self) -> list[Path]:
+        """The networks opened so far: those that `plan` was asked about, at least."""
+        return list(self._networks)
+
     def output_size(self, width: int, height: int, subsampling: tuple[int, int] = (1, 1)) -> tuple[int, int]:
         """The (width, height) that pictures of this size get."""
         plan = self.plan(width, height, subsampling)

@@ -46,6 +46,8 @@ class Demuxer:
         self.image: bytes | None = None
         """The first image file, where the format is that of such files."""
         self._keeps = is_picture(container)
+        self.decoding = True
+        """Whether the film is decoded; else only what else there is comes."""
         self.estimator = Estimator(stream.codec_context.codec.canonical_name)
         self.time_base = rational(stream.time_base) or Fraction(1, 90000)
         start = container.start_time
@@ -88,7 +90,8 @@ class Demuxer:
     def _decoded(self) -> Iterator[av.VideoFrame | Carried]:
         for packet in self._wanted():
             if packet.stream.index == self._stream.index:
-                yield from self._pictures(packet)
+                if self.decoding:
+                    yield from self._pictures(packet)
             elif packet.size and self._move(packet):  # an empty packet only says that its stream has ended
                 if packet.is_corrupt:
                     self.note("corrupt_packets")

@@ -16,7 +16,7 @@ from vidsr.video.carry import stream_tags
 from vidsr.video.fit import TS_CODECS
 from vidsr.video.layouts import LAYOUTS, layout_name
 from vidsr.video.muxers import FITTING, Muxer
-from vidsr.video.options import ARRANGED, encoder_options, layout_for
+from vidsr.video.options import ARRANGED, encoder_options, layout_for, repeating
 from vidsr.video.picture import Resizer, picture_of
 from vidsr.video.scheduling import own_priority
 from vidsr.video.side_data import side_data
@@ -42,6 +42,8 @@ class Encoding:
     options: Mapping[str, str] = field(default_factory=dict)
     """The user's, for the encoder; `pix_fmt` chooses the pixel format."""
     live: bool = False
+    repeatable: bool = False
+    """Whether the same frames must make the same bytes, in every run."""
 
 
 class Encoder:
@@ -60,6 +62,8 @@ class Encoder:
         self._counts = self._timeless or codec.name in _COUNTING
         self._times: list[int] = []  # pts of each frame on its way, where the codec counts
         self._taken = 0
+        self._joining = False
+        self._last_dts: int | None = None  # of the packets joined
         self._delay = round(_LONGEST_DELAY_S / info.time_base)
         wanted = layout_name(info.bits, info.color.subsampling, gray=info.gray)
         chosen = "pix_fmt" in plan.options or (info.gray and LAYOUTS[self._layout][0] == info.bits)
@@ -69,12 +73,16 @@ class Encoder:
         if self._timeless and (source is None or source.variable):
             what = "y4m holds no time stamps: frames that came unevenly are written as if they had not"
             notice(Notice(what, "pts", "duration"))
+        if plan.repeatable and repeating(codec.name, plan.options) is None:
+            notice(f"{codec.name} may not repeat itself: a film that was resumed may differ from one that was not")
         self.stream = container.add_stream(codec.name, rate=_rate_of(codec, info))
         self._set_up(plan, source)
         _open(self.stream.codec_context, plan)
 
     def encode(self, frame: Frame | None) -> list[Any]:
         """The packets that a frame, or None for the end, sets free; resized where the film changed on its way."""
+        if self._joining:
+            return []  # there was nothing to encode, and some encoders wait forever for what they have begun
         packets = self.stream.encode(None if frame is None else self._picture(frame))
         for packet in packets:
             if self._counts and not self._timeless:
@@ -86,6 +94,19 @@ class Encoder:
             if length:
                 packet.duration = length  # not every encoder hands it on
         return list(packets)
+
+    def join(self, packet: Any) -> Any:
+        """A packet of a segment, made by another encoder of the same settings, as the next of this stream.
+
+        Where segments meet, decoding times may overlap: a B-frame's run-up reaches back before its segment.
+        """
+        self._joining = True
+        if self._last_dts is not None:
+            packet.dts = max(packet.dts, self._last_dts + 1)
+        self._last_dts = packet.dts
+        self.last = packet.pts if self.last is None else max(packet.pts, self.last)
+        packet.stream = self.stream
+        return packet
 
     def _set_up(self, plan: Encoding, source: Source | None) -> None:
         info, stream, context = plan.info, self.stream, self.stream.codec_context
@@ -107,6 +128,8 @@ class Encoder:
         options = encoder_options(
             name, crf=plan.crf, preset=plan.preset, live=plan.live, user=plan.options, picture=first
         )
+        if plan.repeatable:
+            options |= repeating(name, plan.options) or {}
         if LAYOUTS[self._layout][1] != (0, 0):
             options["chroma_sample_location"] = info.color.siting
         context.options = options

@@ -58,9 +58,12 @@ class Muxer:
             where = title_of(name, pipe="stdout")
             raise NotPipeable(f"{self.name} cannot be written to {where}, which cannot be rewound; use NUT: -f nut")
 
-    def options(self, *, live: bool, free_tags: bool, tick: Fraction) -> dict[str, str]:
-        """Options of the muxer. free_tags: keep tags that an mp4 usually has no place for. tick: the film's."""
-        options: dict[str, str] = {}
+    def options(self, *, live: bool, free_tags: bool, tick: Fraction, repeatable: bool = False) -> dict[str, str]:
+        """Options of the muxer. free_tags: keep tags that an mp4 usually has no place for. tick: the film's.
+
+        repeatable: the same packets make the same file, byte by byte.
+        """
+        options: dict[str, str] = {"fflags": "+bitexact"} if repeatable else {}
         if self.name in ("matroska", "webm"):
             # Sound begins a little before 0 where its encoder needs a run-up; a shift would move the picture.
             options["avoid_negative_ts"] = "disabled"

@@ -16,6 +16,21 @@ PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "sl
 _SVT = (12, 11, 10, 9, 8, 7, 6, 5, 4, 2)
 _VPX = ("rt 8", "rt 7", "rt 6", "good 5", "good 4", "good 2", "good 1", "good 1", "good 0", "best 0")
 _NVENC = ("p1", "p1", "p2", "p3", "p3", "p4", "p5", "p6", "p7", "p7")
+# What makes an encoder repeat itself, byte by byte (run, with memory filled at random and on one core or two). x264's
+# mbtree reads memory that nobody wrote; most encoders make something else of a film with another number of threads.
+_REPEATING: dict[str, dict[str, str]] = {
+    "libx264": {"mbtree": "0", "threads": "8"},
+    "libx264rgb": {"mbtree": "0", "threads": "8"},
+    "libx265": {"threads": "4"},
+    "libsvtav1": {},
+    "libvpx-vp9": {"threads": "8"},
+    "libvpx": {"threads": "1"},
+    "ffv1": {"threads": "4"},
+    "mpeg4": {"threads": "1"},
+    "mpeg2video": {"threads": "1"},
+    "mjpeg": {"threads": "4"},
+    "prores_ks": {"threads": "4"},
+}
 # Formats of encoders that hold what one of LAYOUTS holds, otherwise arranged.
 ARRANGED = {"nv12": "yuv420p", "p010le": "yuv420p10le", "nv16": "yuv422p", "p210le": "yuv422p10le"}
 
@@ -36,6 +51,21 @@ def encoder_options(
             joined = key.endswith("-params") and key in merged
             merged[key] = f"{merged[key]}:{value}" if joined else value
     return merged
+
+
+def repeating(codec: str, user: Mapping[str, str]) -> dict[str, str] | None:
+    """The options that make an encoder repeat itself, byte by byte; None for one that is not known to.
+
+    Raises OutputError where the user sets one of them.
+    """
+    fixed = _REPEATING.get(codec)
+    params = ":".join(value for key, value in user.items() if key.endswith("-params"))
+    named = {*user, *(pair.partition("=")[0] for pair in params.split(":"))}
+    for key in named & ({*fixed, "threads", "frame-threads", "lp"} if fixed is not None else set()):
+        raise OutputError(
+            f"a job that resumes sets {key} of {codec} itself, to repeat every byte; leave that option out"
+        )
+    return fixed
 
 
 def _quality(codec: str, crf: float) -> dict[str, str]:

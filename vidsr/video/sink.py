@@ -17,6 +17,7 @@ from vidsr.video.muxers import muxer_of
 from vidsr.video.numbered import open_numbered
 from vidsr.video.opening import title_of
 from vidsr.video.pipes import Stop
+from vidsr.video.segments import Encoded
 from vidsr.video.sequence import pattern_of
 from vidsr.video.source import Source
 from vidsr.video.stills import StillSink
@@ -56,6 +57,7 @@ def open_sink(
     encoder_options: Mapping[str, str] | None = None,
     live: bool = False,
     overwrite: bool = False,
+    repeatable: bool = False,
     notice: Callable[[str], None],
     stop: Stop | None = None,
 ) -> Sink:
@@ -64,8 +66,8 @@ def open_sink(
     info: of the film as it is to be written (its enlarged size). source: whose other streams, chapters and tags are
     copied, and which the output must not be. format: FFmpeg's name or an extension; None: by the
     name, and NUT for `-`. encoder_options: for the encoder; `pix_fmt` chooses the pixel format. live: let every frame
-    out at once. notice: takes a sentence for each thing that is changed or left out.
-    A film goes into numbered pictures where the name is `%05d.png` or alike.
+    out at once. repeatable: the same film must make the same bytes, in every run. notice: takes a sentence for each
+    thing that is changed or left out. A film goes into numbered pictures where the name is `%05d.png` or alike.
     Raises OutputError, TargetExists, SameFile or NotPipeable.
     """
     muxer = muxer_of(name, format)
@@ -85,7 +87,7 @@ def open_sink(
     try:
         if muxer.image:
             return StillSink(target, muxer.name, about(source.image if source else None), notice)
-        plan = Encoding(muxer, info, codec, crf, preset, dict(encoder_options or {}), live)
+        plan = Encoding(muxer, info, codec, crf, preset, dict(encoder_options or {}), live, repeatable)
         return FilmSink(target, plan, source, notice)
     except BaseException as exc:
         target.discard()
@@ -105,9 +107,14 @@ class FilmSink:
     """Encodes frames and copies packets. Nothing appears under the target's name before `__exit__` ends well."""
 
     def __init__(self, target: Target, plan: Encoding, source: Source | None, notice: Callable[[str], None]) -> None:
-        self._target = target
+        self._target, self.encoding = target, plan
         tags = {} if source is None else dict(source.container.metadata)
-        options = plan.muxer.options(live=plan.live, free_tags=needs_free_tags(tags), tick=plan.info.time_base)
+        options = plan.muxer.options(
+            live=plan.live,
+            free_tags=needs_free_tags(tags),
+            tick=plan.info.time_base,
+            repeatable=plan.repeatable,
+        )
         self._container: Any = av.open(target.file, "w", format=plan.muxer.name, container_options=options)
         try:
             self._encoder = Encoder(self._container, plan, source, notice=notice)
@@ -139,11 +146,13 @@ class FilmSink:
             for sentence in unsaid(plan.muxer.name, stream, film=stream is source.stream):
                 notice(sentence)
 
-    def write(self, item: Frame | Carried) -> None:
+    def write(self, item: Frame | Carried | Encoded) -> None:
         """Encode a frame or copy a packet."""
         try:
             if isinstance(item, Carried):
                 self._carrier.write(item.stream, item.packet)
+            elif isinstance(item, Encoded):
+                self._container.mux(self._encoder.join(item.packet))
             else:
                 self._container.mux(self._encoder.encode(item))
         except Exception as exc:

@@ -175,6 +175,11 @@ class Source:
         """The chapters, cut to what is read."""
         return self._demuxer.clip.chapters(self.container.chapters())
 
+    def carried(self) -> Iterator[Carried]:
+        """Everything but the film, which is decoded no further; instead of iterating."""
+        self._demuxer.decoding = False
+        return (item for item in self if isinstance(item, Carried))
+
     def __iter__(self) -> Iterator[Frame | Carried]:
         early, self._early = self._early, []
         return chain(early, self._stream_of_items)

@@ -65,7 +65,7 @@ class FileTarget(Target):
         self.title = title_of(path)
         self._overwrite = overwrite
         self._path = path.resolve() if path.is_symlink() else path  # a link keeps pointing where it points
-        self._check()
+        _check(self._path, overwrite=overwrite)
         self._part = part_beside(self._path)
         try:
             fd = os.open(self._part, os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, "O_BINARY", 0), 0o666)
@@ -81,27 +81,17 @@ class FileTarget(Target):
             self._raw.flush()
             os.fsync(self._raw.fileno())
             self._raw.close()
-            self._check()
-            if self._path.exists():
-                self._part.chmod(stat.S_IMODE(self._path.stat().st_mode))
-            self._part.replace(self._path)
+            move_into_place(self._part, self._path, overwrite=self._overwrite)
             parts.discard(self._part)
         except OSError as exc:
             self.discard()
             raise self.explain(exc) from exc
-        sync_folder(self._path.parent)
 
     def discard(self) -> None:
         """Remove the temporary file."""
         self._raw.close()
         self._part.unlink(missing_ok=True)
         parts.discard(self._part)
-
-    def _check(self) -> None:
-        if self._path.is_dir():
-            raise OutputError(f"{self.title} is a folder; name a file in it")
-        if os.path.lexists(self._path) and not self._overwrite:
-            raise TargetExists(f"{self.title} is there already; pass --overwrite to replace it")
 
 
 class StreamTarget(Target):
@@ -174,6 +164,25 @@ def cannot_begin(path: Path, exc: OSError) -> OutputError:
 def part_beside(path: Path) -> Path:
     """A temporary name in the same folder."""
     return path.with_name(f".vidsr-{secrets.token_hex(6)}.part")
+
+
+def move_into_place(file: Path, path: Path, *, overwrite: bool) -> None:
+    """Give a finished, synced file its final name in the same file system; what it replaces lends it its permissions.
+
+    Raises TargetExists or OutputError, and OSError as the system does.
+    """
+    _check(path, overwrite=overwrite)
+    if path.exists():
+        file.chmod(stat.S_IMODE(path.stat().st_mode))
+    file.replace(path)
+    sync_folder(path.parent)
+
+
+def _check(path: Path, *, overwrite: bool) -> None:
+    if path.is_dir():
+        raise OutputError(f"{title_of(path)} is a folder; name a file in it")
+    if os.path.lexists(path) and not overwrite:
+        raise TargetExists(f"{title_of(path)} is there already; pass --overwrite to replace it")
 
 
 def _same(path: Path, source: object) -> bool:

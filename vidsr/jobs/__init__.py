@@ -1,0 +1,1 @@
+"""Long films in pieces: what has been done is on disk, and is not done again."""
