@@ -24,7 +24,7 @@ def pictures(folder: Path, count: int = 3) -> Path:
 @pytest.mark.parametrize("name", ["frames", "frames/%05d.png"])
 def test_pictures_become_a_film_at_the_rate_given(name: str, tmp_path: Path) -> None:
     pictures(tmp_path / "frames")
-    shown = upscale(tmp_path / name, tmp_path / "film.mp4", "--fps", "30000/1001")
+    shown = upscale(tmp_path / name, tmp_path / "film.mp4", "--fps", "30000/1001", "--verify")
     assert shown.exit_code == 0 and "3 frames" in shown.stderr
     assert times_of(tmp_path / "film.mp4") == [index * Fraction(1001, 30000) for index in range(3)]
 
@@ -39,14 +39,14 @@ def test_the_rate_that_is_taken_is_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize("source", ["frames", "frames/%05d.png"])
 def test_pictures_become_pictures_without_a_word(source: str, tmp_path: Path) -> None:
     pictures(tmp_path / "frames")
-    shown = upscale("-q", tmp_path / source, tmp_path / "large" / "%d.jpg")
+    shown = upscale("-q", "--verify", tmp_path / source, tmp_path / "large" / "%d.png", "--fps", "7")
     assert (shown.exit_code, shown.stderr) == (0, "")
-    assert names(tmp_path / "large") == ["1.jpg", "2.jpg", "3.jpg"]
+    assert names(tmp_path / "large") == ["1.png", "2.png", "3.png"]
 
 
 def test_a_film_becomes_pictures(tmp_path: Path) -> None:
     clip = film(tmp_path / "clip.mkv", sound=False)
-    assert upscale("-q", clip, tmp_path / "large" / "%03d.png").exit_code == 0
+    assert upscale("-q", "--verify", clip, tmp_path / "large" / "%03d.png").exit_code == 0
     assert len(names(tmp_path / "large")) == 12
 
 

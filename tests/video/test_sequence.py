@@ -17,6 +17,7 @@ from vidsr.video.sequence import Pattern, pattern_of, sequence_of
 from vidsr.video.sink import open_sink
 from vidsr.video.source import open_source
 
+NUMBERED = ["pictures tell no times: they are numbered from 1", "the pictures are full-range RGB"]
 PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
 
@@ -184,7 +185,7 @@ def names(folder: Path) -> list[str]:
 
 def test_a_film_becomes_numbered_pictures(tmp_path: Path) -> None:
     film = make_film(tmp_path / "a.mkv", pts=range(3), size=(32, 24))
-    assert enlarge(film, tmp_path / "out" / "f%03d.png") == []
+    assert enlarge(film, tmp_path / "out" / "f%03d.png") == NUMBERED
     assert names(tmp_path / "out") == ["f001.png", "f002.png", "f003.png"]
     assert names(tmp_path) == ["a.mkv", "out"]
     for number, frame in enumerate(frames_of(film), 1):
@@ -232,13 +233,29 @@ def test_what_pictures_cannot_hold_is_told(tmp_path: Path) -> None:
     assert told == [
         "stream 1 (audio, aac) is left out: pictures hold none",
         "the tags of the film (title) are left out: pictures hold none",
-        "pictures tell no times: frames that came unevenly are numbered as if they had not",
+        "pictures tell no times: they are numbered from 1, evenly though they came unevenly",
+        "the pictures are full-range RGB",
+    ]
+
+
+def test_shapes_and_colours_that_pictures_cannot_tell_are_told(tmp_path: Path) -> None:
+    def decorate(_: Any, stream: Any) -> None:
+        context = stream.codec_context
+        context.sample_aspect_ratio = Fraction(64, 45)
+        context.color_primaries, context.color_trc, context.colorspace = 9, 16, 9
+
+    film = make_film(tmp_path / "a.mkv", pts=range(2), decorate=decorate)
+    told = enlarge(film, tmp_path / "out" / "%d.png")
+    assert told[1:] == [
+        "pictures cannot tell the colours of this film (primaries 9, transfer 16): they will look wrong",
+        "pictures cannot tell that the film's pixels are 64:45: they look squeezed",
     ]
 
 
 def test_pictures_of_ten_bits_are_told_to_become_eight(tmp_path: Path) -> None:
     film = make_film(tmp_path / "a.mkv", codec="ffv1", pixel_format="yuv420p10le", pts=range(2))
-    (sentence,) = enlarge(film, tmp_path / "%d.png")
+    sentence, *others = enlarge(film, tmp_path / "%d.png")
+    assert others == NUMBERED
     assert sentence == "the picture is written with 8 bits a colour: Pillow writes no more"
 
 

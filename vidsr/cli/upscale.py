@@ -155,7 +155,7 @@ def upscale(
                 source, target, overwrite=overwrite, strict=strict, resume=resume,
                 progress=says.progress, notice=says.notice, **given,
             )  # fmt: skip
-        found = _verified(source, target, summary, start, duration) if verify else None
+        found = _verified(source, target, summary, start, duration, fps) if verify else None
         if as_json:
             more = {"verification": as_dict(found)} if found else {}
             print(json.dumps(asdict(summary) | more), file=sys.stderr, flush=True)
@@ -180,10 +180,12 @@ def upscale(
     _run_each(pairs, run)
 
 
-def _verified(source: str, target: str, summary: "Summary", start: str | None, duration: str | None) -> "Verification":
+def _verified(
+    source: str, target: str, summary: "Summary", start: str | None, duration: str | None, fps: str | None
+) -> "Verification":
     from vidsr.verify import verify_video
 
-    piece = {"start": _seconds(start, "--start"), "duration": _seconds(duration, "--duration")}
+    piece = {"start": _seconds(start, "--start"), "duration": _seconds(duration, "--duration"), "fps": _rate(fps)}
     return verify_video(source, target, notices=summary.notices, **piece)
 
 

@@ -11,6 +11,7 @@ from vidsr.verify.times import shift_of
 from vidsr.verify.tracks import track_findings
 from vidsr.video.inventory import Inventory, read_inventory
 from vidsr.video.pipes import Stop
+from vidsr.video.sequence import pattern_of
 
 
 def verify_video(
@@ -20,19 +21,22 @@ def verify_video(
     notices: Iterable[str] = (),
     start: Fraction | None = None,
     duration: Fraction | None = None,
+    fps: Fraction | None = None,
 ) -> Verification:
     """Read two files to their end and hold one against the other: all but the size of the picture is to be the same.
 
     source, target: what was enlarged and what came of it, each a path or an address that can be read now. notices: of
     the run that wrote the target (`Summary.notices`), which excuse what they announced and nothing else. start,
-    duration: the piece of the source that was enlarged, as for `upscale_video`.
+    duration: the piece of the source that was enlarged, as for `upscale_video`. fps: frames a second where pictures or
+    raw streams tell none.
     Frames are those that the decoder gives; both files are decoded. Raises InputError where one cannot be read.
     """
     stop = Stop()
 
     def run() -> Verification:
-        before = read_inventory(source, start=start, duration=duration, stop=stop)
-        return compare(before, read_inventory(target, stop=stop), notices=notices)
+        before = read_inventory(source, start=start, duration=duration, rate=fps, stop=stop)
+        after = read_inventory(target, rate=fps if pattern_of(target) else None, stop=stop)
+        return compare(before, after, notices=notices)
 
     return supervised(run, stop)
 

@@ -96,10 +96,15 @@ class Inventory:
 
 
 def read_inventory(
-    name: str | Path, *, start: Fraction | None = None, duration: Fraction | None = None, stop: Stop | None = None
+    name: str | Path,
+    *,
+    start: Fraction | None = None,
+    duration: Fraction | None = None,
+    rate: Fraction | None = None,
+    stop: Stop | None = None,
 ) -> Inventory:
     """Read a file, or a piece of it, as `upscale_video` would, but for deinterlacing. Raises as `open_source` does."""
-    with open_source(name, start=start, duration=duration, deinterlace="off", stop=stop) as source:
+    with open_source(name, start=start, duration=duration, deinterlace="off", rate=rate, stop=stop) as source:
         return _read(source)
 
 

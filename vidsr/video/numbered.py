@@ -7,13 +7,16 @@ from types import TracebackType
 from typing import Self
 
 from vidsr.errors import OutputError, SameFile, TargetExists
-from vidsr.frames import Carried, Frame, Notice
+from vidsr.frames import BT2020, Carried, Frame, Notice
 from vidsr.video.about import about
 from vidsr.video.carry import describe, film_tags
 from vidsr.video.sequence import Pattern
 from vidsr.video.source import Source
 from vidsr.video.stills import image_file
 from vidsr.video.target import Target, cannot_begin, part_beside, parts, sync_folder
+
+_HDR = (16, 18)  # transfer characteristics PQ and HLG (H.273, table 3)
+_COLOURS = ("layout", "range", "matrix", "siting", "primaries", "transfer", "mastering", "dynamic HDR", "rotation")
 
 
 class NumberedTarget(Target):
@@ -136,8 +139,19 @@ def _lost(source: Source) -> Iterator[Notice]:
         yield Notice(f"{describe(stream)} is left out: pictures hold none", f"stream {stream.index}")
     if source.chapters():
         yield Notice("the chapters are left out: pictures hold none", "chapters")
+    if source.pictures is not None:
+        return
     tags = film_tags(dict(source.container.metadata))
-    if tags and source.pictures is None:
+    if tags:
         yield Notice(f"the tags of the film ({', '.join(tags)}) are left out: pictures hold none", "tags")
-    if source.pictures is None and source.variable:
-        yield Notice("pictures tell no times: frames that came unevenly are numbered as if they had not", "pts")
+    uneven = ", evenly though they came unevenly" if source.variable else ""
+    yield Notice(f"pictures tell no times: they are numbered from 1{uneven}", "start", "pts", "duration", "drift")
+    color = source.info.color
+    if color.transfer in _HDR or color.primaries == BT2020:
+        what = f"primaries {color.primaries}, transfer {color.transfer}"
+        yield Notice(f"pictures cannot tell the colours of this film ({what}): they will look wrong", *_COLOURS)
+    else:
+        yield Notice("the pictures are full-range RGB", *_COLOURS)
+    if source.info.aspect != 1:
+        shape = f"{source.info.aspect.numerator}:{source.info.aspect.denominator}"
+        yield Notice(f"pictures cannot tell that the film's pixels are {shape}: they look squeezed", "aspect")
