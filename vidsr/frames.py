@@ -56,6 +56,8 @@ class Frame:
     time_base: Fraction = Fraction(1, 25)
     quantiser: float | None = None
     """Mean QP the codec used on this picture, on H.264's scale 0 to 51; None where unknown."""
+    alpha: Plane | None = None
+    """How opaque each pixel is, from 0 to the highest code at `bits`; of luma's shape and dtype. None: wholly."""
     carrier: Any = None
     """The decoder's own picture: owns the planes' memory and the side data that the sink hands on."""
 
@@ -142,6 +144,8 @@ class VideoInfo:
     aspect: Fraction = Fraction(1)
     """Sample aspect ratio: width of a pixel over its height."""
     gray: bool = False
+    alpha: bool = False
+    """Whether frames may be transparent."""
     codec: str = ""
     still: bool = False
     """A picture rather than a film."""

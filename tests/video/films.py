@@ -189,7 +189,7 @@ def info_of(frame: Frame, **changes: Any) -> VideoInfo:
     """The description of a film of such frames."""
     info = VideoInfo(
         frame.width, frame.height, frame.bits, frame.color, frame.time_base, Fraction(25), None, None,
-        gray=len(frame.planes) == 1,
+        gray=len(frame.planes) == 1, alpha=frame.alpha is not None,
     )  # fmt: skip
     return replace(info, **changes)
 

@@ -79,11 +79,41 @@ def test_other_formats_become_the_nearest_layout(name: str, near: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["yuva420p", "yuva444p10le"])
-def test_alpha_is_left_behind_without_a_copy(name: str) -> None:
+def test_alpha_is_read_and_given_back_without_a_copy(name: str) -> None:
     picture = av.VideoFrame(32, 32, name)
     frame = frame_of(picture)
-    assert len(frame.planes) == 3 and frame.planes[0].ctypes.data == picture.planes[0].buffer_ptr
+    assert len(frame.planes) == 3 and frame.alpha is not None
+    assert [p.ctypes.data for p in (*frame.planes, frame.alpha)] == [p.buffer_ptr for p in picture.planes]
+    assert picture_of(frame, name) is picture
     assert picture_of(frame).format.name == name.replace("yuva", "yuv")
+
+
+@pytest.mark.parametrize(
+    ("name", "bits"),
+    [
+        ("rgba", 10), ("argb", 10), ("bgra", 10), ("rgba64le", 10), ("gbrap", 10), ("ya8", 8),
+        ("yuva422p", 8), ("yuva444p12le", 10), ("yuva420p16le", 10),
+    ],
+)  # fmt: skip
+def test_alpha_of_every_format_is_read(name: str, bits: int) -> None:
+    levels = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    rgba = np.dstack([np.full((16, 16, 3), 90, np.uint8), levels])
+    frame = frame_of(av.VideoFrame.from_ndarray(rgba, format="rgba").reformat(format=name))
+    assert frame.alpha is not None and frame.bits == bits and frame.alpha.dtype == frame.planes[0].dtype
+    exact = levels * (((1 << bits) - 1) / 255)
+    assert np.abs(frame.alpha - exact).max() < 1.6  # swscale, which made the picture, is up to a level off
+    assert frame.alpha[0, 0] == 0 and frame.alpha[-1, -1] == (1 << bits) - 1
+
+
+@pytest.mark.parametrize("level", [255, 100])
+@pytest.mark.parametrize("name", ["bgra", "ya8", "pal8"])
+def test_formats_that_always_have_alpha_are_opaque_where_they_say_nothing(name: str, level: int) -> None:
+    rgba = np.full((16, 16, 4), level, np.uint8)
+    if name == "pal8":
+        picture = av.VideoFrame.from_ndarray((rgba[..., 0], np.full((256, 4), level, np.uint8)), format="pal8")
+    else:
+        picture = av.VideoFrame.from_ndarray(rgba, format="rgba").reformat(format=name)
+    assert (frame_of(picture).alpha is None) is (level == 255)
 
 
 @given(st.integers(0, 2**32 - 1))

@@ -81,4 +81,4 @@ def _bytes(info: VideoInfo) -> int:
     """Of one frame."""
     across, down = info.color.subsampling
     chroma = 0.0 if info.gray else 2 / (1 << across << down)
-    return round(info.width * info.height * (1 + chroma)) * (2 if info.bits > 8 else 1)
+    return round(info.width * info.height * (1 + chroma + info.alpha)) * (2 if info.bits > 8 else 1)

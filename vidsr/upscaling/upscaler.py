@@ -155,4 +155,5 @@ def _cropped(frame: Frame, width: int, height: int) -> Frame:
     across, down = halvings(frame)
     first, *others = frame.planes
     chroma = [plane[: (height + down) >> down, : (width + across) >> across] for plane in others]
-    return replace(frame, planes=(first[:height, :width], *chroma))
+    alpha = None if frame.alpha is None else frame.alpha[:height, :width]
+    return replace(frame, planes=(first[:height, :width], *chroma), alpha=alpha)

@@ -13,7 +13,7 @@ from vidsr.video.timing import rational
 # Written by muxers about their own file: untrue of ours.
 _STALE = re.compile(
     r"encoder|duration|number_of_(frames|bytes)|bps|_statistics_.*|major_brand|minor_version|compatible_brands"
-    r"|vendor_id|variant_bitrate|source_id|mimetype|filename",
+    r"|vendor_id|alpha_mode|variant_bitrate|source_id|mimetype|filename",
     re.IGNORECASE,
 )
 # What FFmpeg calls every track of an mp4 that has no name.

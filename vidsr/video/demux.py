@@ -15,7 +15,7 @@ from vidsr.video.ending import breaks_off, pictures_behind
 from vidsr.video.evenness import varies
 from vidsr.video.pipes import Stopped
 from vidsr.video.quantiser import Estimator
-from vidsr.video.streams import cover_packets, is_picture
+from vidsr.video.streams import alpha_decoder, cover_packets, is_picture
 from vidsr.video.timing import TICK, Clip, Timeline, rational
 
 MAX_RETRIES = 20  # failures of the demuxer in a row before it is given up
@@ -55,6 +55,7 @@ class Demuxer:
         self.time_base = 1 / rate if rate else self.time_base
         rate = rate or rational(stream.guessed_rate) or rational(stream.average_rate) or Fraction(25)
         self._step = max(round(1 / rate / self.time_base), 1)
+        self._alpha = alpha_decoder(stream)
         self._next: int | None = None
         self._last: int | None = None
         self._read: int | None = None  # dts of the last packet that went to the decoder
@@ -199,7 +200,10 @@ class Demuxer:
         if packet.size:
             self._watch.sent(packet)
         try:
-            pictures = list(packet.decode() if packet.size else self._stream.decode(None))
+            if self._alpha is not None:
+                pictures = list(self._alpha.decode(packet if packet.size else None))
+            else:
+                pictures = list(packet.decode() if packet.size else self._stream.decode(None))
         except EOFError:
             return []
         except av.error.FFmpegError:

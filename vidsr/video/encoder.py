@@ -14,7 +14,7 @@ from vidsr.errors import OutputError
 from vidsr.frames import Frame, Notice, VideoInfo
 from vidsr.video.carry import stream_tags
 from vidsr.video.fit import TS_CODECS
-from vidsr.video.layouts import LAYOUTS, layout_name
+from vidsr.video.layouts import LAYOUTS, is_transparent, layout_name
 from vidsr.video.muxers import FITTING, Muxer
 from vidsr.video.options import ARRANGED, encoder_options, layout_for, repeating
 from vidsr.video.picture import Resizer, picture_of
@@ -52,8 +52,10 @@ class Encoder:
     def __init__(self, container: Any, plan: Encoding, source: Source | None, *, notice: Callable[[str], None]) -> None:
         self._info, info = plan.info, plan.info
         codec = _codec_of(container, plan, notice)
-        self._format = layout_for(codec, info, plan.options)
+        self._format = layout_for(codec, info, plan.options, muxer=plan.muxer.name)
         self._layout = ARRANGED.get(self._format, self._format)
+        self._transparent = is_transparent(self._layout)
+        self._opaque_told, self._notice, self._muxer = False, notice, plan.muxer.name
         self._resizer = Resizer("bicubic")
         self._durations: dict[int, int] = {}
         self.last: int | None = None
@@ -65,7 +67,8 @@ class Encoder:
         self._joining = False
         self._last_dts: int | None = None  # of the packets joined
         self._delay = round(_LONGEST_DELAY_S / info.time_base)
-        wanted = layout_name(info.bits, info.color.subsampling, gray=info.gray)
+        gray = info.gray and not self._transparent
+        wanted = layout_name(info.bits, info.color.subsampling, gray=gray, alpha=self._transparent)
         chosen = "pix_fmt" in plan.options or (info.gray and LAYOUTS[self._layout][0] == info.bits)
         if self._layout != wanted and not chosen:
             what = f"{codec.name} takes no {wanted}: the film is encoded as {self._layout}, the nearest it takes"
@@ -126,8 +129,9 @@ class Encoder:
         context.thread_type = "SLICE" if plan.live else "AUTO"
         first = None if source is None else source.first.carrier
         options = encoder_options(
-            name, crf=plan.crf, preset=plan.preset, live=plan.live, user=plan.options, picture=first
-        )
+            name, crf=plan.crf, preset=plan.preset, live=plan.live, user=plan.options, picture=first,
+            transparent=self._transparent,
+        )  # fmt: skip
         if plan.repeatable:
             options |= repeating(name, plan.options) or {}
         if LAYOUTS[self._layout][1] != (0, 0):
@@ -147,8 +151,10 @@ class Encoder:
 
     def _picture(self, frame: Frame) -> av.VideoFrame:
         info = self._info
-        frame = self._resizer.fit(frame, info.width, info.height, self._layout, info.color)
-        picture = picture_of(frame)
+        frame = self._resizer.fit(frame, info.width, info.height, self._layout.replace("yuva", "yuv"), info.color)
+        if frame.alpha is not None and not (self._transparent or self._opaque_told):
+            self._tell_of(frame)
+        picture = picture_of(frame, self._layout if self._transparent else None)
         if self._format != self._layout:
             picture = self._resizer.arrange(picture, self._format)
         ratio = frame.time_base / info.time_base
@@ -166,6 +172,17 @@ class Encoder:
             self._taken += 1
         picture.pict_type = av.video.frame.PictureType.NONE  # else the encoder repeats the input's key pictures
         return picture
+
+    def _tell_of(self, frame: Frame) -> None:
+        # Formats may hold alpha and be opaque everywhere; then nothing is lost.
+        if frame.alpha is None or int(frame.alpha.min()) == (1 << frame.bits) - 1:
+            return
+        self._opaque_told = True
+        codec, muxer = self.stream.codec_context.name, self._muxer
+        what = f"{codec} in {muxer} holds none; .webm does, .mkv with --codec ffv1 and .mov with --codec prores_ks"
+        if not self._info.alpha:
+            what = "the film began without one"
+        self._notice(Notice(f"the alpha channel is left out: {what}", "alpha"))
 
 
 def _codec_of(container: Any, plan: Encoding, notice: Callable[[str], None]) -> Codec:

@@ -21,13 +21,18 @@ LAYOUTS: dict[str, tuple[int, tuple[int, int], bool]] = {
 }
 
 
-def layout_name(bits: int, subsampling: tuple[int, int], *, gray: bool) -> str:
-    """FFmpeg's name for a layout: bits 8 or 10; subsampling as in ColorSpec."""
+def layout_name(bits: int, subsampling: tuple[int, int], *, gray: bool, alpha: bool = False) -> str:
+    """FFmpeg's name for a layout: bits 8 or 10; subsampling as in ColorSpec; there is no gray one with alpha."""
     depth = "10le" if bits == 10 else ""
     if gray:
         return f"gray{depth}"
     name = next(name for name, shifts in _SUBSAMPLINGS.items() if shifts == subsampling)
-    return f"yuv{name}p{depth}"
+    return f"yuv{'a' if alpha else ''}{name}p{depth}"
+
+
+def is_transparent(layout: str) -> bool:
+    """Whether one of LAYOUTS holds alpha, in its last plane."""
+    return layout.startswith("yuva")
 
 
 def nearest_layout(layout: av.VideoFormat) -> str:
@@ -35,15 +40,27 @@ def nearest_layout(layout: av.VideoFormat) -> str:
     across, down = layout.chroma_width(64) < 64, layout.chroma_height(64) < 64
     subsampling = (1, 1) if across and down else (1, 0) if across else (0, 0)
     gray = len(layout.components) < 3
-    return layout_name(10 if layout.components[0].bits > 8 else 8, subsampling, gray=gray)
+    alpha = not gray and any(component.is_alpha for component in layout.components)
+    return layout_name(10 if layout.components[0].bits > 8 else 8, subsampling, gray=gray, alpha=alpha)
 
 
-def has_alpha(picture: av.VideoFrame) -> bool:
-    """Whether a picture is transparent anywhere; formats such as GIF's have alpha even where it says nothing."""
-    if not any(component.is_alpha for component in picture.format.components):
-        return False
-    rgba = VideoReformatter().reformat(picture, format="rgba").to_ndarray()  # (height, width, 4)
-    return bool((rgba[..., 3] < 255).any())
+def alpha_of(picture: av.VideoFrame, bits: int, scaler: VideoReformatter) -> Plane | None:
+    """How opaque a picture is, as in Frame; None where its format has no alpha.
+
+    None too where a format that always has alpha (RGB, such as GIF's) is opaque everywhere.
+    """
+    if picture.format.name in LAYOUTS:
+        return planes_of(picture)[-1] if is_transparent(picture.format.name) else None
+    if not (picture.format.has_palette or any(component.is_alpha for component in picture.format.components)):
+        return None
+    deep = picture.format.components[0].bits > 8
+    alpha = scaler.reformat(picture, format="rgba64le" if deep else "rgba").to_ndarray()[..., 3]  # (height, width)
+    highest = 65535 if deep else 255
+    if (alpha == highest).all():
+        return None
+    kind: Any = np.uint8 if bits == 8 else np.uint16
+    codes: Plane = np.rint(alpha * (((1 << bits) - 1) / highest)).astype(kind)
+    return codes
 
 
 def planes_of(picture: av.VideoFrame) -> tuple[Plane, ...]:

@@ -9,7 +9,7 @@ from av.codec.codec import Codec
 
 from vidsr.errors import OutputError
 from vidsr.frames import VideoInfo
-from vidsr.video.layouts import LAYOUTS, layout_name
+from vidsr.video.layouts import LAYOUTS, is_transparent, layout_name
 from vidsr.video.side_data import side_data
 
 PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo")
@@ -33,16 +33,28 @@ _REPEATING: dict[str, dict[str, str]] = {
 }
 # Formats of encoders that hold what one of LAYOUTS holds, otherwise arranged.
 ARRANGED = {"nv12": "yuv420p", "p010le": "yuv420p10le", "nv16": "yuv422p", "p210le": "yuv422p10le"}
+_UNUSUAL = {("libvpx-vp9", "yuva422p"), ("libvpx-vp9", "yuva444p")}  # which it encodes under protest only
 
 
 def encoder_options(
-    codec: str, *, crf: float, preset: str, live: bool, user: Mapping[str, str], picture: Any = None
+    codec: str,
+    *,
+    crf: float,
+    preset: str,
+    live: bool,
+    user: Mapping[str, str],
+    picture: Any = None,
+    transparent: bool = False,
 ) -> dict[str, str]:
     """The options of one encoder; the user's win. picture: whose HDR mastering data the codec is to carry.
+
+    transparent: whether it gets alpha.
 
     Raises OutputError where the preset is none of the codec's.
     """
     options = {**_quality(codec, crf), **_speed(codec, preset), **(_at_once(codec) if live else {})}
+    if transparent and codec.startswith("libvpx"):
+        options["auto-alt-ref"] = "0"  # libvpx has no such pictures with alpha
     hdr = _mastering(codec, picture)
     quiet = {"x265-params": "log-level=none"} if codec == "libx265" else {}
     merged: dict[str, str] = {}
@@ -143,26 +155,39 @@ def _mastering(codec: str, picture: Any) -> dict[str, str]:
     return {name: text}
 
 
-def layout_for(codec: Codec, info: VideoInfo, user: Mapping[str, str]) -> str:
+def layout_for(codec: Codec, info: VideoInfo, user: Mapping[str, str], *, muxer: str) -> str:
     """The pixel format to encode in: the film's own where the codec has it, else what loses least of it.
 
     Raises OutputError where the codec takes no YUV or gray at all, or not what the user named as pix_fmt.
     """
-    wanted = layout_name(info.bits, info.color.subsampling, gray=info.gray)
-    formats = [layout.name for layout in codec.video_formats or []]
+    formats = [layout.name for layout in codec.video_formats or [] if (codec.name, layout.name) not in _UNUSUAL]
     if "pix_fmt" in user:
         if user["pix_fmt"] not in (formats or LAYOUTS) or user["pix_fmt"] not in {*LAYOUTS, *ARRANGED}:
             raise OutputError(f"{codec.name} cannot be given {user['pix_fmt']}; leave pix_fmt out to have it chosen")
         return user["pix_fmt"]
+    transparent = info.alpha and holds_alpha(codec, muxer)
+    wanted = layout_name(info.bits, info.color.subsampling, gray=info.gray and not transparent, alpha=transparent)
     if not formats or wanted in formats:
         return wanted
-    plain = [name for name in formats if (name in LAYOUTS and "yuva" not in name and "yuvj" not in name)]
+    plain = [name for name in formats if name in LAYOUTS and "yuvj" not in name and is_transparent(name) is transparent]
     plain = plain or [name for name in formats if name in ARRANGED]
     if info.bits == 10 and not any(LAYOUTS[ARRANGED.get(name, name)][0] == 10 for name in plain):
         plain += [name for name in formats if name in ARRANGED and LAYOUTS[ARRANGED[name]][0] == 10]
     if not plain:
         raise OutputError(f"{codec.name} encodes none of the pixel formats that vidsr makes; try libx264 or libx265")
     return min(plain, key=lambda name: _loss(name, info))
+
+
+def holds_alpha(codec: Codec, muxer: str) -> bool:
+    """Whether a codec in a container keeps alpha."""
+    if codec.name == "rawvideo":
+        return muxer == "nut"
+    if codec.name.startswith("libvpx"):  # a second stream of theirs, beside each packet
+        return muxer in ("matroska", "webm")
+    # x265's is a layer that hardly any player shows
+    return codec.name != "libx265" and any(
+        layout.name in LAYOUTS and is_transparent(layout.name) for layout in codec.video_formats or []
+    )
 
 
 def _loss(name: str, info: VideoInfo) -> tuple[int, int, int, int]:

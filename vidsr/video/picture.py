@@ -9,8 +9,8 @@ import numpy as np
 from av.video.reformatter import Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
-from vidsr.frames import UNSPECIFIED, ColorSpec, Frame, Siting, guessed_matrix
-from vidsr.video.layouts import LAYOUTS, layout_name, nearest_layout, planes_of
+from vidsr.frames import UNSPECIFIED, ColorSpec, Frame, Plane, Siting, guessed_matrix
+from vidsr.video.layouts import LAYOUTS, alpha_of, is_transparent, layout_name, nearest_layout, planes_of
 from vidsr.video.swscale import FULL, LIMITED, blank, recolor, scale, siting_of
 
 Kernel = Literal["nearest", "bilinear", "bicubic", "lanczos"]
@@ -26,12 +26,13 @@ class Resizer:
         """accurate: round as well as swscale can (its flags accurate_rnd and full_chroma_int), for measuring."""
         flags = Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
         self._kernel: Any = Interpolation[KERNELS[kernel]] | flags if accurate else KERNELS[kernel]
+        self._alpha_kernel: Any = "POINT" if kernel == "nearest" else "LANCZOS"
         # swscale's threads (FFmpeg 8.1) overwrite the first pixels of one another's lines in "nearest" at 10 bits.
         self._threads = 1 if kernel == "nearest" else threads
-        self._scaler = VideoReformatter()
+        self._scaler, self._alpha_scaler = VideoReformatter(), VideoReformatter()
 
     def resize(self, frame: Frame, width: int, height: int) -> Frame:
-        """Scale every plane, chroma by its siting.
+        """Scale every plane, chroma by its siting; alpha by Lanczos, but "nearest" repeats it too.
 
         The result owns fresh planes that may be written to (its carrier is the picture they are in), and keeps pts,
         duration, colour, quantiser and side data.
@@ -41,6 +42,9 @@ class Resizer:
     def convert(self, frame: Frame, width: int, height: int, pixel_format: str) -> Frame:
         """As `resize`, to a given depth and subsampling; `pixel_format` is one of LAYOUTS."""
         bits, subsampling, gray = LAYOUTS[pixel_format]
+        if frame.alpha is not None:
+            alpha = self._resize_alpha(frame, frame.alpha, width, height, bits)
+            return replace(self.convert(replace(frame, alpha=None), width, height, pixel_format), alpha=alpha)
         if gray != (len(frame.planes) == 1):
             return self._across_gray(frame, width, height, pixel_format)
         source = picture_of(frame)
@@ -79,6 +83,14 @@ class Resizer:
         neutral = np.full(shape, 1 << (bits - 1), luma.planes[0].dtype)
         return replace(luma, planes=(luma.planes[0], neutral, neutral), color=color)
 
+    def _resize_alpha(self, frame: Frame, alpha: Plane, width: int, height: int, bits: int) -> Plane:
+        plain = ColorSpec(frame.color.matrix, full_range=True, subsampling=(0, 0))
+        source = picture_of(Frame((alpha,), plain, frame.bits))
+        layout = layout_name(bits, (0, 0), gray=True)
+        kernel, threads = self._alpha_kernel, self._threads
+        scaled = scale(self._alpha_scaler, source, width, height, layout, kernel, full_range=True, threads=threads)
+        return planes_of(scaled)[0]
+
     def _recolor(self, frame: Frame, color: ColorSpec) -> Frame:
         # A film that changes its matrix or range on the way is brought back to what it began with.
         source, target = (frame.color.matrix, frame.color.full_range), (color.matrix, color.full_range)
@@ -96,19 +108,23 @@ def frame_of(
 ) -> Frame:
     """Give a decoded picture as a Frame, without a copy where it is planar YUV or gray of 8 or 10 bits.
 
-    RGB becomes full-range BT.601 4:4:4 at 10 bits; other formats become the nearest of LAYOUTS; alpha is left behind.
+    RGB becomes full-range BT.601 4:4:4 at 10 bits; other formats become the nearest of LAYOUTS.
     siting: measured where not given. Untagged pictures are tagged: BT.709 from 720 lines up, else BT.601.
     """
     time_base = Fraction(picture.time_base) if picture.time_base else Fraction(1, 25)
     timing: dict[str, Any] = {"pts": picture.pts or 0, "duration": picture.duration or 0, "time_base": time_base}
+    scaler = scaler or VideoReformatter()
     if picture.format.is_rgb or picture.format.has_palette:
-        return replace(Frame.from_rgb(_rgb_of(picture, scaler or VideoReformatter())), quantiser=quantiser, **timing)
+        frame = Frame.from_rgb(_rgb_of(picture, scaler))
+        return replace(frame, quantiser=quantiser, alpha=alpha_of(picture, frame.bits, scaler), **timing)
+    given = picture
     full = picture.color_range == FULL or picture.format.name.startswith("yuvj")
     if picture.format.name not in LAYOUTS:
         flags = Interpolation.BICUBIC | Interpolation.ACCURATE_RND
         near = nearest_layout(picture.format)
-        picture = scale(scaler or VideoReformatter(), picture, picture.width, picture.height, near, flags, full)
+        given, picture = picture, scale(scaler, picture, picture.width, picture.height, near, flags, full)
     bits, subsampling, gray = LAYOUTS[picture.format.name]
+    alpha = alpha_of(given if gray else picture, bits, scaler)
     picture.color_range = FULL if full else LIMITED
     picture.colorspace = _matrix_of(picture)
     color = ColorSpec(
@@ -120,20 +136,24 @@ def frame_of(
         siting=siting or siting_of(picture),
     )
     planes = planes_of(picture)[: 1 if gray else 3]
-    return Frame(planes, color, bits, quantiser=quantiser, carrier=picture, **timing)
+    return Frame(planes, color, bits, quantiser=quantiser, alpha=alpha, carrier=picture, **timing)
 
 
 def picture_of(frame: Frame, pixel_format: str | None = None) -> av.VideoFrame:
     """Give a frame as FFmpeg's picture, of its own layout: its carrier where the planes lie in it, else a copy.
 
-    pixel_format: must be of the frame's depth and subsampling. Pts and duration are set.
+    pixel_format: must be of the frame's depth and subsampling; alpha goes into one that has it, filled up where the
+    frame has none. Pts and duration are set.
     """
     pixel_format = pixel_format or pixel_format_of(frame)
     picture: av.VideoFrame = frame.carrier
-    if not _holds(picture, frame, pixel_format):
+    planes: tuple[Any, ...] = frame.planes
+    if is_transparent(pixel_format):
+        planes = (*planes, np.uint16((1 << frame.bits) - 1) if frame.alpha is None else frame.alpha)
+    if not _holds(picture, planes, pixel_format):
         picture = blank(picture, frame.width, frame.height, pixel_format, frame.color.siting)
-        for target, plane in zip(planes_of(picture), frame.planes, strict=True):
-            np.copyto(target, plane)
+        for target, plane in zip(planes_of(picture), planes, strict=True):
+            np.copyto(target, plane, casting="unsafe")
     picture.color_range = FULL if frame.color.full_range else LIMITED
     picture.colorspace = frame.color.matrix
     picture.color_primaries, picture.color_trc = frame.color.primaries, frame.color.transfer
@@ -163,10 +183,10 @@ def _rgb_of(picture: av.VideoFrame, scaler: VideoReformatter) -> NDArray[Any]:
     return (scaler.reformat(picture, format="rgb48le").to_ndarray() / 65535).astype(np.float32)
 
 
-def _holds(picture: Any, frame: Frame, pixel_format: str) -> bool:
+def _holds(picture: Any, planes: tuple[Any, ...], pixel_format: str) -> bool:
     if not isinstance(picture, av.VideoFrame) or picture.format.name != pixel_format:
         return False
     return all(
-        plane.ctypes.data == held.ctypes.data and plane.shape == held.shape
-        for plane, held in zip(frame.planes, planes_of(picture), strict=True)
+        plane.shape == held.shape and plane.ctypes.data == held.ctypes.data
+        for plane, held in zip(planes, planes_of(picture), strict=True)
     )

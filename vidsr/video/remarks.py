@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import av
 
 from vidsr.frames import Notice
-from vidsr.video.layouts import LAYOUTS, has_alpha, nearest_layout
+from vidsr.video.layouts import LAYOUTS, nearest_layout
 from vidsr.video.side_data import side_data
 
 _LOST = {"DOVI_METADATA": "Dolby Vision", "DYNAMIC_HDR_PLUS": "HDR10+"}
@@ -14,12 +14,10 @@ _LOST = {"DOVI_METADATA": "Dolby Vision", "DYNAMIC_HDR_PLUS": "HDR10+"}
 def remarks_on(picture: av.VideoFrame) -> Iterator[Notice]:
     """A notice for each thing that is lost of a decoded picture."""
     layout = picture.format
-    if has_alpha(picture):
-        yield Notice("the alpha channel is left out: transparency cannot be enlarged yet", "alpha")
     if layout.is_rgb or layout.has_palette:
         if layout.components[0].bits > 10:
             yield Notice(f"{layout.name} is read as 10-bit colour", "layout")
-    elif layout.name not in LAYOUTS:
+    elif layout.name not in LAYOUTS and layout.name != "ya8":  # which is gray with alpha
         near = nearest_layout(layout)
         yield Notice(f"{layout.name} is read as {near}, the nearest that can be enlarged", "layout")
     for kind, name in _LOST.items():

@@ -270,6 +270,7 @@ class Source:
             duration=None if still else seconds,
             aspect=rational(stream.sample_aspect_ratio) or Fraction(1),
             gray=len(first.planes) == 1,
+            alpha=first.alpha is not None,
             codec=stream.codec_context.name,
             still=still,
         )

@@ -20,6 +20,8 @@ from vidsr.video.target import Target
 
 # 4:4:4 and little loss: the picture was enlarged to be looked at closely.
 _OPTIONS: dict[str, dict[str, Any]] = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"quality": 95, "method": 4}}
+TRANSPARENT = ("PNG", "WEBP", "TIFF")
+"""Kinds of image that hold alpha."""
 
 
 class StillSink:
@@ -66,9 +68,13 @@ def image_file(frame: Frame, kind: str, about: About, notice: Callable[[str], No
     about: the file that the frame came from. notice: takes a sentence for what of it is not kept.
     """
     rgb = rgb_of(frame)
+    if frame.alpha is not None and kind in TRANSPARENT:
+        rgb = np.dstack([rgb, np.rint(frame.alpha * (255 / ((1 << frame.bits) - 1))).astype(np.uint8)])
+    elif frame.alpha is not None:
+        notice(Notice(f"the alpha channel is left out: {kind} holds none; .png, .webp and .tif do", "alpha"))
     image = Image.fromarray(upright(frame, rgb) if about.turn is None else rgb)
     if len(frame.planes) == 1:
-        image = image.convert("L")
+        image = image.convert("L" if image.mode == "RGB" else "LA")
     if about.turn is not None:
         image = image.transpose(about.turn)
     file, lost = about.write(image, kind, **_OPTIONS.get(kind, {}))

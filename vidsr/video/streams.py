@@ -64,6 +64,21 @@ def set_up_decoder(stream: Any) -> None:
     context.options = options
 
 
+def alpha_decoder(stream: Any) -> Any | None:
+    """A decoder that reads the alpha of VP8 or VP9, which FFmpeg's own leave behind; None where there is none to read.
+
+    To be made after `set_up_decoder`.
+    """
+    context = stream.codec_context
+    if stream.metadata.get("alpha_mode") != "1" or context.codec.canonical_name not in ("vp8", "vp9"):
+        return None
+    decoder: Any = av.CodecContext.create({"vp8": "libvpx", "vp9": "libvpx-vp9"}[context.codec.canonical_name], "r")
+    for key in ("color_range", "colorspace", "color_primaries", "color_trc"):
+        setattr(decoder, key, getattr(context, key))
+    decoder.options = dict(context.options)
+    return decoder
+
+
 def is_picture(container: Any) -> bool:
     """Whether the format is that of image files; they may still hold several pictures."""
     name: str = container.format.name
