@@ -90,6 +90,21 @@ def test_texts_and_xmp_that_are_not_kept_are_told(tmp_path: Path) -> None:
     assert enlarge(tmp_path / "a.jpg", tmp_path / "b.jpg") == ["the picture loses its XMP data"]
 
 
+@pytest.mark.parametrize(("name", "lost"), [("sRGB", "Exif data"), ("P3", "colour profile and Exif data")])
+def test_what_a_film_of_a_picture_lacks_is_told(name: str, lost: str, tmp_path: Path) -> None:
+    profile = PROFILE.replace("sRGB".encode("utf-16-be"), name.ljust(4).encode("utf-16-be"))
+    path = picture(tmp_path / "a.jpg", icc_profile=profile)
+    assert enlarge(path, tmp_path / "b.mp4") == [f"the {lost} of the picture go into no film"]
+
+
+def test_pages_that_are_not_enlarged_are_told(tmp_path: Path) -> None:
+    page = Image.fromarray(drawing(40, 24))
+    page.save(tmp_path / "a.tif", save_all=True, append_images=[page])
+    assert enlarge(tmp_path / "a.tif", tmp_path / "b.png") == ["the picture loses its other pages"]
+    with Image.open(tmp_path / "b.png") as after:
+        assert "dpi" not in after.info
+
+
 def test_exif_too_long_for_a_jpeg_is_told(tmp_path: Path) -> None:
     long = exif()
     long.get_ifd(0x8769)[0x927C] = bytes(70000)

@@ -1,5 +1,6 @@
 """Pictures that make a film, in and out."""
 
+import errno
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
 from tests.video.films import drawing, enlarge, facts_of, frames_of, make_film
-from vidsr.errors import InputError, NotAVideo, OutputError, SameFile, StreamBroken, TargetExists, WrongOption
+from vidsr.errors import DiskFull, InputError, NotAVideo, OutputError, SameFile, StreamBroken, TargetExists, WrongOption
 from vidsr.frames import Frame
 from vidsr.video.sequence import Pattern, pattern_of, sequence_of
 from vidsr.video.sink import open_sink
@@ -269,6 +270,18 @@ def test_a_sequence_that_breaks_off_leaves_nothing(tmp_path: Path) -> None:
                     sink.write(item)
                 raise KeyboardInterrupt
     assert names(tmp_path) == ["in", "there"] and names(tmp_path / "there") == []
+
+
+def test_a_full_disk_leaves_nothing_and_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = pictures(tmp_path / "in", range(1, 4))
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "no room")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(DiskFull, match="no room is left"):
+        enlarge(name, tmp_path / "out" / "%d.png")
+    assert names(tmp_path) == ["in"]
 
 
 def test_a_sequence_is_not_overwritten_unless_asked_and_then_wholly(tmp_path: Path) -> None:

@@ -42,9 +42,11 @@ MEANT = {codec: [said for _, _, said in cues] for codec, cues in WORDS.items()}
 MEANT["subrip"] = [said.replace(b"\r\n", b"\n") for said in MEANT["subrip"]]
 
 
-def subtitled(path: Path, codec: str, cues: Iterable[Said], *, tags: dict[str, str] | None = None, **film: Any) -> Path:
-    """A film of two seconds with subtitles in its second stream."""
-    plain = make_film(path.with_stem("plain"), pts=range(50), **film)
+def subtitled(
+    path: Path, codec: str, cues: Iterable[Said], *, tags: dict[str, str] | None = None, plain: Path | None = None
+) -> Path:
+    """A film of two seconds, or `plain`, with subtitles in its last stream."""
+    plain = plain or make_film(path.with_stem("plain"), pts=range(50))
     with av.open(str(plain)) as inp, av.open(str(path), "w") as out:
         copies = [out.add_stream_from_template(s, opaque=True) for s in inp.streams]
         text = out.add_mux_stream(codec) if codec != "ass" else ass_stream(out, path)
@@ -193,11 +195,31 @@ def test_flattened_cues_show_at_every_moment_what_was_shown(spans: list[tuple[in
         ]
 
 
-def test_a_cue_that_cannot_be_read_is_left_out_with_one_sentence(tmp_path: Path) -> None:
-    film = subtitled(tmp_path / "a.mkv", "subrip", [(200, 300, b"\xff\xfe\xff"), (400, 500, b"\xff"), (600, 900, b"B")])
-    told = enlarge(film, tmp_path / "b.mp4")
-    assert "stream 1 (subtitle, srt): what cannot be read of it is left out" in told
-    assert [said[2:] for *_, said in said_in(tmp_path / "b.mp4")[1]] == [b"B"]
+def test_bytes_that_are_no_text_cost_no_cue(tmp_path: Path) -> None:
+    cues = [(200, 300, "café".encode("latin-1")), (400, 500, b"\xff"), (600, 900, b"B")]
+    told = enlarge(subtitled(tmp_path / "a.mkv", "subrip", cues), tmp_path / "b.webm", preset="ultrafast")
+    assert told.count("stream 1 (subtitle, srt): what is no text in UTF-8 is lost") == 2
+    assert [said.decode() for *_, said in said_in(tmp_path / "b.webm")[1]] == ["caf\ufffd", "\ufffd", "B"]
+
+
+def test_a_sample_that_is_no_text_is_left_out_with_a_sentence(tmp_path: Path) -> None:
+    cues = [(200, 300, b"\0\2\xff\xff"), (600, 900, b"\0\1B")]
+    told = enlarge(subtitled(tmp_path / "a.mp4", "mov_text", cues), tmp_path / "b.mkv")
+    assert "stream 1 (subtitle, mov_text): what is no text in UTF-8 is lost" in told
+    assert said_in(tmp_path / "b.mkv")[1] == [(600, 900, b"B")]
+
+
+def test_a_cue_is_written_where_the_film_is_when_it_is_shown(tmp_path: Path) -> None:
+    """Else whoever plays an mp4 while it arrives would see it at the end."""
+    film = make_film(tmp_path / "plain.mkv", pts=range(0, 500, 10), sound="aac")
+    text = subtitled(tmp_path / "a.mkv", "subrip", [(1000, 2000, b"early")], plain=film)
+    enlarge(text, tmp_path / "b.mp4")
+    with av.open(str(tmp_path / "b.mp4")) as mp4:
+        places = [
+            (packet.stream.type, packet.pos) for packet in mp4.demux() if packet.size and bytes(packet) != b"\0\0"
+        ]
+    (cue,) = [place for kind, place in places if kind == "subtitle"]
+    assert cue < [place for kind, place in places if kind == "video"][30]
 
 
 def test_an_empty_cue_and_one_of_drawings_are_no_cues(tmp_path: Path) -> None:

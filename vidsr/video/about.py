@@ -72,6 +72,15 @@ class About:
         return buffer.getvalue(), lost
 
 
+def lost_in_film(known: About) -> str | None:
+    """A sentence for what a film of such pictures lacks; None where that is nothing (sRGB is what players assume)."""
+    named = known.profile is not None and not any(
+        name in known.profile for name in (b"sRGB", "sRGB".encode("utf-16-be"))
+    )
+    lost = ["colour profile"] * named + ["Exif data"] * (known.exif is not None)
+    return f"the {' and '.join(lost)} of the picture go into no film" if lost else None
+
+
 def about(file: bytes | None) -> About:
     """Read an image file; nothing is known of other files than PNG, JPEG, TIFF and WebP."""
     reader = next((reader for begin, reader in _READERS.items() if file and file.startswith(begin)), None)
@@ -85,7 +94,7 @@ def about(file: bytes | None) -> About:
 
 
 def _read(image: Image.Image) -> About:
-    given, info = image.getexif(), image.info
+    given, info, dpi = image.getexif(), image.info, image.info.get("dpi")
     kept = Image.Exif()
     kept.update({tag: value for tag, value in given.items() if tag not in {*_STORAGE, _ORIENTATION, _EXIF, _GPS}})
     for part in (_EXIF, _GPS):
@@ -93,11 +102,12 @@ def _read(image: Image.Image) -> About:
     named = any(len(kept.get_ifd(part)) for part in (_EXIF, _GPS)) or len(kept)
     texts = [key for key in getattr(image, "text", {}) if key != "XML:com.adobe.xmp"]
     lost = ["its XMP data"] if "xmp" in info or "XML:com.adobe.xmp" in info or 700 in given else []
+    lost += ["its other pages"] if isinstance(image, TiffImageFile) and image.n_frames > 1 else []
     lost += [f"its texts ({', '.join(texts)})"] if texts else []
     return About(
         profile=info.get("icc_profile"),
         exif=kept if named else None,
-        dpi=info.get("dpi"),
+        dpi=dpi if dpi and min(dpi) > 1 else None,  # 1 is Pillow's way to say nothing
         turn=_TURNS.get(given.get(_ORIENTATION, 1)),
         lost=tuple(lost),
     )

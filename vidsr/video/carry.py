@@ -111,7 +111,7 @@ class Carrier:
         changed = (f"stream {stream.index} {what}" for what in ("codec", "packets", "payload", "times"))
         notice(Notice(f"{describe(stream)} becomes {codec}, {kept}: {reason}", *changed))
         self.carried.append(stream)
-        lost = f"{describe(stream)}: what cannot be read of it is left out"
+        lost = f"{describe(stream)}: what is no text in UTF-8 is lost"
         self._converters[stream.index] = Converter(stream, codec, lost=lambda: notice(lost))
         self._copies[stream.index] = copy = add_text_stream(self._container, codec, stream.time_base)
         _label(copy, stream)

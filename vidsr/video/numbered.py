@@ -3,13 +3,15 @@
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from vidsr.errors import OutputError, SameFile, TargetExists
+from vidsr.errors import OutputError, SameFile, StreamBroken, TargetExists
 from vidsr.frames import BT2020, Carried, Frame, Notice
 from vidsr.video.about import about
 from vidsr.video.carry import describe, film_tags
+from vidsr.video.opening import title_of
 from vidsr.video.sequence import Pattern
 from vidsr.video.source import Source
 from vidsr.video.stills import image_file
@@ -103,8 +105,7 @@ class NumberedSink:
         if isinstance(item, Carried):
             return
         number = self._shift + (item.pts if self._given else self._written)
-        file = self._given.get(number)
-        known = about(file.read_bytes() if file is not None else None)
+        known = about(_read(self._given[number]) if number in self._given else None)
         self._target.write(number, image_file(item, self._kind, known, self._notice))
         self._written += 1
 
@@ -126,12 +127,19 @@ class NumberedSink:
 def open_numbered(
     pattern: Pattern, title: str, kind: str, source: Source | None, *, overwrite: bool, notice: Callable[[str], None]
 ) -> NumberedSink:
-    """Begin a sequence. Raises SameFile, TargetExists or OutputError."""
+    """Begin a sequence. Raises SameFile, StreamBroken, TargetExists or OutputError."""
     if source is not None and source.pictures is not None:
         given = {path.resolve() for path in source.pictures.files.values()}
         if any(path.resolve() in given for path in pattern.found().values()):
             raise SameFile(f"{title} is the input itself; name another output")
     return NumberedSink(NumberedTarget(pattern, title, overwrite=overwrite), kind, source, notice)
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as exc:
+        raise StreamBroken(f"{title_of(file)} cannot be read any more: {exc.strerror}") from exc
 
 
 def _lost(source: Source) -> Iterator[Notice]:

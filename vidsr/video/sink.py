@@ -10,7 +10,7 @@ import av
 
 from vidsr.errors import OutputError
 from vidsr.frames import Carried, Frame, Notice, VideoInfo
-from vidsr.video.about import about
+from vidsr.video.about import about, lost_in_film
 from vidsr.video.carry import Carrier, film_tags, needs_free_tags
 from vidsr.video.encoder import Encoder, Encoding
 from vidsr.video.muxers import muxer_of
@@ -87,6 +87,9 @@ def open_sink(
     try:
         if muxer.image:
             return StillSink(target, muxer.name, about(source.image if source else None), notice)
+        lost = lost_in_film(about(source.image if source else None))
+        if lost:
+            notice(Notice(lost, "tags"))
         plan = Encoding(muxer, info, codec, crf, preset, dict(encoder_options or {}), live, repeatable)
         return FilmSink(target, plan, source, notice)
     except BaseException as exc:

@@ -146,8 +146,8 @@ class Source:
 
     @property
     def image(self) -> bytes | None:
-        """The image file, of a still."""
-        return self._demuxer.image
+        """The image file; of several the first; None of a film that is none of pictures."""
+        return self._demuxer.image if self.pictures is None else self.pictures.files[self.pictures.first].read_bytes()
 
     @property
     def streams(self) -> list[Any]:

@@ -68,11 +68,12 @@ class Converter:
     """Turns the packets of one stream of text into another codec's."""
 
     def __init__(self, stream: Any, codec: str, *, lost: Callable[[], None]) -> None:
-        """codec: of `text_codec`. lost: called where a packet cannot be read."""
+        """codec: of `text_codec`. lost: called where something cannot be read."""
         context = stream.codec_context
         self._decoder: Any = av.CodecContext.create(context.codec.name, "r")
         if context.extradata:
             self._decoder.extradata = context.extradata
+        self._codec: str = context.name
         self._comments = context.name in ("ass", "ssa")  # what is in braces there is never shown
         self._write = {"mov_text": mov_text, "webvtt": webvtt}.get(codec, srt)
         self._lost = lost
@@ -97,9 +98,11 @@ class Converter:
         return [] if self._flat is None else self._packets(self._flat.end())
 
     def _cue(self, packet: Any) -> Cue | None:
-        start = packet.pts if packet.pts is not None else packet.dts
+        start, length = packet.pts if packet.pts is not None else packet.dts, packet.duration
         if start is None:
             return None
+        if self._codec != "mov_text":  # whose samples hold boxes too
+            packet = self._in_utf8(packet)
         try:
             rects = self._decoder.decode2(packet) or []
             texts = [rect.ass.decode() for rect in rects if hasattr(rect, "ass")]
@@ -109,8 +112,16 @@ class Converter:
         # ReadOrder, Layer, Style, Name, MarginL, MarginR, MarginV, Effect, Text
         fields = [text.split(",", 8)[-1] for text in texts]
         runs = runs_of(r"{\r}\N".join(fields), comments=self._comments)
-        length = packet.duration or round(_UNTOLD_S / self._tick)
-        return Cue(start, start + length, runs) if runs else None
+        return Cue(start, start + (length or round(_UNTOLD_S / self._tick)), runs) if runs else None
+
+    def _in_utf8(self, packet: Any) -> Any:
+        # FFmpeg's decoders refuse a whole cue for one byte.
+        text = bytes(packet)
+        clean = text.decode(errors="replace").encode()
+        if clean == text:
+            return packet
+        self._lost()
+        return av.Packet(clean)
 
     def _packets(self, cues: list[Cue]) -> list[Any]:
         packets = []
