@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 import typer
 from PIL import Image
+from typer.testing import CliRunner
 
 from tests.cli.test_upscale import names, running, upscale, wait_for_a_file_in
 from tests.clips import film, times_of
 from tests.video.films import drawing
+from vidsr.cli import app
 from vidsr.cli.batch import jobs
 
 
@@ -27,6 +29,14 @@ def test_pictures_become_a_film_at_the_rate_given(name: str, tmp_path: Path) -> 
     shown = upscale(tmp_path / name, tmp_path / "film.mp4", "--fps", "30000/1001", "--verify")
     assert shown.exit_code == 0 and "3 frames" in shown.stderr
     assert times_of(tmp_path / "film.mp4") == [index * Fraction(1001, 30000) for index in range(3)]
+
+
+def test_a_film_of_pictures_is_verified_at_its_rate(tmp_path: Path) -> None:
+    pictures(tmp_path / "frames")
+    upscale(tmp_path / "frames", tmp_path / "film.mkv", "--fps", "10")
+    arguments = ["verify", str(tmp_path / "frames"), str(tmp_path / "film.mkv")]
+    assert CliRunner().invoke(app, [*arguments, "--fps", "10"]).exit_code == 0
+    assert CliRunner().invoke(app, arguments).exit_code == 8
 
 
 def test_the_rate_that_is_taken_is_told(tmp_path: Path) -> None:

@@ -1,14 +1,12 @@
 """`vidsr upscale`: a film, a picture, or a folder of them, made larger."""
 
 import json
-import re
 import shlex
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from enum import StrEnum
-from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,6 +15,7 @@ from typer.core import TyperCommand
 
 from vidsr.cli.batch import jobs
 from vidsr.cli.progress import Verbose, complain, report, say
+from vidsr.cli.values import LARGEST, pairs_of, rate_of, seconds_of, size_of
 from vidsr.cli.verify import as_dict, check, print_table, readable_again
 from vidsr.errors import InputError, OutputError, VidsrError
 
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
     from vidsr.pipeline import Summary
     from vidsr.verify import Verification
 
-LARGEST = 65535  # pixels on a side: more than any codec takes
 OUTPUT, ENGINE, SAY = "Output", "Engine", "Reports"  # panels of --help
 
 
@@ -138,13 +136,13 @@ def upscale(
         raise typer.BadParameter("give one of --scale, --height and --size")
     if tile is not None and model in RESIZES:
         raise typer.BadParameter(f"{model} resizes a picture at once; leave it out", param_hint="--tile")
-    width, height = _size(size) if size else (None, height)
+    width, height = size_of(size) if size else (None, height)
     options = {
         "scale": scale, "width": width, "height": height, "model": model,
-        "start": _seconds(start, "--start"), "duration": _seconds(duration, "--duration"),
+        "start": seconds_of(start, "--start"), "duration": seconds_of(duration, "--duration"),
         "format": container, "codec": codec, "crf": crf, "preset": preset,
-        "encoder_options": _pairs(encoder_option or []) or None,
-        "fps": _rate(fps), "engine": engine, "precision": precision, "tile": tile, "source_quality": source_quality,
+        "encoder_options": pairs_of(encoder_option or []) or None,
+        "fps": rate_of(fps), "engine": engine, "precision": precision, "tile": tile, "source_quality": source_quality,
         "deinterlace": deinterlace,
     }  # fmt: skip
     given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
@@ -185,7 +183,7 @@ def _verified(
 ) -> "Verification":
     from vidsr.verify import verify_video
 
-    piece = {"start": _seconds(start, "--start"), "duration": _seconds(duration, "--duration"), "fps": _rate(fps)}
+    piece = {"start": seconds_of(start, "--start"), "duration": seconds_of(duration, "--duration"), "fps": rate_of(fps)}
     return verify_video(source, target, notices=summary.notices, **piece)
 
 
@@ -227,37 +225,3 @@ def _last_line(summary: "Summary") -> str:
     pictures = f"{summary.frames} frame{'s' * (summary.frames != 1)}"
     sizes = " to ".join(f"{width}x{height}" for width, height in (summary.input_size, summary.output_size))
     return f"{pictures} in {summary.seconds:.1f} s, {summary.fps:.1f} fps, {sizes} by {summary.model}"
-
-
-def _size(text: str) -> tuple[int, int]:
-    match = re.fullmatch(r"(\d+)[xX](\d+)", text)
-    if not match or not all(1 <= int(side) <= LARGEST for side in match.groups()):
-        raise typer.BadParameter(f"{text!r} is no size such as 1920x1080", param_hint="--size")
-    return int(match[1]), int(match[2])
-
-
-def _seconds(text: str | None, option: str) -> Fraction | None:
-    """`90`, `1:30` and `0:01:30.0` are the same time."""
-    if text is None:
-        return None
-    if not re.fullmatch(r"(\d+:){0,2}\d+(\.\d*)?", text):
-        raise typer.BadParameter(f"{text!r} is no time such as 90, 1:30 or 0:01:30.5", param_hint=option)
-    seconds = Fraction(0)
-    for part in text.split(":"):
-        seconds = seconds * 60 + Fraction(part.rstrip("."))
-    return seconds
-
-
-def _rate(text: str | None) -> Fraction | None:
-    if text is None:
-        return None
-    if not re.fullmatch(r"\d+(\.\d+)?|\d+/0*[1-9]\d*", text) or not Fraction(text):
-        raise typer.BadParameter(f"{text!r} is no rate such as 24, 23.976 or 30000/1001", param_hint="--fps")
-    return Fraction(text)
-
-
-def _pairs(options: list[str]) -> dict[str, str]:
-    pairs = dict(option.partition("=")[::2] for option in options)
-    if "" in pairs or not all(pairs.values()):
-        raise typer.BadParameter("give key=value, such as tune=film", param_hint="--encoder-option")
-    return pairs

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 import typer
 
 from vidsr.cli.progress import Verbose
+from vidsr.cli.values import rate_of
 from vidsr.errors import NotFaithful
 
 if TYPE_CHECKING:
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 def verify(
     source: Annotated[str, typer.Argument(metavar="INPUT", help="What was enlarged.")],
     target: Annotated[str, typer.Argument(metavar="OUTPUT", help="What came of it.")],
+    fps: Annotated[
+        str | None, typer.Option(metavar="RATE", help="Of pictures and raw streams: 24 or 30000/1001.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The findings as JSON.")] = False,
     verbose: Verbose = False,
 ) -> None:
@@ -25,7 +29,7 @@ def verify(
 
     for name in (source, target):
         readable_again(name, "verify")
-    found = verify_video(source, target)
+    found = verify_video(source, target, fps=rate_of(fps))
     if as_json:
         print(json.dumps(as_dict(found)))
     else:
