@@ -78,6 +78,13 @@ def test_a_profile_of_other_colours_is_left_out_with_a_sentence(tmp_path: Path) 
     assert enlarge(path, tmp_path / "b.png") == ["the picture loses a colour profile that is not for these colours"]
 
 
+def test_a_profile_of_grays_goes_where_grays_are_written(tmp_path: Path) -> None:
+    gray = PROFILE[:16] + b"GRAY" + PROFILE[20:]
+    path = picture(tmp_path / "a.png", mode="L", icc_profile=gray)
+    assert enlarge(path, tmp_path / "b.png") == []
+    assert enlarge(path, tmp_path / "b.webp") == ["the picture loses a colour profile that is not for these colours"]
+
+
 def test_what_a_bmp_has_no_place_for_is_told(tmp_path: Path) -> None:
     path = picture(tmp_path / "a.png")
     assert enlarge(path, tmp_path / "b.bmp") == ["the picture loses the colour profile and the Exif data"]

@@ -52,7 +52,7 @@ class About:
     def write(self, image: Image.Image, kind: str, **options: Any) -> tuple[bytes, list[str]]:
         """The image as a file of that kind (Pillow's name), and what of this it lacks. options: of Pillow's writer."""
         lost = list(self.lost)
-        if self.profile is not None and not _suits(self.profile, image):
+        if self.profile is not None and not _suits(self.profile, image, kind):
             lost.append("a colour profile that is not for these colours")
         elif self.profile is not None:
             options["icc_profile"] = self.profile
@@ -113,9 +113,9 @@ def _read(image: Image.Image) -> About:
     )
 
 
-def _suits(profile: bytes, image: Image.Image) -> bool:
-    # ICC.1:2022, 7.2: the colour space of the data
-    return profile[16:20] == (b"GRAY" if image.mode in ("L", "LA") else b"RGB ")
+def _suits(profile: bytes, image: Image.Image, kind: str) -> bool:
+    # ICC.1:2022, 7.2: the colour space of the data; in WebP gray is written as RGB
+    return profile[16:20] == (b"GRAY" if image.mode in ("L", "LA") and kind != "WEBP" else b"RGB ")
 
 
 def _sized(exif: Image.Exif, image: Image.Image) -> Image.Exif:
