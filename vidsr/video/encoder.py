@@ -13,6 +13,7 @@ from av.codec.codec import Codec, UnknownCodecError
 from vidsr.errors import OutputError
 from vidsr.frames import Frame, Notice, VideoInfo
 from vidsr.video.carry import stream_tags
+from vidsr.video.clock import DecodingOrder, check_pause, needs_order, rate_of, tick_of
 from vidsr.video.fit import TS_CODECS
 from vidsr.video.layouts import LAYOUTS, is_transparent, layout_name
 from vidsr.video.muxers import FITTING, Muxer
@@ -22,12 +23,10 @@ from vidsr.video.scheduling import own_priority
 from vidsr.video.side_data import side_data
 from vidsr.video.source import Source
 from vidsr.video.swscale import FULL, LIMITED
-from vidsr.video.timing import rational
 
 _REORDERING = ("libx264", "libx264rgb", "libx265", "h264_nvenc", "hevc_nvenc")
+_EVEN = {"yuv4mpegpipe": "y4m", "avi": "avi"}
 _COUNTING = ("mpeg1video", "mpeg2video", "mpeg4", "h263p", "msmpeg4", "msmpeg4v2")  # their ticks must be frames
-_LONGEST_DELAY_S = 600  # between a packet's dts and its pts
-_FASTEST = Fraction(240)  # frames a second that SVT-AV1 accepts; only its rate control looks at it
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,19 +65,20 @@ class Encoder:
         self._taken = 0
         self._joining = False
         self._last_dts: int | None = None  # of the packets joined
-        self._delay = round(_LONGEST_DELAY_S / info.time_base)
+        self._muxer, self._tick = plan.muxer.name, tick_of(plan.muxer.name, codec.name, info.time_base)
+        self._order = DecodingOrder(self._tick)
         gray = info.gray and not self._transparent
         wanted = layout_name(info.bits, info.color.subsampling, gray=gray, alpha=self._transparent)
         chosen = "pix_fmt" in plan.options or (info.gray and LAYOUTS[self._layout][0] == info.bits)
         if self._layout != wanted and not chosen:
             what = f"{codec.name} takes no {wanted}: the film is encoded as {self._layout}, the nearest it takes"
             notice(Notice(what, "layout"))
-        if self._timeless and (source is None or source.variable):
-            what = "y4m holds no time stamps: frames that came unevenly are written as if they had not"
-            notice(Notice(what, "pts", "duration"))
+        if plan.muxer.name in _EVEN and (source is None or source.variable):
+            what = "holds no time stamps: frames that came unevenly are written as if they had not"
+            notice(Notice(f"{_EVEN[plan.muxer.name]} {what}", "pts", "duration"))
         if plan.repeatable and repeating(codec.name, plan.options) is None:
             notice(f"{codec.name} may not repeat itself: a film that was resumed may differ from one that was not")
-        self.stream = container.add_stream(codec.name, rate=_rate_of(codec, info))
+        self.stream = container.add_stream(codec.name, rate=rate_of(codec, info.rate))
         self._set_up(plan, source)
         _open(self.stream.codec_context, plan)
 
@@ -89,10 +89,10 @@ class Encoder:
         packets = self.stream.encode(None if frame is None else self._picture(frame))
         for packet in packets:
             if self._counts and not self._timeless:
-                packet.time_base = self._info.time_base
+                packet.time_base = self._tick
                 packet.pts = packet.dts = self._times.pop(0)
-            elif packet.dts is None or not -self._delay <= packet.dts - packet.pts <= 0:
-                packet.dts = packet.pts  # x265's dts are chance for films shorter than its B-frames
+            else:
+                packet.dts = self._order.dts(packet.pts, packet.dts)
             length = self._durations.pop(packet.pts, 0)
             if length:
                 packet.duration = length  # not every encoder hands it on
@@ -117,9 +117,9 @@ class Encoder:
         context.width, context.height, context.pix_fmt = info.width, info.height, self._format
         if self._counts:
             context.time_base = 1 / Fraction(context.framerate.numerator, context.framerate.denominator)
-        else:  # for exact time stamps the encoder counts in the input's own ticks
-            context.time_base = info.time_base
-        stream.time_base = context.time_base if self._timeless else info.time_base
+        else:  # for exact time stamps the encoder counts in the input's own ticks where it can
+            context.time_base = self._tick
+        stream.time_base = context.time_base if self._timeless else self._tick
         context.flags |= av.codec.context.Flags.frame_duration
         context.sample_aspect_ratio = info.aspect
         context.color_range = FULL if info.color.full_range else LIMITED
@@ -137,11 +137,14 @@ class Encoder:
         if LAYOUTS[self._layout][1] != (0, 0):
             options["chroma_sample_location"] = info.color.siting
         context.options = options
-        if plan.muxer.name in ("mp4", "mov"):
-            if name in _REORDERING and "bf" not in plan.options and (source is None or source.variable):
-                context.max_b_frames = 0  # the muxer would lose the last frame's duration
-            if name in ("libx265", "hevc_nvenc"):
-                context.codec_tag = "hvc1"  # the one that Apple's players know
+        if (
+            name in _REORDERING
+            and "bf" not in plan.options
+            and needs_order(plan.muxer.name, source is None or source.variable)
+        ):
+            context.max_b_frames = 0
+        if plan.muxer.name in ("mp4", "mov") and name in ("libx265", "hevc_nvenc"):
+            context.codec_tag = "hvc1"  # the one that Apple's players know
         if source is not None:
             stream.metadata.update(stream_tags(source.stream))
             stream.disposition = source.stream.disposition
@@ -157,14 +160,16 @@ class Encoder:
         picture = picture_of(frame, self._layout if self._transparent else None)
         if self._format != self._layout:
             picture = self._resizer.arrange(picture, self._format)
-        ratio = frame.time_base / info.time_base
+        ratio = frame.time_base / self._tick
         pts, length = round(frame.pts * ratio), round(frame.duration * ratio)
-        if self.last is not None and pts <= self.last:
-            pts = self.last + 1
+        if self.last is not None:
+            pts = max(pts, self.last + 1)
+            check_pause(self._muxer, self.last, pts, self._tick)
         self.last = pts
+        self._order.sent(pts)
         if length:
             self._durations[pts] = length
-        picture.pts, picture.duration, picture.time_base = pts, length, info.time_base
+        picture.pts, picture.duration, picture.time_base = pts, length, self._tick
         if self._counts:
             if not self._timeless:
                 self._times.append(pts)
@@ -203,15 +208,6 @@ def _codec_of(container: Any, plan: Encoding, notice: Callable[[str], None]) -> 
     if not fits:
         raise OutputError(f"{muxer} holds no {name}; use another --codec, or .mkv, which holds nearly any")
     return codec
-
-
-def _rate_of(codec: Codec, info: VideoInfo) -> Fraction:
-    # For rate control, and as metadata; never the source of a time.
-    rate = info.rate or Fraction(25)
-    allowed = [rational(r) or rate for r in codec.frame_rates or []]
-    if allowed:
-        return min(allowed, key=lambda r: abs(r - rate))
-    return min(rate, _FASTEST) if codec.name == "libsvtav1" else rate.limit_denominator(65535)
 
 
 def _open(context: Any, plan: Encoding) -> None:

@@ -11,6 +11,7 @@ import av
 from vidsr.errors import OutputError
 from vidsr.frames import Carried, Frame, Notice, VideoInfo
 from vidsr.video.about import about, lost_in_film
+from vidsr.video.beginning import Beginning, beginning
 from vidsr.video.carry import Carrier, film_tags, needs_free_tags
 from vidsr.video.encoder import Encoder, Encoding
 from vidsr.video.muxers import muxer_of
@@ -118,6 +119,7 @@ class FilmSink:
             tick=plan.info.time_base,
             repeatable=plan.repeatable,
         )
+        self._beginning = Beginning() if source is None else beginning(plan.muxer.name, source.first)
         self._container: Any = av.open(target.file, "w", format=plan.muxer.name, container_options=options)
         try:
             self._encoder = Encoder(self._container, plan, source, notice=notice)
@@ -132,7 +134,7 @@ class FilmSink:
             raise
 
     def _describe(self, source: Source, plan: Encoding, tags: Mapping[str, str], notice: Callable[[str], None]) -> None:
-        chapters: Any = source.chapters()
+        chapters: Any = self._beginning.chapters(source.chapters())
         self._container.set_chapters(chapters)
         self._container.metadata.update(tags)
         codec = self._encoder.stream.codec_context.codec.canonical_name
@@ -145,6 +147,8 @@ class FilmSink:
             first=source.first.carrier,
         ):
             notice(sentence)
+        for sentence in self._beginning.told(plan.muxer.name):
+            notice(sentence)
         for stream in (source.stream, *self._carrier.carried):
             for sentence in unsaid(plan.muxer.name, stream, film=stream is source.stream):
                 notice(sentence)
@@ -152,6 +156,7 @@ class FilmSink:
     def write(self, item: Frame | Carried | Encoded) -> None:
         """Encode a frame or copy a packet."""
         try:
+            item = self._beginning.move(item)
             if isinstance(item, Carried):
                 self._carrier.write(item.stream, item.packet)
             elif isinstance(item, Encoded):

@@ -1,0 +1,95 @@
+"""The clock of the film that is written: its ticks, its longest pause, and when each packet is to be decoded."""
+
+from collections import deque
+from fractions import Fraction
+from math import ceil
+
+from av.codec.codec import Codec
+
+from vidsr.errors import OutputError
+from vidsr.video.timing import rational
+
+_FASTEST = Fraction(240)  # frames a second that SVT-AV1 accepts; only its rate control looks at it
+_MOST = Fraction(65535)
+_LOOKAHEAD = 512  # frames that an encoder may hold back; x264 and x265 take 250 at most
+_RUN_UP_S = 10  # how long before the first picture its decoding may begin
+
+# The finest ticks worth counting in. Of MPEG-TS and FLV they are the only ones; finer ones would leave an mp4, whose
+# pauses are numbers of 31 bits, only minutes for each.
+_FINEST = {
+    "mpegts": Fraction(1, 90_000),
+    "mp4": Fraction(1, 90_000),
+    "mov": Fraction(1, 90_000),
+    "webm": Fraction(1, 90_000),
+    "flv": Fraction(1, 1000),
+}
+_LONGEST = {"mp4": (1 << 31) - 1, "mov": (1 << 31) - 1}  # ticks from one picture to the next
+
+
+def tick_of(muxer: str, codec: str, tick: Fraction) -> Fraction:
+    """Seconds in a tick of the output: the film's own ones wherever that can be."""
+    if codec.startswith("libvpx"):  # refuses ticks of a tenth of a second
+        tick /= ceil(tick * 1000)
+    return max(tick, _FINEST.get(muxer, tick))
+
+
+def rate_of(codec: Codec, told: Fraction | None) -> Fraction:
+    """Frames a second for an encoder's rate control, and as metadata; never the source of a time."""
+    rate = told or Fraction(25)
+    allowed = [rational(r) or rate for r in codec.frame_rates or []]
+    if allowed:
+        return min(allowed, key=lambda r: abs(r - rate))
+    if codec.name == "libsvtav1":
+        return min(rate, _FASTEST)
+    rate = min(max(rate, 1 / _MOST), _MOST)  # older codecs have 16 bits for each side
+    return rate.limit_denominator(65535) if rate <= 1 else 1 / (1 / rate).limit_denominator(65535)
+
+
+def needs_order(muxer: str, variable: bool) -> bool:
+    """Whether pictures must be coded in the order in which they are shown; variable: whether they come unevenly."""
+    # AVI holds no times of pictures; an mp4 would lose the last one's duration; FLV's offsets end at a quarter hour.
+    return muxer == "avi" or (variable and muxer in ("mp4", "mov", "flv"))
+
+
+def check_pause(muxer: str, last: int, pts: int, tick: Fraction) -> None:
+    """Raise OutputError where a container cannot say that so much time lies between two pictures."""
+    if pts - last > _LONGEST.get(muxer, pts - last):
+        hours, at = (float(time * tick) for time in (pts - last, last))
+        raise OutputError(
+            f"the film pauses for {hours / 3600:.1f} hours at {at:g} s, longer than {muxer} can; use .mkv"
+        )
+
+
+class DecodingOrder:
+    """Checks an encoder's decoding times: each is that of an earlier picture, but for the first few."""
+
+    def __init__(self, time_base: Fraction) -> None:
+        self._run_up = round(_RUN_UP_S / time_base)
+        self._shown: deque[int] = deque(maxlen=_LOOKAHEAD)
+        self._first = 0
+        self._count = 0
+        self._depth: int | None = None  # packets before the first whose decoding times are squeezed
+
+    def sent(self, pts: int) -> None:
+        """Note a frame that goes to the encoder."""
+        if not self._shown:
+            self._first = pts
+        self._shown.append(pts)
+
+    def dts(self, pts: int, given: int | None) -> int:
+        """When a packet is to be decoded, in ticks: as the encoder says where that can be, else when it is shown."""
+        if self._depth is None:
+            self._depth = self._squeezed(given)
+        self._count += 1
+        if self._count <= self._depth:
+            return self._first - self._depth + self._count - 1
+        early = given is not None and self._first - self._run_up <= given < self._first
+        # x265's are chance for films shorter than its B-frames.
+        return given if given is not None and given <= pts and (early or given in self._shown) else pts
+
+    def _squeezed(self, given: int | None) -> int:
+        # Before the first picture x264 and x265 leave as much time as there is behind it, be it hours.
+        if given is None or given >= self._first - self._run_up:
+            return 0
+        as_much = 2 * self._first - given
+        return self._shown.index(as_much) if as_much in self._shown else 0
