@@ -73,7 +73,7 @@ def test_a_folder_into_one_film_without_a_rate_is_wrong_usage(tmp_path: Path) ->
         jobs(["a.png", "b.png"], str(tmp_path / "film.mp4"), None, one=True)
 
 
-@pytest.mark.parametrize("rate", ["0", "-1", "fast", "24/0", "1/2/3", "inf", "", "1e3"])
+@pytest.mark.parametrize("rate", ["0", "-1", "fast", "24/0", "1/2/3", "inf", "", "1e3", "1001"])
 def test_a_rate_that_is_none_is_wrong_usage(rate: str, tmp_path: Path) -> None:
     pictures(tmp_path / "frames", 1)
     assert upscale(tmp_path / "frames", tmp_path / "film.mp4", "--fps", rate).exit_code == 2

@@ -166,8 +166,19 @@ def test_a_raw_stream_takes_a_rate_and_a_film_does_not(tmp_path: Path) -> None:
     film = make_film(tmp_path / "a.mkv")
     with pytest.raises(WrongOption, match=r"a\.mkv tells its own times"):
         open_source(film, rate=Fraction(24))
-    with pytest.raises(ValueError, match="more than 0"):
-        open_source(raw, rate=Fraction(0))
+    for rate in (Fraction(0), Fraction(1, 3601), Fraction(1001)):
+        with pytest.raises(WrongOption, match="a rate is from 1/3600 to 1000 frames a second"):
+            open_source(raw, rate=rate)
+
+
+@pytest.mark.parametrize("rate", [Fraction(1, 3600), Fraction(1000), Fraction(23.976).limit_denominator(1_000_000)])
+def test_any_rate_goes_into_every_container(rate: Fraction, tmp_path: Path) -> None:
+    name = pictures(tmp_path, [1, 2])
+    with open_source(name, rate=rate) as film:
+        for target in ("mp4", "mkv", "webm", "ts", "avi"):
+            with open_sink(tmp_path / f"b.{target}", film.info, source=film, preset="ultrafast", notice=print) as sink:
+                sink.write(film.first)
+                sink.write(film.first.at(1))
 
 
 def test_a_picture_keeps_no_file_open(tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ from vidsr.video.swscale import FULL, siting_of
 from vidsr.video.timing import Clip, rational
 
 _STUDIO = ("h264", "hevc", "vvc", "av1")  # codecs by whose rules untagged material has limited range
+_SLOWEST, _FASTEST = Fraction(1, 3600), 1000  # frames a second; encoders cannot count far beyond
 _PATIENCE = 3  # pictures of a new size in a row before damaged input is believed to have changed it
 
 
@@ -65,8 +66,8 @@ def open_source(
         raise ValueError(f"a source quality is a QP from 0 to 51, not {source_quality}")
     if min(start or 0, duration or 0) < 0:
         raise ValueError("start and duration are seconds, not negative")
-    if rate is not None and rate <= 0:
-        raise ValueError(f"a rate is frames a second, more than 0, not {rate}")
+    if rate is not None and not _SLOWEST <= rate <= _FASTEST:
+        raise WrongOption(f"a rate is from {_SLOWEST} to {_FASTEST} frames a second, not {rate}")
     pictures = sequence_of(name)
     first = name if pictures is None else pictures.files[pictures.first]
     opened = open_input(first, format=format, live=live, stop=stop)
