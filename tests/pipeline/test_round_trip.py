@@ -118,7 +118,7 @@ def test_chroma_is_told_to_sit_where_it_sat(siting: Siting, tmp_path: Path) -> N
         ("a.nut", "libx264", True, []),
         ("a.avi", "mpeg4", False, ["matrix", "primaries", "transfer"]),
         ("a.mkv", "mpeg2video", True, ["range"]),
-        ("a.mkv", "mjpeg", False, ["matrix"]),
+        ("a.mkv", "mjpeg", False, ["matrix", "siting"]),
         ("a.mov", "mpeg4", True, ["range"]),
         ("a.y4m", "libx264", True, ["matrix", "primaries", "transfer"]),
     ],
@@ -134,5 +134,5 @@ def test_colours_that_cannot_be_told_are_spoken_of(
     assert [about for notice in spoken for about in notice.about] == lost
     now = frames_of(tmp_path / name)[0].color
     kept = {"matrix": now.matrix == 9, "range": now.full_range is full_range}
-    kept |= {"primaries": now.primaries == 9, "transfer": now.transfer == 16}
+    kept |= {"primaries": now.primaries == 9, "transfer": now.transfer == 16, "siting": now.siting == "left"}
     assert [what for what, same in kept.items() if not same] == lost

@@ -145,6 +145,7 @@ def upscale(
         "fps": rate_of(fps), "engine": engine, "precision": precision, "tile": tile, "source_quality": source_quality,
         "deinterlace": deinterlace,
     }  # fmt: skip
+    piece = {name: options[name] for name in ("start", "duration", "fps")}
     given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
 
     def run(source: str, target: str) -> None:
@@ -153,7 +154,7 @@ def upscale(
                 source, target, overwrite=overwrite, strict=strict, resume=resume,
                 progress=says.progress, notice=says.notice, **given,
             )  # fmt: skip
-        found = _verified(source, target, summary, start, duration, fps) if verify else None
+        found = _verified(source, target, summary, piece) if verify else None
         if as_json:
             more = {"verification": as_dict(found)} if found else {}
             print(json.dumps(asdict(summary) | more), file=sys.stderr, flush=True)
@@ -178,12 +179,9 @@ def upscale(
     _run_each(pairs, run)
 
 
-def _verified(
-    source: str, target: str, summary: "Summary", start: str | None, duration: str | None, fps: str | None
-) -> "Verification":
+def _verified(source: str, target: str, summary: "Summary", piece: dict[str, Any]) -> "Verification":
     from vidsr.verify import verify_video
 
-    piece = {"start": seconds_of(start, "--start"), "duration": seconds_of(duration, "--duration"), "fps": rate_of(fps)}
     return verify_video(source, target, notices=summary.notices, **piece)
 
 

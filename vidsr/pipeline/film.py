@@ -87,8 +87,8 @@ def upscale_video(
             "tile": tile, "engine": engine, "precision": precision,
         },
         reading={
-            "start": _exact(start), "duration": _exact(duration), "source_quality": source_quality,
-            "deinterlace": deinterlace, "rate": _exact(fps),
+            "start": exact(start), "duration": exact(duration), "source_quality": source_quality,
+            "deinterlace": deinterlace, "rate": exact(fps),
         },
         writing={
             "format": format, "codec": codec, "crf": float(crf), "preset": preset, "encoder_options": encoder_options
@@ -119,7 +119,7 @@ def upscale_video(
     return supervised(run, stop)
 
 
-def _exact(seconds: Fraction | float | None) -> Fraction | None:
+def exact(seconds: Fraction | float | None) -> Fraction | None:
     """0.2 is meant as a fifth, not as the float beside it."""
     return None if seconds is None else Fraction(seconds).limit_denominator(1_000_000)
 

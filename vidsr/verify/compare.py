@@ -4,14 +4,14 @@ from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
 
-from vidsr.pipeline.film import supervised
+from vidsr.pipeline.film import exact, supervised
 from vidsr.verify.film import film_findings
 from vidsr.verify.findings import Verification, excused
 from vidsr.verify.times import shift_of
 from vidsr.verify.tracks import track_findings
 from vidsr.video.inventory import Inventory, read_inventory
 from vidsr.video.pipes import Stop
-from vidsr.video.sequence import pattern_of
+from vidsr.video.sequence import is_sequence
 
 
 def verify_video(
@@ -19,24 +19,24 @@ def verify_video(
     target: str | Path,
     *,
     notices: Iterable[str] = (),
-    start: Fraction | None = None,
-    duration: Fraction | None = None,
-    fps: Fraction | None = None,
+    start: Fraction | float | None = None,
+    duration: Fraction | float | None = None,
+    fps: Fraction | float | None = None,
 ) -> Verification:
     """Read two files to their end and hold one against the other: all but the size of the picture is to be the same.
 
     source, target: what was enlarged and what came of it, each a path or an address that can be read now. notices: of
     the run that wrote the target (`Summary.notices`), which excuse what they announced and nothing else. start,
-    duration: the piece of the source that was enlarged, as for `upscale_video`. fps: frames a second where pictures or
-    raw streams tell none.
+    duration, fps: of the source, as for `upscale_video`.
     Frames are those that the decoder gives; both files are decoded. Raises InputError where one cannot be read.
     """
     stop = Stop()
 
     def run() -> Verification:
-        before = read_inventory(source, start=start, duration=duration, rate=fps, stop=stop)
-        after = read_inventory(target, rate=fps if pattern_of(target) else None, stop=stop)
-        return compare(before, after, notices=notices)
+        piece = {"start": exact(start), "duration": exact(duration), "rate": exact(fps)}
+        before = read_inventory(source, **piece, stop=stop)
+        rate = exact(fps) if before.pictures and is_sequence(target) else None
+        return compare(before, read_inventory(target, rate=rate, stop=stop), notices=notices)
 
     return supervised(run, stop)
 

@@ -1,11 +1,13 @@
 """Findings on the film itself: its frames, times, colours, shape, chapters and tags."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from fractions import Fraction
 
+from vidsr.frames import BT470BG, SMPTE170M
 from vidsr.verify.findings import Finding
 from vidsr.verify.times import gap_between, slack
-from vidsr.video.inventory import Inventory
+from vidsr.video.inventory import SRGB, Inventory
 from vidsr.video.layouts import LAYOUTS
 
 # Their clocks begin where their muxers let them.
@@ -16,16 +18,23 @@ _NO_DURATIONS = ("mpegts", "nut", "flv", "avi", "yuv4mpegpipe", "h264", "hevc", 
 
 def film_findings(before: Inventory, after: Inventory, shift: Fraction) -> Iterator[Finding]:
     """All findings but those on other streams. shift: seconds by which the output is later."""
+    if after.pictures:
+        before = _upright(before)
     yield _size(before, after)
     lost = (str(film.damage) or "whole" for film in (before, after))
     yield Finding("readable", next(lost), next(lost), not after.damage)
     yield _same("frames", len(before.times), len(after.times))
-    if not after.still:
+    if before.pictures or not after.pictures:
         yield from _timing(before, after, shift)
+    if not after.pictures:
         yield from _colours(before, after)
         yield _same("rotation", _degrees(before), _degrees(after))
     yield _aspect(before, after)
     yield _same("fields", f"{before.fields} interlaced", f"{after.fields} interlaced")
+    if before.transparent or after.transparent:
+        yield _same("alpha", f"on {before.transparent} frames", f"on {after.transparent} frames")
+    if before.dynamic or after.dynamic:
+        yield _same("dynamic HDR", ", ".join(before.dynamic) or "none", ", ".join(after.dynamic) or "none")
     if before.captions or after.captions:
         yield _same("captions", f"on {before.captions} frames", f"on {after.captions} frames")
     if before.mastering or after.mastering:
@@ -76,10 +85,11 @@ def _colours(before: Inventory, after: Inventory) -> Iterator[Finding]:
     yield Finding("layout", before.layout, after.layout, room and other_bits >= bits)
     yield _same("range", "full" if a.full_range else "limited", "full" if b.full_range else "limited")
     if not gray:
-        yield _same("matrix", a.matrix, b.matrix)
+        matrices = {a.matrix, b.matrix}
+        yield Finding("matrix", str(a.matrix), str(b.matrix), len(matrices) == 1 or matrices == {BT470BG, SMPTE170M})
     yield _same("primaries", a.primaries, b.primaries)
     yield _same("transfer", a.transfer, b.transfer)
-    if any(halvings) and halvings == other_halvings:
+    if halvings == other_halvings == (1, 1):  # elsewhere chroma stands where luma does, at least in half of the lines
         yield _same("siting", a.siting, b.siting)
 
 
@@ -116,13 +126,24 @@ def _chapters(film: Inventory, other: Inventory, shift: Fraction) -> Finding:
 
 
 def _tags(before: Inventory, after: Inventory) -> Finding:
-    kept = [key for key in before.tags if after.tags.get(key) == before.tags[key]]
-    lost = [key for key in before.tags if key not in kept]
-    return Finding("tags", ", ".join(before.tags) or "none", _kept(kept, lost), not lost)
+    told, other = ({**film.tags, **film.beside} for film in (before, after))
+    if not after.pictures and told.get("colour profile") == SRGB:
+        del told["colour profile"]
+    return kept_tags("tags", told, other)
 
 
-def _kept(kept: list[str], lost: list[str]) -> str:
-    return f"without {', '.join(lost)}" if lost else ", ".join(kept) or "none"
+def kept_tags(name: str, before: Mapping[str, str], after: Mapping[str, str]) -> Finding:
+    """Whether all tags are there and say the same."""
+    lost = [key for key, value in before.items() if after.get(key) != value]
+    told = f"without {', '.join(lost)}" if lost else ", ".join(before) or "none"
+    return Finding(name, ", ".join(before) or "none", told, not lost)
+
+
+def _upright(film: Inventory) -> Inventory:
+    # As pictures are written, which cannot tell that they are to be turned.
+    if not film.turn or film.turn[0]:
+        return replace(film, turn=())
+    return replace(film, turn=(), width=film.height, height=film.width, aspect=1 / film.aspect)
 
 
 def _numbers(values: tuple[int, ...]) -> str:

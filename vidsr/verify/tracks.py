@@ -1,9 +1,9 @@
 """Findings on the streams beside the film."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 
-from vidsr.verify.film import seconds
+from vidsr.verify.film import kept_tags, seconds
 from vidsr.verify.findings import Finding
 from vidsr.verify.times import drift_between, slack
 from vidsr.video.inventory import Inventory, Track
@@ -28,7 +28,7 @@ def track_findings(before: Inventory, after: Inventory, shift: Fraction) -> Iter
     yield _drift(before, after, pairs, shift)
     chosen, chosen_after = _defaults(before), _defaults(after)
     yield from _said("film", before, after, chosen=(-1 in chosen, -1 in chosen_after))
-    yield _stream_tags("film", before.stream_tags, after.stream_tags)
+    yield kept_tags("film tags", before.stream_tags, after.stream_tags)
     for track, other in pairs:
         name = f"stream {track.index}"
         if other is None:
@@ -82,7 +82,7 @@ def _drift(before: Inventory, after: Inventory, pairs: list[tuple[Track, Track |
 
 def _details(name: str, track: Track, other: Track, near: Fraction, shift: Fraction) -> Iterator[Finding]:
     yield Finding(f"{name} codec", track.codec, other.codec, _codec(track) == _codec(other))
-    yield _stream_tags(name, track.tags, other.tags)
+    yield kept_tags(f"{name} tags", track.tags, other.tags)
     if not track.codec.startswith(_RAW):
         yield _same(f"{name} packets", track.packets, other.packets)
     yield Finding(f"{name} payload", track.payload[:8], other.payload[:8], track.payload == other.payload)
@@ -112,12 +112,6 @@ def _defaults(film: Inventory) -> set[int]:
 
 def _codec(track: Track) -> str:
     return _FAMILIES.get(track.codec, track.codec)
-
-
-def _stream_tags(name: str, before: Mapping[str, str], after: Mapping[str, str]) -> Finding:
-    lost = [key for key, value in before.items() if after.get(key) != value]
-    told = f"without {', '.join(lost)}" if lost else ", ".join(after) or "none"
-    return Finding(f"{name} tags", ", ".join(before) or "none", told, not lost)
 
 
 def _flags(disposition: int) -> str:

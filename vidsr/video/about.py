@@ -32,6 +32,11 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+# The same as players are told it: a and b, c and d of FFmpeg's display matrix, by Exif's orientation.
+_MATRICES = {
+    1: (1, 0, 0, 1), 2: (-1, 0, 0, 1), 3: (-1, 0, 0, -1), 4: (1, 0, 0, -1),
+    5: (0, 1, 1, 0), 6: (0, 1, -1, 0), 7: (0, -1, -1, 0), 8: (0, -1, 1, 0),
+}  # fmt: skip
 _LONGEST = 65000  # bytes of Exif in a JPEG
 
 
@@ -46,6 +51,8 @@ class About:
     dpi: tuple[float, float] | None = None
     turn: Image.Transpose | None = None
     """What brings the picture upright, where Exif says so."""
+    matrix: tuple[int, ...] = ()
+    """The same as a display matrix of FFmpeg's; empty where the picture is upright."""
     lost: tuple[str, ...] = ()
     """Names of what is not kept."""
 
@@ -72,11 +79,14 @@ class About:
         return buffer.getvalue(), lost
 
 
+def is_srgb(profile: bytes) -> bool:
+    """Whether a colour profile is named sRGB, the colours that are assumed where none is told."""
+    return any(name in profile for name in (b"sRGB", "sRGB".encode("utf-16-be")))
+
+
 def lost_in_film(known: About) -> str | None:
     """A sentence for what a film of such pictures lacks; None where that is nothing (sRGB is what players assume)."""
-    named = known.profile is not None and not any(
-        name in known.profile for name in (b"sRGB", "sRGB".encode("utf-16-be"))
-    )
+    named = known.profile is not None and not is_srgb(known.profile)
     lost = ["colour profile"] * named + ["Exif data"] * (known.exif is not None)
     return f"the {' and '.join(lost)} of the picture go into no film" if lost else None
 
@@ -109,8 +119,14 @@ def _read(image: Image.Image) -> About:
         exif=kept if named else None,
         dpi=dpi if dpi and min(dpi) > 1 else None,  # 1 is Pillow's way to say nothing
         turn=_TURNS.get(given.get(_ORIENTATION, 1)),
+        matrix=_matrix(given.get(_ORIENTATION, 1)),
         lost=tuple(lost),
     )
+
+
+def _matrix(orientation: int) -> tuple[int, ...]:
+    a, b, c, d = _MATRICES.get(orientation, _MATRICES[1])
+    return () if orientation not in _TURNS else (a << 16, b << 16, 0, c << 16, d << 16, 0, 0, 0, 1 << 30)
 
 
 def _suits(profile: bytes, image: Image.Image, kind: str) -> bool:

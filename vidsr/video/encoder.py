@@ -1,7 +1,6 @@
 """The picture's way into a container: which codec, in which layout and colours, at which times."""
 
 import os
-import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -20,7 +19,6 @@ from vidsr.video.muxers import FITTING, Muxer
 from vidsr.video.options import ARRANGED, encoder_options, layout_for, repeating
 from vidsr.video.picture import Resizer, picture_of
 from vidsr.video.scheduling import own_priority
-from vidsr.video.side_data import side_data
 from vidsr.video.source import Source
 from vidsr.video.swscale import FULL, LIMITED
 
@@ -148,9 +146,8 @@ class Encoder:
         if source is not None:
             stream.metadata.update(stream_tags(source.stream))
             stream.disposition = source.stream.disposition
-        matrix = side_data(first, "DISPLAYMATRIX")
-        if matrix is not None:
-            stream.set_display_matrix(struct.unpack("<9i", matrix[:36]))
+        if source is not None and source.turn:
+            stream.set_display_matrix(source.turn)
 
     def _picture(self, frame: Frame) -> av.VideoFrame:
         info = self._info

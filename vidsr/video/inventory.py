@@ -10,17 +10,20 @@ from pathlib import Path
 from typing import Any
 
 from vidsr.frames import Carried, ColorSpec, Frame
+from vidsr.video.about import about, is_srgb
 from vidsr.video.carry import film_tags, stream_tags
 from vidsr.video.damage import Damage
 from vidsr.video.fit import ATTACHED, codec_of
 from vidsr.video.payload import config_of, is_filler, payload
 from vidsr.video.picture import pixel_format_of
 from vidsr.video.pipes import Stop
+from vidsr.video.remarks import DYNAMIC_HDR
 from vidsr.video.side_data import side_data
 from vidsr.video.source import Source, open_source
 from vidsr.video.timing import rational
-from vidsr.video.untold import turned
 
+SRGB = "sRGB"
+"""A colour profile that a film need not tell."""
 UNTIMED = -(1 << 63)
 """Stands in `times` for a packet without a time stamp."""
 
@@ -62,7 +65,8 @@ class Inventory:
     title: str
     container: str
     """FFmpeg's name of the format."""
-    still: bool
+    pictures: bool
+    """Whether it is pictures in files of their own, which tell no times, and no colours but those of RGB."""
     width: int
     height: int
     layout: str
@@ -79,8 +83,12 @@ class Inventory:
     """Seconds at which the last frame goes; None where that is not told."""
     fields: int
     """How many frames are interlaced."""
+    transparent: int
+    """How many frames can be seen through anywhere."""
     captions: int
     """How many frames carry closed captions."""
+    dynamic: tuple[str, ...]
+    """Which metadata tell how bright each picture is: "Dolby Vision", "HDR10+"."""
     mastering: tuple[int, ...]
     """HDR10's mastering display and light levels, in the units of HEVC."""
     language: str
@@ -89,6 +97,8 @@ class Inventory:
     """Of the film's own stream."""
     tags: Mapping[str, str]
     """Of the file; keys in lower case."""
+    beside: Mapping[str, str]
+    """What an image file says beside its picture: colour profile and Exif."""
     chapters: tuple[Chapter, ...]
     tracks: tuple[Track, ...]
     damage: Damage
@@ -104,7 +114,7 @@ def read_inventory(
     stop: Stop | None = None,
 ) -> Inventory:
     """Read a file, or a piece of it, as `upscale_video` would, but for deinterlacing. Raises as `open_source` does."""
-    with open_source(name, start=start, duration=duration, deinterlace="off", rate=rate, stop=stop) as source:
+    with open_source(name, start=start, duration=duration, rate=rate, deinterlace="off", stop=stop) as source:
         return _read(source)
 
 
@@ -134,7 +144,7 @@ class _Tally:
 
 def _read(source: Source) -> Inventory:
     tallies = {stream.index: _Tally(stream) for stream in source.streams}
-    times, fields, captions = array("q"), 0, 0
+    times, fields, captions, transparent = array("q"), 0, 0, 0
     last = first = source.first
     for item in source:
         if isinstance(item, Carried):
@@ -143,33 +153,50 @@ def _read(source: Source) -> Inventory:
             continue
         times.append(item.pts)
         fields += bool(getattr(item.carrier, "interlaced_frame", False))
+        transparent += item.alpha is not None and int(item.alpha.min()) < (1 << item.bits) - 1
         captions += side_data(item.carrier, "A53_CC") is not None
         last = item
     film, chapters = source.stream, source.chapters()
     return Inventory(
         title=source.title,
         container=source.container.format.name,
-        still=source.info.still,
+        pictures=source.info.still or source.pictures is not None,
         width=first.width,
         height=first.height,
         layout=pixel_format_of(first),
         color=first.color,
         aspect=source.info.aspect,
-        turn=_turn_of(first),
+        turn=source.turn,
         tick=first.time_base,
         times=times,
         end=(last.pts + last.duration) * last.time_base if last.duration else None,
         fields=fields,
+        transparent=transparent,
         captions=captions,
+        dynamic=tuple(name for kind, name in DYNAMIC_HDR.items() if side_data(first.carrier, kind) is not None),
         mastering=_mastering_of(first),
         language=film.metadata.get("language", "und"),
         disposition=int(film.disposition),
         stream_tags=_tags_of(film),
         tags=_lowered(film_tags(source.container.metadata)),
+        beside=_beside(source),
         chapters=tuple(_chapter(chapter) for chapter in chapters),
         tracks=tuple(_track(s, tallies[s.index]) for s in source.streams if not (chapters and _tells_chapters(s))),
         damage=source.damage,
     )
+
+
+def _beside(source: Source) -> dict[str, str]:
+    if source.image is None:
+        return {}
+    known = about(source.image)
+    kind = SRGB if known.profile and is_srgb(known.profile) else _digest(known.profile or b"")
+    profile = {"colour profile": kind} if known.profile else {}
+    return profile | {f"Exif {tag}": str(value) for tag, value in (known.exif or {}).items()}
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.blake2b(data, digest_size=8).hexdigest()
 
 
 def _tells_chapters(stream: Any) -> bool:
@@ -203,11 +230,6 @@ def _tags_of(stream: Any) -> dict[str, str]:
 
 def _lowered(tags: Mapping[str, str]) -> dict[str, str]:
     return {key.lower(): value for key, value in tags.items()}
-
-
-def _turn_of(frame: Frame) -> tuple[int, ...]:
-    matrix = side_data(frame.carrier, "DISPLAYMATRIX")
-    return struct.unpack("<9i", matrix[:36]) if matrix is not None and turned(frame.carrier) else ()
 
 
 def _mastering_of(frame: Frame) -> tuple[int, ...]:

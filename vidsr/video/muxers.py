@@ -69,7 +69,8 @@ class Muxer:
             options["avoid_negative_ts"] = "disabled"
         if self.name in ("mp4", "mov"):
             # Where a track begins is said in these; by default in milliseconds. Whole for the film, fine for others.
-            options["movie_timescale"] = str(-(-90000 // tick.denominator) * tick.denominator)
+            whole = tick.denominator if tick >= Fraction(1, 90000) else 90000
+            options["movie_timescale"] = str(-(-90000 // whole) * whole)
             if free_tags:
                 options["movflags"] = "+use_metadata_tags"
         if self.name == "yuv4mpegpipe":

@@ -8,7 +8,7 @@ from vidsr.frames import Notice
 from vidsr.video.layouts import LAYOUTS, nearest_layout
 from vidsr.video.side_data import side_data
 
-_LOST = {"DOVI_METADATA": "Dolby Vision", "DYNAMIC_HDR_PLUS": "HDR10+"}
+DYNAMIC_HDR = {"DOVI_METADATA": "Dolby Vision", "DYNAMIC_HDR_PLUS": "HDR10+"}
 
 
 def remarks_on(picture: av.VideoFrame) -> Iterator[Notice]:
@@ -20,6 +20,6 @@ def remarks_on(picture: av.VideoFrame) -> Iterator[Notice]:
     elif layout.name not in LAYOUTS and layout.name != "ya8":  # which is gray with alpha
         near = nearest_layout(layout)
         yield Notice(f"{layout.name} is read as {near}, the nearest that can be enlarged", "layout")
-    for kind, name in _LOST.items():
+    for kind, name in DYNAMIC_HDR.items():
         if side_data(picture, kind) is not None:
             yield Notice(f"{name} metadata are left out: no encoder here takes them", "dynamic HDR")

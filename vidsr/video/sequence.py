@@ -69,6 +69,11 @@ def pattern_of(name: object) -> Pattern | None:
     return Pattern(path.parent, path.name[: number.start()], min(int(number[1] or 1), 99), path.name[number.end() :])
 
 
+def is_sequence(name: object) -> bool:
+    """Whether a name stands for pictures that make a film, whether they are there or not."""
+    return pattern_of(name) is not None or _is_folder(name)
+
+
 def sequence_of(name: object) -> Sequence | None:
     """The pictures that a pattern or a folder stands for; None where the name is one file's.
 
@@ -77,9 +82,11 @@ def sequence_of(name: object) -> Sequence | None:
     pattern = pattern_of(name)
     if pattern is not None:
         return _numbered(pattern, title_of(name))
-    if isinstance(name, str | Path) and name != "" and not is_address(name) and Path(name).is_dir():
-        return _all_of(Path(name))
-    return None
+    return _all_of(Path(str(name))) if _is_folder(name) else None
+
+
+def _is_folder(name: object) -> bool:
+    return isinstance(name, str | Path) and name != "" and not is_address(name) and Path(name).is_dir()
 
 
 def _numbered(pattern: Pattern, title: str) -> Sequence:

@@ -1,5 +1,6 @@
 """What a decoder hands out beside a picture: captions, mastering data, the display matrix, quantisers."""
 
+import struct
 from typing import Any
 
 import av
@@ -7,6 +8,7 @@ import numpy as np
 from av.sidedata.sidedata import SideDataContainer, Type
 from numpy.typing import NDArray
 
+_UPRIGHT = (1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30)
 NAMED = ("png", "apng")  # decoders that name a piece of side data (the ICC profile)
 
 
@@ -22,6 +24,15 @@ def side_data(picture: Any, name: str) -> bytes | None:
     except ValueError:  # PyAV 18 gives none at all where one is of a kind it does not know (a photo's Exif)
         return None
     return next((bytes(entry) for entry in each if entry.type.name == name), None)
+
+
+def display_matrix(picture: Any) -> tuple[int, ...] | None:
+    """How players are to turn or mirror a picture, nine numbers of FFmpeg's; () for not at all, None where untold."""
+    data = side_data(picture, "DISPLAYMATRIX")
+    if data is None:
+        return None
+    matrix = struct.unpack("<9i", data[:36])
+    return () if matrix == _UPRIGHT else matrix
 
 
 def without_side_data(picture: av.VideoFrame) -> av.VideoFrame:

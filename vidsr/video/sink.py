@@ -21,7 +21,7 @@ from vidsr.video.pipes import Stop
 from vidsr.video.segments import Encoded
 from vidsr.video.sequence import pattern_of
 from vidsr.video.source import Source
-from vidsr.video.stills import StillSink
+from vidsr.video.stills import StillSink, beside_a_picture
 from vidsr.video.target import Target, open_target
 from vidsr.video.unsaid import unsaid
 from vidsr.video.untold import untold
@@ -87,6 +87,8 @@ def open_sink(
     target = open_target(name, source=None if source is None else source.name, overwrite=overwrite, stop=stop)
     try:
         if muxer.image:
+            for sentence in beside_a_picture(source) if source is not None else ():
+                notice(sentence)
             return StillSink(target, muxer.name, about(source.image if source else None), notice)
         lost = lost_in_film(about(source.image if source else None))
         if lost:
@@ -144,7 +146,7 @@ class FilmSink:
             info=plan.info,
             chapters=bool(chapters),
             tags=tags,
-            first=source.first.carrier,
+            turned=bool(source.turn),
         ):
             notice(sentence)
         for sentence in self._beginning.told(plan.muxer.name):

@@ -15,6 +15,7 @@ from av.video.reformatter import VideoReformatter
 
 from vidsr.errors import WrongOption
 from vidsr.frames import Carried, Frame, Notice, VideoInfo
+from vidsr.video.about import about
 from vidsr.video.damage import Damage
 from vidsr.video.deinterlace import Deinterlace, deinterlaced
 from vidsr.video.demux import Demuxer
@@ -25,7 +26,7 @@ from vidsr.video.pipes import Stop
 from vidsr.video.quantiser import mean_quantiser
 from vidsr.video.remarks import remarks_on
 from vidsr.video.sequence import Sequence, sequence_of
-from vidsr.video.side_data import NAMED, without_side_data
+from vidsr.video.side_data import NAMED, display_matrix, without_side_data
 from vidsr.video.streams import ATTACHED, film_of, is_picture, is_timeless, nothing_in, set_up_decoder
 from vidsr.video.swscale import FULL, siting_of
 from vidsr.video.timing import Clip, rational
@@ -171,6 +172,12 @@ class Source:
         if self.pictures is None:
             return 1 + pts
         return self.pictures.first + pts - round(self._demuxer.clip.shift / self._time_base)
+
+    @cached_property
+    def turn(self) -> tuple[int, ...]:
+        """The display matrix by which players are to turn or mirror the pictures; empty where they lie as shown."""
+        matrix = display_matrix(self.first.carrier)
+        return about(self.image).matrix if matrix is None else matrix  # PyAV 18 does not know all of an image's Exif
 
     def chapters(self) -> list[dict[str, Any]]:
         """The chapters, cut to what is read."""

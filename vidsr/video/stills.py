@@ -1,7 +1,7 @@
 """One picture into an image file."""
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
@@ -13,15 +13,26 @@ from PIL import Image
 from vidsr.errors import OutputError
 from vidsr.frames import Carried, Frame, Notice, bands
 from vidsr.video.about import About
+from vidsr.video.carry import describe
 from vidsr.video.layouts import layout_name
 from vidsr.video.picture import Resizer
 from vidsr.video.side_data import side_data
+from vidsr.video.source import Source
 from vidsr.video.target import Target
 
 # 4:4:4 and little loss: the picture was enlarged to be looked at closely.
 _OPTIONS: dict[str, dict[str, Any]] = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"quality": 95, "method": 4}}
 TRANSPARENT = ("PNG", "WEBP", "TIFF")
 """Kinds of image that hold alpha."""
+
+
+def beside_a_picture(source: Source) -> Iterator[Notice]:
+    """What an image cannot tell of its film, for the user."""
+    for stream in source.streams:
+        yield Notice(f"{describe(stream)} is left out: pictures hold none", f"stream {stream.index}")
+    if source.info.aspect != 1:
+        shape = f"{source.info.aspect.numerator}:{source.info.aspect.denominator}"
+        yield Notice(f"pictures cannot tell that these pixels are {shape}: they look squeezed", "aspect")
 
 
 class StillSink:

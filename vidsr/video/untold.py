@@ -1,11 +1,8 @@
 """What a container cannot say of a film, told to the user before the first frame."""
 
-import struct
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from vidsr.frames import BT470BG, SMPTE170M, UNSPECIFIED, Notice, VideoInfo, guessed_matrix
-from vidsr.video.side_data import side_data
 
 _NO_CHAPTERS = ("mpegts", "yuv4mpegpipe", "avi", "flv")
 _NO_TAGS = ("mpegts", "yuv4mpegpipe")
@@ -15,19 +12,21 @@ _NO_TURN = ("mpegts", "yuv4mpegpipe", "avi", "flv", "nut")
 _SHAPED = ("mp4", "mov", "ipod")
 _SHAPED_CODECS = ("h264", "hevc", "mpeg4", "mpeg2video", "mpeg1video")
 _SAME = {BT470BG, SMPTE170M}  # the same numbers
-_UPRIGHT = (1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30)
+_SITINGS = {"mjpeg": "center", "mpeg1video": "center"}  # where chroma is taken to sit if nothing is said; else left
 # What of colours codecs say in their own stream, and containers beside any of them.
 _COLOURS = ("matrix", "range", "primaries", "transfer")
 _TOLD_BY_CODEC = {
-    **dict.fromkeys(("h264", "hevc", "av1"), _COLOURS),
+    **dict.fromkeys(("h264", "hevc"), (*_COLOURS, "siting")),
+    "av1": _COLOURS,
     "mpeg2video": ("matrix", "primaries", "transfer"),
     "vp9": ("matrix", "range"),
 }
 _TOLD_BY_MUXER = {
     **dict.fromkeys(("matroska", "webm", "mp4", "flv"), _COLOURS),
     "mov": ("matrix", "primaries", "transfer"),
-    "yuv4mpegpipe": ("range",),
+    "yuv4mpegpipe": ("range", "siting"),
 }
+_WHOLE = ("mp4", "mov")  # they tell all of it or nothing
 # What these are always taken to have, whatever is said beside them.
 _FIXED = {
     "vp8": ("matrix", "range"),
@@ -37,11 +36,11 @@ _FIXED = {
 
 
 def untold(
-    muxer: str, *, codec: str, info: VideoInfo, chapters: bool, tags: Mapping[str, str], first: Any
+    muxer: str, *, codec: str, info: VideoInfo, chapters: bool, tags: Mapping[str, str], turned: bool
 ) -> Iterator[Notice]:
     """A sentence for each thing that is lost.
 
-    muxer, codec: FFmpeg's names. chapters: whether there are any. first: the film's first picture.
+    muxer, codec: FFmpeg's names. chapters: whether there are any. turned: whether players are to turn the film.
     """
     aspect = info.aspect
     if chapters and muxer in _NO_CHAPTERS:
@@ -49,7 +48,7 @@ def untold(
     lost = [key for key in tags if muxer in _NO_TAGS and not (muxer == "mpegts" and key in _SERVICE)]
     if lost:
         yield Notice(f"the tags of the film ({', '.join(lost)}) are left out: {muxer} holds none", "tags")
-    if muxer in _NO_TURN and turned(first):
+    if muxer in _NO_TURN and turned:
         what = f"the film lies on its side, and {muxer} cannot tell players to turn it; use .mp4 or .mkv"
         yield Notice(what, "rotation")
     if aspect != 1 and muxer not in _SHAPED and codec not in _SHAPED_CODECS:
@@ -63,19 +62,16 @@ def untold(
 
 def untold_colours(muxer: str, codec: str, info: VideoInfo) -> list[str]:
     """What of a film's colours a player of the output would not be told, nor guess."""
-    told = {*_TOLD_BY_CODEC.get(codec, ()), *_TOLD_BY_MUXER.get(muxer, ())} - {*_FIXED.get(codec, ())}
     color = info.color
+    whole = UNSPECIFIED not in (color.matrix, color.primaries, color.transfer)
+    by_muxer = _TOLD_BY_MUXER.get(muxer, ()) if whole or muxer not in _WHOLE else ()
+    told = {*_TOLD_BY_CODEC.get(codec, ()), *by_muxer} - {*_FIXED.get(codec, ())}
     guessed = color.matrix == guessed_matrix(info.height) or {color.matrix, guessed_matrix(info.height)} == _SAME
     needed = {
         "matrix": not guessed and not info.gray,
         "range": color.full_range and codec != "mjpeg",
         "primaries": color.primaries != UNSPECIFIED,
         "transfer": color.transfer != UNSPECIFIED,
+        "siting": color.subsampling == (1, 1) and not info.gray and color.siting != _SITINGS.get(codec, "left"),
     }
     return [what for what, is_needed in needed.items() if is_needed and what not in told]
-
-
-def turned(picture: Any) -> bool:
-    """Whether players are to turn or mirror a picture."""
-    matrix = side_data(picture, "DISPLAYMATRIX")
-    return matrix is not None and struct.unpack("<9i", matrix[:36]) != _UPRIGHT
