@@ -45,11 +45,19 @@ def main() -> None:
         same = 0
         for number in range(asked.kills):
             target = folder / f"{number}.{asked.suffix}"
-            stopped = []
-            while not run(source, target, options, moment := chance.uniform(0.1, 1.0) * life, chance):
-                stopped.append(f"{moment:.1f}")
-                if len(stopped) > 3 and run(source, target, options, None, chance):
+            stopped: list[str] = []
+            wanted_kills = chance.randint(1, 3)
+            while len(stopped) < wanted_kills:
+                moment = chance.uniform(0.1, 0.9) * life
+                if not run(source, target, options, moment, chance):
+                    stopped.append(f"{moment:.1f}")
+                elif stopped:
                     break
+                else:  # it was faster than before: once more, from nothing
+                    target.unlink()
+                    life = moment
+            if not target.exists():
+                run(source, target, options, None, chance)
             equal = digest(target) == wanted
             left = target.with_name(f"{target.name}.vidsr").exists()
             same += equal and not left
