@@ -16,7 +16,7 @@ PLAN = {"input": {"size": "9 bytes"}, "settings": {"crf": "20.0"}}
 def add(journal: Journal, index: int, data: bytes = b"packets") -> Segment:
     part = journal.part(index)
     part.write_bytes(data)
-    segment = Segment(index, 10, index * 10, index * 10 + 9, len(data), digest_of(part))
+    segment = Segment(index, 10, "1/1000", index * 10, index * 10 + 9, len(data), digest_of(part))
     journal.add(segment)
     return segment
 
@@ -59,23 +59,45 @@ def test_a_line_that_says_something_else_is_passed_over(folder: Path, line: byte
 
 def test_parts_are_swept_out(folder: Path) -> None:
     with Journal(folder, PLAN) as journal:
-        journal.part(0).write_bytes(b"half")
+        add(journal, 0)
+        journal.part(1).write_bytes(b"half")
     with Journal(folder, PLAN) as journal:
-        assert not journal.part(0).exists()
+        assert not journal.part(1).exists()
 
 
 def test_a_plan_that_cannot_be_read_is_refused(folder: Path) -> None:
-    folder.mkdir()
+    with Journal(folder, PLAN) as journal:
+        add(journal, 0)
     (folder / "plan.json").write_text("{")
     with pytest.raises(OutputError, match=r"plan.json cannot be read; delete .* to begin anew"):
         Journal(folder, PLAN)
 
 
 def test_a_plan_of_another_kind_is_refused(folder: Path) -> None:
-    folder.mkdir()
+    with Journal(folder, PLAN) as journal:
+        add(journal, 0)
     (folder / "plan.json").write_text(json.dumps({"settings": {"crf": "20.0"}}))
     with pytest.raises(OutputError, match="was begun with an input of a size of None instead of 9 bytes"):
         Journal(folder, PLAN)
+
+
+def test_where_nothing_is_done_nothing_stays_and_nothing_is_compared(folder: Path) -> None:
+    with Journal(folder, PLAN) as journal:
+        journal.part(0).write_bytes(b"half")
+    assert not folder.exists()
+    folder.mkdir()
+    (folder / "plan.json").write_text(json.dumps({"settings": {"crf": "23.0"}}))
+    with Journal(folder, PLAN) as journal:
+        add(journal, 0)
+    assert json.loads((folder / "plan.json").read_text()) == PLAN
+
+
+def test_segments_without_a_plan_are_not_believed(folder: Path) -> None:
+    with Journal(folder, PLAN) as journal:
+        add(journal, 0)
+    (folder / "plan.json").unlink()
+    with Journal(folder, PLAN) as journal:
+        assert not journal.done and not journal.file(0).exists()
 
 
 def test_files_of_others_stay(folder: Path) -> None:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ import pytest
 
 from tests.clips import film, sound_of, times_of
 from tests.networks import network, save
-from tests.video.films import facts_of
+from tests.video.films import facts_of, make_film
 from tests.video.test_carry import subtitled
 from vidsr.errors import DiskFull, InputError, NotPipeable, OutputError, TargetExists
 from vidsr.jobs.journal import Journal
@@ -96,6 +97,16 @@ def test_decoding_times_rise_where_segments_meet_before_a_gap(tmp_path: Path) ->
     assert all(packet.pts >= packet.dts for packet in packets if packet.pts is not None)
     assert all(a.dts < b.dts for a, b in pairwise(packets))  # type: ignore[operator]
     assert times_of(tmp_path / "larger.mkv") == times_of(clip)
+
+
+def test_frames_too_close_for_the_ticks_of_the_output_stay_apart_where_segments_meet(tmp_path: Path) -> None:
+    times = [40_000 * index for index in range(10)]
+    times += [times[-1] + gap for gap in (2, 4, 6, 40_000, 80_000)]  # microseconds, and an mp4 counts in 11 of them
+    clip = make_film(tmp_path / "clip.nut", pts=times, time_base=Fraction(1, 1_000_000))
+    for name, resume in (("a.mp4", True), ("b.mp4", False)):
+        upscaled(clip, tmp_path / name, resume=resume)
+    assert facts_of(tmp_path / "a.mp4") == facts_of(tmp_path / "b.mp4")
+    assert len(set(times_of(tmp_path / "a.mp4"))) == len(times)
 
 
 def test_a_piece_is_made_in_segments_too(clip: Path, tmp_path: Path) -> None:
@@ -390,6 +401,23 @@ def test_what_cannot_resume_is_refused(
     with pytest.raises(error, match=sentence):
         upscale_video(source, target, model="bicubic", resume=True)
     assert [path.name for path in tmp_path.iterdir()] == ["clip.mkv"]
+
+
+def test_a_playlist_is_refused(tmp_path: Path) -> None:
+    film(tmp_path / "0.ts")
+    lines = ["#EXTM3U", "#EXT-X-TARGETDURATION:1", "#EXTINF:0.48,", "0.ts", "#EXT-X-ENDLIST", ""]
+    (tmp_path / "clip.m3u8").write_text("\n".join(lines))
+    with pytest.raises(InputError, match="is a list of other files, which may change; leave --resume out"):
+        upscaled(tmp_path / "clip.m3u8", tmp_path / "larger.mkv")
+    assert not (tmp_path / "larger.mkv.vidsr").exists()
+
+
+def test_transparency_that_segments_cannot_keep_is_refused(tmp_path: Path) -> None:
+    clip = film(tmp_path / "clip.mov", codec="prores_ks", layout="yuva444p10le", times=[0, 40])
+    with pytest.raises(OutputError, match="puts transparency beside its packets, where segments cannot keep it"):
+        upscaled(clip, tmp_path / "larger.webm")
+    upscaled(clip, tmp_path / "larger.mov", codec="prores_ks")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["clip.mov", "larger.mov"]
 
 
 @pytest.mark.parametrize("options", [{"mbtree": "1"}, {"threads": "2"}, {"x264-params": "rc-lookahead=9:mbtree=1"}])

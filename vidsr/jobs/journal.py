@@ -17,10 +17,11 @@ from vidsr.video.segments import Segment, digest_of
 from vidsr.video.target import sync_folder
 
 _PLAN, _LINES, _LOCK, _WHOLE, _PART = "plan.json", "journal.jsonl", "lock", "whole", ".part"
+_SEGMENTS = "segment-*.packets"
 
 
 class Journal:
-    """Notes which segments are whole. A context manager: the folder stays when it is left, unless it was removed.
+    """Notes which segments are whole. A context manager: when it is left, the folder stays where anything is done.
 
     What is noted is on disk: a segment is synced and renamed before its line is written and synced.
     """
@@ -37,8 +38,7 @@ class Journal:
         self._lock = _locked(folder)
         try:
             self._begin(plan)
-            for part in folder.glob(f"*{_PART}"):
-                part.unlink()
+            self._sweep()
             self._read()
         except BaseException:
             self.close()
@@ -60,6 +60,10 @@ class Journal:
     def missing(self) -> Iterator[int]:
         """The segments still to be made, in order, without end: that of the film is where frames end."""
         return filterfalse(frozenset(self.done).__contains__, count())
+
+    def segments(self) -> Iterator[tuple[Segment, Path]]:
+        """What is done, and where it lies, in order."""
+        return ((segment, self.file(index)) for index, segment in sorted(self.done.items()))
 
     def add(self, segment: Segment) -> None:
         """Note a segment whose part is synced."""
@@ -87,17 +91,29 @@ class Journal:
     def __exit__(
         self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if not self._begun():
+            self._sweep()
+            self.remove()
         self.close()
+
+    def _begun(self) -> bool:
+        return self.whole.exists() or any(self.folder.glob(_SEGMENTS))
+
+    def _sweep(self) -> None:
+        for part in self.folder.glob(f"*{_PART}"):
+            part.unlink()
 
     def _begin(self, plan: Plan) -> None:
         file = self.folder / _PLAN
-        if file.exists():
+        if file.exists() and self._begun():
             try:
                 begun = json.loads(file.read_text(encoding="utf-8"))
             except ValueError as exc:
                 raise OutputError(f"{file} cannot be read; delete {self.folder} to begin anew") from exc
             compare(begun, plan, self.folder)
             return
+        for stale in (self.whole, self.folder / _LINES, *self.folder.glob(_SEGMENTS)):  # nobody knows of what
+            stale.unlink(missing_ok=True)
         part = self.folder / f"plan{_PART}"
         with part.open("w", encoding="utf-8") as out:
             json.dump(plan, out, indent=1)

@@ -3,6 +3,7 @@
 import errno
 from collections.abc import Callable, Container, Generator, Iterable, Iterator
 from contextlib import closing, contextmanager
+from fractions import Fraction
 from importlib.metadata import PackageNotFoundError, version
 from itertools import islice
 from pathlib import Path
@@ -21,12 +22,14 @@ from vidsr.video.encoder import Encoding
 from vidsr.video.muxers import Muxer, muxer_of
 from vidsr.video.opening import is_address, title_of
 from vidsr.video.pipes import Stop, is_fifo
-from vidsr.video.segments import Encoded, Segment, codec_versions, digest_of, read_segment, write_segment
+from vidsr.video.segments import Encoded, Segment, codec_versions, digest_of, read_segments, write_segment
 from vidsr.video.sequence import pattern_of
 from vidsr.video.sink import FilmSink, open_sink
 from vidsr.video.source import Source, open_source
 from vidsr.video.target import move_into_place, open_target
 from vidsr.video.timing import rational
+
+_PLAYLISTS = ("hls", "concat")
 
 
 def make_segment(
@@ -71,6 +74,8 @@ def upscale_in_segments(
     except TargetExists:
         clear_up(folder)
         raise
+    if film.container.format.name in _PLAYLISTS:
+        raise InputError(f"{film.title} is a list of other files, which may change; leave --resume out")
     plan = _plan(source, upscaler, settings)
     with _explained(folder), Journal(folder, plan) as journal:
         _count(journal, film, record)
@@ -84,7 +89,7 @@ def upscale_in_segments(
                 if identity_of(source) != plan["input"]:
                     raise InputError(f"{film.title} changed while it was read; delete {folder} and begin anew")
                 with open_source(source, **settings.reading, stop=stop) as again:
-                    for item in _joined(again.carried(), _packets(journal, film.info)):
+                    for item in _joined(again.carried(), read_segments(journal.segments())):
                         stop.check()
                         sink.write(item)
         journal.clear()
@@ -184,14 +189,10 @@ def _count(journal: Journal, film: Source, record: Record) -> None:
     """Tell how far an earlier run came."""
     if journal.done:
         frames = sum(segment.frames for segment in journal.done.values())
-        begin, end = film.first.pts, max(segment.last for segment in journal.done.values())
-        record.skip(frames, begin=float(begin * film.info.time_base), end=float(end * film.info.time_base))
+        last = journal.done[max(journal.done)]
+        begin, end = film.first.pts * film.info.time_base, last.last * Fraction(last.tick)
+        record.skip(frames, begin=float(begin), end=float(end))
         record.whisper(f"going on behind {frames} frames of an earlier run")
-
-
-def _packets(journal: Journal, info: VideoInfo) -> Iterator[Encoded]:
-    for index in sorted(journal.done):
-        yield from read_segment(journal.file(index), info.time_base)
 
 
 def _joined(carried: Iterable[Carried], film: Iterator[Encoded]) -> Iterator[Carried | Encoded]:

@@ -56,15 +56,16 @@ class Encoder:
         self._resizer = Resizer("bicubic")
         self._durations: dict[int, int] = {}
         self.last: int | None = None
-        """Pts of the last frame, in ticks of the film; None before the first."""
+        """Pts of the last frame, in ticks; None before the first."""
         self._timeless = plan.muxer.name == "yuv4mpegpipe"
         self._counts = self._timeless or codec.name in _COUNTING
         self._times: list[int] = []  # pts of each frame on its way, where the codec counts
         self._taken = 0
         self._joining = False
         self._last_dts: int | None = None  # of the packets joined
-        self._muxer, self._tick = plan.muxer.name, tick_of(plan.muxer.name, codec.name, info.time_base)
-        self._order = DecodingOrder(self._tick)
+        self.tick = tick_of(plan.muxer.name, codec.name, info.time_base)
+        """Seconds in a tick of its packets."""
+        self._order = DecodingOrder(self.tick)
         gray = info.gray and not self._transparent
         wanted = layout_name(info.bits, info.color.subsampling, gray=gray, alpha=self._transparent)
         chosen = "pix_fmt" in plan.options or (info.gray and LAYOUTS[self._layout][0] == info.bits)
@@ -74,6 +75,11 @@ class Encoder:
         if plan.muxer.name in _EVEN and (source is None or source.variable):
             what = "holds no time stamps: frames that came unevenly are written as if they had not"
             notice(Notice(f"{_EVEN[plan.muxer.name]} {what}", "pts", "duration"))
+        if plan.repeatable and self._transparent and codec.name.startswith("libvpx"):
+            raise OutputError(
+                f"{codec.name} puts transparency beside its packets, where segments cannot keep it; leave --resume "
+                "out, or give --encoder-option pix_fmt=yuv420p"
+            )
         if plan.repeatable and repeating(codec.name, plan.options) is None:
             notice(f"{codec.name} may not repeat itself: a film that was resumed may differ from one that was not")
         self.stream = container.add_stream(codec.name, rate=rate_of(codec, info.rate))
@@ -87,7 +93,7 @@ class Encoder:
         packets = self.stream.encode(None if frame is None else self._picture(frame))
         for packet in packets:
             if self._counts and not self._timeless:
-                packet.time_base = self._tick
+                packet.time_base = self.tick
                 packet.pts = packet.dts = self._times.pop(0)
             else:
                 packet.dts = self._order.dts(packet.pts, packet.dts)
@@ -105,6 +111,8 @@ class Encoder:
         if self._last_dts is not None:
             packet.dts = max(packet.dts, self._last_dts + 1)
         self._last_dts = packet.dts
+        if self.last is not None and packet.is_keyframe:
+            check_pause(self._muxer, self.last, packet.pts, self.tick)
         self.last = packet.pts if self.last is None else max(packet.pts, self.last)
         packet.stream = self.stream
         return packet
@@ -116,8 +124,8 @@ class Encoder:
         if self._counts:
             context.time_base = 1 / Fraction(context.framerate.numerator, context.framerate.denominator)
         else:  # for exact time stamps the encoder counts in the input's own ticks where it can
-            context.time_base = self._tick
-        stream.time_base = context.time_base if self._timeless else self._tick
+            context.time_base = self.tick
+        stream.time_base = context.time_base if self._timeless else self.tick
         context.flags |= av.codec.context.Flags.frame_duration
         context.sample_aspect_ratio = info.aspect
         context.color_range = FULL if info.color.full_range else LIMITED
@@ -157,16 +165,16 @@ class Encoder:
         picture = picture_of(frame, self._layout if self._transparent else None)
         if self._format != self._layout:
             picture = self._resizer.arrange(picture, self._format)
-        ratio = frame.time_base / self._tick
+        ratio = frame.time_base / self.tick
         pts, length = round(frame.pts * ratio), round(frame.duration * ratio)
         if self.last is not None:
             pts = max(pts, self.last + 1)
-            check_pause(self._muxer, self.last, pts, self._tick)
+            check_pause(self._muxer, self.last, pts, self.tick)
         self.last = pts
         self._order.sent(pts)
         if length:
             self._durations[pts] = length
-        picture.pts, picture.duration, picture.time_base = pts, length, self._tick
+        picture.pts, picture.duration, picture.time_base = pts, length, self.tick
         if self._counts:
             if not self._timeless:
                 self._times.append(pts)

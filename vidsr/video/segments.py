@@ -1,7 +1,7 @@
 """Pieces of an encoded film on disk: packets with their exact times, to be joined later without encoding again.
 
 No container of FFmpeg's will do: Matroska rounds times to milliseconds, NUT keeps no decoding times, and an mp4 does
-not give every duration back. So a file of packets is, for each packet, its pts, dts and duration in ticks of the film
+not give every duration back. So a file of packets is, for each packet, its pts, dts and duration in ticks of the output
 (three int64), whether it is a key picture (one byte), how many bytes follow (uint32), little-endian, and these bytes.
 """
 
@@ -34,8 +34,10 @@ class Segment:
     index: int
     """Its place on the grid, from 0."""
     frames: int
+    tick: str
+    """Seconds, as a fraction."""
     first: int
-    """Pts of the first frame, in ticks of the film."""
+    """Pts of the first frame, in ticks."""
     last: int
     bytes: int
     sha256: str
@@ -74,18 +76,35 @@ def write_segment(
             times.append(encoder.last)
         out.flush()
         os.fsync(out.fileno())
-    return Segment(index, len(times) - 1, times[0], times[-1], size, digest.hexdigest())
+    return Segment(index, len(times) - 1, str(encoder.tick), times[0], times[-1], size, digest.hexdigest())
 
 
-def read_segment(file: Path, time_base: Fraction) -> Iterator[Encoded]:
-    """The packets of a file that `write_segment` made, in order. time_base: of the film."""
+def read_segments(segments: Iterable[tuple[Segment, Path]]) -> Iterator[Encoded]:
+    """The packets of segments that follow one another, in order.
+
+    Each frame comes behind the one before, as in a film that is encoded at once: where ticks are coarse, two frames
+    very close to one another may fall on the same.
+    """
+    last: int | None = None
+    for segment, file in segments:
+        times: dict[int, int] = {}
+        for pts in sorted(_times(file)):
+            times[pts] = last = pts if last is None else max(pts, last + 1)
+        with file.open("rb") as stored:
+            while head := stored.read(_PACKET.size):
+                pts, dts, duration, key, size = _PACKET.unpack(head)
+                packet = av.Packet(stored.read(size))
+                packet.time_base = Fraction(segment.tick)
+                packet.pts, packet.dts, packet.duration, packet.is_keyframe = times[pts], dts, duration, key
+                yield Encoded(packet)
+
+
+def _times(file: Path) -> Iterator[int]:
     with file.open("rb") as stored:
         while head := stored.read(_PACKET.size):
-            pts, dts, duration, key, size = _PACKET.unpack(head)
-            packet = av.Packet(stored.read(size))
-            packet.time_base = time_base
-            packet.pts, packet.dts, packet.duration, packet.is_keyframe = pts, dts, duration, key
-            yield Encoded(packet)
+            pts, _, _, _, size = _PACKET.unpack(head)
+            stored.seek(size, os.SEEK_CUR)
+            yield pts
 
 
 def digest_of(file: Path) -> str:

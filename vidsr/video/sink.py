@@ -113,7 +113,7 @@ class FilmSink:
     """Encodes frames and copies packets. Nothing appears under the target's name before `__exit__` ends well."""
 
     def __init__(self, target: Target, plan: Encoding, source: Source | None, notice: Callable[[str], None]) -> None:
-        self._target, self.encoding = target, plan
+        self._target = target
         tags = {} if source is None else dict(source.container.metadata)
         options = plan.muxer.options(
             live=plan.live,
