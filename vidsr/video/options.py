@@ -1,8 +1,6 @@
 """What to tell each encoder and muxer, so that one crf and one preset serve them all."""
 
-import struct
 from collections.abc import Mapping
-from fractions import Fraction
 from typing import Any
 
 from av.codec.codec import Codec
@@ -10,7 +8,7 @@ from av.codec.codec import Codec
 from vidsr.errors import OutputError
 from vidsr.frames import VideoInfo
 from vidsr.video.layouts import LAYOUTS, is_transparent, layout_name
-from vidsr.video.side_data import side_data
+from vidsr.video.mastering import mastering_of, mastering_options
 
 PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo")
 _SVT = (12, 11, 10, 9, 8, 7, 6, 5, 4, 2)
@@ -55,7 +53,7 @@ def encoder_options(
     options = {**_quality(codec, crf), **_speed(codec, preset), **(_at_once(codec) if live else {})}
     if transparent and codec.startswith("libvpx"):
         options["auto-alt-ref"] = "0"  # libvpx has no such pictures with alpha
-    hdr = _mastering(codec, picture)
+    hdr = mastering_options(codec, mastering_of(picture))
     quiet = {"x265-params": "log-level=none"} if codec == "libx265" else {}
     merged: dict[str, str] = {}
     for part in (options, quiet, hdr, {k: v for k, v in user.items() if k != "pix_fmt"}):
@@ -133,26 +131,6 @@ def _at_once(codec: str) -> dict[str, str]:
     if codec.endswith("_nvenc"):
         return {"tune": "ull", "delay": "0", "zerolatency": "1", "bf": "0"}
     return {"bf": "0"} if codec in ("mpeg4", "mpeg2video") else {}
-
-
-def _mastering(codec: str, picture: Any) -> dict[str, str]:
-    # HDR10's mastering display and light levels: FFmpeg hands them to the encoder only as text.
-    name = {"libx265": "x265-params", "libx264": "x264-params"}.get(codec)
-    display = side_data(picture, "MASTERING_DISPLAY_METADATA")
-    if name is None or display is None:
-        return {}
-    numbers = struct.unpack("<22i", display[:88])
-    values = [Fraction(numbers[i], numbers[i + 1] or 1) for i in range(0, 20, 2)]
-    red, green, blue, white = ([round(v * 50000) for v in values[i : i + 2]] for i in (0, 2, 4, 6))
-    darkest, brightest = (round(v * 10000) for v in values[8:10])
-    points = "".join(f"{n}({x},{y})" for n, (x, y) in zip("GBR", (green, blue, red), strict=True))
-    key = "master-display" if codec == "libx265" else "mastering-display"
-    text = f"{key}={points}WP({white[0]},{white[1]})L({brightest},{darkest})"
-    light = side_data(picture, "CONTENT_LIGHT_LEVEL")
-    if light is not None:
-        most, mean = struct.unpack("<II", light[:8])
-        text += f":{'max-cll' if codec == 'libx265' else 'cll'}={most},{mean}"
-    return {name: text}
 
 
 def layout_for(codec: Codec, info: VideoInfo, user: Mapping[str, str], *, muxer: str) -> str:

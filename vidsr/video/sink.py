@@ -14,6 +14,7 @@ from vidsr.video.about import about, lost_in_film
 from vidsr.video.beginning import Beginning, beginning
 from vidsr.video.carry import Carrier, film_tags, needs_free_tags
 from vidsr.video.encoder import Encoder, Encoding
+from vidsr.video.mastering import mastering_of
 from vidsr.video.muxers import muxer_of
 from vidsr.video.numbered import open_numbered
 from vidsr.video.opening import title_of
@@ -143,10 +144,12 @@ class FilmSink:
         for sentence in untold(
             plan.muxer.name,
             codec=codec,
+            encoder=self._encoder.stream.codec_context.name,
             info=plan.info,
             chapters=bool(chapters),
             tags=tags,
             turned=bool(source.turn),
+            mastering=mastering_of(source.first.carrier),
         ):
             notice(sentence)
         for sentence in self._beginning.told(plan.muxer.name):

@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping
 
 from vidsr.frames import BT470BG, SMPTE170M, UNSPECIFIED, Notice, VideoInfo, guessed_matrix
+from vidsr.video.mastering import CODECS as MASTERING_CODECS
+from vidsr.video.mastering import Mastering
 
 _NO_CHAPTERS = ("mpegts", "yuv4mpegpipe", "avi", "flv")
 _NO_TAGS = ("mpegts", "yuv4mpegpipe")
@@ -36,11 +38,20 @@ _FIXED = {
 
 
 def untold(
-    muxer: str, *, codec: str, info: VideoInfo, chapters: bool, tags: Mapping[str, str], turned: bool
+    muxer: str,
+    *,
+    codec: str,
+    encoder: str,
+    info: VideoInfo,
+    chapters: bool,
+    tags: Mapping[str, str],
+    turned: bool,
+    mastering: Mastering | None,
 ) -> Iterator[Notice]:
     """A sentence for each thing that is lost.
 
-    muxer, codec: FFmpeg's names. chapters: whether there are any. turned: whether players are to turn the film.
+    muxer, codec, encoder: FFmpeg's names. chapters: whether there are any. turned: whether players are to turn the
+    film. mastering: of the film, where it tells.
     """
     aspect = info.aspect
     if chapters and muxer in _NO_CHAPTERS:
@@ -54,6 +65,9 @@ def untold(
     if aspect != 1 and muxer not in _SHAPED and codec not in _SHAPED_CODECS:
         what = f"pixels of {aspect.numerator}:{aspect.denominator} cannot be told with {codec} in {muxer}; use .mp4"
         yield Notice(what, "aspect")
+    if mastering is not None and encoder not in MASTERING_CODECS:
+        what = f"the mastering display and light levels are left out: {encoder} takes none; libx265 and libsvtav1 do"
+        yield Notice(what, "mastering")
     colours = untold_colours(muxer, codec, info)
     if colours:
         what = f"{', '.join(colours)} of the colours cannot be told with {codec} in {muxer}; use libx264, or .mkv"
