@@ -12,6 +12,7 @@ from av.codec.codec import Codec, UnknownCodecError
 from vidsr.errors import OutputError
 from vidsr.frames import Frame, Notice, VideoInfo
 from vidsr.video.carry import stream_tags
+from vidsr.video.changes import Watch
 from vidsr.video.clock import DecodingOrder, check_pause, needs_order, rate_of, tick_of
 from vidsr.video.fit import TS_CODECS
 from vidsr.video.layouts import LAYOUTS, is_transparent, layout_name
@@ -52,7 +53,8 @@ class Encoder:
         self._format = layout_for(codec, info, plan.options, muxer=plan.muxer.name)
         self._layout = ARRANGED.get(self._format, self._format)
         self._transparent = is_transparent(self._layout)
-        self._opaque_told, self._notice, self._muxer = False, notice, plan.muxer.name
+        writer = f"{codec.name} in {plan.muxer.name}"
+        self._watch = Watch(info, keeps_alpha=self._transparent, writer=writer, notice=notice)
         self._resizer = Resizer("bicubic")
         self._durations: dict[int, int] = {}
         self.last: int | None = None
@@ -159,9 +161,8 @@ class Encoder:
 
     def _picture(self, frame: Frame) -> av.VideoFrame:
         info = self._info
+        self._watch.look(frame)
         frame = self._resizer.fit(frame, info.width, info.height, self._layout.replace("yuva", "yuv"), info.color)
-        if frame.alpha is not None and not (self._transparent or self._opaque_told):
-            self._tell_of(frame)
         picture = picture_of(frame, self._layout if self._transparent else None)
         if self._format != self._layout:
             picture = self._resizer.arrange(picture, self._format)
@@ -182,17 +183,6 @@ class Encoder:
             self._taken += 1
         picture.pict_type = av.video.frame.PictureType.NONE  # else the encoder repeats the input's key pictures
         return picture
-
-    def _tell_of(self, frame: Frame) -> None:
-        # Formats may hold alpha and be opaque everywhere; then nothing is lost.
-        if frame.alpha is None or int(frame.alpha.min()) == (1 << frame.bits) - 1:
-            return
-        self._opaque_told = True
-        codec, muxer = self.stream.codec_context.name, self._muxer
-        what = f"{codec} in {muxer} holds none; .webm does, .mkv with --codec ffv1 and .mov with --codec prores_ks"
-        if not self._info.alpha:
-            what = "the film began without one"
-        self._notice(Notice(f"the alpha channel is left out: {what}", "alpha"))
 
 
 def _codec_of(container: Any, plan: Encoding, notice: Callable[[str], None]) -> Codec:
