@@ -53,7 +53,8 @@ class Encoder:
         self._format = layout_for(codec, info, plan.options, muxer=plan.muxer.name)
         self._layout = ARRANGED.get(self._format, self._format)
         self._transparent = is_transparent(self._layout)
-        writer = f"{codec.name} in {plan.muxer.name}"
+        self._muxer = plan.muxer.name
+        writer = f"{codec.name} in {self._muxer}"
         self._watch = Watch(info, keeps_alpha=self._transparent, writer=writer, notice=notice)
         self._resizer = Resizer("bicubic")
         self._durations: dict[int, int] = {}
