@@ -25,7 +25,7 @@ class OpenvinoEngine:
         try:
             self._compiled = core.compile_model(core.read_model(graph, b""), "CPU", settings)
             requests = [self._compiled.create_infer_request() for _ in range(in_flight)]
-        except RuntimeError as exc:
+        except (RuntimeError, UnicodeDecodeError) as exc:  # the latter where even the names in it are damaged
             raise _explained(exc, NotAModel) from exc
         self.in_flight = in_flight
         self._free: list[Any] = requests
@@ -106,7 +106,7 @@ def _settings(core: Any, precision: Precision, threads: int) -> dict[str, Any]:
     return settings
 
 
-def _explained(exc: RuntimeError, otherwise: type[VidsrError]) -> VidsrError:
+def _explained(exc: Exception, otherwise: type[VidsrError]) -> VidsrError:
     """OpenVINO knows only RuntimeError: tell its kinds apart by what they say."""
     text = " ".join(str(exc).split())
     if any(sign in text for sign in ("bad_alloc", "allocate", "out of memory")):

@@ -162,7 +162,7 @@ def audio_config(stream: Any) -> bytes:
 def _length_of(stream: Any) -> Fraction:
     # Seconds of sound in a packet, where all of a stream hold as much.
     context = stream.codec_context
-    if stream.type != "audio" or not context.sample_rate:
+    if stream.type != "audio" or context is None or not context.sample_rate:
         return Fraction(0)
     return Fraction(context.frame_size or 0, context.sample_rate)
 

@@ -206,7 +206,7 @@ class Demuxer:
                 pictures = list(packet.decode() if packet.size else self._stream.decode(None))
         except EOFError:
             return []
-        except av.error.FFmpegError:
+        except (av.error.FFmpegError, ValueError):  # the latter where PyAV 19 has a decoder that would not open
             self._watch.failed(packet)
             return []
         for picture in pictures:

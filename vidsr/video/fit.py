@@ -24,7 +24,7 @@ LAYOUTS = {1: "mono", 2: "stereo", 3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1", 7: "6
 
 def unfit(format: str, stream: Any) -> str | None:
     """Why a container cannot hold a stream; None where it can. Tried in memory, up to the header."""
-    codec = codec_of(stream)
+    codec, known = codec_of(stream), stream.codec_context is not None
     if stream.type == "video" and stream.disposition & ATTACHED and format not in _COVERS:
         return f"{format} holds no cover art"
     if stream.type == "attachment" and format != "matroska":
@@ -33,7 +33,7 @@ def unfit(format: str, stream: Any) -> str | None:
         return f"{format} holds no {codec}"
     if stream.type == "data" and format in ("mov", "mp4"):
         return f"{format} holds no {codec} data"
-    if stream.type == "audio" and not stream.codec_context.sample_rate:
+    if stream.type == "audio" and known and not stream.codec_context.sample_rate:
         return UNKNOWN
     if unnamed_channels(format, stream) and stream.codec_context.layout.nb_channels not in LAYOUTS:
         return f"{format} holds no {codec} of {stream.codec_context.layout.nb_channels} channels without names"
@@ -50,7 +50,8 @@ def unfit(format: str, stream: Any) -> str | None:
 
 def unnamed_channels(format: str, stream: Any) -> bool:
     """Whether raw sound does not say which channels it has, as an mp4 must, which would fail only at its end."""
-    raw = format == "mp4" and stream.type == "audio" and codec_of(stream).startswith("pcm_")
+    known = stream.type == "audio" and stream.codec_context is not None
+    raw = format == "mp4" and known and codec_of(stream).startswith("pcm_")
     return raw and stream.codec_context.layout.name.endswith(" channels")
 
 
