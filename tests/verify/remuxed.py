@@ -64,3 +64,20 @@ def remux(
                     packet.stream = copies[index]
                     out.mux(packet)
     return target
+
+
+def captioned(path: Path) -> Path:
+    """A film of H.264 with closed captions beside each picture (ATSC A/53, in SEI messages)."""
+    message = bytes.fromhex("b500314741393403") + b"\x41\xff" + b"\xfc\x94\x2c" + b"\xff"
+    unit = b"\0\0\0\1\x06\x04" + bytes([len(message)]) + message + b"\x80"
+    plain = make_film(path.with_name("plain.ts"))
+
+    with av.open(str(plain)) as inp, av.open(str(path), "w") as out:
+        copy = out.add_stream_from_template(inp.streams[0], opaque=True)
+        for packet in inp.demux():
+            if packet.size:
+                larger = av.Packet(unit + bytes(packet))
+                larger.pts, larger.dts, larger.duration = packet.pts, packet.dts, packet.duration
+                larger.time_base, larger.is_keyframe, larger.stream = packet.time_base, packet.is_keyframe, copy
+                out.mux(larger)
+    return path

@@ -3,11 +3,14 @@
 import os
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
+import av
 import pytest
+from PIL import Image
 
-from tests.verify.remuxed import rich
-from tests.video.films import enlarge, make_film
+from tests.verify.remuxed import captioned, rich
+from tests.video.films import drawing, enlarge, make_film
 from tests.video.test_carry import subtitled
 from tests.video.test_source import with_cover
 from tests.video.test_untold import decorated
@@ -29,7 +32,7 @@ def test_a_film_is_faithful_from_any_container_to_any_other(before: str, after: 
     assert announced <= {"chapters", "tags"} and (not announced or after == "ts")
 
 
-@pytest.mark.parametrize("after", [*CONTAINERS, "webm", "flv", "y4m"])
+@pytest.mark.parametrize("after", [*CONTAINERS, "webm", "flv", "avi", "y4m"])
 @pytest.mark.parametrize("make", [subtitled, with_cover, decorated])
 def test_what_a_container_cannot_hold_is_announced(make, after: str, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     film = make(tmp_path)
@@ -52,6 +55,85 @@ def test_sound_is_the_same_whatever_wraps_it(sound: str, before: str, after: str
     assert found.differences == ()
     payload = [finding.state for finding in found.findings if finding.name == "stream 1 payload"]
     assert payload == ([] if (sound, after) == ("flac", "ts") else ["holds"])
+
+
+@pytest.mark.parametrize(
+    ("codec", "after", "kept"),
+    [
+        ("libx264", "mp4", True), ("libx265", "mkv", True), ("mpeg2video", "ts", True), ("libx264", "y4m", False),
+        ("libsvtav1", "mp4", False), ("libvpx-vp9", "webm", False), ("ffv1", "mkv", False), ("mjpeg", "mkv", False),
+    ],
+)  # fmt: skip
+def test_closed_captions_go_along_or_are_announced(codec: str, after: str, kept: bool, tmp_path: Path) -> None:
+    film = captioned(tmp_path / "a.ts")
+    notices = enlarge(film, tmp_path / f"b.{after}", codec=codec, preset="ultrafast")
+    found = verify_video(film, tmp_path / f"b.{after}", notices=notices)
+    assert found.differences == ()
+    (captions,) = (finding for finding in found.findings if finding.name == "captions")
+    assert (captions.source, captions.holds) == ("on 12 frames", kept)
+
+
+@pytest.mark.parametrize("siting", ["left", "center", "topleft"])
+@pytest.mark.parametrize(
+    ("codec", "after"), [("libx264", "mp4"), ("libsvtav1", "mkv"), ("mjpeg", "mkv"), ("mpeg4", "mp4")]
+)
+def test_chroma_sits_where_it_sat_or_that_is_announced(siting: str, codec: str, after: str, tmp_path: Path) -> None:
+    place = {"left": 0, "center": 1, "topleft": 2}[siting]
+
+    def decorate(_: Any, stream: Any) -> None:
+        stream.codec_context.options = {"x264-params": f"chromaloc={place}"}
+
+    film = make_film(tmp_path / "a.mp4", decorate=decorate)
+    notices = enlarge(film, tmp_path / f"b.{after}", codec=codec, preset="ultrafast")
+    assert verify_video(film, tmp_path / f"b.{after}", notices=notices).differences == ()
+
+
+def test_a_layout_that_was_asked_for_is_announced(tmp_path: Path) -> None:
+    film = make_film(tmp_path / "a.mkv", pixel_format="yuv444p")
+    notices = enlarge(film, tmp_path / "b.mkv", encoder_options={"pix_fmt": "yuv420p"})
+    assert notices == ["the film is encoded as yuv420p, as asked for, not as yuv444p"]
+    assert verify_video(film, tmp_path / "b.mkv", notices=notices).faithful
+
+
+def test_a_second_film_is_the_same_in_any_wrapping(tmp_path: Path) -> None:
+    small, large = make_film(tmp_path / "a.mp4", size=(32, 32)), make_film(tmp_path / "b.mp4", b_frames=2)
+    both = tmp_path / "both.mkv"
+    with av.open(str(small)) as first, av.open(str(large)) as second, av.open(str(both), "w") as out:
+        copies = [out.add_stream_from_template(inp.streams[0], opaque=True) for inp in (second, first)]
+        for inp, copy in zip((second, first), copies, strict=True):
+            for packet in inp.demux():
+                if packet.size:
+                    packet.stream = copy
+                    out.mux(packet)
+    for after in ("ts", "mp4", "nut"):
+        notices = enlarge(both, tmp_path / f"c.{after}", preset="ultrafast")
+        found = verify_video(both, tmp_path / f"c.{after}", notices=notices)
+        assert found.differences == () and "stream 1 payload" in [finding.name for finding in found.findings]
+
+
+@pytest.mark.parametrize("kind", ["png", "jpg", "webp", "tiff", "bmp", "mkv", "mp4"])
+@pytest.mark.parametrize("turn", [1, 6])
+def test_a_photo_keeps_what_it_says_or_that_is_announced(kind: str, turn: int, tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010F] = turn, "Maker"
+    Image.fromarray(drawing(40, 30)).save(tmp_path / "a.jpg", exif=exif)
+    summary = upscale_video(tmp_path / "a.jpg", tmp_path / f"b.{kind}", model="nearest")
+    found = verify_video(tmp_path / "a.jpg", tmp_path / f"b.{kind}", notices=summary.notices)
+    assert found.differences == ()
+    assert "size" in [finding.name for finding in found.findings if ", 2 times" in finding.target]
+
+
+@pytest.mark.parametrize("way", ["frames", "fields", "off"])
+def test_deinterlacing_is_announced(way: str, tmp_path: Path) -> None:
+    def decorate(_: Any, stream: Any) -> None:
+        stream.codec_context.options = {"x264-params": "tff=1"}
+
+    film = make_film(tmp_path / "a.mkv", decorate=decorate, sound="aac")
+    summary = upscale_video(film, tmp_path / "b.mkv", model="nearest", preset="ultrafast", deinterlace=way)  # type: ignore[arg-type]
+    found = verify_video(film, tmp_path / "b.mkv", notices=summary.notices)
+    assert found.differences == ()
+    announced = {finding.name for finding in found.findings if finding.state == "announced"}
+    assert "fields" in announced and ("frames" in announced) == (way == "fields")
 
 
 MEDIA = Path(os.environ["VIDSR_DATA"], "media") if "VIDSR_DATA" in os.environ else None

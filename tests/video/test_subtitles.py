@@ -132,7 +132,7 @@ def test_text_that_can_be_copied_is_copied_with_its_style(tmp_path: Path) -> Non
 @pytest.mark.parametrize("target", ["ts", "nut", "avi"])
 def test_where_no_text_fits_it_is_left_out_with_a_sentence(target: str, tmp_path: Path) -> None:
     film = subtitled(tmp_path / "a.mkv", "subrip", WORDS["subrip"])
-    (sentence,) = enlarge(film, tmp_path / f"b.{target}")
+    sentence, *_ = enlarge(film, tmp_path / f"b.{target}")
     assert sentence.startswith("stream 1 (subtitle, srt) is left out: ")
 
 

@@ -4,16 +4,19 @@ from collections.abc import Callable, Iterator
 
 from vidsr.frames import Frame, Notice, VideoInfo
 from vidsr.video.layouts import layout_name
+from vidsr.video.side_data import side_data
 
 
 class Watch:
     """Looks at every frame that is written. A film is written as it began: in one size, layout and colour."""
 
-    def __init__(self, info: VideoInfo, *, keeps_alpha: bool, writer: str, notice: Callable[[str], None]) -> None:
+    def __init__(
+        self, info: VideoInfo, *, keeps_alpha: bool, keeps_captions: bool, writer: str, notice: Callable[[str], None]
+    ) -> None:
         """info: of the output. writer: the encoder and its container, in words."""
         self._info, self._keeps_alpha, self._writer, self._notice = info, keeps_alpha, writer, notice
         self._known = [_kind_of_film(info)]
-        self._alpha_told = keeps_alpha
+        self._alpha_told, self._captions_told = keeps_alpha, keeps_captions
 
     def look(self, frame: Frame) -> None:
         """Tell what cannot be kept of a frame."""
@@ -29,6 +32,9 @@ class Watch:
             if not self._info.alpha:
                 why = "the film began without one"
             self._notice(Notice(f"the alpha channel is left out: {why}", "alpha"))
+        if not self._captions_told and side_data(frame.carrier, "A53_CC") is not None:
+            self._captions_told = True
+            self._notice(Notice(f"the closed captions are left out: {self._writer} holds none", "captions"))
 
 
 def _kind_of_film(info: VideoInfo) -> tuple[object, ...]:

@@ -24,7 +24,7 @@ from vidsr.video.source import Source
 from vidsr.video.swscale import FULL, LIMITED
 
 _REORDERING = ("libx264", "libx264rgb", "libx265", "h264_nvenc", "hevc_nvenc")
-_EVEN = {"yuv4mpegpipe": "y4m", "avi": "avi"}
+_CAPTIONING = ("libx264", "libx264rgb", "libx265", "mpeg2video", "h264_nvenc", "hevc_nvenc")
 _COUNTING = ("mpeg1video", "mpeg2video", "mpeg4", "h263p", "msmpeg4", "msmpeg4v2")  # their ticks must be frames
 
 
@@ -55,7 +55,9 @@ class Encoder:
         self._transparent = is_transparent(self._layout)
         self._muxer = plan.muxer.name
         writer = f"{codec.name} in {self._muxer}"
-        self._watch = Watch(info, keeps_alpha=self._transparent, writer=writer, notice=notice)
+        self._watch = Watch(
+            info, keeps_alpha=self._transparent, keeps_captions=codec.name in _CAPTIONING, writer=writer, notice=notice
+        )
         self._resizer = Resizer("bicubic")
         self._durations: dict[int, int] = {}
         self.last: int | None = None
@@ -75,9 +77,11 @@ class Encoder:
         if self._layout != wanted and not chosen:
             what = f"{codec.name} takes no {wanted}: the film is encoded as {self._layout}, the nearest it takes"
             notice(Notice(what, "layout"))
-        if plan.muxer.name in _EVEN and (source is None or source.variable):
-            what = "holds no time stamps: frames that came unevenly are written as if they had not"
-            notice(Notice(f"{_EVEN[plan.muxer.name]} {what}", "pts", "duration"))
+        elif self._layout != wanted and "pix_fmt" in plan.options:
+            notice(Notice(f"the film is encoded as {self._layout}, as asked for, not as {wanted}", "layout"))
+        if self._timeless and (source is None or source.variable):
+            what = "y4m holds no time stamps: frames that came unevenly are written as if they had not"
+            notice(Notice(what, "pts", "duration"))
         if plan.repeatable and self._transparent and codec.name.startswith("libvpx"):
             raise OutputError(
                 f"{codec.name} puts transparency beside its packets, where segments cannot keep it; leave --resume "

@@ -31,7 +31,7 @@ def unfit(format: str, stream: Any) -> str | None:
         return f"{format} holds no attachments"
     if format == "mpegts" and codec not in TS_CODECS:
         return f"{format} holds no {codec}"
-    if stream.type == "data" and format in ("mov", "mp4"):
+    if stream.type == "data" and format in ("mov", "mp4", "flv", "avi"):
         return f"{format} holds no {codec} data"
     if stream.type == "audio" and known and not stream.codec_context.sample_rate:
         return UNKNOWN

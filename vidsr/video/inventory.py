@@ -1,7 +1,6 @@
 """What a film holds, read to its end: all that two files are held against each other by."""
 
 import hashlib
-import struct
 from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from vidsr.video.about import about, is_srgb
 from vidsr.video.carry import film_tags, stream_tags
 from vidsr.video.damage import Damage
 from vidsr.video.fit import ATTACHED, codec_of
+from vidsr.video.mastering import mastering_of
 from vidsr.video.payload import config_of, is_filler, payload
 from vidsr.video.picture import pixel_format_of
 from vidsr.video.pipes import Stop
@@ -233,12 +233,8 @@ def _lowered(tags: Mapping[str, str]) -> dict[str, str]:
 
 
 def _mastering_of(frame: Frame) -> tuple[int, ...]:
-    display, light = (side_data(frame.carrier, name) for name in ("MASTERING_DISPLAY_METADATA", "CONTENT_LIGHT_LEVEL"))
-    values: list[int] = []
-    if display is not None:
-        numbers = struct.unpack("<22i", display[:88])
-        units = [50000] * 8 + [10000] * 2  # of chromaticities, of luminances
-        values += [round(Fraction(numbers[2 * i], numbers[2 * i + 1] or 1) * unit) for i, unit in enumerate(units)]
-    if light is not None:
-        values += struct.unpack("<II", light[:8])
-    return tuple(values)
+    told = mastering_of(frame.carrier)
+    if told is None:
+        return ()
+    units = [50000] * 8 + [10000] * 2  # of chromaticities, of luminances
+    return (*(round(value * unit) for value, unit in zip(told.display or (), units, strict=False)), *(told.light or ()))

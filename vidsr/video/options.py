@@ -54,7 +54,7 @@ def encoder_options(
     if transparent and codec.startswith("libvpx"):
         options["auto-alt-ref"] = "0"  # libvpx has no such pictures with alpha
     hdr = mastering_options(codec, mastering_of(picture))
-    quiet = {"x265-params": "log-level=none"} if codec == "libx265" else {}
+    quiet = {"x265-params": "log-level=none", "a53cc": "1"} if codec == "libx265" else {}  # captions too, as x264
     merged: dict[str, str] = {}
     for part in (options, quiet, hdr, {k: v for k, v in user.items() if k != "pix_fmt"}):
         for key, value in part.items():

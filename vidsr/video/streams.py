@@ -56,10 +56,8 @@ def set_up_decoder(stream: Any) -> None:
     if codec == "hevc":  # else a picture that refers to a lost one is held back, as by no other decoder
         options["flags"] = "+output_corrupt"
     # Where the codec does not say where chroma sits, players take it to be on the left; swscale would center it.
-    told = getattr(context, "chroma_sample_location", 0) or (  # PyAV 18 cannot be asked, but 4:2:0 in y4m always tells
-        stream.container.format.name == "yuv4mpegpipe" and "420" in (context.pix_fmt or "")
-    )
-    if not told:
+    told = getattr(context, "chroma_sample_location", 0)  # PyAV 18 cannot be asked
+    if not told and not (stream.container.format.name == "yuv4mpegpipe" and context.pix_fmt == "yuv420p"):
         options["chroma_sample_location"] = "left"
     context.options = options
 

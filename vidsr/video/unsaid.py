@@ -26,14 +26,14 @@ _FLAGS_HELD: dict[str, tuple[str, ...]] = {
 }
 # The tags of a stream that a container has, all where it is not named.
 _TAGS_HELD: dict[str, tuple[str, ...]] = {
-    "mp4": ("title", "handler_name"),
-    "mov": ("title", "handler_name"),
+    "mp4": ("title", "handler_name", "timecode"),
+    "mov": ("title", "handler_name", "timecode"),
     "mpegts": (),
     "avi": ("title",),
     "flv": (),
     "yuv4mpegpipe": (),
 }
-_ELSEWHERE = ("language", "filename", "mimetype", "timecode", "rotate")  # tags that say what is told in another way
+_ELSEWHERE = ("language", "filename", "mimetype", "rotate")  # tags that say what is told in another way
 
 
 def unsaid(muxer: str, stream: Any, *, film: bool) -> Iterator[Notice]:

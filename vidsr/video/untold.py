@@ -7,8 +7,12 @@ from vidsr.video.mastering import CODECS as MASTERING_CODECS
 from vidsr.video.mastering import Mastering
 
 _NO_CHAPTERS = ("mpegts", "yuv4mpegpipe", "avi", "flv")
-_NO_TAGS = ("mpegts", "yuv4mpegpipe")
-_SERVICE = ("service_name", "service_provider")  # the tags that MPEG-TS does hold
+# The tags that a container holds, all where it is not named.
+_TAGS: dict[str, tuple[str, ...]] = {
+    "mpegts": ("service_name", "service_provider"),
+    "yuv4mpegpipe": (),
+    "avi": ("title", "artist", "comment", "copyright", "date", "genre"),
+}
 _NO_TURN = ("mpegts", "yuv4mpegpipe", "avi", "flv", "nut")
 # Where PyAV tells the container the shape of a pixel; elsewhere it depends on the codec.
 _SHAPED = ("mp4", "mov", "ipod")
@@ -56,7 +60,7 @@ def untold(
     aspect = info.aspect
     if chapters and muxer in _NO_CHAPTERS:
         yield Notice(f"the chapters are left out: {muxer} holds none", "chapters")
-    lost = [key for key in tags if muxer in _NO_TAGS and not (muxer == "mpegts" and key in _SERVICE)]
+    lost = [key for key in tags if key.lower() not in _TAGS.get(muxer, (key.lower(),))]
     if lost:
         yield Notice(f"the tags of the film ({', '.join(lost)}) are left out: {muxer} holds none", "tags")
     if muxer in _NO_TURN and turned:
@@ -80,6 +84,8 @@ def untold_colours(muxer: str, codec: str, info: VideoInfo) -> list[str]:
     whole = UNSPECIFIED not in (color.matrix, color.primaries, color.transfer)
     by_muxer = _TOLD_BY_MUXER.get(muxer, ()) if whole or muxer not in _WHOLE else ()
     told = {*_TOLD_BY_CODEC.get(codec, ()), *by_muxer} - {*_FIXED.get(codec, ())}
+    if muxer == "yuv4mpegpipe" and info.bits > 8:
+        told.discard("siting")
     guessed = color.matrix == guessed_matrix(info.height) or {color.matrix, guessed_matrix(info.height)} == _SAME
     needed = {
         "matrix": not guessed and not info.gray,
