@@ -19,7 +19,7 @@ def jobs(inputs: list[str], output: str, container: str | None, *, one: bool = F
     """
     if "" in inputs:
         raise InputError("the name of the input is empty; give a path, or - for stdin")
-    if len(inputs) == 1 and (one or not Path(inputs[0]).is_dir() or _is_numbered(output)):
+    if len(inputs) == 1 and (one or not _is_folder(inputs[0]) or _is_numbered(output)):
         return [(inputs[0], output)]
     if one:
         raise typer.BadParameter("several inputs; name one film, a folder, or pictures as %05d.png", param_hint="--fps")
@@ -43,6 +43,13 @@ def jobs(inputs: list[str], output: str, container: str | None, *, one: bool = F
     except OSError as exc:
         raise OutputError(f"{folder} cannot be a folder for {len(sources)} outputs: {exc.strerror}") from exc
     return [(str(source), str(target)) for source, target in zip(sources, targets, strict=True)]
+
+
+def _is_folder(name: str) -> bool:
+    try:
+        return Path(name).is_dir()
+    except OSError:  # as of a name that no file can have
+        return False
 
 
 def _is_numbered(output: str) -> bool:

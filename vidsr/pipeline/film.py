@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import BinaryIO, TypeVar
 
 from vidsr.engines import Precision
+from vidsr.errors import OutOfMemory, VidsrError
 from vidsr.frames import Frame, VideoInfo
 from vidsr.pipeline.flow import Settings, enlarged, planned
 from vidsr.pipeline.record import Progress, Record, Summary
@@ -116,7 +117,7 @@ def upscale_video(
                     _pump(film, upscaler, sink, large, record, stop, live=live)
         return _summary(film, plan, model, title_of(target), record)
 
-    return supervised(run, stop)
+    return supervised(lambda: _remembering(run), stop)
 
 
 def exact(seconds: Fraction | float | None) -> Fraction | None:
@@ -174,6 +175,17 @@ def _summary(film: Source, plan: Plan, model: str | Path | None, target: str, re
         notices=tuple(record.notices),
         damage=film.damage,
     )
+
+
+def _remembering(work: Callable[[], T]) -> T:
+    """Do the work, and say in a sentence where memory, or a thread that wants some, is not to be had."""
+    try:
+        return work()
+    except (MemoryError, BlockingIOError) as exc:
+        if isinstance(exc, VidsrError):
+            raise
+        what = "not enough memory is left for pictures of this size"
+        raise OutOfMemory(f"{what}; ask for a smaller one, or raise the limit (ulimit -v)") from exc
 
 
 def supervised(work: Callable[[], T], stop: Stop) -> T:

@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping
 from fractions import Fraction
 from typing import Any
 
+import av
+
 from vidsr.frames import Notice
 from vidsr.video.fit import ATTACHED, LAYOUTS, UNKNOWN, codec_of, unfit, unnamed_channels
 from vidsr.video.subtitles import Converter, add_text_stream, text_codec
@@ -40,12 +42,15 @@ class Carrier:
         covers: Mapping[int, bytes],
         rewinds: bool,
         notice: Callable[[str], None],
+        spoilt: Callable[[Any], None],
     ) -> None:
         """streams: of the input. covers: index of a stream of cover art -> its picture.
 
-        rewinds: whether the header of the output can be completed later.
+        rewinds: whether the header of the output can be completed later. spoilt: called with each packet that is so
+        damaged that the container does not take it.
         """
-        self._container = container
+        self._container, self._notice, self._spoilt = container, notice, spoilt
+        self._gaps: set[int] = set()  # streams that such a packet was left out of
         self._copies: dict[int, Any] = {}
         self.carried: list[Any] = []
         """The streams of the input that are in the output."""
@@ -100,7 +105,18 @@ class Carrier:
         for packet in packets:
             self._straighten(index, packet, copy.time_base)
             packet.stream = copy
-            self._container.mux(packet)
+            try:
+                self._container.mux(packet)
+            except av.error.InvalidDataError:  # of sound whose headers are damaged, which MPEG-TS has in every packet
+                self._leave_out(index, packet)
+
+    def _leave_out(self, index: int, packet: Any) -> None:
+        self._spoilt(packet)
+        if index not in self._gaps:
+            self._gaps.add(index)
+            name, stream = self._container.format.name, f"stream {index}"
+            sentence = f"{stream} lacks packets that are too damaged for {name}; .ts takes more"
+            self._notice(Notice(sentence, *(f"{stream} {what}" for what in ("packets", "payload", "times"))))
 
     def _convert(self, stream: Any, reason: str, notice: Callable[[str], None]) -> None:
         codec = text_codec(self._container.format.name, stream)

@@ -1,5 +1,6 @@
 """Damage of an input: noticed, counted and located while the film is decoded on, as ffmpeg does."""
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -7,11 +8,12 @@ from typing import Any, Literal
 
 from vidsr.errors import Damaged
 
-Kind = Literal["corrupt_frames", "lost_frames", "corrupt_packets", "unreadable_parts"]
+Kind = Literal["corrupt_frames", "lost_frames", "corrupt_packets", "lost_packets", "unreadable_parts"]
 _NAMES: dict[Kind, tuple[str, str]] = {
     "corrupt_frames": ("corrupt frame", "corrupt frames"),
     "lost_frames": ("lost frame", "lost frames"),
     "corrupt_packets": ("corrupt packet of another stream", "corrupt packets of other streams"),
+    "lost_packets": ("lost packet of another stream", "lost packets of other streams"),
     "unreadable_parts": ("unreadable part", "unreadable parts"),
 }
 _HELD = 64  # packets that were damaged and whose picture has not come; more than any decoder holds back
@@ -27,6 +29,8 @@ class Damage:
     """Not shown: the decoder could make nothing of them."""
     corrupt_packets: int = 0
     """Of sound and other streams; copied as they came."""
+    lost_packets: int = 0
+    """Of sound and other streams; no output takes them."""
     unreadable_parts: int = 0
     """Stretches of the file that had to be skipped."""
     first: float | None = None
@@ -38,7 +42,7 @@ class Damage:
     @property
     def total(self) -> int:
         """Frames, packets and parts together."""
-        return self.corrupt_frames + self.lost_frames + self.corrupt_packets + self.unreadable_parts
+        return sum(getattr(self, kind) for kind in _NAMES)
 
     def __bool__(self) -> bool:
         return self.total > 0 or self.breaks_off is not None
@@ -68,13 +72,15 @@ class Tally:
     def __init__(self, title: str, *, strict: bool) -> None:
         self.damage = Damage()
         self._title, self._strict = title, strict
+        self._lock = threading.Lock()  # what decodes and what writes both count
 
     def note(self, kind: Kind, seconds: Fraction, count: int = 1) -> None:
         """Count damage met at a time: seconds from where the film begins."""
-        now, time = self.damage, max(float(seconds), 0.0)
-        first = time if now.first is None else min(now.first, time)
-        last = time if now.last is None else max(now.last, time)
-        self.damage = replace(now, first=first, last=last, **{kind: getattr(now, kind) + count})
+        with self._lock:
+            now, time = self.damage, max(float(seconds), 0.0)
+            first = time if now.first is None else min(now.first, time)
+            last = time if now.last is None else max(now.last, time)
+            self.damage = replace(now, first=first, last=last, **{kind: getattr(now, kind) + count})
         self._refuse()
 
     def cut(self, seconds: Fraction) -> None:

@@ -215,6 +215,8 @@ def _open(context: Any, plan: Encoding) -> None:
     try:
         with own_priority():
             context.open()
+    except MemoryError:
+        raise
     except (av.error.FFmpegError, ValueError, OSError) as exc:
         what = f"{plan.info.width}x{plan.info.height} {context.pix_fmt}"
         hint = f" with {dict(plan.options)}" if plan.options else ""
@@ -237,7 +239,7 @@ def _reason(name: str, failed: Any, options: Mapping[str, str]) -> str:
         with av.logging.Capture() as lines:
             context.open()
     except (av.error.FFmpegError, ValueError, OSError):
-        return lines[-1][2].strip().rstrip(".") if lines else "it does not say why"
+        return lines[-1][2].strip().rstrip(".") if lines else "it does not say why, but may lack memory"
     finally:
         av.logging.set_level(before[0])
         av.logging.set_skip_repeated(before[1])

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from av.format import ContainerFormat
 
 from vidsr.errors import NotPipeable, OutputError
-from vidsr.video.opening import is_address, title_of
+from vidsr.video.opening import is_address, is_folder, title_of
 from vidsr.video.pipes import is_fifo
 
 IMAGES = {"png": "PNG", "jpg": "JPEG", "jpeg": "JPEG", "webp": "WEBP", "bmp": "BMP", "tif": "TIFF", "tiff": "TIFF"}
@@ -99,7 +99,7 @@ def muxer_of(name: str | Path | BinaryIO, format: str | None) -> Muxer:
         return known or Muxer(_BY_SCHEME.get(parts.scheme, "mpegts"))
     if not isinstance(name, str | Path):
         return _known(Path(str(getattr(name, "name", ""))).suffix) or Muxer("nut")
-    if Path(name).is_dir():
+    if is_folder(name):
         raise OutputError(f"{title_of(name)} is a folder; name a file in it")
     suffix = Path(name).suffix
     known = _known(suffix)

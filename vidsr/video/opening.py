@@ -17,6 +17,7 @@ LIVE_PROBE = {"probesize": "32768", "analyzeduration": "1000", "fpsprobesize": "
 SIZE_LIMIT = {"max_pixels": str(most_pixels())}  # of decoders; they refuse before they take memory
 REWIND = "; an mp4 whose index is at its end cannot be piped: give the file's name, or pipe NUT"
 _UNKNOWN = "{}: no such protocol is read here; receive it with another tool and pipe it in"
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
 # What a playlist, or anything else that names files, may have opened on its behalf: FFmpeg's protocol_whitelist.
 _FROM_FILE = "file,crypto,data"
@@ -61,7 +62,7 @@ def open_input(name: str | Path | BinaryIO, *, format: str | None, live: bool | 
         file = open_fifo(Path(str(name)), stop)
     elif isinstance(name, str | Path) and not is_address(name):
         file = f"file:{os.fspath(name)}"  # else a colon in a name would read as a protocol
-        if Path(name).is_file():
+        if is_file(name):
             options["pattern_type"] = "none"  # and "%d" in the name of a picture as a sequence of them
     try:
         container = av.open(file, format=format, container_options=options, options=SIZE_LIMIT)
@@ -72,12 +73,23 @@ def open_input(name: str | Path | BinaryIO, *, format: str | None, live: bool | 
     return Opened(container, title, live)
 
 
+def is_folder(name: str | Path) -> bool:
+    """Whether a name is that of a folder; one that no file can have is not."""
+    return os.path.isdir(name)  # noqa: PTH112 - Path's own raises for a name that is too long
+
+
+def is_file(name: str | Path) -> bool:
+    """Whether a name is that of a file; one that no file can have is not."""
+    return os.path.isfile(name)  # noqa: PTH113
+
+
 def title_of(name: object, *, pipe: str = "stdin") -> str:
     """What sentences call an input or output; `pipe` is what they call `-`."""
     if name == "-":
         return pipe
     if isinstance(name, str | Path):
-        return os.fsencode(name).decode(errors="replace")
+        text = os.fsencode(name).decode(errors="replace")
+        return _UNPRINTABLE.sub(lambda found: ascii(found[0])[1:-1], text)  # a sentence is one line
     return str(getattr(name, "name", "the file object"))
 
 
@@ -105,4 +117,5 @@ def _explain(exc: Exception, title: str, format: str | None, *, piped: bool) -> 
         return NotAVideo(f"{title}: nothing in it that FFmpeg can read as a film or picture{REWIND if piped else ''}")
     if isinstance(exc, ValueError) and format is not None:
         return InputError(f"{format!r} is no input format of FFmpeg's; leave the format out to have it guessed")
-    return StreamBroken(f"{title} cannot be opened: {exc.args[-1] if not isinstance(exc, OSError) else exc.strerror}")
+    reason = getattr(exc, "strerror", None) or exc
+    return StreamBroken(f"{title} cannot be opened: {reason}; check the {'address' if is_address(title) else 'path'}")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vidsr.errors import InputError, StreamBroken
-from vidsr.video.opening import is_address, title_of
+from vidsr.video.opening import is_address, is_folder, title_of
 
 # What a picture's name may end in; a name with a number in it that ends in anything else is a film's.
 # fmt: off
@@ -86,7 +86,7 @@ def sequence_of(name: object) -> Sequence | None:
 
 
 def _is_folder(name: object) -> bool:
-    return isinstance(name, str | Path) and name != "" and not is_address(name) and Path(name).is_dir()
+    return isinstance(name, str | Path) and name != "" and not is_address(name) and is_folder(name)
 
 
 def _numbered(pattern: Pattern, title: str) -> Sequence:

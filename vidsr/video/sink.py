@@ -128,7 +128,10 @@ class FilmSink:
             self._encoder = Encoder(self._container, plan, source, notice=notice)
             streams, covers = ([], {}) if source is None else (source.streams, source.covers)
             rewinds = not (plan.live or target.piped)
-            self._carrier = Carrier(self._container, streams, covers=covers, rewinds=rewinds, notice=notice)
+            spoilt = (lambda packet: None) if source is None else source.spoilt
+            self._carrier = Carrier(
+                self._container, streams, covers=covers, rewinds=rewinds, notice=notice, spoilt=spoilt
+            )
             if source is not None:
                 self._describe(source, plan, film_tags(tags), notice)
             self._container.start_encoding()

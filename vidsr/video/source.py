@@ -29,7 +29,7 @@ from vidsr.video.sequence import Sequence, sequence_of
 from vidsr.video.side_data import NAMED, display_matrix, without_side_data
 from vidsr.video.streams import ATTACHED, film_of, is_picture, is_timeless, nothing_in, set_up_decoder
 from vidsr.video.swscale import FULL, siting_of
-from vidsr.video.timing import Clip, rational
+from vidsr.video.timing import TICK, Clip, rational
 
 _STUDIO = ("h264", "hevc", "vvc", "av1")  # codecs by whose rules untagged material has limited range
 _SLOWEST, _FASTEST = Fraction(1, 3600), 1000  # frames a second; encoders cannot count far beyond
@@ -178,6 +178,11 @@ class Source:
         """The display matrix by which players are to turn or mirror the pictures; empty where they lie as shown."""
         matrix = display_matrix(self.first.carrier)
         return about(self.image).matrix if matrix is None else matrix  # PyAV 18 does not know all of an image's Exif
+
+    def spoilt(self, packet: Any) -> None:
+        """Count a carried packet that no output takes. Raises Damaged where strict."""
+        time = (packet.pts or 0) * (rational(packet.time_base) or TICK) - self._demuxer.clip.shift
+        self._demuxer.note("lost_packets", round(time / self._demuxer.time_base))
 
     def chapters(self) -> list[dict[str, Any]]:
         """The chapters, cut to what is read."""

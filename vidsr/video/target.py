@@ -5,7 +5,9 @@ import os
 import secrets
 import shutil
 import stat
+from contextlib import suppress
 from pathlib import Path
+from types import ModuleType
 from typing import Any, BinaryIO
 
 import av
@@ -13,6 +15,12 @@ import av
 from vidsr.errors import DiskFull, OutputError, SameFile, TargetExists
 from vidsr.video.opening import is_address, title_of
 from vidsr.video.pipes import PipeEnd, SeekableWriter, Stop, Writer, is_fifo, open_fifo_end, stdout
+
+fcntl: ModuleType | None
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
 
 _FULL = (errno.ENOSPC, errno.EDQUOT) if hasattr(errno, "EDQUOT") else (errno.ENOSPC,)
 
@@ -49,11 +57,16 @@ class Target:
         cause = getattr(self.file, "failure", None) or exc
         if isinstance(cause, OutputError) or not isinstance(cause, OSError | av.error.FFmpegError):
             return cause
+        if isinstance(cause, MemoryError):
+            return cause
         if isinstance(cause, BrokenPipeError) and self.piped:
             return cause
         if isinstance(cause, OSError):
             if cause.errno in _FULL:
                 return DiskFull(f"{self.title}: no room is left on its disk; free some, or choose another folder")
+            if cause.errno == errno.EFBIG:
+                hint = "choose a folder on another disk, or raise the limit (ulimit -f)"
+                return OutputError(f"{self.title}: its disk, or a limit of the shell's, takes no larger file; {hint}")
             return OutputError(f"{self.title} cannot be written: {os.strerror(cause.errno) if cause.errno else cause}")
         return OutputError(f"{self.title} cannot be written: {cause}")
 
@@ -64,14 +77,18 @@ class FileTarget(Target):
     def __init__(self, path: Path, *, overwrite: bool) -> None:
         self.title = title_of(path)
         self._overwrite = overwrite
-        self._path = path.resolve() if path.is_symlink() else path  # a link keeps pointing where it points
-        _check(self._path, overwrite=overwrite)
-        self._part = part_beside(self._path)
         try:
+            self._path = path.resolve() if path.is_symlink() else path  # a link keeps pointing where it points
+            _check(self._path, overwrite=overwrite)
+            _clear_up(self._path.parent)
+            self._part = part_beside(self._path)
             fd = os.open(self._part, os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, "O_BINARY", 0), 0o666)
+        except OutputError:
+            raise
         except OSError as exc:
-            raise cannot_begin(self._path, exc) from exc
+            raise cannot_begin(path, exc) from exc
         parts.add(self._part)
+        _lock(fd)
         self._raw = os.fdopen(fd, "r+b", buffering=0)
         self.file = SeekableWriter(self._raw)
 
@@ -80,9 +97,11 @@ class FileTarget(Target):
         try:
             self._raw.flush()
             os.fsync(self._raw.fileno())
-            self._raw.close()
+            if fcntl is None:
+                self._raw.close()  # Windows moves no open file
             move_into_place(self._part, self._path, overwrite=self._overwrite)
             parts.discard(self._part)
+            self._raw.close()
         except OSError as exc:
             self.discard()
             raise self.explain(exc) from exc
@@ -164,6 +183,23 @@ def cannot_begin(path: Path, exc: OSError) -> OutputError:
 def part_beside(path: Path) -> Path:
     """A temporary name in the same folder."""
     return path.with_name(f".vidsr-{secrets.token_hex(6)}.part")
+
+
+def _lock(fd: int) -> None:
+    # While a process lives, so that others can tell its files from those of a run that was killed.
+    if fcntl is not None:
+        with suppress(OSError):  # of file systems that know no locks
+            fcntl.flock(fd, fcntl.LOCK_EX)
+
+
+def _clear_up(folder: Path) -> None:
+    # Removes what runs that were killed have left: temporary files that nobody holds a lock on.
+    if fcntl is None:
+        return
+    for part in folder.glob(".vidsr-*.part"):
+        with suppress(OSError), part.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            part.unlink()
 
 
 def move_into_place(file: Path, path: Path, *, overwrite: bool) -> None:
