@@ -95,6 +95,43 @@ def test_a_layout_that_was_asked_for_is_announced(tmp_path: Path) -> None:
     assert verify_video(film, tmp_path / "b.mkv", notices=notices).faithful
 
 
+@pytest.mark.parametrize("after", ["mkv", "mp4", "ts"])
+def test_a_piece_is_faithful(after: str, tmp_path: Path) -> None:
+    piece = {"start": Fraction(1, 5), "duration": Fraction(1, 5)}
+    for make in (subtitled, with_cover):
+        film = make(tmp_path)
+        notices = enlarge(film, tmp_path / f"b.{after}", overwrite=True, **piece)
+        assert verify_video(film, tmp_path / f"b.{after}", notices=notices, **piece).differences == ()
+
+
+def test_a_packet_that_the_container_cannot_hold_is_announced(tmp_path: Path) -> None:
+    def grow(packet: Any, index: int) -> bool:
+        if packet.stream.type == "audio" and index == 9:
+            large = av.Packet(bytes(packet) + bytes(20_000))
+            large.pts, large.dts, large.time_base = packet.pts, packet.dts, packet.time_base
+            large.stream = out[1]
+            return bool(container.mux(large))
+        return True
+
+    film = make_film(tmp_path / "plain.mp4", sound="aac", pts=range(12))
+    with av.open(str(film)) as inp, av.open(str(tmp_path / "a.mp4"), "w") as container:
+        out = [container.add_stream_from_template(stream, opaque=True) for stream in inp.streams]
+        counts = [0, 0]
+        for packet in inp.demux():
+            if packet.size:
+                which = packet.stream.index
+                counts[which] += 1
+                if grow(packet, counts[which]):
+                    packet.stream = out[which]
+                    container.mux(packet)
+    notices = enlarge(tmp_path / "a.mp4", tmp_path / "b.ts")
+    (sentence,) = notices
+    assert sentence.startswith("stream 1 lacks packets that are too damaged for mpegts")
+    found = verify_video(tmp_path / "a.mp4", tmp_path / "b.ts", notices=notices)
+    assert found.faithful
+    assert "stream 1 packets" in {finding.name for finding in found.findings if finding.state == "announced"}
+
+
 def test_a_second_film_is_the_same_in_any_wrapping(tmp_path: Path) -> None:
     small, large = make_film(tmp_path / "a.mp4", size=(32, 32)), make_film(tmp_path / "b.mp4", b_frames=2)
     both = tmp_path / "both.mkv"

@@ -99,7 +99,8 @@ def _degrees(film: Inventory) -> str:
     turns = {(0, 1): "90", (-1, 0): "180", (0, -1): "270"}
     across, down = ((value > 0) - (value < 0) for value in film.turn[:2])
     mirrored = film.turn[0] * film.turn[4] - film.turn[1] * film.turn[3] < 0
-    return f"turned by {turns.get((across, down), '0')} degrees" + (", mirrored" if mirrored else "")
+    turn = turns.get((across, down))
+    return " and ".join([f"turned by {turn} degrees"] * bool(turn) + ["mirrored"] * mirrored) or "upright"
 
 
 def _aspect(before: Inventory, after: Inventory) -> Finding:

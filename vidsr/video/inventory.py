@@ -127,12 +127,13 @@ class _Tally:
         self.config = config_of(stream)
         self.times, self.packets, self.digest = array("q"), 0, hashlib.blake2b(digest_size=16)
         self.spans = stream.type == "subtitle"
+        self.once = bool(stream.disposition & ATTACHED)  # a seek may bring it anew
         self.tick = rational(stream.time_base) or Fraction(1, 90000)
         if stream.type == "attachment":
             self.digest.update(stream.data or b"")
 
     def add(self, packet: Any) -> None:
-        if is_filler(packet, self.codec):
+        if is_filler(packet, self.codec) or (self.once and self.packets):
             return
         self.packets += 1
         self.digest.update(payload(packet, self.codec, self.config))
