@@ -52,7 +52,7 @@ def test_every_kind_of_gan_runs_two_hundred_steps_with_finite_losses(store, tmp_
     assert all(torch.isfinite(torch.tensor([v for k, v in e.items() if k != "stage"])).all() for e in logged.values())
 
 
-@pytest.mark.parametrize("loss", ["features", "fft", "artifact"])
+@pytest.mark.parametrize("loss", ["features", "fft", "artifact", "grid"])
 def test_every_further_loss_runs_two_hundred_steps_and_is_logged_by_its_name(store, tmp_path, each_step, loss):
     run = loop.train(recipe(steps=200, validate_every=200, **{loss: 0.1}), [store], tmp_path / "run")
     values = [entry[loss] for entry in losses(run).values() if entry["stage"] == "gan"]

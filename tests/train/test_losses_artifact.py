@@ -4,7 +4,7 @@ torch = pytest.importorskip("torch", reason="training needs vidsr[train]")
 
 from torch.nn import functional
 
-from vidsr.train.losses import artifact, artifact_map
+from vidsr.train.losses import artifact, artifact_map, grid
 
 
 def by_windows(ours, truth, side):
@@ -54,3 +54,19 @@ def test_a_perfect_picture_has_no_loss_and_finite_gradients():
     loss = artifact(ours, truth, truth)
     loss.backward()
     assert loss.item() == 0 and ours.grad.isfinite().all()
+
+
+def test_a_printed_grid_costs_its_mean_height_and_noise_next_to_nothing():
+    torch.manual_seed(0)
+    truth = torch.rand(2, 3, 64, 64)
+    printed = truth.clone()
+    printed[..., ::4, ::4] += 0.16  # one place of sixteen: 15/16 of 0.16 there, 1/16 of it everywhere else
+    assert grid(printed, truth, period=4).item() == pytest.approx(0.16 * 2 * 15 / 256, rel=1e-4)
+    noise = grid(truth + 0.16 * torch.randn_like(truth).sign(), truth, period=4)
+    assert noise.item() == pytest.approx(0.16 / 8 * (2 / torch.pi) ** 0.5, rel=0.1)  # a mean of 64
+
+
+def test_a_shift_of_all_colours_is_no_grid_and_a_small_picture_is_one_block():
+    truth = torch.rand(1, 3, 12, 8)
+    assert grid(truth + 0.1, truth, period=4).item() == pytest.approx(0, abs=1e-6)
+    assert grid(truth + torch.eye(4).repeat(3, 2), truth, period=4).item() > 0.3

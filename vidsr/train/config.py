@@ -110,6 +110,8 @@ class Gan:
     features: float = 0.0
     """Feature matching on the discriminator, where no VGG19 can be had."""
     artifact: float = 0.0
+    grid: float = 0.0
+    """Against the pattern that upsampling prints."""
     flicker: float = 0.0
     """On what changes from frame to frame."""
     window: int = 1

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from vidsr.nets.discriminator import Verdict
 from vidsr.nets.vgg import Vgg
@@ -22,6 +23,7 @@ from vidsr.train.losses import (
     feature_matching,
     flicker,
     gradient_penalty,
+    grid,
     perceptual,
     spectral,
     windows,
@@ -29,6 +31,8 @@ from vidsr.train.losses import (
 from vidsr.train.state import State
 
 Losses = dict[str, Tensor]
+
+MOVES = 16  # pixels after which the strides of every discriminator meet the picture alike
 
 
 def pixel_step(state: State, recipe: Recipe, parts: Sequence[Batch]) -> Losses:
@@ -91,8 +95,8 @@ def _losses(state: State, recipe: Recipe, part: Batch, ours: Tensor, vgg: Vgg | 
     high, gan, kind = part[1], recipe.gan, ADVERSARIAL[recipe.gan.kind]
     assert state.judge is not None
     losses = {"pixel": gan.pixel * PIXEL[gan.loss](ours, high).mean()}
-    verdict = _judge(state.judge, state, _judged(ours, recipe))
-    truth = _judge(state.judge, state, _judged(high, recipe)) if kind.relative or gan.features else verdict
+    verdict = _judge(state.judge, state, _judged(ours, state, recipe))
+    truth = _judge(state.judge, state, _judged(high, state, recipe)) if kind.relative or gan.features else verdict
     losses["adversarial"] = gan.adversarial * kind.generator(verdict.scores.float(), truth.scores.float())
     if gan.features:
         losses["features"] = gan.features * feature_matching(verdict.maps, truth.maps)
@@ -104,6 +108,8 @@ def _losses(state: State, recipe: Recipe, part: Batch, ours: Tensor, vgg: Vgg | 
         with torch.no_grad():
             average = _enlarge(state.average, state, part)
         losses["artifact"] = gan.artifact * artifact(ours, high, average)
+    if gan.grid:
+        losses["grid"] = gan.grid * grid(ours, high, period=recipe.net.scale)
     if gan.flicker:
         losses["flicker"] = gan.flicker * flicker(_in_runs(ours, recipe), _in_runs(high, recipe))
     return losses
@@ -112,7 +118,7 @@ def _losses(state: State, recipe: Recipe, part: Batch, ours: Tensor, vgg: Vgg | 
 def _judge_loss(state: State, recipe: Recipe, part: Batch, ours: Tensor, index: int) -> Tensor:
     gan, kind, judge, runner = recipe.gan, ADVERSARIAL[recipe.gan.kind], state.judge, state.judge_runner
     assert judge is not None and runner is not None
-    seen, true = _judged(ours, recipe), _judged(part[1], recipe)
+    seen, true = _judged(ours, state, recipe), _judged(part[1], state, recipe)
     told = kind.discriminator(_judge(runner, state, seen).scores.float(), _judge(runner, state, true).scores.float())
     if kind.penalised:
         dice, cut = torch.Generator().manual_seed(state.step), state.machine.parts
@@ -136,9 +142,16 @@ def _judge(judge: nn.Module, state: State, pictures: Tensor) -> Verdict:
     return verdict
 
 
-def _judged(frames: Tensor, recipe: Recipe) -> Tensor:
-    """What the discriminator sees of (n, c, h, w): pictures alone, or several frames as one of more channels."""
-    return windows(_in_runs(frames, recipe), length=recipe.gan.window) if recipe.gan.window > 1 else frames
+def _judged(frames: Tensor, state: State, recipe: Recipe) -> Tensor:
+    """What the discriminator sees of (n, c, h, w): pictures, or several frames as one of more channels.
+
+    Ours and the truth are moved alike, by other distances at each step: the gradient that comes back through strided
+    convolutions has their grid (Odena et al. 2016, doi 10.23915/distill.00003), which standing still would print.
+    """
+    dice = torch.Generator().manual_seed(state.step)
+    right, down = torch.randint(MOVES, (2,), generator=dice).tolist()
+    moved = functional.pad(frames, (right, 0, down, 0), mode="reflect")[..., : frames.shape[-2], : frames.shape[-1]]
+    return windows(_in_runs(moved, recipe), length=recipe.gan.window) if recipe.gan.window > 1 else moved
 
 
 def _in_runs(frames: Tensor, recipe: Recipe) -> Tensor:

@@ -1,8 +1,10 @@
-"""Where a GAN paints what is not there, and a loss that only looks there."""
+"""What a GAN paints that is not there: details, and the grid of its upsampling; losses that only look at those."""
 
 import torch
 from torch import Tensor
 from torch.nn import functional
+
+CELLS = 8  # repetitions of the grid, across and down, over which it must average out
 
 
 @torch.no_grad()
@@ -25,3 +27,19 @@ def artifact_map(ours: Tensor, truth: Tensor, average: Tensor, *, side: int = 7)
 def artifact(ours: Tensor, truth: Tensor, average: Tensor) -> Tensor:
     """Mean absolute difference weighted by `artifact_map`, which gets no gradient: a number (LDL, as above)."""
     return (artifact_map(ours, truth, average) * (ours - truth)).abs().mean()
+
+
+def grid(ours: Tensor, truth: Tensor, *, period: int) -> Tensor:
+    """How much our error depends on where in the upsampling's grid a pixel lies: a number, 0 where it does not.
+
+    period: pixels after which the grid repeats, the network's scale; h and w are multiples of it. The error is averaged
+    over `CELLS` by `CELLS` repetitions at each of the period² places, where detail averages out and what is printed
+    stays; the loss is the mean distance of those averages from their own mean.
+    """
+    places = functional.pixel_unshuffle((ours - truth).float(), period).unflatten(
+        1, (-1, period**2)
+    )  # (n, c, p², h, w)
+    side = min(CELLS, *places.shape[-2:])
+    printed = functional.avg_pool2d(places.flatten(0, 2), side)  # (n * c * p², blocks down, blocks across)
+    printed = printed.unflatten(0, places.shape[:3])
+    return (printed - printed.mean(2, keepdim=True)).abs().mean()
