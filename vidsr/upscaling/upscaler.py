@@ -12,7 +12,7 @@ from vidsr.frames import Frame
 from vidsr.upscaling.goal import Goal, Plan, halvings, held
 from vidsr.upscaling.lane import Lane, LaneOptions, Network, PendingPlanes
 from vidsr.upscaling.resizer import Done, ResizingUpscaler
-from vidsr.video.picture import Kernel, Resizer
+from vidsr.video.picture import Kernel, Resizer, cropped
 
 LANES = 2  # kinds of picture kept compiled, so that a stream which goes back and forth does not wait each time
 
@@ -147,13 +147,5 @@ class PendingFrame:
         if (frame.width, frame.height) == (plan.width, plan.height):
             return frame
         if 0 <= frame.width - plan.width <= 1 and 0 <= frame.height - plan.height <= 1:
-            return _cropped(frame, plan.width, plan.height)  # a side made even: no reason to blur all of it
+            return cropped(frame, plan.width, plan.height)  # a side made even: no reason to blur all of it
         return self._final.resize(frame, plan.width, plan.height)
-
-
-def _cropped(frame: Frame, width: int, height: int) -> Frame:
-    across, down = halvings(frame)
-    first, *others = frame.planes
-    chroma = [plane[: (height + down) >> down, : (width + across) >> across] for plane in others]
-    alpha = None if frame.alpha is None else frame.alpha[:height, :width]
-    return replace(frame, planes=(first[:height, :width], *chroma), alpha=alpha)

@@ -149,6 +149,8 @@ class Encoder:
             options |= repeating(name, plan.options) or {}
         if LAYOUTS[self._layout][1] != (0, 0):
             options["chroma_sample_location"] = info.color.siting
+        if name == "ffv1" and min(info.width, info.height) < 16:
+            options.setdefault("slices", "1")  # it finds no number of its own for some tiny sizes
         context.options = options
         if (
             name in _REORDERING

@@ -10,6 +10,7 @@ from av.video.reformatter import Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
 from vidsr.frames import UNSPECIFIED, ColorSpec, Frame, Plane, Siting, guessed_matrix
+from vidsr.video.depth import ten_bit_planes
 from vidsr.video.layouts import LAYOUTS, alpha_of, is_transparent, layout_name, nearest_layout, planes_of
 from vidsr.video.swscale import FULL, LIMITED, blank, recolor, scale, siting_of
 
@@ -37,6 +38,12 @@ class Resizer:
         The result owns fresh planes that may be written to (its carrier is the picture they are in), and keeps pts,
         duration, colour, quantiser and side data.
         """
+        whole = _evened(frame)
+        if whole is not frame and width % frame.width == 0 and height % frame.height == 0:
+            # The last chroma sample of an odd side reaches beyond it; swscale would squeeze all of them to fit.
+            across, down = width // frame.width, height // frame.height
+            larger = self.convert(whole, whole.width * across, whole.height * down, pixel_format_of(frame))
+            return cropped(larger, width, height)
         return self.convert(frame, width, height, pixel_format_of(frame))
 
     def convert(self, frame: Frame, width: int, height: int, pixel_format: str) -> Frame:
@@ -99,6 +106,29 @@ class Resizer:
         return replace(frame, planes=planes_of(picture), color=spec, carrier=picture)
 
 
+def cropped(frame: Frame, width: int, height: int) -> Frame:
+    """The upper left part of a frame; its planes are views."""
+    across, down = frame.color.subsampling
+    first, *others = frame.planes
+    chroma = [plane[: (height + down) >> down, : (width + across) >> across] for plane in others]
+    alpha = None if frame.alpha is None else frame.alpha[:height, :width]
+    return replace(frame, planes=(first[:height, :width], *chroma), alpha=alpha)
+
+
+def _evened(frame: Frame) -> Frame:
+    """A frame with the lines and columns that its chroma reaches over; the same one where there are no more."""
+    across, down = frame.color.subsampling if len(frame.planes) > 1 else (0, 0)
+    more = (0, frame.height & down), (0, frame.width & across)
+    if more == ((0, 0), (0, 0)):
+        return frame
+
+    def padded(plane: Plane) -> Any:
+        return np.pad(plane, more, mode="edge")
+
+    alpha = None if frame.alpha is None else padded(frame.alpha)
+    return replace(frame, planes=(padded(frame.planes[0]), *frame.planes[1:]), alpha=alpha)
+
+
 def frame_of(
     picture: av.VideoFrame,
     *,
@@ -120,9 +150,7 @@ def frame_of(
     given = picture
     full = picture.color_range == FULL or picture.format.name.startswith("yuvj")
     if picture.format.name not in LAYOUTS:
-        flags = Interpolation.BICUBIC | Interpolation.ACCURATE_RND
-        near = nearest_layout(picture.format)
-        given, picture = picture, scale(scaler, picture, picture.width, picture.height, near, flags, full)
+        picture = _rearranged(picture, scaler, full)
     bits, subsampling, gray = LAYOUTS[picture.format.name]
     alpha = alpha_of(given if gray else picture, bits, scaler)
     picture.color_range = FULL if full else LIMITED
@@ -164,6 +192,18 @@ def picture_of(frame: Frame, pixel_format: str | None = None) -> av.VideoFrame:
 def pixel_format_of(frame: Frame) -> str:
     """FFmpeg's name for the layout of a frame's planes."""
     return layout_name(frame.bits, frame.color.subsampling, gray=len(frame.planes) == 1)
+
+
+def _rearranged(picture: av.VideoFrame, scaler: VideoReformatter, full: bool) -> av.VideoFrame:
+    """The picture in the nearest of LAYOUTS."""
+    near, rounded = nearest_layout(picture.format), ten_bit_planes(picture, full_range=full)
+    if rounded is None:
+        flags = Interpolation.BICUBIC | Interpolation.ACCURATE_RND
+        return scale(scaler, picture, picture.width, picture.height, near, flags, full)
+    result = blank(picture, picture.width, picture.height, near)
+    for target, plane in zip(planes_of(result), rounded, strict=True):
+        np.copyto(target, plane)
+    return result
 
 
 def _matrix_of(picture: av.VideoFrame) -> int:
