@@ -88,8 +88,12 @@ class Carrier:
         time = packet.dts if packet.dts is not None else packet.pts
         if self._converters and time is not None:
             self._advance(time * (rational(packet.time_base) or Fraction(0)))
-        if index in self._copies:
-            self._mux(index, [packet])
+        if index not in self._copies:
+            return
+        if self._container.format.name == "mpegts" and codec_of(packet.stream) == "aac" and packet.size > _LONGEST_AAC:
+            self._leave_out(index, packet)  # the muxer may notice only with a later packet, of any stream
+            return
+        self._mux(index, [packet])
 
     def end(self) -> None:
         """Mux what was held back."""
@@ -157,6 +161,7 @@ def _label(copy: Any, stream: Any) -> None:
     copy.metadata.update(stream_tags(stream))
 
 
+_LONGEST_AAC = (1 << 14) - 1 - 7  # bytes that the header before it in MPEG-TS can tell of
 _AAC_RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350)
 
 
