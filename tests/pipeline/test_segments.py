@@ -169,9 +169,10 @@ def test_a_run_killed_at_random_moments_ends_in_the_same_bytes(clip: Path, whole
                 if int(line) == moment:
                     time.sleep(chance.uniform(0, 0.02))
                     process.kill()
-            assert process.wait(60) == (0 if moment is None or target.exists() else -signal.SIGKILL)
-        if target.exists():
+            code = process.wait(60)
+        if target.exists():  # the last kill may come behind the film
             break
+        assert code == -signal.SIGKILL
     assert target.read_bytes() == whole
 
 
