@@ -198,7 +198,7 @@ def frame_from(
     size: tuple[int, int] = (64, 48), *, pixel_format: str = "yuv420p", index: int = 0, pts: int = 0, **color: Any
 ) -> Frame:
     """A frame that no decoder made."""
-    from vidsr.video.picture import frame_of
+    from vidsr.video.decoded import frame_of
 
     picture = av.VideoFrame.from_ndarray(drawing(*size, index), format="rgb24").reformat(format=pixel_format)
     picture.pts, picture.time_base, picture.duration = pts, Fraction(1, 25), 1

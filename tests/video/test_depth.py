@@ -7,8 +7,8 @@ import av
 import numpy as np
 import pytest
 
+from vidsr.video.decoded import frame_of
 from vidsr.video.layouts import planes_of
-from vidsr.video.picture import frame_of
 
 NAMES = [
     "yuv420p12le", "yuv422p12le", "yuv444p12le", "yuva444p12le", "yuv420p9le", "yuv444p14le", "yuv422p16le",

@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from tests.video.films import drawing, frame_from, frames_of, make_film
 from vidsr.frames import BT709, LUMA_WEIGHTS, SMPTE170M, YCGCO, ColorSpec, Frame, Siting, rgb_to_yuv
 from vidsr.resize import resize
+from vidsr.video.decoded import frame_of
 from vidsr.video.layouts import LAYOUTS, layout_name, planes_of
-from vidsr.video.picture import Resizer, frame_of, picture_of
+from vidsr.video.picture import Resizer, picture_of
 from vidsr.video.side_data import side_data
 from vidsr.video.stills import rgb_of
 from vidsr.video.swscale import scale, siting_of

@@ -17,11 +17,11 @@ from vidsr.errors import WrongOption
 from vidsr.frames import Carried, Frame, Notice, VideoInfo
 from vidsr.video.about import about
 from vidsr.video.damage import Damage
+from vidsr.video.decoded import frame_of
 from vidsr.video.deinterlace import Deinterlace, deinterlaced
 from vidsr.video.demux import Demuxer
 from vidsr.video.gallery import Gallery
 from vidsr.video.opening import open_input, title_of
-from vidsr.video.picture import frame_of
 from vidsr.video.pipes import Stop
 from vidsr.video.quantiser import mean_quantiser
 from vidsr.video.remarks import remarks_on
