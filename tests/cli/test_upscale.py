@@ -189,33 +189,6 @@ def test_a_closed_stdin_is_an_empty_one(tmp_path: Path) -> None:
     assert shown.stderr.startswith(b"vidsr: stdin")
 
 
-def test_a_reader_that_goes_away_is_a_quiet_end(tmp_path: Path) -> None:
-    source = film(tmp_path / "clip.nut", times=range(0, 40000, 40), size=(32, 32), sound=False)
-    with running("-q", source, "-") as process:
-        assert process.stdout is not None
-        process.stdout.read(100)
-        process.stdout.close()
-        assert process.wait(timeout=60) == 141
-        assert process.stderr is not None
-        assert process.stderr.read() == b""
-
-
-@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
-def test_a_signal_ends_a_run_that_waits_for_stdin_within_a_second_and_leaves_nothing(tmp_path: Path, name: str) -> None:
-    number = signal.Signals[name]
-    source = film(tmp_path / "clip.nut").read_bytes()
-    (tmp_path / "clip.nut").unlink()
-    with running("-", tmp_path / "larger.mkv") as process:
-        assert process.stdin is not None
-        process.stdin.write(source[: len(source) // 2])  # and no more: stdin stalls
-        wait_for_a_file_in(tmp_path)
-        sent = time.monotonic()
-        process.send_signal(number)
-        assert process.wait(timeout=60) == 128 + number
-        assert time.monotonic() - sent < 1
-    assert names(tmp_path) == []
-
-
 def test_a_signal_ends_a_run_that_is_at_work(tmp_path: Path) -> None:
     source = film(tmp_path / "clip.mkv", times=range(0, 20000, 40), size=(320, 240), sound=False)
     with running("--preset", "placebo", source, tmp_path / "larger.mkv") as process:

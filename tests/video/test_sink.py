@@ -2,7 +2,6 @@
 
 import errno
 import io
-import os
 from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
@@ -230,14 +229,6 @@ def test_what_cannot_be_written_is_said_before_the_first_frame(tmp_path: Path) -
     assert left_in(tmp_path) == {"folder.mkv", "file"}
 
 
-@pytest.mark.skipif(os.geteuid() == 0 and not Path("/sys/kernel").exists(), reason="root may write anywhere")
-def test_a_folder_that_cannot_be_written_to_is_said_so(tmp_path: Path) -> None:
-    folder = Path("/sys/kernel") if os.geteuid() == 0 else tmp_path
-    folder.chmod(0o555) if folder == tmp_path else None
-    with pytest.raises(OutputError, match="nothing may be written in"):
-        open_sink(folder / "a.mkv", info_of(frame_from()), notice=print)
-
-
 def test_the_user_may_choose_the_pixel_format(tmp_path: Path) -> None:
     frame = frame_from(pixel_format="yuv444p10le")
     options = {"pix_fmt": "yuv420p"}
@@ -246,17 +237,6 @@ def test_the_user_may_choose_the_pixel_format(tmp_path: Path) -> None:
         sink.write(frame)
     assert frames_of(tmp_path / "a.mp4")[0].color.subsampling == (1, 1)
     assert told == ["the film is encoded as yuv420p, as asked for, not as yuv444p10le"]
-
-
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
-def test_a_full_device_is_a_full_disk() -> None:
-    frame = frame_from()
-    with (
-        pytest.raises(DiskFull, match="no room is left"),
-        open_sink(Path("/dev/full"), info_of(frame), format="mkv", codec="ffv1", notice=print) as sink,
-    ):
-        for index in range(200):
-            sink.write(frame.at(index))
 
 
 @pytest.mark.parametrize("extension", ["mkv", "mp4", "nut", "ts"])
@@ -293,18 +273,6 @@ def test_a_film_without_frames_is_an_error(tmp_path: Path) -> None:
     ):
         pass
     assert left_in(tmp_path) == set()
-
-
-@pytest.mark.parametrize(
-    "name", ["co:lon.mkv", "%d %s.mp4", "-dash.mkv", "new\nline.mp4", "bad\udcff.mkv", "ünï 'q\".mp4"]
-)
-def test_strange_names_are_names(name: str, tmp_path: Path) -> None:
-    try:
-        film = make_film(tmp_path / "a.mp4").rename(tmp_path / name)
-    except OSError:
-        pytest.skip("this file system has no such names")
-    enlarge(film, tmp_path / f"x{name}")
-    assert len(frames_of(tmp_path / f"x{name}")) == 12
 
 
 def test_a_file_object_takes_a_film() -> None:

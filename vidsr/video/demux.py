@@ -147,7 +147,7 @@ class Demuxer:
             except IndexError:  # PyAV counts its streams anew where one appeared on the way
                 yield from self._flush()
                 return
-            except (Stopped, MemoryError):
+            except Stopped:
                 raise
             except (av.error.FFmpegError, OSError) as exc:
                 failures += 1
@@ -207,8 +207,6 @@ class Demuxer:
                 pictures = list(packet.decode() if packet.size else self._stream.decode(None))
         except EOFError:
             return []
-        except MemoryError:
-            raise
         except (av.error.FFmpegError, ValueError):  # the latter where PyAV 19 has a decoder that would not open
             self._watch.failed(packet)
             return []
