@@ -11,7 +11,8 @@ from vidsr.errors import StreamBroken
 from vidsr.frames import Carried
 from vidsr.video.abutting import abut
 from vidsr.video.damage import Damage, Kind, Tally, Watch
-from vidsr.video.ending import breaks_off, pictures_behind
+from vidsr.video.ebml import Holes
+from vidsr.video.ending import breaks_off, path_of, pictures_behind
 from vidsr.video.evenness import varies
 from vidsr.video.pipes import Stopped
 from vidsr.video.quantiser import Estimator
@@ -43,6 +44,8 @@ class Demuxer:
         self.codec: str = stream.codec_context.codec.canonical_name
         self._tally = Tally(title, strict=strict)
         self._watch = Watch(self.note, late=container.format.name == "mpegts")
+        path = path_of(container)
+        self._holes = Holes(path) if path and container.format.name == "matroska,webm" else None
         self.image: bytes | None = None
         """The first image file, where the format is that of such files."""
         self._keeps = is_picture(container)
@@ -160,6 +163,8 @@ class Demuxer:
 
     def _arrived(self, packet: Any) -> None:
         # Its clock made to run on, and noted how far.
+        if self._holes is not None and self._holes.before(packet):
+            self.note("unreadable_parts")
         back = self._timeline.straighten(packet)
         if back and packet.stream_index == self._stream.index:
             self._watch.joined()
