@@ -23,7 +23,7 @@ from tests.video.films import facts_of, make_film
 from tests.video.test_carry import subtitled
 from vidsr.errors import DiskFull, InputError, NotPipeable, OutputError, TargetExists
 from vidsr.jobs.journal import Journal
-from vidsr.pipeline import Progress, segments, upscale_video
+from vidsr.pipeline import Progress, resumable, segments, upscale_video
 from vidsr.pipeline.flow import Settings
 from vidsr.pipeline.record import Summary
 
@@ -263,7 +263,7 @@ def test_another_network_of_the_same_name_is_refused(clip: Path, tmp_path: Path)
 
 def test_another_version_is_refused(clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stopped(clip, tmp_path / "larger.mkv", after=25)
-    monkeypatch.setattr(segments, "version", lambda _: "0.0.0")
+    monkeypatch.setattr(resumable, "version", lambda _: "0.0.0")
     with pytest.raises(OutputError, match=r"this run has vidsr 0\.0\.0; go back to that version, or delete"):
         upscaled(clip, tmp_path / "larger.mkv")
 

@@ -15,7 +15,8 @@ from vidsr.errors import OutOfMemory, VidsrError
 from vidsr.frames import Frame, VideoInfo
 from vidsr.pipeline.flow import Settings, enlarged, planned
 from vidsr.pipeline.record import Progress, Record, Summary
-from vidsr.pipeline.segments import check_resumable, upscale_in_segments
+from vidsr.pipeline.resumable import check_resumable
+from vidsr.pipeline.segments import upscale_in_segments
 from vidsr.pipeline.stages import paced
 from vidsr.upscaling.goal import Plan
 from vidsr.upscaling.resizer import ResizingUpscaler

@@ -4,32 +4,28 @@ import errno
 from collections.abc import Callable, Container, Generator, Iterable, Iterator
 from contextlib import closing, contextmanager
 from fractions import Fraction
-from importlib.metadata import PackageNotFoundError, version
 from itertools import islice
 from pathlib import Path
 
-from vidsr.engines import ENGINES, choose
-from vidsr.errors import DiskFull, InputError, NotPipeable, OutputError, TargetExists, VidsrError
+from vidsr.errors import DiskFull, InputError, OutputError, TargetExists, VidsrError
 from vidsr.frames import Carried, Frame, VideoInfo
-from vidsr.jobs.identity import Plan, as_text, identity_of
+from vidsr.jobs.identity import identity_of
 from vidsr.jobs.journal import Journal, clear_up
 from vidsr.pipeline.flow import Settings, enlarged, planned
 from vidsr.pipeline.record import Record
+from vidsr.pipeline.resumable import check_film, plan_of
 from vidsr.pipeline.stages import upscale
 from vidsr.upscaling.resizer import ResizingUpscaler
 from vidsr.upscaling.upscaler import Upscaler, open_upscaler
 from vidsr.video.encoder import Encoding
-from vidsr.video.muxers import Muxer, muxer_of
-from vidsr.video.opening import is_address, title_of
-from vidsr.video.pipes import Stop, is_fifo
-from vidsr.video.segments import Encoded, Segment, codec_versions, digest_of, read_segments, write_segment
-from vidsr.video.sequence import pattern_of
+from vidsr.video.muxers import Muxer
+from vidsr.video.opening import title_of
+from vidsr.video.pipes import Stop
+from vidsr.video.segments import Encoded, Segment, read_segments, write_segment
 from vidsr.video.sink import FilmSink, open_sink
 from vidsr.video.source import Source, open_source
 from vidsr.video.target import move_into_place, open_target
 from vidsr.video.timing import rational
-
-_PLAYLISTS = ("hls", "concat")
 
 
 def make_segment(
@@ -74,9 +70,8 @@ def upscale_in_segments(
     except TargetExists:
         clear_up(folder)
         raise
-    if film.container.format.name in _PLAYLISTS:
-        raise InputError(f"{film.title} is a list of other files, which may change; leave --resume out")
-    plan = _plan(source, upscaler, settings)
+    check_film(film)
+    plan = plan_of(source, upscaler, settings)
     with _explained(folder), Journal(folder, plan) as journal:
         _count(journal, film, record)
         if not journal.whole.exists():
@@ -95,49 +90,6 @@ def upscale_in_segments(
         journal.clear()
         move_into_place(journal.whole, path, overwrite=overwrite)
         journal.remove()
-
-
-def check_resumable(source: object, target: object, format: str | None) -> Muxer:
-    """Give the container of the target.
-
-    Raises InputError, NotPipeable or OutputError where a film cannot be read twice, or not be written from segments.
-    """
-    piped = not isinstance(source, str | Path) or source == "-" or is_address(source)
-    path = Path(str(source))
-    if piped or pattern_of(path) is not None or (path.exists() and not path.is_file()):
-        raise InputError(
-            f"{title_of(source)} is no file, and only a file can be read again; save it first, or leave --resume out"
-        )
-    if not isinstance(target, str | Path) or target == "-" or is_address(target) or is_fifo(Path(target)):
-        raise NotPipeable(
-            f"{title_of(target, pipe='stdout')} is no file, and a job that resumes ends in one; name a file, or leave "
-            "--resume out"
-        )
-    muxer = muxer_of(target, format)
-    if muxer.image or muxer.name == "yuv4mpegpipe":
-        what = "holds pictures, which stay once they are made" if muxer.image else "holds raw pictures, not packets"
-        raise OutputError(f"{title_of(target)} {what}; leave --resume out")
-    return muxer
-
-
-def _plan(source: Path, upscaler: Upscaler | ResizingUpscaler, settings: Settings) -> Plan:
-    """All that the bytes of the result depend on."""
-    model = settings.enlarging["model"]
-    given = {**settings.enlarging, **settings.reading, **settings.writing, "segment_frames": settings.segment_frames}
-    del given["model"]  # the same file may be named in many ways
-    versions = {"vidsr": version("vidsr"), **codec_versions()}
-    if upscaler.files:
-        package = ENGINES[choose(settings.enlarging["engine"])][1]
-        try:
-            versions[package] = version(package)
-        except PackageNotFoundError:  # some builds go by another name
-            versions[package] = "unknown"
-    return {
-        "input": identity_of(source),
-        "model": {"content": ", ".join(map(digest_of, upscaler.files))} if upscaler.files else {"model": str(model)},
-        "settings": as_text(given),
-        "versions": versions,
-    }
 
 
 def _encoding(settings: Settings, large: VideoInfo) -> Encoding:
