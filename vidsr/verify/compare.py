@@ -9,9 +9,10 @@ from vidsr.verify.film import film_findings
 from vidsr.verify.findings import Verification, excused
 from vidsr.verify.times import shift_of
 from vidsr.verify.tracks import track_findings
-from vidsr.video.inventory import Inventory, read_inventory
+from vidsr.video.inventory import Inventory
 from vidsr.video.pipes import Stop
 from vidsr.video.sequence import is_sequence
+from vidsr.video.stocktaking import read_inventory
 
 
 def verify_video(
