@@ -14,7 +14,8 @@ from pathlib import Path
 
 import vidsr.limits
 
-vidsr.limits.MOST_PIXELS = 1 << 22  # before anything asks, so that a claim costs as little here as a small machine has
+if __name__ == "__main__":  # before anything asks, so that a claim costs as little as a small machine has
+    vidsr.limits.MOST_PIXELS = 1 << 22
 
 from PIL import Image
 
@@ -29,6 +30,7 @@ CONTAINERS = {
     "flv": "flv1", "hevc.mp4": "libx265", "mov": "mjpeg",
 }  # fmt: skip
 SOUNDS = {"mp4": "aac", "mkv": "aac", "ts": "mp2", "webm": "libopus", "avi": "mp2", "flv": "libmp3lame"}
+TARGETS = ("mkv", "mp4", "nut", "ts", "webm", "mov", "flv")
 PICTURES = ("png", "jpg", "gif", "webp", "bmp")
 ADDRESS_SPACE = 16 << 30  # bytes; runtimes reserve much more than they use
 
@@ -102,8 +104,10 @@ def attempt(whole: Path, number: int, folder: Path) -> str:
     rng = random.Random(f"{whole.name} {number}")
     source = folder / f"damaged{''.join(whole.suffixes)}"
     source.write_bytes(damaged(whole.read_bytes(), rng))
-    target = folder / ("out.png" if source.suffix[1:] in PICTURES and source.suffix != ".gif" else "out.mkv")
-    target.unlink(missing_ok=True)
+    still = source.suffix[1:] in PICTURES and source.suffix != ".gif"
+    target = folder / ("out.png" if still else f"out.{rng.choice(TARGETS)}")
+    for old in folder.glob("out.*"):
+        old.unlink()
     try:
         if source.suffix == ".onnx":
             with open_upscaler(source, in_flight=1, threads=1) as upscaler:

@@ -30,6 +30,7 @@ from tests.video.films import make_film
 from vidsr.errors import Damaged
 from vidsr.frames import Carried, Frame
 from vidsr.video.damage import Damage, Tally, Watch
+from vidsr.video.ebml import is_cut_off
 from vidsr.video.source import open_source
 
 FFMPEG = shutil.which("ffmpeg")
@@ -258,3 +259,12 @@ def test_a_picture_counts_once_though_packet_and_decoder_both_call_it_damaged() 
 )
 def test_damage_is_one_sentence(damage: Damage, sentence: str) -> None:
     assert str(damage) == sentence and bool(damage) == bool(sentence)
+
+
+def test_a_size_beyond_all_files_in_a_matroska_is_damage_and_no_crash(tmp_path: Path) -> None:
+    film = make_film(tmp_path / "a.mkv")
+    content = bytearray(film.read_bytes())
+    content[4:12] = b"\x01\xff\xff\xff\xff\xff\xff\xfe"  # of the EBML header
+    film.write_bytes(content)
+    with film.open("rb") as file:
+        assert is_cut_off(file)

@@ -7,6 +7,7 @@ from vidsr.card import ModelCard
 from vidsr.errors import OutputError
 from vidsr.frames import Frame
 from vidsr.limits import fits, megapixels
+from vidsr.video.swscale import MOST_TIMES
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,8 @@ class Goal:
             across = Fraction(self.width, width) if self.width else Fraction(self.height or 0, height)
             down = Fraction(self.height, height) if self.height else across
             factors = across, down
+        if max(factors) > MOST_TIMES:
+            raise OutputError(f"{width}x{height} is enlarged {MOST_TIMES} times at most; ask for a smaller size")
         return held(_even(width * factors[0], subsampling[0]), _even(height * factors[1], subsampling[1]))
 
 

@@ -19,12 +19,13 @@ _VAGUE = range(-16, 64)  # bytes by which the end of a packet may lie elsewhere:
 
 def is_cut_off(file: BinaryIO) -> bool:
     """Whether a file ends before its segment does; live files do not know where that is."""
+    whole = os.fstat(file.fileno()).st_size
     for _ in range(8):
         name, size = _number(file, marked=True), _number(file, marked=False)
         if name is None or size is None:
             return False
-        if name == _SEGMENT:
-            return file.tell() + size > os.fstat(file.fileno()).st_size
+        if name == _SEGMENT or size > whole:  # a seek beyond what any file may have would fail
+            return file.tell() + size > whole
         file.seek(size, os.SEEK_CUR)
     return False
 
@@ -58,7 +59,7 @@ def _joins(file: BinaryIO, start: int, end: int) -> bool:
             return True
         if name in (_CLUSTER, _GROUP):
             continue
-        if name not in _BETWEEN or size is None:
+        if name not in _BETWEEN or size is None or size > end:
             return False
         file.seek(size, os.SEEK_CUR)
     return False

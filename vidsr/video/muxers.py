@@ -77,6 +77,8 @@ class Muxer:
             options["strict"] = "-1"  # 10 bits are an extension of the format
         if live:
             options["flush_packets"] = "1"
+            if self.name == "nut":
+                options["write_index"] = "0"  # it would be kept in memory to the end, which may never come
             if self.name != "flv":  # which refuses packets that do not rise in time across its streams
                 options["max_interleave_delta"] = "1"  # else a packet waits 10 s for one of each other stream
             if self.name in ("matroska", "webm"):

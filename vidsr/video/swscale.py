@@ -14,6 +14,7 @@ LIMITED, FULL = 1, 2
 """AVColorRange."""
 _BT601 = 5
 _NUMBERS = {BT709: 1, 4: 4, 5: _BT601, 6: _BT601, 7: 7, 9: 9, 10: 9}  # swscale's own, by code point
+MOST_TIMES = 1024  # enlarged at once; swscale does not go much farther ("not yet implemented")
 _SITINGS: dict[int, Siting] = {0: "left", 1: "left", 3: "topleft", 5: "left"}  # AVChromaLocation; the others: center
 
 
@@ -94,11 +95,13 @@ def blank(
     if not isinstance(like, av.VideoFrame):
         like = _seed(siting)
     scaler = VideoReformatter()
-    picture = scale(scaler, like, width, height, pixel_format, "POINT", full_range=False)
-    if picture is like:
+    small = like
+    if (like.width, like.height, like.format.name) == (width, height, pixel_format):  # that would be no copy
         small = scale(scaler, like, 16, 16, "gray", "POINT", full_range=False)
-        picture = scale(scaler, small, width, height, pixel_format, "POINT", full_range=False)
-    return picture
+    while width > MOST_TIMES * small.width or height > MOST_TIMES * small.height:
+        sides = min(width, MOST_TIMES * small.width), min(height, MOST_TIMES * small.height)
+        small = scale(scaler, small, *sides, "gray", "POINT", full_range=False)
+    return scale(scaler, small, width, height, pixel_format, "POINT", full_range=False)
 
 
 @lru_cache
