@@ -36,10 +36,9 @@ def grid(ours: Tensor, truth: Tensor, *, period: int) -> Tensor:
     over `CELLS` by `CELLS` repetitions at each of the period² places, where detail averages out and what is printed
     stays; the loss is the mean distance of those averages from their own mean.
     """
-    places = functional.pixel_unshuffle((ours - truth).float(), period).unflatten(
-        1, (-1, period**2)
-    )  # (n, c, p², h, w)
+    places = functional.pixel_unshuffle((ours - truth).float(), period)
+    places = places.unflatten(1, (-1, period**2))  # (n, c, period², h, w)
     side = min(CELLS, *places.shape[-2:])
-    printed = functional.avg_pool2d(places.flatten(0, 2), side)  # (n * c * p², blocks down, blocks across)
+    printed: Tensor = functional.avg_pool2d(places.flatten(0, 2), side)  # (n * c * period², blocks down, blocks across)
     printed = printed.unflatten(0, places.shape[:3])
     return (printed - printed.mean(2, keepdim=True)).abs().mean()
