@@ -46,6 +46,8 @@ class Demuxer:
         self._watch = Watch(self.note, late=container.format.name == "mpegts")
         path = path_of(container)
         self._holes = Holes(path) if path and container.format.name == "matroska,webm" else None
+        self.starved: MemoryError | None = None
+        """Set where the last failure of the decoder was a lack of memory; damaged bytes may ask for any amount."""
         self.image: bytes | None = None
         """The first image file, where the format is that of such files."""
         self._keeps = is_picture(container)
@@ -212,7 +214,8 @@ class Demuxer:
                 pictures = list(packet.decode() if packet.size else self._stream.decode(None))
         except EOFError:
             return []
-        except (av.error.FFmpegError, ValueError):  # the latter where PyAV 19 has a decoder that would not open
+        except (av.error.FFmpegError, ValueError) as exc:  # the latter where PyAV 19 has a decoder that would not open
+            self.starved = exc if isinstance(exc, MemoryError) else None
             self._watch.failed(packet)
             return []
         for picture in pictures:

@@ -134,6 +134,8 @@ class Source:
                 break
         first = next((item for item in early if isinstance(item, Frame)), None)
         if first is None:
+            if self._demuxer.starved is not None:
+                raise self._demuxer.starved
             rewind = live and container.format.name.startswith("mov")
             raise nothing_in(title, clip, rewind=rewind, sized=self.stream.codec_context.width > 0)
         self.first: Frame = first
