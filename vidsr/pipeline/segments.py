@@ -17,7 +17,7 @@ from vidsr.pipeline.resumable import check_film, plan_of
 from vidsr.pipeline.stages import upscale
 from vidsr.upscaling.resizer import ResizingUpscaler
 from vidsr.upscaling.upscaler import Upscaler, open_upscaler
-from vidsr.video.encoder import Encoding
+from vidsr.video.encoding import Encoding
 from vidsr.video.muxers import Muxer
 from vidsr.video.opening import title_of
 from vidsr.video.pipes import Stop

@@ -1,25 +1,20 @@
 """The picture's way into a container: which codec, in which layout and colours, at which times."""
 
-import os
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
 import av
-from av.codec.codec import Codec, UnknownCodecError
 
 from vidsr.errors import OutputError
-from vidsr.frames import Frame, Notice, VideoInfo
+from vidsr.frames import Frame, Notice
 from vidsr.video.carry import stream_tags
 from vidsr.video.changes import Watch
 from vidsr.video.clock import DecodingOrder, check_pause, needs_order, rate_of, tick_of
-from vidsr.video.fit import TS_CODECS
+from vidsr.video.encoding import Encoding, codec_of, open_codec
 from vidsr.video.layouts import LAYOUTS, is_transparent, layout_name
-from vidsr.video.muxers import FITTING, Muxer
 from vidsr.video.options import ARRANGED, encoder_options, layout_for, repeating
 from vidsr.video.picture import Resizer, picture_of
-from vidsr.video.scheduling import own_priority
 from vidsr.video.source import Source
 from vidsr.video.swscale import FULL, LIMITED
 
@@ -28,28 +23,12 @@ _CAPTIONING = ("libx264", "libx264rgb", "libx265", "mpeg2video", "h264_nvenc", "
 _COUNTING = ("mpeg1video", "mpeg2video", "mpeg4", "h263p", "msmpeg4", "msmpeg4v2")  # their ticks must be frames
 
 
-@dataclass(frozen=True, slots=True)
-class Encoding:
-    """How a film is to be written."""
-
-    muxer: Muxer
-    info: VideoInfo
-    codec: str = "libx264"
-    crf: float = 20.0
-    preset: str = "veryfast"
-    options: Mapping[str, str] = field(default_factory=dict)
-    """The user's, for the encoder; `pix_fmt` chooses the pixel format."""
-    live: bool = False
-    repeatable: bool = False
-    """Whether the same frames must make the same bytes, in every run."""
-
-
 class Encoder:
     """One video stream of an output container. Opens its codec at once, so that it fails before anything is written."""
 
     def __init__(self, container: Any, plan: Encoding, source: Source | None, *, notice: Callable[[str], None]) -> None:
         self._info, info = plan.info, plan.info
-        codec = _codec_of(container, plan, notice)
+        codec = codec_of(container, plan, notice)
         self._format = layout_for(codec, info, plan.options, muxer=plan.muxer.name)
         self._layout = ARRANGED.get(self._format, self._format)
         self._transparent = is_transparent(self._layout)
@@ -91,7 +70,7 @@ class Encoder:
             notice(f"{codec.name} may not repeat itself: a film that was resumed may differ from one that was not")
         self.stream = container.add_stream(codec.name, rate=rate_of(codec, info.rate))
         self._set_up(plan, source)
-        _open(self.stream.codec_context, plan)
+        open_codec(self.stream.codec_context, plan)
 
     def encode(self, frame: Frame | None) -> list[Any]:
         """The packets that a frame, or None for the end, sets free; resized where the film changed on its way."""
@@ -190,59 +169,3 @@ class Encoder:
             self._taken += 1
         picture.pict_type = av.video.frame.PictureType.NONE  # else the encoder repeats the input's key pictures
         return picture
-
-
-def _codec_of(container: Any, plan: Encoding, notice: Callable[[str], None]) -> Codec:
-    name, muxer = plan.codec, plan.muxer.name
-    if name == "libx264" and muxer in FITTING:
-        name = FITTING[muxer]
-        if muxer != "yuv4mpegpipe":  # everyone knows that one to be raw
-            notice(f"{muxer} holds no H.264: {name} is used")
-    if name == "libsvtav1":
-        os.environ.setdefault("SVT_LOG", "1")  # it writes to stderr past every log level but this one
-    try:
-        codec = Codec(name, "w")
-    except UnknownCodecError as exc:
-        raise OutputError(f"{name!r} is no encoder here; libx264, libx265, libsvtav1, libvpx-vp9 and ffv1 are") from exc
-    if codec.type != "video":
-        raise OutputError(f"{name} encodes no video but {codec.type}; try libx264")
-    fits = codec.canonical_name in TS_CODECS if muxer == "mpegts" else codec.name in container.supported_codecs
-    if not fits:
-        raise OutputError(f"{muxer} holds no {name}; use another --codec, or .mkv, which holds nearly any")
-    return codec
-
-
-def _open(context: Any, plan: Encoding) -> None:
-    name, options = context.name, dict(context.options)  # asked now: PyAV 19 crashes when a failed context is asked
-    try:
-        with own_priority():
-            context.open()
-    except MemoryError:
-        raise
-    except (av.error.FFmpegError, ValueError, OSError) as exc:
-        what = f"{plan.info.width}x{plan.info.height} {context.pix_fmt}"
-        hint = f" with {dict(plan.options)}" if plan.options else ""
-        raise OutputError(f"{name} cannot encode {what}{hint}: {_reason(name, context, options)}") from exc
-    unknown = [key for key in plan.options if key in context.options]
-    if unknown:
-        raise OutputError(f"{name} knows no option {unknown[0]!r}; see `ffmpeg -h encoder={name}`")
-
-
-def _reason(name: str, failed: Any, options: Mapping[str, str]) -> str:
-    # Tried once more with FFmpeg's log switched on: in threads it can deadlock, so it is off at all other times.
-    context: Any = av.CodecContext.create(name, "w")
-    for key in ("width", "height", "pix_fmt", "time_base", "framerate", "color_range"):
-        setattr(context, key, getattr(failed, key))
-    context.options = dict(options)
-    before = av.logging.get_level(), av.logging.get_skip_repeated()
-    av.logging.set_level(av.logging.ERROR)
-    av.logging.set_skip_repeated(False)
-    try:
-        with av.logging.Capture() as lines:
-            context.open()
-    except (av.error.FFmpegError, ValueError, OSError):
-        return lines[-1][2].strip().rstrip(".") if lines else "it does not say why, but may lack memory"
-    finally:
-        av.logging.set_level(before[0])
-        av.logging.set_skip_repeated(before[1])
-    return "it does not say why"

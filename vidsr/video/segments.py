@@ -20,7 +20,8 @@ import av
 
 from vidsr.errors import OutputError
 from vidsr.frames import Frame
-from vidsr.video.encoder import Encoder, Encoding
+from vidsr.video.encoder import Encoder
+from vidsr.video.encoding import Encoding
 from vidsr.video.source import Source
 
 _PACKET = struct.Struct("<qqq?I")

@@ -13,7 +13,8 @@ from vidsr.frames import Carried, Frame, Notice, VideoInfo
 from vidsr.video.about import about, lost_in_film
 from vidsr.video.beginning import Beginning, beginning
 from vidsr.video.carry import Carrier, film_tags, needs_free_tags
-from vidsr.video.encoder import Encoder, Encoding
+from vidsr.video.encoder import Encoder
+from vidsr.video.encoding import Encoding
 from vidsr.video.mastering import mastering_of
 from vidsr.video.muxers import muxer_of
 from vidsr.video.numbered import open_numbered
