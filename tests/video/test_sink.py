@@ -35,6 +35,35 @@ def test_every_codec_keeps_uneven_times(codec: str, tmp_path: Path) -> None:
     assert max(abs(a - b) for a, b in zip(after.times, before.times, strict=True)) <= Fraction(1, 2000)
 
 
+def test_nothing_of_a_frame_stays_in_memory_once_it_is_written(tmp_path: Path) -> None:
+    for name in ("a.y4m", "a.mkv", "a.ts"):
+        info = replace(info_of(frame_from()), time_base=Fraction(1, 12800), rate=Fraction(25))
+        with open_sink(tmp_path / name, info, notice=lambda _: None) as sink:
+            for index in range(40):
+                sink.write(replace(frame_from(), pts=512 * index, duration=512, time_base=Fraction(1, 12800)))
+            encoder = sink._encoder  # type: ignore[attr-defined]
+        assert encoder.last and not encoder._durations and not encoder._times
+
+
+def test_a_file_that_another_run_takes_for_remains_is_begun_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fcntl = pytest.importorskip("fcntl")
+    taken: list[Path] = []
+    lock = fcntl.flock
+
+    def late(file: Any, how: int) -> None:
+        if not taken:
+            taken.extend(tmp_path.glob(".vidsr-*.part"))
+            taken[0].unlink()
+        lock(file, how)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    with open_sink(tmp_path / "a.mkv", info_of(frame_from()), notice=lambda _: None) as sink:
+        sink.write(frame_from())
+    assert taken and left_in(tmp_path) == {"a.mkv"}
+
+
 @pytest.mark.parametrize("codec", ["libx264", "libx265", "libsvtav1", "mpeg4"])
 def test_an_mp4_keeps_the_last_duration_of_an_uneven_film(codec: str, tmp_path: Path) -> None:
     film = make_film(tmp_path / "a.mkv", pts=UNEVEN, last=13)

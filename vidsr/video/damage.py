@@ -85,7 +85,8 @@ class Tally:
 
     def cut(self, seconds: Fraction) -> None:
         """Note that the film ends too early."""
-        self.damage = replace(self.damage, breaks_off=float(seconds))
+        with self._lock:
+            self.damage = replace(self.damage, breaks_off=float(seconds))
         self._refuse()
 
     def _refuse(self) -> None:

@@ -159,7 +159,7 @@ class Encoder:
             check_pause(self._muxer, self.last, pts, self.tick)
         self.last = pts
         self._order.sent(pts)
-        if length:
+        if length and not self._timeless:
             self._durations[pts] = length
         picture.pts, picture.duration, picture.time_base = pts, length, self.tick
         if self._counts:

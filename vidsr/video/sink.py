@@ -158,8 +158,9 @@ class FilmSink:
             notice(sentence)
         for sentence in self._beginning.told(plan.muxer.name):
             notice(sentence)
-        uneven = source.variable or source.first.pts or self._carrier.carried or codec in ("h264", "hevc")
-        if plan.muxer.name == "avi" and uneven:
+        if plan.muxer.name == "avi" and (
+            source.first.pts or self._carrier.carried or codec in ("h264", "hevc") or source.variable
+        ):
             what = "avi holds no time stamps: frames come at an even rate, and sound begins with the picture; use .mkv"
             moved = (f"stream {stream.index} times" for stream in self._carrier.carried)
             notice(Notice(what, "start", "pts", "duration", "drift", *moved))

@@ -81,14 +81,12 @@ class FileTarget(Target):
             self._path = path.resolve() if path.is_symlink() else path  # a link keeps pointing where it points
             _check(self._path, overwrite=overwrite)
             _clear_up(self._path.parent)
-            self._part = part_beside(self._path)
-            fd = os.open(self._part, os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, "O_BINARY", 0), 0o666)
+            self._part, fd = _open_part(self._path)
         except OutputError:
             raise
         except OSError as exc:
             raise cannot_begin(path, exc) from exc
         parts.add(self._part)
-        _lock(fd)
         self._raw = os.fdopen(fd, "r+b", buffering=0)
         self.file = SeekableWriter(self._raw)
 
@@ -185,11 +183,17 @@ def part_beside(path: Path) -> Path:
     return path.with_name(f".vidsr-{secrets.token_hex(6)}.part")
 
 
-def _lock(fd: int) -> None:
-    # While a process lives, so that others can tell its files from those of a run that was killed.
-    if fcntl is not None:
-        with suppress(OSError):  # of file systems that know no locks
-            fcntl.flock(fd, fcntl.LOCK_EX)
+def _open_part(path: Path) -> tuple[Path, int]:
+    # Locked while the process lives, so that others can tell its file from that of a run that was killed.
+    while True:
+        part = part_beside(path)
+        fd = os.open(part, os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, "O_BINARY", 0), 0o666)
+        if fcntl is not None:
+            with suppress(OSError):  # of file systems that know no locks
+                fcntl.flock(fd, fcntl.LOCK_EX)
+        if part.exists():
+            return part, fd
+        os.close(fd)  # another run cleared it up before it was locked
 
 
 def _clear_up(folder: Path) -> None:
