@@ -66,11 +66,11 @@ def remux(
     return target
 
 
-def captioned(path: Path) -> Path:
-    """A film of H.264 with closed captions beside each picture (ATSC A/53, in SEI messages)."""
+def captioned(path: Path, decorate: Callable[[Any, Any], None] = lambda container, stream: None) -> Path:
+    """A film of H.264 with closed captions beside each picture (ATSC A/53, in SEI messages). decorate: of make_film."""
     message = bytes.fromhex("b500314741393403") + b"\x41\xff" + b"\xfc\x94\x2c" + b"\xff"
     unit = b"\0\0\0\1\x06\x04" + bytes([len(message)]) + message + b"\x80"
-    plain = make_film(path.with_name("plain.ts"))
+    plain = make_film(path.with_name("plain.ts"), decorate=decorate)
 
     with av.open(str(plain)) as inp, av.open(str(path), "w") as out:
         copy = out.add_stream_from_template(inp.streams[0], opaque=True)

@@ -15,8 +15,11 @@ from tests.video.test_carry import subtitled
 from tests.video.test_source import with_cover
 from tests.video.test_untold import decorated
 from vidsr.errors import InputError
+from vidsr.frames import Frame
 from vidsr.pipeline import upscale_video
 from vidsr.verify import verify_video
+from vidsr.video.side_data import side_data
+from vidsr.video.source import open_source
 
 CONTAINERS = ("mp4", "mkv", "mov", "ts", "nut")
 
@@ -71,6 +74,18 @@ def test_closed_captions_go_along_or_are_announced(codec: str, after: str, kept:
     assert found.differences == ()
     (captions,) = (finding for finding in found.findings if finding.name == "captions")
     assert (captions.source, captions.holds) == ("on 12 frames", kept)
+
+
+def test_the_captions_of_an_interlaced_picture_go_with_its_first_field_alone(tmp_path: Path) -> None:
+    def interlaced(_: Any, stream: Any) -> None:
+        stream.codec_context.flags |= av.codec.context.Flags.interlaced_dct
+        stream.options = {"x264-params": "tff=1"}
+
+    film = captioned(tmp_path / "a.ts", interlaced)
+    with open_source(film, deinterlace="fields") as source:
+        frames = [item for item in source if isinstance(item, Frame)]
+    assert len(frames) == 24
+    assert [side_data(frame.carrier, "A53_CC") is not None for frame in frames] == [True, False] * 12
 
 
 @pytest.mark.parametrize("siting", ["left", "center", "topleft"])

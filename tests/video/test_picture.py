@@ -182,6 +182,19 @@ def test_unsited_film_is_taken_for_left_sited_as_players_do(tmp_path: Path) -> N
     assert frames_of(film)[0].color.siting == "left"
 
 
+def test_422_of_hevc_sits_on_the_left_as_that_of_h264(tmp_path: Path) -> None:
+    larger = []
+    for codec, lossless in (("libx265", {"x265-params": "lossless=1:log-level=none"}), ("libx264", {"qp": "0"})):
+        film = make_film(
+            tmp_path / f"{codec}.mkv", codec=codec, pixel_format="yuv422p", pts=range(2),
+            decorate=lambda _, stream, options=lossless: setattr(stream, "options", options),
+        )  # fmt: skip
+        frame = frames_of(film)[0]
+        assert frame.color.siting == "left"
+        larger.append(Resizer().resize(frame, 128, 96).planes)
+    assert all(np.array_equal(a, b) for a, b in zip(*larger, strict=True))
+
+
 @pytest.mark.parametrize("kernel", ["nearest", "bilinear", "bicubic", "lanczos"])
 def test_resized_frames_own_what_they_give_out(kernel: Any) -> None:
     frame = replace(frame_from(), pts=7, duration=3, time_base=Fraction(1, 90), quantiser=22.0)

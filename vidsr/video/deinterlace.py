@@ -8,6 +8,7 @@ from typing import Any, Literal
 import av
 
 from vidsr.frames import Carried, Notice
+from vidsr.video.filtering import Filter
 
 Deinterlace = Literal["frames", "fields", "off"]
 """One picture for each interlaced one, or one for each of its two fields; or both fields left in one picture."""
@@ -31,7 +32,7 @@ def deinterlaced(
 
     items: pictures with rising pts. way: "fields" gives a picture for each field, and counts every pts and duration in
     half ticks; else each picture keeps them. found: called once, before the first interlaced picture.
-    Side data, colour and progressive pictures stay as they are.
+    Side data, colour and progressive pictures stay as they are; captions go with the first field of a picture only.
     From the first interlaced picture on one is held back, since bwdif looks at the next one too.
     """
     graph: _Graph | None = None
@@ -66,6 +67,7 @@ class _Graph:
         self.kind = _kind_of(picture)
         self._waiting: deque[int] = deque()  # pts of the pictures of which nothing came yet
         self._first = 0
+        self._without_captions = Filter("sidedata", mode="delete", type="A53_CC")
         self._graph = av.filter.Graph()
         source = self._graph.add_buffer(
             width=picture.width, height=picture.height, format=picture.format, time_base=Fraction(1, 1000)
@@ -87,17 +89,19 @@ class _Graph:
                 ready: Any = self._graph.pull()
             except (BlockingIOError, EOFError):
                 return
-            self._place(ready, last=picture is None)
-            yield ready
+            yield self._placed(ready, last=picture is None)
 
-    def _place(self, picture: av.VideoFrame, *, last: bool) -> None:
+    def _placed(self, picture: av.VideoFrame, *, last: bool) -> av.VideoFrame:
         # bwdif counts in half ticks, and puts a second field in the middle between two pictures: too late in a gap.
         pts, length = (picture.pts or 0) // 2, (picture.duration or 0) // 2
         if self._waiting and pts == self._waiting[0]:
             self._first = self._waiting.popleft()
-        elif length:
-            pts = self._first + length if last else min(self._first + length, pts)
+        else:
+            picture = self._without_captions(picture)  # which players would show twice
+            if length:
+                pts = self._first + length if last else min(self._first + length, pts)
         picture.pts, picture.duration = pts, length
+        return picture
 
 
 def _kind_of(picture: av.VideoFrame) -> tuple[int, int, str]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Generator, Iterator
 from contextlib import suppress
-from dataclasses import replace
 from fractions import Fraction
 from functools import cached_property
 from itertools import chain
@@ -10,30 +9,22 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self, get_args
 
-import av
-from av.video.reformatter import VideoReformatter
-
 from vidsr.errors import WrongOption
 from vidsr.frames import Carried, Frame, Notice, VideoInfo
 from vidsr.video.about import about
 from vidsr.video.damage import Damage
-from vidsr.video.decoded import frame_of
 from vidsr.video.deinterlace import Deinterlace, deinterlaced
 from vidsr.video.demux import Demuxer
+from vidsr.video.framing import Framer
 from vidsr.video.gallery import Gallery
 from vidsr.video.opening import open_input, title_of
 from vidsr.video.pipes import Stop
-from vidsr.video.quantiser import mean_quantiser
-from vidsr.video.remarks import remarks_on
 from vidsr.video.sequence import Sequence, sequence_of
-from vidsr.video.side_data import NAMED, display_matrix, without_side_data
+from vidsr.video.side_data import display_matrix
 from vidsr.video.streams import ATTACHED, film_of, is_picture, is_timeless, nothing_in, set_up_decoder
-from vidsr.video.swscale import FULL, siting_of
 from vidsr.video.timing import TICK, Clip, rational
 
-_STUDIO = ("h264", "hevc", "vvc", "av1")  # codecs by whose rules untagged material has limited range
 _SLOWEST, _FASTEST = Fraction(1, 3600), 1000  # frames a second; encoders cannot count far beyond
-_PATIENCE = 3  # pictures of a new size in a row before damaged input is believed to have changed it
 
 
 def open_source(
@@ -110,10 +101,6 @@ class Source:
         title = self.title = title_of(name)
         self.notices = []
         self.stream = film_of(container, title)
-        self._quality = source_quality
-        self._scaler = VideoReformatter()
-        self._siting: Any = None
-        self._layout = ""
         set_up_decoder(self.stream)
         self.pictures = pictures
         """The files that are the film, where it is none itself."""
@@ -126,6 +113,9 @@ class Source:
         self._deinterlace: Deinterlace = deinterlace
         self._time_base = self._demuxer.time_base / (2 if deinterlace == "fields" else 1)
         self._interlaced = False
+        self._framer = Framer(
+            self._demuxer, time_base=self._time_base, source_quality=source_quality, notice=self.notices.append
+        )
         self._stream_of_items = self._items()
         early = []
         for item in self._stream_of_items:
@@ -214,44 +204,8 @@ class Source:
         self.container.close()
 
     def _items(self) -> Generator[Frame | Carried]:
-        odd: list[Frame] = []  # pictures of another size, held until they are believed
-        size: tuple[int, int] | None = None
-        for item in deinterlaced(self._demuxer.items(), self._deinterlace, found=self._found_fields):
-            if isinstance(item, Carried):
-                yield item
-                continue
-            frame = self._frame(item)
-            here = (frame.width, frame.height)
-            if size in (None, here) or not self._demuxer.damage.total or len(odd) + 1 >= _PATIENCE:
-                yield from odd
-                yield frame
-                size, odd = here, []
-            elif odd and (odd[-1].width, odd[-1].height) != here:
-                self._lose(odd)
-                odd = [frame]
-            else:
-                odd.append(frame)
-        self._lose(odd)
-
-    def _lose(self, frames: list[Frame]) -> None:
-        for frame in frames:
-            time = frame.pts * frame.time_base - self._demuxer.clip.shift
-            self._demuxer.note("lost_frames", round(time / self._demuxer.time_base))
-
-    def _frame(self, picture: av.VideoFrame) -> Frame:
-        if self._demuxer.codec in NAMED:
-            picture = without_side_data(picture)
-        if not picture.color_range and len(picture.format.components) < 3 and self._demuxer.codec not in _STUDIO:
-            picture.color_range = FULL  # gray, untagged: a photo's
-        layout = picture.format.name
-        if layout != self._layout:
-            self._layout, self._siting = layout, None if picture.format.is_rgb else siting_of(picture)
-            self.notices += remarks_on(picture)
-        quantiser = mean_quantiser(picture) if self._quality is None else self._quality
-        if quantiser is None:
-            quantiser = self._demuxer.estimator.value
-        frame = frame_of(picture, siting=self._siting, quantiser=quantiser, scaler=self._scaler)
-        return replace(frame, time_base=self._time_base)
+        pictures = deinterlaced(self._demuxer.items(), self._deinterlace, found=self._found_fields)
+        yield from self._framer.frames(pictures)
 
     def _found_fields(self, notice: Notice) -> None:
         self._interlaced = True
