@@ -45,23 +45,16 @@ def test_nothing_of_a_frame_stays_in_memory_once_it_is_written(tmp_path: Path) -
         assert encoder.last and not encoder._durations and not encoder._times
 
 
-def test_a_file_that_another_run_takes_for_remains_is_begun_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    fcntl = pytest.importorskip("fcntl")
-    taken: list[Path] = []
-    lock = fcntl.flock
-
-    def late(file: Any, how: int) -> None:
-        if not taken:
-            taken.extend(tmp_path.glob(".vidsr-*.part"))
-            taken[0].unlink()
-        lock(file, how)
-
-    monkeypatch.setattr(fcntl, "flock", late)
-    with open_sink(tmp_path / "a.mkv", info_of(frame_from()), notice=lambda _: None) as sink:
-        sink.write(frame_from())
-    assert taken and left_in(tmp_path) == {"a.mkv"}
+def test_a_name_that_was_taken_on_the_way_is_left_alone(tmp_path: Path) -> None:
+    for name in ("a.mkv", "b.png", "c/%d.png"):
+        what, target = name.partition("/")[0], tmp_path / name
+        with (
+            pytest.raises(OutputError, match=r"is a (folder|file)"),
+            open_sink(target, info_of(frame_from()), notice=lambda _: None) as sink,
+        ):
+            sink.write(frame_from())
+            tmp_path.joinpath(what).touch() if "/" in name else target.mkdir()
+    assert left_in(tmp_path) == {"a.mkv", "b.png", "c"}
 
 
 @pytest.mark.parametrize("codec", ["libx264", "libx265", "libsvtav1", "mpeg4"])

@@ -89,8 +89,8 @@ def main() -> None:
         app()
     except Interrupted as exc:
         # At once, for a thread may be in a call that nothing can wake.
-        if target := sys.modules.get("vidsr.video.target"):
-            target.discard_parts()
+        if parts := sys.modules.get("vidsr.video.parts"):
+            parts.discard_parts()
         sys.stderr.flush()
         os._exit(128 + exc.number)
     except Exception as exc:

@@ -13,8 +13,8 @@ from typing import Any, Self
 
 from vidsr.errors import OutputError
 from vidsr.jobs.identity import Plan, compare
+from vidsr.video.parts import sync_folder
 from vidsr.video.segments import Segment, digest_of
-from vidsr.video.target import sync_folder
 
 _PLAN, _LINES, _LOCK, _WHOLE, _PART = "plan.json", "journal.jsonl", "lock", "whole", ".part"
 _SEGMENTS = "segment-*.packets"

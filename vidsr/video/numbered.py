@@ -1,7 +1,6 @@
 """A film into numbered pictures: all of them appear under their names, or none."""
 
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
@@ -12,10 +11,11 @@ from vidsr.frames import BT2020, Carried, Frame, Notice
 from vidsr.video.about import about
 from vidsr.video.carry import describe, film_tags
 from vidsr.video.opening import title_of
+from vidsr.video.parts import begin_part, discard_part, end_part, new_folder, sync_folder
 from vidsr.video.sequence import Pattern
 from vidsr.video.source import Source
 from vidsr.video.stills import image_file
-from vidsr.video.target import Target, cannot_begin, part_beside, parts, sync_folder
+from vidsr.video.target import Target, cannot_begin
 
 _HDR = (16, 18)  # transfer characteristics PQ and HLG (H.273, table 3)
 _COLOURS = ("layout", "range", "matrix", "siting", "primaries", "transfer", "mastering", "dynamic HDR", "rotation")
@@ -32,12 +32,10 @@ class NumberedTarget(Target):
         self._pattern, self._overwrite = pattern, overwrite
         self._check()
         beside = pattern.file(1) if pattern.folder.is_dir() else pattern.folder
-        self._part = part_beside(beside)
         try:
-            self._part.mkdir()
+            self._part, self._lock = begin_part(beside, new_folder)
         except OSError as exc:
             raise cannot_begin(beside, exc) from exc
-        parts.add(self._part)
 
     def write(self, number: int, data: bytes) -> None:
         """Write one picture."""
@@ -58,16 +56,20 @@ class NumberedTarget(Target):
                 self._move_in()
             else:
                 self._part.replace(self._pattern.folder)
+        except OutputError:  # something else has got a name
+            self.discard()
+            raise
         except OSError as exc:
             self.discard()
             raise self.explain(exc) from exc
-        parts.discard(self._part)
+        end_part(self._part)
+        os.close(self._lock)
         sync_folder(self._pattern.folder.parent)
 
     def discard(self) -> None:
         """Remove the temporary folder."""
-        shutil.rmtree(self._part, ignore_errors=True)
-        parts.discard(self._part)
+        discard_part(self._part)
+        os.close(self._lock)
 
     def _move_in(self) -> None:
         old = set(self._pattern.found().values())

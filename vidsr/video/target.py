@@ -2,39 +2,18 @@
 
 import errno
 import os
-import secrets
-import shutil
 import stat
-from contextlib import suppress
 from pathlib import Path
-from types import ModuleType
 from typing import Any, BinaryIO
 
 import av
 
 from vidsr.errors import DiskFull, OutputError, SameFile, TargetExists
 from vidsr.video.opening import is_address, title_of
+from vidsr.video.parts import begin_part, discard_part, end_part, new_file, sync_folder
 from vidsr.video.pipes import PipeEnd, SeekableWriter, Stop, Writer, is_fifo, open_fifo_end, stdout
 
-fcntl: ModuleType | None
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None
-
 _FULL = (errno.ENOSPC, errno.EDQUOT) if hasattr(errno, "EDQUOT") else (errno.ENOSPC,)
-
-parts: set[Path] = set()
-"""Temporary files and folders of this process."""
-
-
-def discard_parts() -> None:
-    """Remove every temporary file there still is: for a process that must end while a thread is busy."""
-    for part in list(parts):
-        if part.is_dir():
-            shutil.rmtree(part, ignore_errors=True)
-        else:
-            part.unlink(missing_ok=True)
 
 
 class Target:
@@ -80,13 +59,11 @@ class FileTarget(Target):
         try:
             self._path = path.resolve() if path.is_symlink() else path  # a link keeps pointing where it points
             _check(self._path, overwrite=overwrite)
-            _clear_up(self._path.parent)
-            self._part, fd = _open_part(self._path)
+            self._part, fd = begin_part(self._path, new_file)
         except OutputError:
             raise
         except OSError as exc:
             raise cannot_begin(path, exc) from exc
-        parts.add(self._part)
         self._raw = os.fdopen(fd, "r+b", buffering=0)
         self.file = SeekableWriter(self._raw)
 
@@ -95,11 +72,14 @@ class FileTarget(Target):
         try:
             self._raw.flush()
             os.fsync(self._raw.fileno())
-            if fcntl is None:
+            if os.name == "nt":
                 self._raw.close()  # Windows moves no open file
             move_into_place(self._part, self._path, overwrite=self._overwrite)
-            parts.discard(self._part)
+            end_part(self._part)
             self._raw.close()
+        except OutputError:  # something else has got the name
+            self.discard()
+            raise
         except OSError as exc:
             self.discard()
             raise self.explain(exc) from exc
@@ -107,8 +87,7 @@ class FileTarget(Target):
     def discard(self) -> None:
         """Remove the temporary file."""
         self._raw.close()
-        self._part.unlink(missing_ok=True)
-        parts.discard(self._part)
+        discard_part(self._part)
 
 
 class StreamTarget(Target):
@@ -178,34 +157,6 @@ def cannot_begin(path: Path, exc: OSError) -> OutputError:
     return OutputError(f"{title_of(path)} cannot be created: {exc.strerror}; name another file")
 
 
-def part_beside(path: Path) -> Path:
-    """A temporary name in the same folder."""
-    return path.with_name(f".vidsr-{secrets.token_hex(6)}.part")
-
-
-def _open_part(path: Path) -> tuple[Path, int]:
-    # Locked while the process lives, so that others can tell its file from that of a run that was killed.
-    while True:
-        part = part_beside(path)
-        fd = os.open(part, os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, "O_BINARY", 0), 0o666)
-        if fcntl is not None:
-            with suppress(OSError):  # of file systems that know no locks
-                fcntl.flock(fd, fcntl.LOCK_EX)
-        if part.exists():
-            return part, fd
-        os.close(fd)  # another run cleared it up before it was locked
-
-
-def _clear_up(folder: Path) -> None:
-    # Removes what runs that were killed have left: temporary files that nobody holds a lock on.
-    if fcntl is None:
-        return
-    for part in folder.glob(".vidsr-*.part"):
-        with suppress(OSError), part.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            part.unlink()
-
-
 def move_into_place(file: Path, path: Path, *, overwrite: bool) -> None:
     """Give a finished, synced file its final name in the same file system; what it replaces lends it its permissions.
 
@@ -238,14 +189,3 @@ def _same(path: Path, source: object) -> bool:
         return os.path.samestat(given, path.stat()) and stat.S_ISREG(given.st_mode)
     except (OSError, ValueError):  # one of them is not there, or a file object without a descriptor
         return False
-
-
-def sync_folder(folder: Path) -> None:
-    """Have the names in a folder on disk."""
-    if os.name == "nt":
-        return
-    fd = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
