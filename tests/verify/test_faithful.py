@@ -76,6 +76,17 @@ def test_closed_captions_go_along_or_are_announced(codec: str, after: str, kept:
     assert (captions.source, captions.holds) == ("on 12 frames", kept)
 
 
+@pytest.mark.parametrize("after", ["mkv", "webm", "flv", "ts", "mp4"])
+def test_frames_too_close_together_to_be_told_apart_are_announced(after: str, tmp_path: Path) -> None:
+    close = [*range(0, 10_000, 1000), 10_000, 10_001, 10_002, *range(11_000, 15_000, 1000)]
+    film = make_film(tmp_path / "a.nut", codec="ffv1", pts=close, time_base=Fraction(1, 25_000), last=1000)
+    codec = "libvpx-vp9" if after == "webm" else "libx264"
+    notices = enlarge(film, tmp_path / f"b.{after}", codec=codec, preset="ultrafast")
+    said = [sentence for sentence in notices if "apart" in sentence]
+    assert ["less than 0.001 s apart" in sentence for sentence in said] == ([] if after in ("ts", "mp4") else [True])
+    assert verify_video(film, tmp_path / f"b.{after}", notices=notices).differences == ()
+
+
 def test_the_captions_of_an_interlaced_picture_go_with_its_first_field_alone(tmp_path: Path) -> None:
     def interlaced(_: Any, stream: Any) -> None:
         stream.codec_context.flags |= av.codec.context.Flags.interlaced_dct

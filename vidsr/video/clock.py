@@ -33,6 +33,11 @@ def tick_of(muxer: str, codec: str, tick: Fraction) -> Fraction:
     return max(tick, _FINEST.get(muxer, tick))
 
 
+def told_tick(muxer: str, tick: Fraction) -> Fraction:
+    """Seconds in a tick of the times that a file tells, given packets that count in such ticks."""
+    return max(tick, Fraction(1, 1000)) if muxer in ("matroska", "webm") else tick
+
+
 def rate_of(codec: Codec, told: Fraction | None) -> Fraction:
     """Frames a second for an encoder's rate control, and as metadata; never the source of a time."""
     rate = told or Fraction(25)

@@ -10,7 +10,7 @@ from vidsr.errors import OutputError
 from vidsr.frames import Frame, Notice
 from vidsr.video.carry import stream_tags
 from vidsr.video.changes import Watch
-from vidsr.video.clock import DecodingOrder, check_pause, needs_order, rate_of, tick_of
+from vidsr.video.clock import DecodingOrder, check_pause, needs_order, rate_of, tick_of, told_tick
 from vidsr.video.encoding import Encoding, codec_of, open_codec
 from vidsr.video.layouts import LAYOUTS, is_transparent, layout_name
 from vidsr.video.options import ARRANGED, encoder_options, layout_for, repeating
@@ -50,6 +50,9 @@ class Encoder:
         self.tick = tick_of(plan.muxer.name, codec.name, info.time_base)
         """Seconds in a tick of its packets."""
         self._order = DecodingOrder(self.tick)
+        self._notice = notice
+        self._told = self.tick / told_tick(self._muxer, self.tick)
+        self._crowded = self._timeless  # whether it was said that frames come too close together to be told apart
         gray = info.gray and not self._transparent
         wanted = layout_name(info.bits, info.color.subsampling, gray=gray, alpha=self._transparent)
         chosen = "pix_fmt" in plan.options or (info.gray and LAYOUTS[self._layout][0] == info.bits)
@@ -155,6 +158,7 @@ class Encoder:
         ratio = frame.time_base / self.tick
         pts, length = round(frame.pts * ratio), round(frame.duration * ratio)
         if self.last is not None:
+            self._look_for_crowds(pts)
             pts = max(pts, self.last + 1)
             check_pause(self._muxer, self.last, pts, self.tick)
         self.last = pts
@@ -169,3 +173,11 @@ class Encoder:
             self._taken += 1
         picture.pict_type = av.video.frame.PictureType.NONE  # else the encoder repeats the input's key pictures
         return picture
+
+    def _look_for_crowds(self, pts: int) -> None:
+        assert self.last is not None
+        if not self._crowded and round(pts * self._told) <= round(self.last * self._told):
+            self._crowded = True
+            step = float(self.tick / self._told)
+            what = f"some frames come less than {step:.2g} s apart, which {self._muxer} cannot tell; use .nut"
+            self._notice(Notice(what, "pts", "duration"))
