@@ -2,22 +2,20 @@
 
 import os
 import stat
-import threading
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future
 from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import BinaryIO
 
 from vidsr.engines import Precision
-from vidsr.errors import OutOfMemory, VidsrError
 from vidsr.frames import Frame, VideoInfo
 from vidsr.pipeline.flow import Settings, enlarged, planned
 from vidsr.pipeline.record import Progress, Record, Summary
 from vidsr.pipeline.resumable import check_resumable
 from vidsr.pipeline.segments import upscale_in_segments
 from vidsr.pipeline.stages import paced
+from vidsr.pipeline.supervised import supervised
 from vidsr.upscaling.goal import Plan
 from vidsr.upscaling.resizer import ResizingUpscaler
 from vidsr.upscaling.upscaler import Upscaler, open_upscaler
@@ -27,11 +25,8 @@ from vidsr.video.pipes import Stop, is_fifo
 from vidsr.video.sequence import pattern_of
 from vidsr.video.sink import Sink, open_sink
 from vidsr.video.source import Source, open_source
+from vidsr.video.timing import exact
 from vidsr.zoo import RESIZES
-
-T = TypeVar("T")
-
-GRACE_S = 0.7  # what threads get to clean up after a signal; the whole command ends within a second
 
 
 def upscale_video(
@@ -78,7 +73,7 @@ def upscale_video(
     Raises VidsrError, ValueError where the size, piece or quality makes no sense, and BrokenPipeError where the reader
     of a pipe went away. Unless it returns, there is no target.
     """
-    stop, record = Stop(), Record(progress, notice)
+    record = Record(progress, notice)
     live = _is_pipe(source, 0) or _is_pipe(target, 1)
 
     if resume:
@@ -97,6 +92,7 @@ def upscale_video(
         },
         segment_frames=segment_frames,
     )  # fmt: skip
+    stop = Stop()  # which `supervised` closes
 
     def run() -> Summary:
         with (
@@ -118,12 +114,7 @@ def upscale_video(
                     _pump(film, upscaler, sink, large, record, stop, live=live)
         return _summary(film, plan, model, title_of(target), record)
 
-    return supervised(lambda: _remembering(run), stop)
-
-
-def exact(seconds: Fraction | float | None) -> Fraction | None:
-    """0.2 is meant as a fifth, not as the float beside it."""
-    return None if seconds is None else Fraction(seconds).limit_denominator(1_000_000)
+    return supervised(run, stop)
 
 
 def _pump(
@@ -176,43 +167,6 @@ def _summary(film: Source, plan: Plan, model: str | Path | None, target: str, re
         notices=tuple(record.notices),
         damage=film.damage,
     )
-
-
-def _remembering(work: Callable[[], T]) -> T:
-    """Do the work, and say in a sentence where memory, or a thread that wants some, is not to be had."""
-    try:
-        return work()
-    except (MemoryError, BlockingIOError) as exc:
-        if isinstance(exc, VidsrError):
-            raise
-        what = "not enough memory is left for pictures of this size"
-        raise OutOfMemory(f"{what}; ask for a smaller one, or raise the limit (ulimit -v)") from exc
-
-
-def supervised(work: Callable[[], T], stop: Stop) -> T:
-    """Do the work in a thread, so that a signal finds this one free to stop it."""
-    outcome: Future[T] = Future()
-    done = threading.Event()  # Thread.join would take an interrupted wait for the end of the thread (CPython 3.11)
-
-    def run() -> None:
-        try:
-            outcome.set_result(work())
-        except BaseException as exc:
-            outcome.set_exception(exc)
-        done.set()
-
-    thread = threading.Thread(target=run, name="vidsr-encode", daemon=True)
-    thread.start()
-    try:
-        while not done.wait(0.5):  # Windows hears no signal in a wait without end
-            pass
-    except BaseException:
-        stop.set()
-        done.wait(GRACE_S)
-        raise
-    thread.join()
-    stop.close()
-    return outcome.result()
 
 
 def _is_pipe(name: object, descriptor: int) -> bool:

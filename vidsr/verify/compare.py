@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
 
-from vidsr.pipeline.film import exact, supervised
+from vidsr.pipeline.supervised import supervised
 from vidsr.verify.film import film_findings
 from vidsr.verify.findings import Verification, excused
 from vidsr.verify.times import shift_of
@@ -13,6 +13,7 @@ from vidsr.video.inventory import Inventory
 from vidsr.video.pipes import Stop
 from vidsr.video.sequence import is_sequence
 from vidsr.video.stocktaking import read_inventory
+from vidsr.video.timing import exact
 
 
 def verify_video(

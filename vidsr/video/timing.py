@@ -15,6 +15,11 @@ def rational(value: Any) -> Fraction | None:
     return Fraction(value.numerator, value.denominator)
 
 
+def exact(seconds: Fraction | float | None) -> Fraction | None:
+    """0.2 is meant as a fifth, not as the float beside it."""
+    return None if seconds is None else Fraction(seconds).limit_denominator(1_000_000)
+
+
 @dataclass(slots=True)
 class Clip:
     """The piece of a film that is wanted."""
