@@ -1,6 +1,12 @@
 import os
 import signal
 
+from hypothesis import settings
+
+# The same examples in every run, so that what fails has changed; HYPOTHESIS_PROFILE=default draws new ones.
+settings.register_profile("repeatable", derandomize=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
+
 # Small pictures gain nothing from threads, and lose much where others compute beside the tests.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 

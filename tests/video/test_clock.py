@@ -75,6 +75,12 @@ def test_rising_time_stamps_come_through(container: str, tmp_path: Path) -> None
     check()
 
 
+def test_a_film_of_a_picture_each_millisecond_goes_into_webm(tmp_path: Path) -> None:
+    source = nut(tmp_path / "a.nut", Fraction(1, 1000), list(range(9)))  # FFmpeg takes it for one of 64000 a second
+    enlarge(source, tmp_path / "b.webm", codec="libvpx-vp9")
+    assert facts_of(tmp_path / "b.webm").times == [Fraction(index, 1000) for index in range(9)]
+
+
 def test_a_pause_that_a_container_cannot_say_is_told(tmp_path: Path) -> None:
     source = nut(tmp_path / "a.nut", Fraction(1, 90_000), [0, 3600, 8 * HOUR * 90_000])
     with pytest.raises(OutputError, match=r"pauses for 8\.0 hours at 0\.04 s, longer than mp4 can; use \.mkv"):

@@ -20,7 +20,7 @@ _FINEST = {
     "mpegts": Fraction(1, 90_000),
     "mp4": Fraction(1, 90_000),
     "mov": Fraction(1, 90_000),
-    "webm": Fraction(1, 90_000),
+    "webm": Fraction(1, 1000),  # finer ones would be rounded twice: libvpx reckons in ten-millionths
     "flv": Fraction(1, 1000),
 }
 _LONGEST = {"mp4": (1 << 31) - 1, "mov": (1 << 31) - 1}  # ticks from one picture to the next
@@ -46,6 +46,8 @@ def rate_of(codec: Codec, told: Fraction | None) -> Fraction:
         return min(allowed, key=lambda r: abs(r - rate))
     if codec.name == "libsvtav1":
         return min(rate, _FASTEST)
+    if codec.name.startswith("libvpx"):
+        rate = min(rate, Fraction(1000))  # a picture that lasts less than a tick is refused
     rate = min(max(rate, 1 / _MOST), _MOST)  # older codecs have 16 bits for each side
     return rate.limit_denominator(65535) if rate <= 1 else 1 / (1 / rate).limit_denominator(65535)
 
