@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidsr.frames import Frame, VideoInfo
-from vidsr.video.carry import film_tags
 from vidsr.video.picture import Resizer
 from vidsr.video.scheduling import own_priority
 from vidsr.video.sink import open_sink
 from vidsr.video.source import open_source
+from vidsr.video.tags import film_tags
 from vidsr.video.timing import rational
 
 ATTACHED = av.stream.Disposition.attached_pic

@@ -9,7 +9,8 @@ import pytest
 
 from tests.video.films import ATTACHED, enlarge, facts_of, make_film
 from tests.video.test_source import with_cover
-from vidsr.video.carry import audio_config, film_tags
+from vidsr.video.carry import audio_config
+from vidsr.video.tags import film_tags
 
 
 def packets_of(path: Path, kind: str) -> list[tuple[Any, ...]]:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 from vidsr.frames import BT470BG, SMPTE170M
-from vidsr.verify.findings import Finding
+from vidsr.verify.findings import Finding, same
 from vidsr.verify.times import gap_between, slack
 from vidsr.video.inventory import SRGB, Inventory
 from vidsr.video.layouts import LAYOUTS
@@ -23,22 +23,22 @@ def film_findings(before: Inventory, after: Inventory, shift: Fraction) -> Itera
     yield _size(before, after)
     lost = (str(film.damage) or "whole" for film in (before, after))
     yield Finding("readable", next(lost), next(lost), not after.damage)
-    yield _same("frames", len(before.times), len(after.times))
+    yield same("frames", len(before.times), len(after.times))
     if before.pictures or not after.pictures:
         yield from _timing(before, after, shift)
     if not after.pictures:
         yield from _colours(before, after)
-        yield _same("rotation", _degrees(before), _degrees(after))
+        yield same("rotation", _degrees(before), _degrees(after))
     yield _aspect(before, after)
-    yield _same("fields", f"{before.fields} interlaced", f"{after.fields} interlaced")
+    yield same("fields", f"{before.fields} interlaced", f"{after.fields} interlaced")
     if before.transparent or after.transparent:
-        yield _same("alpha", f"on {before.transparent} frames", f"on {after.transparent} frames")
+        yield same("alpha", f"on {before.transparent} frames", f"on {after.transparent} frames")
     if before.dynamic or after.dynamic:
-        yield _same("dynamic HDR", ", ".join(before.dynamic) or "none", ", ".join(after.dynamic) or "none")
+        yield same("dynamic HDR", ", ".join(before.dynamic) or "none", ", ".join(after.dynamic) or "none")
     if before.captions or after.captions:
-        yield _same("captions", f"on {before.captions} frames", f"on {after.captions} frames")
+        yield same("captions", f"on {before.captions} frames", f"on {after.captions} frames")
     if before.mastering or after.mastering:
-        yield _same("mastering", _numbers(before.mastering), _numbers(after.mastering))
+        yield same("mastering", _numbers(before.mastering), _numbers(after.mastering))
     if before.chapters or after.chapters:
         yield _chapters(before, after, shift)
     yield _tags(before, after)
@@ -83,14 +83,14 @@ def _colours(before: Inventory, after: Inventory) -> Iterator[Finding]:
     (bits, halvings, gray), (other_bits, other_halvings, other_gray) = LAYOUTS[before.layout], LAYOUTS[after.layout]
     room = gray or (not other_gray and all(x >= y for x, y in zip(halvings, other_halvings, strict=True)))
     yield Finding("layout", before.layout, after.layout, room and other_bits >= bits)
-    yield _same("range", "full" if a.full_range else "limited", "full" if b.full_range else "limited")
+    yield same("range", "full" if a.full_range else "limited", "full" if b.full_range else "limited")
     if not gray:
         matrices = {a.matrix, b.matrix}
         yield Finding("matrix", str(a.matrix), str(b.matrix), len(matrices) == 1 or matrices == {BT470BG, SMPTE170M})
-    yield _same("primaries", a.primaries, b.primaries)
-    yield _same("transfer", a.transfer, b.transfer)
+    yield same("primaries", a.primaries, b.primaries)
+    yield same("transfer", a.transfer, b.transfer)
     if halvings == other_halvings == (1, 1):  # elsewhere chroma stands where luma does, at least in half of the lines
-        yield _same("siting", a.siting, b.siting)
+        yield same("siting", a.siting, b.siting)
 
 
 def _degrees(film: Inventory) -> str:
@@ -149,7 +149,3 @@ def _upright(film: Inventory) -> Inventory:
 
 def _numbers(values: tuple[int, ...]) -> str:
     return " ".join(map(str, values)) or "none"
-
-
-def _same(name: str, before: object, after: object) -> Finding:
-    return Finding(name, str(before), str(after), before == after)

@@ -45,6 +45,11 @@ class Verification:
         return not self.differences
 
 
+def same(name: str, before: object, after: object) -> Finding:
+    """Whether two values are equal."""
+    return Finding(name, str(before), str(after), before == after)
+
+
 def excused(findings: Iterable[Finding], notices: Iterable[str]) -> tuple[Finding, ...]:
     """Give each finding that differs the sentence that announced just that, where there is one."""
     sentences = {name: str(notice) for notice in notices for name in getattr(notice, "about", ())}

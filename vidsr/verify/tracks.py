@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from fractions import Fraction
 
 from vidsr.verify.film import kept_tags, seconds
-from vidsr.verify.findings import Finding
+from vidsr.verify.findings import Finding, same
 from vidsr.verify.times import drift_between, slack
 from vidsr.video.inventory import Inventory, Track
 
@@ -86,7 +86,7 @@ def _details(name: str, track: Track, other: Track, near: Fraction, shift: Fract
     yield Finding(f"{name} codec", track.codec, other.codec, _codec(track) == _codec(other))
     yield kept_tags(f"{name} tags", track.tags, other.tags)
     if not track.codec.startswith(_RAW):
-        yield _same(f"{name} packets", track.packets, other.packets)
+        yield same(f"{name} packets", track.packets, other.packets)
     yield Finding(f"{name} payload", track.payload[:8], other.payload[:8], track.payload == other.payload)
     if track.packets and track.kind not in ("attachment", "cover art") and not track.codec.startswith(_RAW):
         apart, at = drift_between(track.times, track.tick, other.times, other.tick, shift)
@@ -98,8 +98,8 @@ def _said(name: str, before: _Said, after: _Said, *, chosen: tuple[bool, bool]) 
     known = before.language != "und"  # else a container may say it
     yield Finding(f"{name} language", before.language, after.language, not known or before.language == after.language)
     told, other = (x.disposition & ~_DEFAULT | one * _DEFAULT for x, one in zip((before, after), chosen, strict=True))
-    same = not (told & ~other | other & ~told & ~_IMPLIED) & sum(_DISPOSITIONS)
-    yield Finding(f"{name} disposition", _flags(told), _flags(other), same)
+    kept = not (told & ~other | other & ~told & ~_IMPLIED) & sum(_DISPOSITIONS)
+    yield Finding(f"{name} disposition", _flags(told), _flags(other), kept)
 
 
 def _defaults(film: Inventory) -> set[int]:
@@ -122,7 +122,3 @@ def _flags(disposition: int) -> str:
 
 def _described(track: Track) -> str:
     return f"{track.kind}, {track.codec}" + ("" if track.language == "und" else f", {track.language}")
-
-
-def _same(name: str, before: object, after: object) -> Finding:
-    return Finding(name, str(before), str(after), before == after)

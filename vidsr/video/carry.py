@@ -1,6 +1,5 @@
-"""Streams that are copied as packets, chapters and tags: what a container holds is found out beforehand."""
+"""Streams that are copied as packets: what a container holds is found out beforehand."""
 
-import re
 from collections.abc import Callable, Mapping
 from fractions import Fraction
 from typing import Any
@@ -8,27 +7,10 @@ from typing import Any
 import av
 
 from vidsr.frames import Notice
-from vidsr.video.fit import ATTACHED, LAYOUTS, UNKNOWN, codec_of, unfit, unnamed_channels
+from vidsr.video.fit import ATTACHED, CHANNELS, UNKNOWN, codec_of, unfit, unnamed_channels
 from vidsr.video.subtitles import Converter, add_text_stream, text_codec
+from vidsr.video.tags import stream_tags
 from vidsr.video.timing import rational
-
-# Written by muxers about their own file: untrue of ours.
-_STALE = re.compile(
-    r"encoder|duration|number_of_(frames|bytes)|bps|_statistics_.*|major_brand|minor_version|compatible_brands"
-    r"|vendor_id|alpha_mode|variant_bitrate|source_id|mimetype|filename",
-    re.IGNORECASE,
-)
-# What FFmpeg calls every track of an mp4 that has no name.
-_HANDLERS = {("handler_name", f"{kind}Handler") for kind in ("Video", "Sound", "Subtitle", "Data", "TimeCode")}
-# The tags of iTunes' list in an mp4; others need the QuickTime list, which fewer players read.
-# fmt: off
-_MP4_TAGS = {
-    "title", "artist", "album_artist", "composer", "album", "date", "comment", "genre", "copyright", "grouping",
-    "lyrics", "description", "synopsis", "show", "episode_id", "network", "keywords", "episode_sort",
-    "season_number", "media_type", "hd_video", "gapless_playback", "compilation", "track", "disc", "tmpo",
-    "location", "creation_time", "language", "make", "model", "performer", "author", "rating",
-}
-# fmt: on
 
 
 class Carrier:
@@ -73,7 +55,7 @@ class Carrier:
             self.carried.append(stream)
             self._copies[stream.index] = copy = container.add_stream_from_template(stream, opaque=True)
             if unnamed_channels(container.format.name, stream):
-                copy.codec_context.layout = LAYOUTS[stream.codec_context.layout.nb_channels]
+                copy.codec_context.layout = CHANNELS[stream.codec_context.layout.nb_channels]
             if config is not None:
                 copy.codec_context.extradata = config
             _label(copy, stream)
@@ -202,24 +184,3 @@ def describe(stream: Any) -> str:
     kind = "cover art" if stream.type == "video" and stream.disposition & ATTACHED else stream.type
     language = stream.metadata.get("language", "und")
     return f"stream {stream.index} ({kind}, {codec_of(stream)}{'' if language == 'und' else f', {language}'})"
-
-
-def stream_tags(stream: Any) -> dict[str, str]:
-    """The tags of a stream that stay true of a copy."""
-    kept = {key: value for key, value in stream.metadata.items() if not _STALE.fullmatch(key)}
-    kept = {key: value for key, value in kept.items() if (key.lower(), value) not in _HANDLERS}
-    if "name" in kept:  # what an mp4 calls the title of a track
-        kept.setdefault("title", kept.pop("name"))
-    if stream.type == "attachment" or stream.disposition & ATTACHED:
-        kept |= {key: stream.metadata[key] for key in ("filename", "mimetype") if key in stream.metadata}
-    return kept
-
-
-def film_tags(metadata: Mapping[str, str]) -> dict[str, str]:
-    """The global tags that stay true of a new file."""
-    return {key: value for key, value in metadata.items() if not _STALE.fullmatch(key)}
-
-
-def needs_free_tags(metadata: Mapping[str, str]) -> bool:
-    """Whether an mp4 must hold its tags the QuickTime way, since one of them has no place in iTunes' list."""
-    return any(key.lower() not in _MP4_TAGS for key in film_tags(metadata))

@@ -14,6 +14,7 @@ from vidsr.video.damage import Damage, Kind, Tally, Watch
 from vidsr.video.ebml import Holes
 from vidsr.video.ending import breaks_off, path_of, pictures_behind
 from vidsr.video.evenness import varies
+from vidsr.video.fit import ATTACHED
 from vidsr.video.pipes import Stopped
 from vidsr.video.quantiser import Estimator
 from vidsr.video.streams import alpha_decoder, cover_packets, is_picture
@@ -241,7 +242,7 @@ class Demuxer:
             return True
         time = packet.pts if packet.pts is not None else packet.dts
         time_base = rational(packet.time_base)
-        if time is None or time_base is None or packet.stream.disposition & av.stream.Disposition.attached_pic:
+        if time is None or time_base is None or packet.stream.disposition & ATTACHED:
             return True
         ticks = round(self.clip.shift / time_base)
         inside = self.clip.holds(time * time_base)

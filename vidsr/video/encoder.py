@@ -8,15 +8,15 @@ import av
 
 from vidsr.errors import OutputError
 from vidsr.frames import Frame, Notice
-from vidsr.video.carry import stream_tags
 from vidsr.video.changes import Watch
 from vidsr.video.clock import DecodingOrder, check_pause, needs_order, rate_of, tick_of, told_tick
-from vidsr.video.encoding import Encoding, codec_of, open_codec
+from vidsr.video.encoding import Encoding, choose_codec, open_codec
 from vidsr.video.layouts import LAYOUTS, is_transparent, layout_name
 from vidsr.video.options import ARRANGED, encoder_options, layout_for, repeating
 from vidsr.video.picture import Resizer, picture_of
 from vidsr.video.source import Source
 from vidsr.video.swscale import FULL, LIMITED
+from vidsr.video.tags import stream_tags
 
 _REORDERING = ("libx264", "libx264rgb", "libx265", "h264_nvenc", "hevc_nvenc")
 _CAPTIONING = ("libx264", "libx264rgb", "libx265", "mpeg2video", "h264_nvenc", "hevc_nvenc")
@@ -28,7 +28,7 @@ class Encoder:
 
     def __init__(self, container: Any, plan: Encoding, source: Source | None, *, notice: Callable[[str], None]) -> None:
         self._info, info = plan.info, plan.info
-        codec = codec_of(container, plan, notice)
+        codec = choose_codec(container, plan, notice)
         self._format = layout_for(codec, info, plan.options, muxer=plan.muxer.name)
         self._layout = ARRANGED.get(self._format, self._format)
         self._transparent = is_transparent(self._layout)

@@ -31,7 +31,7 @@ class Encoding:
     """Whether the same frames must make the same bytes, in every run."""
 
 
-def codec_of(container: Any, plan: Encoding, notice: Callable[[str], None]) -> Codec:
+def choose_codec(container: Any, plan: Encoding, notice: Callable[[str], None]) -> Codec:
     """Find the encoder, another than asked for where the container would not take H.264.
 
     Raises OutputError where there is none of that name, or the container does not hold what it makes.

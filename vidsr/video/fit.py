@@ -18,7 +18,7 @@ TS_CODECS = {
 }
 # fmt: on
 
-LAYOUTS = {1: "mono", 2: "stereo", 3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
+CHANNELS = {1: "mono", 2: "stereo", 3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
 """Which channels players take so many to be."""
 
 
@@ -35,7 +35,7 @@ def unfit(format: str, stream: Any) -> str | None:
         return f"{format} holds no {codec} data"
     if stream.type == "audio" and known and not stream.codec_context.sample_rate:
         return UNKNOWN
-    if unnamed_channels(format, stream) and stream.codec_context.layout.nb_channels not in LAYOUTS:
+    if unnamed_channels(format, stream) and stream.codec_context.layout.nb_channels not in CHANNELS:
         return f"{format} holds no {codec} of {stream.codec_context.layout.nb_channels} channels without names"
     try:
         with av.open(io.BytesIO(), "w", format=format) as trial:

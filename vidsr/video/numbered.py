@@ -9,12 +9,13 @@ from typing import Self
 from vidsr.errors import OutputError, SameFile, StreamBroken, TargetExists
 from vidsr.frames import BT2020, Carried, Frame, Notice
 from vidsr.video.about import about
-from vidsr.video.carry import describe, film_tags
+from vidsr.video.carry import describe
 from vidsr.video.opening import title_of
 from vidsr.video.parts import begin_part, discard_part, end_part, new_folder, sync_folder
 from vidsr.video.sequence import Pattern
 from vidsr.video.source import Source
 from vidsr.video.stills import image_file
+from vidsr.video.tags import film_tags
 from vidsr.video.target import Target, cannot_begin
 
 _HDR = (16, 18)  # transfer characteristics PQ and HLG (H.273, table 3)

@@ -12,7 +12,7 @@ from vidsr.errors import OutputError
 from vidsr.frames import Carried, Frame, Notice, VideoInfo
 from vidsr.video.about import about, lost_in_film
 from vidsr.video.beginning import Beginning, beginning
-from vidsr.video.carry import Carrier, film_tags, needs_free_tags
+from vidsr.video.carry import Carrier
 from vidsr.video.encoder import Encoder
 from vidsr.video.encoding import Encoding
 from vidsr.video.mastering import mastering_of
@@ -24,6 +24,7 @@ from vidsr.video.segments import Encoded
 from vidsr.video.sequence import pattern_of
 from vidsr.video.source import Source
 from vidsr.video.stills import StillSink, beside_a_picture
+from vidsr.video.tags import film_tags, needs_free_tags
 from vidsr.video.target import Target, open_target
 from vidsr.video.unsaid import unsaid
 from vidsr.video.untold import untold

@@ -15,13 +15,14 @@ from vidsr.video.about import about
 from vidsr.video.damage import Damage
 from vidsr.video.deinterlace import Deinterlace, deinterlaced
 from vidsr.video.demux import Demuxer
+from vidsr.video.fit import ATTACHED
 from vidsr.video.framing import Framer
 from vidsr.video.gallery import Gallery
 from vidsr.video.opening import open_input, title_of
 from vidsr.video.pipes import Stop
 from vidsr.video.sequence import Sequence, sequence_of
 from vidsr.video.side_data import display_matrix
-from vidsr.video.streams import ATTACHED, film_of, is_picture, is_timeless, nothing_in, set_up_decoder
+from vidsr.video.streams import film_of, is_picture, is_timeless, nothing_in, set_up_decoder
 from vidsr.video.timing import TICK, Clip, rational
 
 _SLOWEST, _FASTEST = Fraction(1, 3600), 1000  # frames a second; encoders cannot count far beyond

@@ -9,7 +9,6 @@ from typing import Any
 
 from vidsr.frames import Carried, Frame
 from vidsr.video.about import about, is_srgb
-from vidsr.video.carry import film_tags, stream_tags
 from vidsr.video.fit import ATTACHED, codec_of
 from vidsr.video.inventory import SRGB, UNTIMED, Chapter, Inventory, Track
 from vidsr.video.mastering import mastering_of
@@ -19,6 +18,7 @@ from vidsr.video.pipes import Stop
 from vidsr.video.remarks import DYNAMIC_HDR
 from vidsr.video.side_data import side_data
 from vidsr.video.source import Source, open_source
+from vidsr.video.tags import film_tags, stream_tags
 from vidsr.video.timing import rational
 
 

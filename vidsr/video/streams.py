@@ -7,11 +7,10 @@ import av
 
 from vidsr.errors import InputError, NotAVideo, NoVideoStream
 from vidsr.limits import fits, megapixels
+from vidsr.video.fit import ATTACHED
 from vidsr.video.opening import REWIND, SIZE_LIMIT
 from vidsr.video.quantiser import EXPORT
 from vidsr.video.timing import Clip
-
-ATTACHED = av.stream.Disposition.attached_pic
 
 
 def film_of(container: Any, title: str) -> Any:

@@ -6,7 +6,8 @@ from typing import Any
 from av.stream import Disposition
 
 from vidsr.frames import Notice
-from vidsr.video.carry import describe, stream_tags
+from vidsr.video.carry import describe
+from vidsr.video.tags import stream_tags
 
 # Flags beside "default", which players find by themselves where it is not told; and those that a container has, all
 # where it is not named.
