@@ -2,12 +2,14 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
 
 from tests.clips import film
 from tests.verify.remuxed import remux
+from tests.video.films import make_film
 from vidsr.cli import app
 
 
@@ -74,3 +76,13 @@ def test_what_cannot_be_read_again_is_refused(ends: tuple[str, str], clip: Path)
         shown = vidsr(*command, *(str(clip.parent / end) if end == "clip.mkv" else end for end in ends))
         assert shown.exit_code in (2, 3, 6), shown.stderr
         assert "cannot be read a second time" in " ".join(shown.stderr.replace("│", " ").split())
+
+
+def test_what_a_file_says_of_itself_cannot_command_the_terminal(tmp_path: Path) -> None:
+    def titled(container: Any, _: Any) -> None:
+        container.metadata["\x1b[2Jtitle"] = "\x1b]0;mine\x07"
+
+    film = make_film(tmp_path / "a.mkv", decorate=titled)
+    done = vidsr("upscale", film, tmp_path / "b.ts", "--model", "nearest", "--verify")
+    assert "left out: mpegts holds none" in done.stderr and "\\x1b" in done.stderr
+    assert "\x1b" not in done.stderr

@@ -1,6 +1,7 @@
 """What a run says on stderr while it works: a live line on a terminal, else a plain line now and then."""
 
 import logging
+import re
 import sys
 import traceback
 from collections.abc import Iterable, Iterator
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from vidsr.pipeline import Progress
 
 PLAIN_INTERVAL_S = 5.0
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # and halves of characters, which cannot be printed
 
 
 class Report(Protocol):
@@ -109,7 +111,12 @@ def clock(seconds: float) -> str:
 
 def say(sentence: str) -> None:
     """Print one line on stderr; stdout belongs to the picture."""
-    print(f"vidsr: {sentence}", file=sys.stderr, flush=True)
+    print(f"vidsr: {plain(sentence)}", file=sys.stderr, flush=True)
+
+
+def plain(text: str) -> str:
+    """Text without control characters, which a file's tags may hold and a terminal would obey."""
+    return _CONTROLS.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
 def _turn_up_log(wanted: bool) -> None:

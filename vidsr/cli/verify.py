@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
-from vidsr.cli.progress import Verbose
+from vidsr.cli.progress import Verbose, plain
 from vidsr.cli.values import rate_of
 from vidsr.errors import NotFaithful
 
@@ -58,11 +58,11 @@ def print_table(found: "Verification", file: TextIO, *, quiet: bool = False) -> 
         return
     drawn = Table("", "input", "output", "", box=MARKDOWN)
     for finding in rows:
-        drawn.add_row(*map(_plain, (finding.name, finding.source, finding.target, finding.state)))
+        drawn.add_row(*map(plain, (finding.name, finding.source, finding.target, finding.state)))
     Console(file=file, width=200, markup=False, highlight=False).print(drawn)
     for finding in rows:
         if finding.state == "announced":
-            print(f"{finding.name}: {finding.announced}", file=file)
+            print(plain(f"{finding.name}: {finding.announced}"), file=file)
 
 
 def as_dict(found: "Verification") -> dict[str, Any]:
@@ -79,7 +79,3 @@ def check(found: "Verification") -> None:
     if not found.faithful:
         names = ", ".join(finding.name for finding in found.differences)
         raise NotFaithful(f"{found.target} is not faithful to {found.source}; unannounced differences: {names}")
-
-
-def _plain(text: str) -> str:
-    return "".join(c if c.isprintable() else "?" for c in text)

@@ -1,5 +1,6 @@
 """The folder of a job that resumes: its plan, a lock, the segments that are whole, and a line for each of them."""
 
+import errno
 import json
 import os
 import sys
@@ -149,7 +150,7 @@ def clear_up(folder: Path) -> None:
     """Remove what a run left that was killed after its film stood under its name; nothing where there is more."""
     if not folder.is_dir() or {each.name for each in folder.iterdir()} - {_PLAN, _LINES, _LOCK}:
         return
-    with suppress(OutputError), _locked(folder):  # else another run has just begun
+    with suppress(OSError, OutputError), _locked(folder):  # another run has just begun, or nothing may be removed here
         _remove(folder)
 
 
@@ -178,5 +179,7 @@ def _locked(folder: Path) -> Any:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as exc:
         file.close()
+        if exc.errno not in (errno.EAGAIN, errno.EACCES, errno.EDEADLK):
+            raise  # a file system that knows no locks
         raise OutputError(f"another run is at work in {folder}; wait for it to end") from exc
     return file
