@@ -1,10 +1,12 @@
-"""Which output belongs to which input, where several inputs or a folder are given."""
+"""Several inputs, or a folder: which output belongs to which, and one after the other."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import typer
 
-from vidsr.errors import InputError, OutputError
+from vidsr.cli.progress import complain, say
+from vidsr.errors import InputError, OutputError, VidsrError
 
 READ_ONLY = {".gif", ".m2v", ".mpeg", ".mpg", ".ogv", ".vob", ".wmv"}  # films that are not written in the same format
 
@@ -43,6 +45,30 @@ def jobs(inputs: list[str], output: str, container: str | None, *, one: bool = F
     except OSError as exc:
         raise OutputError(f"{folder} cannot be a folder for {len(sources)} outputs: {exc.strerror}") from exc
     return [(str(source), str(target)) for source, target in zip(sources, targets, strict=True)]
+
+
+def not_yet_done(pairs: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Leave out the jobs whose output is there, and say so."""
+    done = [target for _, target in pairs if Path(target).exists()]
+    for target in done:
+        say(f"{target} is there already, and is left as it is")
+    return [pair for pair in pairs if pair[1] not in done]
+
+
+def run_each(pairs: list[tuple[str, str]], run: Callable[[str, str], None]) -> None:
+    """Run every job; with several, one that fails is reported and the others go on."""
+    failures: list[VidsrError] = []
+    for source, target in pairs:
+        try:
+            run(source, target)
+        except VidsrError as exc:
+            if len(pairs) == 1:
+                raise
+            complain(exc)
+            failures.append(exc)
+    if failures:
+        say(f"{len(failures)} of {len(pairs)} inputs failed")
+        raise typer.Exit(failures[0].exit_code)
 
 
 def _is_folder(name: str) -> bool:

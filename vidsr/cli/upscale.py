@@ -3,21 +3,20 @@
 import json
 import shlex
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperCommand
 
-from vidsr.cli.batch import jobs
-from vidsr.cli.progress import Verbose, complain, report, say
+from vidsr.cli.batch import jobs, not_yet_done, run_each
+from vidsr.cli.progress import Verbose, report, say
 from vidsr.cli.values import LARGEST, pairs_of, rate_of, seconds_of, size_of
 from vidsr.cli.verify import as_dict, check, print_table, readable_again
-from vidsr.errors import InputError, OutputError, VidsrError
+from vidsr.errors import InputError, OutputError
 
 if TYPE_CHECKING:
     from vidsr.pipeline import Summary
@@ -175,8 +174,8 @@ def upscale(
     if pairs[0][1] != output:
         given.pop("format", None)  # the names say it
     if resume and not overwrite and len(pairs) > 1:
-        pairs = _not_yet_done(pairs)
-    _run_each(pairs, run)
+        pairs = not_yet_done(pairs)
+    run_each(pairs, run)
 
 
 def _verified(source: str, target: str, summary: "Summary", piece: dict[str, Any]) -> "Verification":
@@ -194,29 +193,6 @@ def _going_on(resumes: bool) -> Iterator[None]:
         if resumes and not isinstance(exc, Exception):
             say(f"stopped; resume with: vidsr {shlex.join(sys.argv[1:])}")
         raise
-
-
-def _not_yet_done(pairs: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    done = [target for _, target in pairs if Path(target).exists()]
-    for target in done:
-        say(f"{target} is there already, and is left as it is")
-    return [pair for pair in pairs if pair[1] not in done]
-
-
-def _run_each(pairs: list[tuple[str, str]], run: Callable[[str, str], None]) -> None:
-    """Run every job; with several, one that fails is reported and the others go on."""
-    failures: list[VidsrError] = []
-    for source, target in pairs:
-        try:
-            run(source, target)
-        except VidsrError as exc:
-            if len(pairs) == 1:
-                raise
-            complain(exc)
-            failures.append(exc)
-    if failures:
-        say(f"{len(failures)} of {len(pairs)} inputs failed")
-        raise typer.Exit(failures[0].exit_code)
 
 
 def _last_line(summary: "Summary") -> str:
