@@ -150,6 +150,11 @@ class VideoInfo:
     still: bool = False
     """A picture rather than a film."""
 
+    @property
+    def square(self) -> bool:
+        """Whether pixels are as wide as high, but for what nobody sees: 1 part in 255, to which containers round."""
+        return abs(self.aspect - 1) <= Fraction(1, 255)
+
 
 class Notice(str):
     """A sentence for the user on a thing that is not kept as it was, which knows the findings of `verify` it excuses.

@@ -142,6 +142,7 @@ def test_a_folder_is_done_file_by_file_and_one_failure_does_not_stop_the_others(
     assert shown.exit_code == 3
     assert names(tmp_path / "out") == ["a.mkv", "c.mp4"]
     assert "b.mkv" in shown.stderr
+    assert f"vidsr: {tmp_path / 'out' / 'c.mp4'}: 2 frames in" in shown.stderr
     assert shown.stderr.endswith("vidsr: 1 of 3 inputs failed\n")
 
 

@@ -65,6 +65,12 @@ def test_upscale_excuses_what_it_announced(clip: Path, tmp_path: Path) -> None:
     assert vidsr("verify", clip, tmp_path / "larger.y4m").exit_code == 8
 
 
+def test_what_was_announced_is_said_once(clip: Path, tmp_path: Path) -> None:
+    shown = vidsr("upscale", "-m", "nearest", "--verify", clip, tmp_path / "larger.y4m")
+    assert "| announced |" in shown.stderr
+    assert shown.stderr.count("is left out") == 1
+
+
 def test_quiet_says_nothing_of_what_holds(clip: Path, tmp_path: Path) -> None:
     shown = vidsr("upscale", "-m", "nearest", "--verify", "--quiet", clip, tmp_path / "larger.mkv")
     assert (shown.exit_code, shown.stdout, shown.stderr) == (0, "", "")

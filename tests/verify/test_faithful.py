@@ -121,6 +121,24 @@ def test_a_layout_that_was_asked_for_is_announced(tmp_path: Path) -> None:
     assert verify_video(film, tmp_path / "b.mkv", notices=notices).faithful
 
 
+def test_pixels_that_are_square_to_the_eye_are_not_worth_a_word(tmp_path: Path) -> None:
+    def decorate(_: Any, stream: Any) -> None:
+        stream.codec_context.sample_aspect_ratio = Fraction(427, 426)  # of 854x480, made half as large
+
+    film = make_film(tmp_path / "a.mp4", pts=range(2), decorate=decorate)
+    for name in ("b.y4m", "b.webm"):
+        notices = enlarge(film, tmp_path / name)
+        assert not any("pixels" in sentence for sentence in notices)
+        assert verify_video(film, tmp_path / name, notices=notices).faithful
+
+
+def test_a_cover_loses_no_more_than_its_file_name(tmp_path: Path) -> None:
+    enlarge(with_cover(tmp_path), tmp_path / "a.mkv")  # where it is a file
+    enlarge(tmp_path / "a.mkv", tmp_path / "b.mp4")
+    found = verify_video(tmp_path / "a.mkv", tmp_path / "b.mp4")
+    assert found.differences == ()
+
+
 @pytest.mark.parametrize("after", ["mkv", "mp4", "ts"])
 def test_a_piece_is_faithful(after: str, tmp_path: Path) -> None:
     piece = {"start": Fraction(1, 5), "duration": Fraction(1, 5)}

@@ -12,7 +12,17 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
 from tests.video.films import drawing, enlarge, facts_of, frames_of, make_film
-from vidsr.errors import DiskFull, InputError, NotAVideo, OutputError, SameFile, StreamBroken, TargetExists, WrongOption
+from vidsr.errors import (
+    Damaged,
+    DiskFull,
+    InputError,
+    NotAVideo,
+    OutputError,
+    SameFile,
+    StreamBroken,
+    TargetExists,
+    WrongOption,
+)
 from vidsr.frames import Frame
 from vidsr.video.sequence import Pattern, pattern_of, sequence_of
 from vidsr.video.sink import open_sink
@@ -212,6 +222,12 @@ def test_pictures_of_every_kind_are_written(kind: str, tmp_path: Path) -> None:
     film = make_film(tmp_path / "a.mkv", pts=range(2))
     enlarge(film, tmp_path / f"%d.{kind}")
     assert names(tmp_path) == [f"1.{kind}", f"2.{kind}", "a.mkv"]
+
+
+def test_a_missing_picture_is_an_error_where_strict(tmp_path: Path) -> None:
+    name = pictures(tmp_path, [1, 3])
+    with pytest.raises(Damaged, match=r"a picture is missing, 00002\.png; .* without --strict"):
+        open_source(name, strict=True)
 
 
 def test_numbered_pictures_keep_their_numbers_gaps_and_what_they_say(tmp_path: Path) -> None:

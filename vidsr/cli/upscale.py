@@ -148,17 +148,18 @@ def upscale(
     given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
 
     def run(source: str, target: str) -> None:
+        which = f"{target}: " if len(pairs) > 1 else ""
         with _going_on(resume), report(quiet=quiet or as_json) as says:
             summary = upscale_video(
                 source, target, overwrite=overwrite, strict=strict, resume=resume,
-                progress=says.progress, notice=says.notice, **given,
+                progress=says.progress, notice=lambda sentence: says.notice(which + sentence), **given,
             )  # fmt: skip
         found = _verified(source, target, summary, piece) if verify else None
         if as_json:
             more = {"verification": as_dict(found)} if found else {}
             print(json.dumps(asdict(summary) | more), file=sys.stderr, flush=True)
         elif not quiet:
-            say(_last_line(summary))
+            say(which + _last_line(summary))
         if found:
             if not as_json:
                 print_table(found, sys.stderr, quiet=quiet)

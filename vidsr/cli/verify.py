@@ -60,9 +60,6 @@ def print_table(found: "Verification", file: TextIO, *, quiet: bool = False) -> 
     for finding in rows:
         drawn.add_row(*map(plain, (finding.name, finding.source, finding.target, finding.state)))
     Console(file=file, width=200, markup=False, highlight=False).print(drawn)
-    for finding in rows:
-        if finding.state == "announced":
-            print(plain(f"{finding.name}: {finding.announced}"), file=file)
 
 
 def as_dict(found: "Verification") -> dict[str, Any]:

@@ -20,6 +20,7 @@ _DISPOSITIONS = {
 _FAMILIES = {"mp1": "MPEG audio", "mp2": "MPEG audio", "mp3": "MPEG audio", "ac3": "AC-3", "eac3": "AC-3"}
 # Raw samples are cut into packets as each muxer likes; only all of them together can be held against each other.
 _RAW = "pcm_"
+_OF_A_FILE = ("filename", "mimetype")  # where a cover is a file within the film, as in Matroska; elsewhere a picture
 
 
 def track_findings(before: Inventory, after: Inventory, shift: Fraction) -> Iterator[Finding]:
@@ -84,7 +85,7 @@ def _details(name: str, track: Track, other: Track, near: Fraction, shift: Fract
     if track.codec == "time code":  # written anew by each muxer, from what the film's tags say
         return
     yield Finding(f"{name} codec", track.codec, other.codec, _codec(track) == _codec(other))
-    yield kept_tags(f"{name} tags", track.tags, other.tags)
+    yield kept_tags(f"{name} tags", _tags(track, other), other.tags)
     if not track.codec.startswith(_RAW):
         yield same(f"{name} packets", track.packets, other.packets)
     yield Finding(f"{name} payload", track.payload[:8], other.payload[:8], track.payload == other.payload)
@@ -110,6 +111,11 @@ def _defaults(film: Inventory) -> set[int]:
         if track.kind not in taken or (flagged and not taken[track.kind][0]):
             taken[track.kind] = flagged, track.index
     return {index for _, index in taken.values()}
+
+
+def _tags(track: Track, other: Track) -> dict[str, str]:
+    cover = track.kind == "cover art"
+    return {key: value for key, value in track.tags.items() if not cover or key in other.tags or key not in _OF_A_FILE}
 
 
 def _codec(track: Track) -> str:

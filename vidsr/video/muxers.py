@@ -102,7 +102,7 @@ def muxer_of(name: str | Path | BinaryIO, format: str | None) -> Muxer:
     if not isinstance(name, str | Path):
         return _known(Path(str(getattr(name, "name", ""))).suffix) or Muxer("nut")
     if is_folder(name):
-        raise OutputError(f"{title_of(name)} is a folder; name a file in it")
+        raise OutputError(f"{title_of(name)} is a folder; name a file in it, as film.mp4, or pictures, as %05d.png")
     suffix = Path(name).suffix
     known = _known(suffix)
     if known is None and is_fifo(Path(name)):

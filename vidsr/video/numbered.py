@@ -163,6 +163,6 @@ def _lost(source: Source) -> Iterator[Notice]:
         yield Notice(f"pictures cannot tell the colours of this film ({what}): they will look wrong", *_COLOURS)
     else:
         yield Notice("the pictures are full-range RGB", *_COLOURS)
-    if source.info.aspect != 1:
+    if not source.info.square:
         shape = f"{source.info.aspect.numerator}:{source.info.aspect.denominator}"
         yield Notice(f"pictures cannot tell that the film's pixels are {shape}: they look squeezed", "aspect")

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self, get_args
 
-from vidsr.errors import WrongOption
+from vidsr.errors import Damaged, WrongOption
 from vidsr.frames import Carried, Frame, Notice, VideoInfo
 from vidsr.video.about import about
 from vidsr.video.damage import Damage
@@ -62,6 +62,8 @@ def open_source(
     if rate is not None and not _SLOWEST <= rate <= _FASTEST:
         raise WrongOption(f"a rate is from {_SLOWEST} to {_FASTEST} frames a second, not {rate}")
     pictures = sequence_of(name)
+    if strict and pictures and pictures.notice:
+        raise Damaged(f"{pictures.notice} without --strict")
     first = name if pictures is None else pictures.files[pictures.first]
     opened = open_input(first, format=format, live=live, stop=stop)
     try:

@@ -30,7 +30,7 @@ def beside_a_picture(source: Source) -> Iterator[Notice]:
     """What an image cannot tell of its film, for the user."""
     for stream in source.streams:
         yield Notice(f"{describe(stream)} is left out: pictures hold none", f"stream {stream.index}")
-    if source.info.aspect != 1:
+    if not source.info.square:
         shape = f"{source.info.aspect.numerator}:{source.info.aspect.denominator}"
         yield Notice(f"pictures cannot tell that these pixels are {shape}: they look squeezed", "aspect")
 

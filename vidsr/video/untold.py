@@ -66,8 +66,9 @@ def untold(
     if muxer in _NO_TURN and turned:
         what = f"the film lies on its side, and {muxer} cannot tell players to turn it; use .mp4 or .mkv"
         yield Notice(what, "rotation")
-    if aspect != 1 and muxer not in _SHAPED and codec not in _SHAPED_CODECS:
-        what = f"pixels of {aspect.numerator}:{aspect.denominator} cannot be told with {codec} in {muxer}; use .mp4"
+    if not info.square and muxer not in _SHAPED and codec not in _SHAPED_CODECS:
+        where = "y4m" if muxer == "yuv4mpegpipe" else f"{codec} in {muxer}"
+        what = f"pixels of {aspect.numerator}:{aspect.denominator} cannot be told with {where}; use .mp4"
         yield Notice(what, "aspect")
     if mastering is not None and encoder not in MASTERING_CODECS:
         what = f"the mastering display and light levels are left out: {encoder} takes none; libx265 and libsvtav1 do"
