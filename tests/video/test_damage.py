@@ -268,3 +268,13 @@ def test_a_size_beyond_all_files_in_a_matroska_is_damage_and_no_crash(tmp_path: 
     film.write_bytes(content)
     with film.open("rb") as file:
         assert is_cut_off(file)
+
+
+def test_a_film_that_is_removed_while_it_is_read_is_read_on(films: dict[tuple[str, str], Path], tmp_path: Path) -> None:
+    holed = tmp_path / "a.mkv"
+    holed.write_bytes(make_hole(films["mpeg2", "mkv"].read_bytes()))
+    with open_source(holed) as source:
+        there = len(list(source))
+    with open_source(holed) as source:
+        holed.unlink()
+        assert len(list(source)) == there

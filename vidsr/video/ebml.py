@@ -46,8 +46,11 @@ class Holes:
         self._last = packet.pos, packet.size + (last[1] if last is not None and laced else 0)
         if last is None or laced or packet.pos - sum(last) < _USUAL:
             return False
-        with self._path.open("rb") as file:
-            return not any(_joins(file, sum(last) + 4 + shift, packet.pos) for shift in _VAGUE)
+        try:
+            with self._path.open("rb") as file:
+                return not any(_joins(file, sum(last) + 4 + shift, packet.pos) for shift in _VAGUE)
+        except OSError:  # moved or removed since it was opened; FFmpeg reads on
+            return False
 
 
 def _joins(file: BinaryIO, start: int, end: int) -> bool:
