@@ -132,6 +132,20 @@ def test_pixels_that_are_square_to_the_eye_are_not_worth_a_word(tmp_path: Path) 
         assert verify_video(film, tmp_path / name, notices=notices).faithful
 
 
+@pytest.mark.parametrize("after", ["mp4", "mkv", "mov", "nut"])
+@pytest.mark.parametrize("also", [{}, {"com.maker.lens": "50mm"}])  # which an mp4 holds, and a date with it, otherwise
+def test_the_date_of_a_film_stays_without_a_word(also: dict[str, str], after: str, tmp_path: Path) -> None:
+    def decorate(container: Any, _: Any) -> None:
+        container.metadata.update({"creation_time": "2024-05-06T07:08:09Z"} | also)
+
+    options = {"movflags": "use_metadata_tags"} if also else {}
+    film = make_film(tmp_path / "a.mp4", sound="aac", pts=range(3), decorate=decorate, options=options)
+    assert enlarge(film, tmp_path / f"b.{after}") == []
+    assert verify_video(film, tmp_path / f"b.{after}").differences == ()
+    with av.open(str(tmp_path / f"b.{after}")) as written:
+        assert written.metadata["creation_time"].startswith("2024-05-06T07:08:09")
+
+
 def test_a_cover_loses_no_more_than_its_file_name(tmp_path: Path) -> None:
     enlarge(with_cover(tmp_path), tmp_path / "a.mkv")  # where it is a file
     enlarge(tmp_path / "a.mkv", tmp_path / "b.mp4")

@@ -3,6 +3,8 @@
 import hashlib
 from array import array
 from collections.abc import Mapping
+from contextlib import suppress
+from datetime import datetime
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -96,7 +98,7 @@ def _read(source: Source) -> Inventory:
         language=film.metadata.get("language", "und"),
         disposition=int(film.disposition),
         stream_tags=_tags_of(film),
-        tags=_lowered(film_tags(source.container.metadata)),
+        tags=_dated(_lowered(film_tags(source.container.metadata))),
         beside=_beside(source),
         chapters=tuple(_chapter(chapter) for chapter in chapters),
         tracks=tuple(_track(s, tallies[s.index]) for s in source.streams if not (chapters and _tells_chapters(s))),
@@ -148,6 +150,13 @@ def _tags_of(stream: Any) -> dict[str, str]:
 
 def _lowered(tags: Mapping[str, str]) -> dict[str, str]:
     return {key.lower(): value for key, value in tags.items()}
+
+
+def _dated(tags: dict[str, str]) -> dict[str, str]:
+    # Containers write the same moment in more or fewer digits.
+    with suppress(KeyError, ValueError):
+        tags["creation_time"] = datetime.fromisoformat(tags["creation_time"]).isoformat()
+    return tags
 
 
 def _mastering_of(frame: Frame) -> tuple[int, ...]:

@@ -12,6 +12,7 @@ _STALE = re.compile(
     r"|vendor_id|alpha_mode|variant_bitrate|source_id|mimetype|filename",
     re.IGNORECASE,
 )
+_DATE = "creation_time"
 # What FFmpeg calls every track of an mp4 that has no name.
 _HANDLERS = {("handler_name", f"{kind}Handler") for kind in ("Video", "Sound", "Subtitle", "Data", "TimeCode")}
 # The tags of iTunes' list in an mp4; others need the QuickTime list, which fewer players read.
@@ -29,6 +30,9 @@ def stream_tags(stream: Any) -> dict[str, str]:
     """The tags of a stream that stay true of a copy."""
     kept = {key: value for key, value in stream.metadata.items() if not _STALE.fullmatch(key)}
     kept = {key: value for key, value in kept.items() if (key.lower(), value) not in _HANDLERS}
+    kept = {
+        key: value for key, value in kept.items() if key.lower() != _DATE
+    }  # an mp4 repeats the film's in each track
     if "name" in kept:  # what an mp4 calls the title of a track
         kept.setdefault("title", kept.pop("name"))
     if stream.type == "attachment" or stream.disposition & ATTACHED:
