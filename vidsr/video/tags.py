@@ -42,7 +42,9 @@ def stream_tags(stream: Any) -> dict[str, str]:
 
 def film_tags(metadata: Mapping[str, str]) -> dict[str, str]:
     """The global tags that stay true of a new file."""
-    return {key: value for key, value in metadata.items() if not _STALE.fullmatch(key)}
+    # An mp4 may tell its date twice, and FFmpeg 9 joins the two.
+    once = {key: value.partition(";")[0] if key.lower() == _DATE else value for key, value in metadata.items()}
+    return {key: value for key, value in once.items() if not _STALE.fullmatch(key)}
 
 
 def needs_free_tags(metadata: Mapping[str, str]) -> bool:
