@@ -101,6 +101,13 @@ def test_what_is_no_onnx_file_is_refused(tmp_path: Path) -> None:
         probe(path)
 
 
+def test_a_network_that_names_no_set_of_operators_is_refused(tmp_path: Path) -> None:
+    model = network()
+    del model.opset_import[:]
+    with pytest.raises(NotAModel, match=r"damaged\.onnx cannot be used: its shapes do not fit together"):
+        probe(save(model, tmp_path / "damaged.onnx"))
+
+
 @pytest.mark.parametrize(("factor", "sentence"), [(1000, "makes 1x1x32000x32000 numbers"), (64, "by a whole factor")])
 def test_a_network_that_enlarges_beyond_reason_is_refused_before_it_takes_memory(
     tmp_path: Path, factor: int, sentence: str
