@@ -14,7 +14,7 @@ from vidsr.video.opening import title_of
 from vidsr.video.parts import begin_part, discard_part, end_part, new_folder, sync_folder
 from vidsr.video.sequence import Pattern
 from vidsr.video.source import Source
-from vidsr.video.stills import image_file
+from vidsr.video.stills import end, image_file
 from vidsr.video.tags import film_tags
 from vidsr.video.target import Target, cannot_begin
 
@@ -118,13 +118,7 @@ class NumberedSink:
     def __exit__(
         self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if exc is not None:
-            self._target.discard()
-        elif not self._written:
-            self._target.discard()
-            raise OutputError(f"{self._target.title}: there was no picture to write")
-        else:
-            self._target.commit()
+        end(self._target, exc, written=self._written > 0)
 
 
 def open_numbered(

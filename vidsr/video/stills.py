@@ -64,13 +64,17 @@ class StillSink:
     def __exit__(
         self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if exc is not None:
-            self._target.discard()
-        elif not self._full:
-            self._target.discard()
-            raise OutputError(f"{self._target.title}: there was no picture to write")
-        else:
-            self._target.commit()
+        end(self._target, exc, written=self._full)
+
+
+def end(target: Target, exc: BaseException | None, *, written: bool) -> None:
+    """Make what was written final, or leave nothing. Raises OutputError where there was no picture."""
+    if exc is None and written:
+        target.commit()
+        return
+    target.discard()
+    if exc is None:
+        raise OutputError(f"{target.title}: there was no picture to write")
 
 
 def image_file(frame: Frame, kind: str, about: About, notice: Callable[[str], None]) -> bytes:
