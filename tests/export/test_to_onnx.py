@@ -42,6 +42,12 @@ def test_the_file_is_plain_one_picture_in_one_out_of_any_size(weights, tmp_path)
     assert QUANTISER in [tensor.name for tensor in graph.initializer]
 
 
+def test_what_is_repeated_is_the_picture_itself_which_the_edges_do_at_a_fifth_of_the_time(weights, tmp_path):
+    graph = onnx.load(export(weights, tmp_path / "mine.onnx")).graph
+    (repeat,) = [node for node in graph.node if node.op_type == "Concat"]
+    assert set(repeat.input) == {"luma"}
+
+
 def test_the_card_says_what_was_measured(weights, tmp_path):
     card = read_card(export(weights, tmp_path / "mine.onnx", name="better", licence="CC0"))
     assert (card.name, card.licence, card.reach) == ("better", "CC0", 2 + 2 + 1)

@@ -35,7 +35,8 @@ class Compact(nn.Module):
     ) -> None:
         super().__init__()
         assert not (residual and depth % 2), f"a residual network skips two convolutions at a time, not {depth}"
-        self.scale, self.unshuffle, self.slope, self.residual = scale, unshuffle, slope, residual
+        self.scale, self.channels, self.unshuffle = scale, channels, unshuffle
+        self.slope, self.residual = slope, residual
         self.head = RepConv(channels * unshuffle**2, width, head_size, damped=residual)
         self.body = nn.ModuleList([RepConv(width, width, damped=residual) for _ in range(depth)])
         self.tail = RepConv(width, channels * (unshuffle * scale) ** 2, damped=residual)
@@ -67,7 +68,8 @@ class Compact(nn.Module):
             base = functional.interpolate(x, scale_factor=float(self.scale), mode="nearest")
             return base + functional.pixel_shuffle(detail, self.unshuffle * self.scale)
         # Adding before the shuffle keeps the sum at the low resolution's memory layout, where it is cheapest.
-        repeated = [plane for plane in x.split(1, 1) for _ in range(self.scale**2)]
+        planes = x.split(1, 1) if self.channels > 1 else [x]  # a split of one stands in the way of `multiply_repeats`
+        repeated = [plane for plane in planes for _ in range(self.scale**2)]
         return functional.pixel_shuffle(detail + torch.cat(repeated, 1), self.scale)
 
     def _through(self, features: Tensor) -> Tensor:
