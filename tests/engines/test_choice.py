@@ -9,7 +9,7 @@ import pytest
 
 from tests.engines.test_contract import IN, graph, picture
 from vidsr import engines
-from vidsr.engines import choose, open_engine, shareable
+from vidsr.engines import Precision, Setup, choose, open_engine, settle, shareable
 from vidsr.errors import EngineError, EngineMissing
 
 
@@ -29,29 +29,60 @@ def test_an_engine_nobody_knows_is_refused_with_those_there_are() -> None:
 
 
 def test_a_precision_nobody_knows_is_refused_with_those_there_are() -> None:
-    with pytest.raises(EngineError, match="no precision 'f8'; choose one of auto, f32, bf16"):
+    with pytest.raises(EngineError, match="no precision 'f8'; choose one of auto, f32, bf16, f16"):
         open_engine(graph(), precision="f8")  # type: ignore[arg-type]
 
 
-def test_onnxruntime_has_no_bf16_on_a_cpu() -> None:
+@pytest.mark.parametrize("device", ["gpu", "cuda:", "CUDA"])
+def test_a_device_nobody_knows_is_refused_with_those_there_are(device: str) -> None:
+    with pytest.raises(EngineError, match=f"no device '{device}'; choose one of auto, cpu, cuda, cuda:1"):
+        open_engine(graph(), device=device)
+
+
+def test_what_is_settled_is_automatic_no_more() -> None:
+    assert settle(engine="openvino", precision="f32") == Setup("openvino", "cpu", "f32")
+    assert "auto" not in (settled := settle()).precision and settled == settle(device="cpu")
+
+
+def test_openvino_computes_on_the_cpu_alone() -> None:
+    with pytest.raises(EngineError, match="OpenVINO computes on the CPU here, not on cuda; use --device cpu"):
+        open_engine(graph(), engine="openvino", device="cuda")
+
+
+@pytest.mark.parametrize("precision", ["bf16", "f16"])
+def test_onnxruntime_has_f32_alone_on_a_cpu(precision: Precision) -> None:
     pytest.importorskip("onnxruntime")
     with pytest.raises(EngineError, match="ONNX Runtime computes in f32"):
-        open_engine(graph(), engine="onnxruntime", precision="bf16")
+        open_engine(graph(), engine="onnxruntime", precision=precision)
 
 
 def test_precision_auto_is_what_the_cpu_has() -> None:
-    open_engine(graph()).close()  # which keeps telemetry out before OpenVINO is imported
+    native = native_of_openvino()
+    results = {}
+    for precision in ("auto", "f32", *native):
+        with open_engine(graph(residual=1), engine="openvino", precision=precision) as engine:
+            results[precision] = next(iter(engine.submit({IN: picture()}).result().values())).astype(int)
+    np.testing.assert_array_equal(results["auto"], results["bf16" if "bf16" in native else "f32"])
+    for precision in native:  # coarser, and computed so in truth
+        assert 0 < np.abs(results[precision] - results["f32"]).max() <= 8
+
+
+@pytest.mark.parametrize("precision", ["bf16", "f16"])
+def test_a_precision_that_the_cpu_lacks_is_refused(precision: Precision) -> None:
+    if precision in native_of_openvino():
+        pytest.skip(f"this CPU computes in {precision}")
+    with pytest.raises(EngineError, match=f"does not compute in {precision}; use --precision f32 or auto"):
+        open_engine(graph(), engine="openvino", precision=precision)
+
+
+def native_of_openvino() -> list[Precision]:
+    """The precisions below f32 that OpenVINO says this CPU computes in."""
+    open_engine(graph(), engine="openvino").close()  # which keeps telemetry out before OpenVINO is imported
     from openvino import Core
 
-    native = "BF16" in Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-    results = {}
-    for precision in ("auto", "f32", *(["bf16"] if native else [])):
-        with open_engine(graph(residual=1), precision=precision) as engine:
-            results[precision] = next(iter(engine.submit({IN: picture()}).result().values())).copy()
-    np.testing.assert_array_equal(results["auto"], results["bf16" if native else "f32"])
-    if not native:
-        with pytest.raises(EngineError, match="does not compute in bf16"):
-            open_engine(graph(), precision="bf16")
+    named = Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    kinds: list[tuple[Precision, str]] = [("bf16", "BF16"), ("f16", "FP16")]
+    return [precision for precision, name in kinds if name in named]
 
 
 def test_a_plane_that_can_be_shared_is_not_copied() -> None:

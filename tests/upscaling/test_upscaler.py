@@ -264,7 +264,7 @@ def test_what_cannot_run_is_refused_before_the_first_frame(models: Models) -> No
 
 @pytest.mark.parametrize("model", [None, "bicubic"])
 def test_a_precision_nobody_knows_is_refused_at_once(model: Any) -> None:
-    with pytest.raises(EngineError, match="no precision 'f8'; choose one of auto, f32, bf16"):
+    with pytest.raises(EngineError, match="no precision 'f8'; choose one of auto, f32, bf16, f16"):
         open_upscaler(model, precision="f8")  # type: ignore[arg-type]
 
 

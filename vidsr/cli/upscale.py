@@ -31,6 +31,7 @@ class Precision(StrEnum):
     auto = "auto"
     f32 = "f32"
     bf16 = "bf16"
+    f16 = "f16"
 
 
 class Deinterlace(StrEnum):
@@ -96,6 +97,9 @@ def upscale(
         bool, typer.Option("--resume", help="Go on where a run was stopped.", rich_help_panel=OUTPUT)
     ] = False,
     engine: Annotated[str | None, typer.Option(help="Runtime.", show_default="auto", rich_help_panel=ENGINE)] = None,
+    device: Annotated[
+        str | None, typer.Option(help="cpu, cuda or cuda:N.", show_default="auto", rich_help_panel=ENGINE)
+    ] = None,
     precision: Annotated[
         Precision | None, typer.Option(help="Of the arithmetic.", show_default="auto", rich_help_panel=ENGINE)
     ] = None,
@@ -141,8 +145,8 @@ def upscale(
         "start": seconds_of(start, "--start"), "duration": seconds_of(duration, "--duration"),
         "format": container, "codec": codec, "crf": crf, "preset": preset,
         "encoder_options": pairs_of(encoder_option or []) or None,
-        "fps": rate_of(fps), "engine": engine, "precision": precision, "tile": tile, "source_quality": source_quality,
-        "deinterlace": deinterlace,
+        "fps": rate_of(fps), "engine": engine, "device": device, "precision": precision, "tile": tile,
+        "source_quality": source_quality, "deinterlace": deinterlace,
     }  # fmt: skip
     piece = {name: options[name] for name in ("start", "duration", "fps")}
     given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}

@@ -2,7 +2,9 @@
 
 import importlib
 import importlib.util
+import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Literal, Protocol, Self, cast, get_args
 
@@ -11,7 +13,7 @@ from numpy.typing import NDArray
 
 from vidsr.errors import EngineError, EngineMissing
 
-Precision = Literal["auto", "f32", "bf16"]
+Precision = Literal["auto", "f32", "bf16", "f16"]
 Arrays = Mapping[str, NDArray[Any]]
 
 # Each runtime's file, its package, and what installs it; the first is the default.
@@ -19,6 +21,16 @@ ENGINES = {
     "openvino": ("vidsr.engines.on_openvino", "openvino", "pip install vidsr"),
     "onnxruntime": ("vidsr.engines.on_onnxruntime", "onnxruntime", "pip install vidsr[onnx]"),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What computes a graph, on what, and how exactly; nothing in it is `auto`."""
+
+    engine: str
+    device: str
+    """cpu, cuda, or cuda:N for the GPU of that number."""
+    precision: Precision
 
 
 class Pending(Protocol):
@@ -70,27 +82,57 @@ def choose(engine: str = "auto") -> str:
     return name
 
 
-def check(precision: str) -> None:
-    """Raise EngineError where there is no such precision."""
+def check(precision: str, device: str = "auto") -> None:
+    """Raise EngineError where there is no such precision, or no such kind of device."""
     if precision not in get_args(Precision):
         raise EngineError(f"there is no precision {precision!r}; choose one of {', '.join(get_args(Precision))}")
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", device):
+        raise EngineError(f"there is no device {device!r}; choose one of auto, cpu, cuda, cuda:1")
+
+
+def settle(*, engine: str = "auto", device: str = "auto", precision: Precision = "auto") -> Setup:
+    """Say what would compute with these options on this machine: the runtime is imported, and asked what it can.
+
+    device: auto is a GPU where the engine computes on one and one is there, else the CPU. precision: auto is the
+    fastest that the device computes natively without showing it. Raises EngineMissing, and EngineError where there is
+    no such precision or device, or the engine does not compute so.
+    """
+    check(precision, device)
+    name = choose(engine)
+    return Setup(name, *_module(name).settle(device, precision))
 
 
 def open_engine(
-    graph: bytes, *, engine: str = "auto", precision: Precision = "auto", in_flight: int = 2, threads: int = 0
+    graph: bytes,
+    *,
+    engine: str = "auto",
+    device: str = "auto",
+    precision: Precision = "auto",
+    in_flight: int = 2,
+    threads: int = 0,
 ) -> Engine:
     """Compile a graph of fixed shapes for a runtime.
 
-    graph: ONNX bytes. precision: auto is bf16 where the CPU computes it natively, else f32. in_flight: runs under way
-    at once; with 2 the device need not wait while a result is taken. threads: of the CPU, 0 for all.
-    Raises EngineMissing, NotAModel, OutOfMemory, and EngineError where there is no such precision or the CPU lacks it.
+    graph: ONNX bytes. engine, device, precision: see `settle`. in_flight: runs under way at once; with 2 the device
+    need not wait while a result is taken. threads: of the CPU, 0 for all.
+    Raises NotAModel, OutOfMemory, and as `settle` does.
     """
-    check(precision)
-    module = importlib.import_module(ENGINES[choose(engine)][0])
-    return cast(Engine, module.open_graph(graph, precision=precision, in_flight=in_flight, threads=threads))
+    setup = settle(engine=engine, device=device, precision=precision)
+    return cast(Engine, _module(setup.engine).open_graph(graph, setup, in_flight=in_flight, threads=threads))
+
+
+def on_cpu_alone(title: str, device: str) -> str:
+    """The CPU, for a runtime that computes nowhere else. Raises EngineError where another device was asked for."""
+    if device not in ("auto", "cpu"):
+        raise EngineError(f"{title} computes on the CPU here, not on {device}; use --device cpu, or another --engine")
+    return "cpu"
 
 
 def shareable(array: NDArray[Any]) -> NDArray[Any]:
     """The array itself where a runtime can read it in place, else a copy: decoders pad lines, and lend read-only."""
     fit = array.flags.c_contiguous and array.flags.writeable
     return array if fit else np.array(array, order="C")
+
+
+def _module(name: str) -> Any:
+    return importlib.import_module(ENGINES[name][0])

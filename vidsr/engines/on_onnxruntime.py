@@ -7,7 +7,7 @@ from weakref import WeakSet
 import onnxruntime
 from onnxruntime.capi import onnxruntime_pybind11_state as state
 
-from vidsr.engines import Arrays, Precision
+from vidsr.engines import Arrays, Precision, Setup, on_cpu_alone
 from vidsr.errors import EngineBusy, EngineError, NotAModel, OutOfMemory, VidsrError
 
 # The runtime's exceptions have no ancestor of their own.
@@ -19,9 +19,7 @@ onnxruntime.disable_telemetry_events()
 class OnnxruntimeEngine:
     """A session, and a thread that waits in it."""
 
-    def __init__(self, graph: bytes, *, precision: Precision, in_flight: int, threads: int) -> None:
-        if precision == "bf16":
-            raise EngineError("ONNX Runtime computes in f32 on a CPU; leave out --precision, or use --engine openvino")
+    def __init__(self, graph: bytes, *, in_flight: int, threads: int) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 4  # what it would print is raised as well, and explained here
@@ -72,9 +70,16 @@ class OnnxruntimeRun:
             raise _explained(exc, EngineError) from exc
 
 
-def open_graph(graph: bytes, *, precision: Precision, in_flight: int, threads: int) -> OnnxruntimeEngine:
+def settle(device: str, precision: Precision) -> tuple[str, Precision]:
+    """The device and the precision; see `vidsr.engines.settle`."""
+    if precision not in ("auto", "f32"):
+        raise EngineError("ONNX Runtime computes in f32 on a CPU; leave out --precision, or use --engine openvino")
+    return on_cpu_alone("ONNX Runtime", device), "f32"
+
+
+def open_graph(graph: bytes, setup: Setup, *, in_flight: int, threads: int) -> OnnxruntimeEngine:
     """Open a session; see `open_engine`."""
-    return OnnxruntimeEngine(graph, precision=precision, in_flight=in_flight, threads=threads)
+    return OnnxruntimeEngine(graph, in_flight=in_flight, threads=threads)
 
 
 def _explained(exc: Exception, otherwise: type[VidsrError]) -> VidsrError:

@@ -4,24 +4,25 @@ import importlib
 import sys
 import weakref
 from contextlib import suppress
+from functools import cache
 from typing import Any, Self
 
-from vidsr.engines import Arrays, Precision, shareable
+from vidsr.engines import Arrays, Precision, Setup, on_cpu_alone, shareable
 from vidsr.errors import EngineBusy, EngineError, NotAModel, OutOfMemory, VidsrError
 
 # `import openvino` reports itself to Google Analytics through this package where it can be imported, and falls back
 # to a stub of its own where it cannot. Nothing here ever phones home, so it cannot. (It also loads twice as fast.)
 sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 
+NATIVE = {"bf16": "BF16", "f16": "FP16"}  # OpenVINO's names for what a CPU computes
+
 
 class OpenvinoEngine:
     """A compiled graph and its infer requests."""
 
     def __init__(self, graph: bytes, *, precision: Precision, in_flight: int, threads: int) -> None:
-        ov = importlib.import_module("openvino")
-        self._tensor = ov.Tensor
-        core = ov.Core()
-        settings = _settings(core, precision, threads)
+        self._tensor = importlib.import_module("openvino").Tensor
+        core, settings = _core(), _settings(precision, threads)
         try:
             self._compiled = core.compile_model(core.read_model(graph, b""), "CPU", settings)
             requests = [self._compiled.create_infer_request() for _ in range(in_flight)]
@@ -76,9 +77,27 @@ class OpenvinoRun:
         return {name: self._request.get_tensor(name).data for name in self._outputs}
 
 
-def open_graph(graph: bytes, *, precision: Precision, in_flight: int, threads: int) -> OpenvinoEngine:
+def settle(device: str, precision: Precision) -> tuple[str, Precision]:
+    """The device and the precision; see `vidsr.engines.settle`."""
+    device = on_cpu_alone("OpenVINO", device)
+    if precision == "f32":
+        return device, precision
+    native = _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    if precision == "auto":
+        return device, "bf16" if "BF16" in native else "f32"
+    if NATIVE[precision] not in native:
+        raise EngineError(f"this CPU does not compute in {precision}; use --precision f32 or auto")
+    return device, precision
+
+
+def open_graph(graph: bytes, setup: Setup, *, in_flight: int, threads: int) -> OpenvinoEngine:
     """Compile a graph; see `open_engine`."""
-    return OpenvinoEngine(graph, precision=precision, in_flight=in_flight, threads=threads)
+    return OpenvinoEngine(graph, precision=setup.precision, in_flight=in_flight, threads=threads)
+
+
+@cache
+def _core() -> Any:
+    return importlib.import_module("openvino").Core()
 
 
 def _drop(request: Any, inputs: Arrays, free: list[Any]) -> None:
@@ -89,13 +108,10 @@ def _drop(request: Any, inputs: Arrays, free: list[Any]) -> None:
     free.append(request)
 
 
-def _settings(core: Any, precision: Precision, threads: int) -> dict[str, Any]:
+def _settings(precision: Precision, threads: int) -> dict[str, Any]:
     """OpenVINO's properties for what was asked."""
-    native = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-    if precision == "bf16" and not native:
-        raise EngineError("this CPU does not compute in bf16; use --precision f32 or auto")
     settings: dict[str, Any] = {
-        "INFERENCE_PRECISION_HINT": "bf16" if native and precision != "f32" else "f32",
+        "INFERENCE_PRECISION_HINT": precision,
         # One stream of all threads, however many requests wait. Beside decoder and encoder on two cores, two requests
         # on one stream made 24.4 frames a second where two streams of one thread made 20.5 (16 channels x 6, medians
         # of six alternating runs) for the same CPU time, and a stream costs the memory of a network.

@@ -47,6 +47,7 @@ def upscale_video(
     duration: Fraction | float | None = None,
     tile: int | None = None,
     engine: str = "auto",
+    device: str = "auto",
     precision: Precision = "auto",
     source_quality: float | None = None,
     deinterlace: Deinterlace = "frames",
@@ -62,7 +63,8 @@ def upscale_video(
     source, target: a path, a network address, a binary file, or `-` for stdin and stdout. scale, or width and height in
     pixels: the size wanted, twice as large where nothing is said. model: see `open_upscaler`. format, codec, crf,
     preset, encoder_options, overwrite: see `open_sink`. start, duration: seconds, of the piece that is wanted.
-    tile, engine, precision: see `open_upscaler`. source_quality: the input's QP, 0 to 51, where the decoder has none.
+    tile, engine, device, precision: see `open_upscaler`. source_quality: the input's QP, 0 to 51, where the decoder has
+    none.
     deinterlace: interlaced film into one frame a picture, or one a field (fields), or left as it is (off).
     fps: frames a second of pictures and raw streams, which tell none; 25 where nothing is said.
     strict: whether a damaged input is an error (Damaged), rather than a notice.
@@ -81,7 +83,7 @@ def upscale_video(
     settings = Settings(
         enlarging={
             "model": model, "scale": scale, "width": width, "height": height,
-            "tile": tile, "engine": engine, "precision": precision,
+            "tile": tile, "engine": engine, "device": device, "precision": precision,
         },
         reading={
             "start": exact(start), "duration": exact(duration), "source_quality": source_quality,

@@ -27,6 +27,7 @@ def upscale_image(
     model: str | Path | None = None,
     tile: int | None = None,
     engine: str = "auto",
+    device: str = "auto",
     precision: Precision = "auto",
 ) -> Picture:
     """Enlarge one picture, and give the same kind back. For many of them, open an upscaler once and use `upscale`.
@@ -37,7 +38,7 @@ def upscale_image(
     """
     options: dict[str, Any] = {
         "scale": scale, "width": width, "height": height,
-        "tile": tile, "engine": engine, "precision": precision, "in_flight": 1,
+        "tile": tile, "engine": engine, "device": device, "precision": precision, "in_flight": 1,
     }  # fmt: skip
     with open_upscaler(model, **options) as upscaler:
         if isinstance(image, np.ndarray):

@@ -42,6 +42,7 @@ class LaneOptions:
     """How networks are run; see `open_upscaler`."""
 
     engine: str = "auto"
+    device: str = "auto"
     precision: Precision = "auto"
     tile: int | None = None
     in_flight: int = 2
@@ -79,6 +80,7 @@ class Lane:
         self._engine = open_engine(
             graph,
             engine=options.engine,
+            device=options.device,
             precision=_precision(network, frame.bits, options.precision),
             in_flight=options.in_flight * len(self._tiles),
             threads=options.threads,

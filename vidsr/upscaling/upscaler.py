@@ -24,6 +24,7 @@ def open_upscaler(
     width: int | None = None,
     height: int | None = None,
     engine: str = "auto",
+    device: str = "auto",
     precision: Precision = "auto",
     tile: int | None = None,
     in_flight: int = 2,
@@ -33,19 +34,19 @@ def open_upscaler(
 
     model: a name, a path, or bicubic, lanczos, nearest; None takes the shelf's smallest factor that reaches the size.
     scale, or width and height: the size wanted; None is the model's own factor, 2 where no model is named. Where the
-    model's factor is another, one Lanczos resize follows. tile: side of a tile in input pixels; None cuts pictures
-    above 4 megapixels. in_flight: frames under way at once. threads: of the CPU, 0 for all.
-    Raises UnknownModel, NotAModel, EngineMissing, EngineError for an unknown precision, and ValueError where the size
-    makes no sense or a kernel is given a tile.
+    model's factor is another, one Lanczos resize follows. engine, device, precision: see `engines.settle`.
+    tile: side of a tile in input pixels; None cuts pictures above 4 megapixels. in_flight: frames under way at once.
+    threads: of the CPU, 0 for all. Raises UnknownModel, NotAModel, EngineMissing, EngineError for an unknown precision
+    or device, and ValueError where the size makes no sense or a kernel is given a tile.
     """
-    check(precision)
+    check(precision, device)
     goal = Goal(scale, width, height)
     if model in zoo.RESIZES:
         if tile is not None:
             raise ValueError(f"{model} resizes a picture at once; leave the tile out")
         return ResizingUpscaler(cast(Kernel, model), goal, in_flight=in_flight, threads=threads)
     choose(engine)
-    options = LaneOptions(engine, precision, tile, in_flight, threads)
+    options = LaneOptions(engine, device, precision, tile, in_flight, threads)
     return Upscaler(None if model is None else zoo.find(model), goal, options)
 
 
