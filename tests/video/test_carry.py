@@ -1,5 +1,7 @@
 """Everything beside the film: copied to the byte, or left out with a word about it."""
 
+import subprocess
+import sys
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -175,6 +177,24 @@ def test_sound_that_a_container_cannot_hold_is_left_out_with_a_sentence(
     told = enlarge(film, tmp_path / f"b.{target}")
     assert any(line.startswith(f"stream 1 (audio, {sound}) is left out: ") and sound in line for line in told)
     assert facts_of(tmp_path / f"b.{target}").kinds == ["video"]
+
+
+@pytest.mark.parametrize(("codec", "head"), [("libopus", b"OpusHead"), ("flac", b"fLaC")])
+def test_sound_whose_header_is_lost_is_left_out_of_an_flv_which_would_end_the_process(
+    codec: str, head: bytes, tmp_path: Path
+) -> None:
+    film = make_film(tmp_path / "a.mkv", sound=codec)
+    content = film.read_bytes()
+    place = content.index(head) - 3
+    size = content[place + 2] - 0x80
+    assert content[place : place + 2] == b"\x63\xa2", "no CodecPrivate"
+    film.write_bytes(content[:place] + bytes([0xEC, 0x81 + size]) + content[place + 2 :])  # Void, of the same length
+    vidsr = [sys.executable, "-m", "vidsr", "upscale", "--model", "nearest", str(film), str(tmp_path / "b.flv")]
+    run = subprocess.run(vidsr, capture_output=True, text=True, timeout=60)
+    name = codec.removeprefix("lib")
+    assert f"stream 1 (audio, {name}) is left out: flv holds no {name} without its header" in run.stderr
+    assert run.returncode == 0
+    assert facts_of(tmp_path / "b.flv").kinds == ["video"]
 
 
 def test_stale_tags_are_dropped(tmp_path: Path) -> None:

@@ -35,6 +35,8 @@ def unfit(format: str, stream: Any) -> str | None:
         return f"{format} holds no {codec} data"
     if stream.type == "audio" and known and not stream.codec_context.sample_rate:
         return UNKNOWN
+    if format == "flv" and codec in ("opus", "libopus", "flac") and not stream.codec_context.extradata:
+        return f"{format} holds no {codec} without its header"  # its muxer would abort the process
     if unnamed_channels(format, stream) and stream.codec_context.layout.nb_channels not in CHANNELS:
         return f"{format} holds no {codec} of {stream.codec_context.layout.nb_channels} channels without names"
     try:
