@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from vidsr.cli import evaluate, export, fetch, models, prepare, report, train, upscale, verify
+from vidsr.cli import doctor, evaluate, export, fetch, models, prepare, report, train, upscale, verify
 from vidsr.cli.lists import WithLists
 from vidsr.cli.progress import complain
 from vidsr.errors import VidsrError
@@ -60,6 +60,7 @@ app = typer.Typer(
 app.command(cls=upscale.Upscale)(upscale.upscale)
 app.command()(verify.verify)
 app.command()(models.models)
+app.command()(doctor.doctor)
 app.command(cls=WithLists)(evaluate.evaluate)
 app.command()(fetch.fetch)
 app.command()(prepare.prepare)
