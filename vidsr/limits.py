@@ -1,21 +1,36 @@
 """How large a picture may be: asked before memory is taken, for to claim a size costs a file nothing."""
 
 import os
+from contextlib import suppress
+from pathlib import Path
 
 MOST_PIXELS = 1 << 28
 """Of one picture, read or written: about what FFmpeg holds at most, and twice a film of 16K."""
 BYTES_A_PIXEL = 16
 """Memory that a picture takes at worst until it is enlarged or written (RGB, held as 10-bit 4:4:4 as well)."""
+CONTROL_GROUPS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
+"""Where a container is told how much memory it may take (Linux control groups, versions 2 and 1)."""
 MOST_SCALE = 16  # of a network; more is a mistake, or meant to do harm
 
 
 def most_pixels() -> int:
-    """Pixels that a picture may have here: MOST_PIXELS, or what this machine's memory holds where that is less."""
-    try:
-        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):  # Windows does not say
-        return MOST_PIXELS
-    return min(MOST_PIXELS, memory // BYTES_A_PIXEL)
+    """Pixels that a picture may have here: MOST_PIXELS, or what the memory there is holds where that is less."""
+    memory = most_memory()
+    return MOST_PIXELS if memory is None else min(MOST_PIXELS, memory // BYTES_A_PIXEL)
+
+
+def most_memory() -> int | None:
+    """Bytes of memory that a process may have here: the machine's, or its control group's where that is less.
+
+    None where the system does not say.
+    """
+    known = []
+    with suppress(AttributeError, ValueError, OSError):  # Windows does not say
+        known.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    for limit in CONTROL_GROUPS:
+        with suppress(OSError, ValueError):  # not there, or "max"
+            known.append(int(limit.read_text()))
+    return min(known, default=None)
 
 
 def fits(width: int, height: int) -> bool:

@@ -83,7 +83,7 @@ def test_what_an_mp4_cannot_hold_is_converted_or_left_out_with_a_sentence_each(t
     assert told == [
         "stream 2 (subtitle, srt, fra) becomes mov_text, which keeps no style but bold, italics and underlines: "
         "mp4 holds no srt subtitle",
-        "stream 3 (attachment, font.ttf) is left out: mp4 holds no attachments",
+        "stream 3 (attachment, font.ttf) is left out: mp4 holds no attachments; .mkv holds it",
     ]
     after, before = facts_of(tmp_path / "out.mp4"), facts_of(film)
     assert after.sound == before.sound and after.chapters == before.chapters

@@ -329,6 +329,7 @@ def test_a_source_can_be_left_early_and_closed_twice(tmp_path: Path) -> None:
     next(iter(source))
     source.close()
     source.close()
+    assert list(source) == []
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "LA", "P", "1", "I;16"])

@@ -139,7 +139,7 @@ def test_where_no_text_fits_it_is_left_out_with_a_sentence(target: str, tmp_path
 def test_pictures_of_text_are_left_out_with_a_sentence(tmp_path: Path) -> None:
     film = subtitled(tmp_path / "a.mkv", "hdmv_pgs_subtitle", [(400, 900, b"\x80\0\0")])
     assert enlarge(film, tmp_path / "b.mp4") == [
-        "stream 1 (subtitle, pgssub) is left out: mp4 holds no pgssub subtitle",
+        "stream 1 (subtitle, pgssub) is left out: mp4 holds no pgssub subtitle; .mkv holds it",
     ]
 
 

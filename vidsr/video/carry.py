@@ -107,7 +107,8 @@ class Carrier:
     def _convert(self, stream: Any, reason: str, notice: Callable[[str], None]) -> None:
         codec = text_codec(self._container.format.name, stream)
         if codec is None:
-            notice(Notice(f"{describe(stream)} is left out: {reason}", f"stream {stream.index}"))
+            hint = "" if unfit("matroska", stream) else "; .mkv holds it"
+            notice(Notice(f"{describe(stream)} is left out: {reason}{hint}", f"stream {stream.index}"))
             return
         kept = "which keeps no style but bold, italics and underlines"
         changed = (f"stream {stream.index} {what}" for what in ("codec", "packets", "payload", "times"))
