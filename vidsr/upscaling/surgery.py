@@ -9,6 +9,7 @@ from google.protobuf.message import DecodeError
 from onnx import NodeProto, TensorProto, helper, numpy_helper, version_converter
 
 from vidsr.card import QUANTISER
+from vidsr.engines.half import EDGE
 from vidsr.errors import NotAModel
 from vidsr.upscaling.places import check_places
 
@@ -51,16 +52,16 @@ class Surgery:
 
     def constant(self, value: Any, dtype: type = np.float32) -> str:
         """Add a constant."""
-        name = f"edge.{len(self._model.graph.initializer)}"
+        name = f"{EDGE}{len(self._model.graph.initializer)}"
         self._model.graph.initializer.append(numpy_helper.from_array(np.asarray(value, dtype), name))
         return name
 
     def add(self, operator: str, *inputs: str, out: str = "", **attributes: Any) -> str:
         """Add an operator, before the network until it is fed, then after it; gives the name of its output."""
         nodes = self._after if self._fed else self._before
-        out = out or f"edge.{operator}.{'after' if self._fed else 'before'}.{len(nodes)}"
-        nodes.append(helper.make_node(operator, list(inputs), [out], out, **attributes))
-        return out
+        name = f"{EDGE}{operator}.{'after' if self._fed else 'before'}.{len(nodes)}"
+        nodes.append(helper.make_node(operator, list(inputs), [out or name], name, **attributes))
+        return out or name
 
     def feed(self, picture: str) -> None:
         """Give the network its float picture."""
