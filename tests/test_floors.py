@@ -11,7 +11,7 @@ import vidsr
 HOUSE = Path(vidsr.__file__).parent
 
 FLOORS = [
-    {"errors", "frames", "limits", "prefetch", "shelf"},
+    {"errors", "folders", "frames", "limits", "prefetch", "shelf"},
     {"card", "metrics", "resize", "page"},
     {"video", "engines", "nets", "zoo", "runs"},  # a run's weights carry a card
     {"upscaling", "data", "jobs"},  # `upscale_video` resumes, so what it keeps on disk stands below it
@@ -30,6 +30,7 @@ ROOMS_OF = {
     "openvino": ["engines/on_openvino.py"],
     "onnxruntime": ["engines/on_onnxruntime.py"],
     "tensorrt": ["engines/on_tensorrt.py", "export/"],
+    "cuda": ["engines/cuda.py"],
     "nncf": ["export/"],
     "typer": ["cli/"],
     "rich": ["cli/"],

@@ -14,8 +14,9 @@ from onnx import NodeProto, TensorProto, helper, numpy_helper
 from vidsr.errors import EngineError
 
 EDGE = "edge."
-"""Begins the names of the operators that are no part of a network, but of its edges: these stay as exact as they are."""
+"""Begins the names of operators that are no part of a network, but of its edges: these stay as exact as they are."""
 
+LARGEST = float(np.finfo(np.float16).max)
 ALWAYS_F32 = {"Resize": (1, 2), "Upsample": (1,)}  # inputs that are no pictures: roi and scales
 SIZES = ("Shape", "Size", "ConstantOfShape")  # what is computed from these alone is no picture either
 QUANTISED = ("QuantizeLinear", "DequantizeLinear", "QLinearConv", "ConvInteger")
@@ -131,6 +132,6 @@ def _store_constants(graph: onnx.GraphProto) -> None:
 def _held(array: NDArray[Any], name: str) -> NDArray[np.float16]:
     """The array in float16, where it fits."""
     largest = float(np.abs(array).max(initial=0))
-    if not largest <= np.finfo(np.float16).max:
+    if not largest <= LARGEST:
         raise EngineError(f"the network's {name} reaches {largest:.3g}, more than float16 holds; use --precision f32")
     return array.astype(np.float16)

@@ -1,28 +1,21 @@
 """Points that were measured before, in the user's cache folder: minutes of encoding that need not be done again."""
 
 import json
-import os
-import sys
 from collections.abc import Mapping
 from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryFile
 
+from vidsr import folders
 from vidsr.errors import DiskFull
 from vidsr.evaluate.curves import Point
 from vidsr.runs import write_whole
 
 
 def cache_folder() -> Path:
-    """Where measured points are kept: under XDG_CACHE_HOME, or the platform's folder for what may be deleted."""
-    if sys.platform == "win32":
-        caches = Path(os.environ.get("LOCALAPPDATA", "~/AppData/Local"))
-    elif sys.platform == "darwin":
-        caches = Path("~/Library/Caches")
-    else:
-        caches = Path("~/.cache")
-    return Path(os.environ.get("XDG_CACHE_HOME") or caches).expanduser() / "vidsr" / "bandwidth"
+    """Where measured points are kept."""
+    return folders.cache_folder("bandwidth")
 
 
 class Kept:
