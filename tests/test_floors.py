@@ -38,7 +38,7 @@ ROOMS_OF = {
     "cv2": ["evaluate/"],
     "bjontegaard": ["evaluate/"],
     "torchmetrics": ["evaluate/perceptual.py"],
-    "matplotlib": ["evaluate/", "report/"],
+    "matplotlib": ["bench/", "evaluate/", "report/"],
     "tensorboard": ["train/board.py"],
 }
 

@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 
 from vidsr.cli import app
 
-COMMANDS = ("upscale", "models", "evaluate", "train", "export")
+COMMANDS = ("upscale", "models", "evaluate", "train", "export", "bench")
 
 
 def vidsr(*arguments: str | Path) -> Result:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from vidsr.cli import doctor, evaluate, export, fetch, models, prepare, report, train, upscale, verify
+from vidsr.cli import bench, doctor, evaluate, export, fetch, models, prepare, report, train, upscale, verify
 from vidsr.cli.lists import WithLists
 from vidsr.cli.progress import complain
 from vidsr.errors import VidsrError
@@ -67,6 +67,7 @@ app.command()(prepare.prepare)
 app.command()(report.report)
 app.command()(train.train)
 app.command()(export.export)
+app.command()(bench.bench)
 
 
 @app.callback()

@@ -1,0 +1,59 @@
+"""The measurement from end to end."""
+
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from vidsr.bench.cases import cases_of, setups_of
+from vidsr.bench.film import write_film
+from vidsr.bench.machine import this_machine
+from vidsr.bench.measure import measure, steps
+from vidsr.bench.peak import matrix_peak
+from vidsr.bench.report import Report, Result
+from vidsr.errors import WrongOption
+
+FRAMES, LEAST_FRAMES, RUNS = 32, 4, 3
+
+
+def bench(
+    models: Sequence[str | Path] = (),
+    *,
+    sizes: Sequence[str] = (),
+    engines: Sequence[str] = ("auto",),
+    precisions: Sequence[str] = ("auto",),
+    film: Path | None = None,
+    frames: int = FRAMES,
+    runs: int = RUNS,
+    progress: Callable[[int, int], None] | None = None,
+) -> Report:
+    """Measure models on this machine, each beside bicubic.
+
+    models: names or paths; none: the shelf's live-… and fast-… of the size's factor. sizes: as 270p-1080p; none: those
+    that the models are made for. film: what is shown; None: one that is drawn. frames: of the film, four or more.
+    runs: of each film, in turns; the network alone runs twice as often. progress: called with the steps done and in
+    all. Raises UnknownModel, NotAModel, WrongOption, EngineError, NotAVideo, DataError.
+    """
+    if frames < LEAST_FRAMES or runs < 1:
+        raise WrongOption(f"{frames} frames and {runs} runs are too few; give {LEAST_FRAMES} and 1, or more")
+    setups, notices = setups_of(engines, precisions)
+    by_size = cases_of(models, sizes, setups)
+    machine = this_machine([setup.engine for setup in setups])
+    total = sum(steps(len(cases), runs) for cases in by_size.values())
+    done = 0
+
+    def tick() -> None:
+        nonlocal done
+        done += 1
+        if progress:
+            progress(done, total)
+
+    used = {case.setup for cases in by_size.values() for case in cases if case.setup}
+    peaks = {setup: matrix_peak(setup) for setup in used}
+    results: list[Result] = []
+    with tempfile.TemporaryDirectory(prefix="vidsr-bench-") as folder:
+        for size, cases in by_size.items():
+            small = Path(folder) / f"{size.name}.mkv"
+            count = write_film(small, size.width, size.height, frames, film)
+            results += measure(cases, small, frames=count, runs=runs, peaks=peaks, tick=tick)
+    shown = "A film drawn for this" if film is None else film.name
+    return Report(machine, shown, frames, runs, tuple(results), tuple(notices))

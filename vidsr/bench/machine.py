@@ -1,0 +1,87 @@
+"""What the figures were measured on, and whether something else ran there."""
+
+import os
+import platform
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from importlib.metadata import version
+from pathlib import Path
+
+from vidsr.engines import ENGINES
+
+BUSY = 0.1  # cores in use by others, beyond which figures do not hold
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """A machine and what runs on it, at one time."""
+
+    cpu: str
+    cores: int
+    """Those that this process may use."""
+    system: str
+    versions: dict[str, str]
+    """Of vidsr and what it computes with."""
+    date: str
+    """Day and minute, with the zone."""
+    busy_cores: float | None
+    """In use by other programs before the measurement began; None where the system does not say."""
+
+    @property
+    def warning(self) -> str | None:
+        """A sentence where something else ran."""
+        if self.busy_cores is None or self.busy_cores < BUSY:
+            return None
+        return (
+            f"other programs keep {self.busy_cores:.1f} of {self.cores} cores busy; figures do not hold until they end"
+        )
+
+    def __str__(self) -> str:
+        versions = ", ".join(f"{name} {number}" for name, number in self.versions.items())
+        return f"{self.cpu}, {self.cores} cores, {self.system}; {versions}; {self.date}"
+
+
+def this_machine(engines: list[str]) -> Machine:
+    """Describe this machine now; takes half a second. engines: those whose version is wanted."""
+    packages = ["vidsr", "av", *dict.fromkeys(ENGINES[engine][1] for engine in engines)]
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return Machine(
+        cpu=_cpu(),
+        cores=allowed,
+        system=f"{platform.system()} {platform.release()}, Python {platform.python_version()}",
+        versions={name: version(name) for name in packages},
+        date=datetime.now().astimezone().isoformat(" ", "minutes"),
+        busy_cores=_busy(),
+    )
+
+
+def _cpu() -> str:
+    """The processor's name as its maker gives it."""
+    if sys.platform == "linux":
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+        found = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
+    elif sys.platform == "darwin":
+        asked = ["sysctl", "-n", "machdep.cpu.brand_string"]
+        found = subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip()
+    else:
+        found = platform.processor()
+    return found or platform.machine()
+
+
+def _busy(seconds: float = 0.5) -> float | None:
+    """Cores that others keep busy while this process sleeps; elsewhere than on Linux the load of the last minute."""
+    if sys.platform != "linux":
+        return os.getloadavg()[0] if hasattr(os, "getloadavg") else None
+    before = _idle()
+    time.sleep(seconds)
+    after = _idle()
+    return (os.cpu_count() or 1) - (after - before) / seconds
+
+
+def _idle() -> float:
+    """Seconds that all cores together have had nothing to do since the system started."""
+    ticks = Path("/proc/stat").read_text(encoding="utf-8").split("\n", 1)[0].split()[1:]
+    return sum(map(int, ticks[3:5])) / os.sysconf("SC_CLK_TCK")  # idle, and waiting for a disk

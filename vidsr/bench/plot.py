@@ -1,0 +1,68 @@
+"""Quality against time, one point a model."""
+
+from collections.abc import Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from vidsr.bench.report import Report, Result
+from vidsr.card import BESIDE
+from vidsr.errors import ExtraMissing, OutputError, WrongOption
+
+METRICS = ("psnr_Set14", "psnr_Set5")  # of cards: the first that one of them has is drawn
+
+
+def check_plot(path: Path) -> None:
+    """Raise WrongOption where the name is no PNG's, OutputError where it cannot be written, ExtraMissing."""
+    if path.suffix.lower() != ".png":
+        raise WrongOption(f"{path} is no name of a plot; give one that ends in .png")
+    if not path.absolute().parent.is_dir():
+        raise OutputError(f"there is no folder {path.absolute().parent}; make it first")
+    _matplotlib()
+
+
+def write_plot(report: Report, path: Path) -> list[str]:
+    """Draw it, a panel for each size, and name the models whose cards tell no quality, which are left out."""
+    panels = [list(group) for _, group in groupby(report.results, key=lambda each: each.case.size)]
+    figure = _matplotlib().figure.Figure(figsize=(5 * len(panels), 4.2), layout="constrained")
+    missing = []
+    for axes, results in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
+        missing += _draw(axes, results)
+    figure.suptitle(f"{report.machine.cpu}, {report.machine.cores} cores, {report.machine.date.split()[0]}", fontsize=9)
+    figure.savefig(path, dpi=140)
+    return missing
+
+
+def _draw(axes: Any, results: Sequence[Result]) -> list[str]:
+    """Draw one size; give the names of those left out."""
+    matplotlib = _matplotlib()
+    known = [each.case.card.metrics for each in results if each.case.card]
+    wanted = next((name for name in METRICS if any(name in each for each in known)), METRICS[0])
+    bicubic = next((each[BESIDE + wanted] for each in known if BESIDE + wanted in each), None)
+    missing = []
+    for each in results:
+        card = each.case.card
+        quality = card.metrics.get(wanted) if card else bicubic if each.case.model == "bicubic" else None
+        if quality is None:
+            missing.append(each.case.name)
+            continue
+        axes.plot(each.network.ms, quality, "o", color="#7f7f7f" if each.case.setup is None else "#4477aa")
+        label = each.case.name if each.case.setup is None else f"{each.case.name} {each.case.setup.precision}"
+        axes.annotate(f" {label}", (each.network.ms, quality), xytext=(4, 3), textcoords="offset points", fontsize=9)
+    axes.set(title=results[0].case.size.name, xlabel="ms a frame, network alone", xscale="log")
+    axes.xaxis.set_major_locator(matplotlib.ticker.LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter(matplotlib.ticker.StrMethodFormatter("{x:g}"))
+    axes.minorticks_off()
+    axes.set_ylabel(f"PSNR-Y on {wanted.removeprefix('psnr_')}, dB")
+    axes.margins(x=0.3, y=0.15)
+    axes.grid(alpha=0.3)
+    return missing
+
+
+def _matplotlib() -> Any:
+    try:
+        import matplotlib.figure
+        import matplotlib.ticker
+    except ImportError as exc:
+        raise ExtraMissing("--plot needs matplotlib; pip install 'vidsr[evaluate]' installs it") from exc
+    return matplotlib

@@ -1,0 +1,86 @@
+"""`vidsr bench`: how fast the models are here."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from vidsr.cli.progress import Verbose, say
+
+if TYPE_CHECKING:
+    from vidsr.bench.report import Report
+
+
+def bench(
+    models: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[MODEL...]", help="Names or paths.", show_default="live and fast models of the size"),
+    ] = None,
+    size: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FROM-TO", help="270p-1080p; repeat for several.", show_default="to fit the models"),
+    ] = None,
+    engine: Annotated[list[str] | None, typer.Option(help="Repeat for several.", show_default="auto")] = None,
+    precision: Annotated[list[str] | None, typer.Option(help="Repeat for several.", show_default="auto")] = None,
+    film: Annotated[
+        Path | None, typer.Option(help="Measure on its first frames.", show_default="a film drawn for this")
+    ] = None,
+    frames: Annotated[int | None, typer.Option(help="Of the film.", show_default="32")] = None,
+    runs: Annotated[int | None, typer.Option(help="Of each film, in turns.", show_default="3")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
+    plot: Annotated[Path | None, typer.Option(metavar="FILE.png", help="Quality against time.")] = None,
+    verbose: Verbose = False,
+) -> None:
+    """Measure speed on this machine, beside bicubic: the network, the pipeline, the whole way."""
+    from vidsr.bench.bench import bench as measure
+    from vidsr.bench.plot import check_plot, write_plot
+    from vidsr.bench.table import as_json as to_json
+    from vidsr.cli.tables import progress
+
+    if plot:
+        check_plot(plot)
+    given: dict[str, Any] = {
+        "sizes": size,
+        "engines": engine,
+        "precisions": precision,
+        "film": film,
+        "frames": frames,
+        "runs": runs,
+    }
+    options = {name: value for name, value in given.items() if value is not None}
+    with progress("measuring") as bar:
+        report = measure(models or [], **options, progress=bar)
+    if as_json:
+        print(json.dumps(to_json(report), indent=2))
+    else:
+        _print(report)
+    if plot:
+        for name in write_plot(report, plot):
+            say(f"{name} is not in the plot: its card does not say how good it is")
+        say(f"wrote {plot}")
+
+
+def _print(report: "Report") -> None:
+    from vidsr.bench.table import COST, LEGEND, SPEED, cost_rows, sentences, speed_rows
+
+    for sentence in sentences(report):
+        print(sentence)
+    _table(SPEED, speed_rows(report))
+    _table(COST, cost_rows(report))
+    for sentence in LEGEND:
+        print(sentence)
+
+
+def _table(titles: Sequence[str], rows: list[list[str]]) -> None:
+    from rich.box import MARKDOWN
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=MARKDOWN)
+    for index, title in enumerate(titles):
+        table.add_column(title, justify="left" if index < 3 else "right", no_wrap=True)
+    for row in rows:
+        table.add_row(*row)
+    Console(width=max(Console().width, 200)).print(table)  # wide enough that no figure is cut where it is piped
