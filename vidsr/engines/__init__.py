@@ -20,6 +20,7 @@ Arrays = Mapping[str, NDArray[Any]]
 ENGINES = {
     "openvino": ("vidsr.engines.on_openvino", "openvino", "pip install vidsr"),
     "onnxruntime": ("vidsr.engines.on_onnxruntime", "onnxruntime", "pip install vidsr[onnx]"),
+    "torch": ("vidsr.engines.on_torch", "torch", "pip install vidsr[torch]"),
 }
 
 
