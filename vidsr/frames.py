@@ -46,7 +46,11 @@ class Frame:
     """One picture as decoded: planes, colour, and its place in time."""
 
     planes: tuple[Plane, ...]
-    """Y, U, V, or Y alone without colour; each (height, width), uint8 at 8 bits, else uint16; not to be written to."""
+    """Y, U, V, or Y alone without colour; each (height, width), uint8 at 8 bits, else uint16; not to be written to.
+
+    Or two, of 4:2:0 as GPUs decode and encode it (NV12, P010): Y, and U and V beside each other (height / 2, width / 2,
+    2), at 10 bits in the upper ones of 16. They may lie in a GPU's memory: anything of that shape that speaks DLPack.
+    """
     color: ColorSpec
     bits: int = 8
     pts: int = 0
@@ -55,8 +59,7 @@ class Frame:
     """Ticks of `time_base`; 0 where unknown."""
     time_base: Fraction = Fraction(1, 25)
     quantiser: float | None = None
-    """Mean QP the codec used on this picture, on H.264's scale 0 to 51; None where unknown. Of a picture that repeats
-    the one before, that one's: nothing was coded since, so the damage is the same, whatever QP the codec names."""
+    """Mean QP the codec used on this picture, on H.264's scale 0 to 51; None where unknown."""
     alpha: Plane | None = None
     """How opaque each pixel is, from 0 to the highest code at `bits`; of luma's shape and dtype. None: wholly."""
     carrier: Any = None
@@ -64,6 +67,11 @@ class Frame:
 
     def __repr__(self) -> str:
         return f"Frame({self.width}x{self.height} {self.bits} bits, pts {self.pts} of {self.time_base}, {self.color})"
+
+    @property
+    def semiplanar(self) -> bool:
+        """Whether U and V share a plane, as a GPU has them."""
+        return len(self.planes) == 2
 
     @property
     def height(self) -> int:
@@ -112,16 +120,6 @@ class Frame:
         yuv = np.stack([luma, *chroma], axis=2)
         rgb: NDArray[np.float32] = yuv @ np.linalg.inv(rgb_to_yuv(self.color.matrix)).T.astype(np.float32)
         return rgb.clip(0, 1)
-
-    def shows(self, other: "Frame") -> bool:
-        """Whether this is the very picture of another frame: its samples, depth and colour, whenever it is shown."""
-        if (self.color, self.bits, len(self.planes)) != (other.color, other.bits, len(other.planes)):
-            return False
-        if (self.alpha is None) != (other.alpha is None):
-            return False
-        if self.alpha is not None and other.alpha is not None and not _equal(self.alpha, other.alpha):
-            return False
-        return all(_equal(plane, before) for plane, before in zip(self.planes, other.planes, strict=True))
 
     def at(self, pts: int, duration: int | None = None) -> Self:
         """The same picture at another time."""
@@ -193,12 +191,6 @@ def bands(height: int, lines: int = 128) -> Iterator[slice]:
     """Cut a picture into bands of lines, for sums that take much more memory than the picture does."""
     for top in range(0, height, lines):
         yield slice(top, min(top + lines, height))
-
-
-def _equal(plane: Plane, other: Plane) -> bool:
-    """Whether two planes hold the same codes; a few lines in the middle tell, where the picture moves."""
-    middle = slice(plane.shape[0] // 2, plane.shape[0] // 2 + 8)
-    return np.array_equal(plane[middle], other[middle]) and np.array_equal(plane, other)
 
 
 def guessed_matrix(height: int) -> int:

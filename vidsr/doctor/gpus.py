@@ -1,14 +1,10 @@
 """NVIDIA's GPUs, asked of its own tool, or of the driver where a container has no tool."""
 
-import ctypes
-import sys
 from dataclasses import dataclass
-from typing import Any
 
 from vidsr.doctor.machine import output_of
 
 _FIELDS = "name,memory.total,memory.free,compute_cap,driver_version"
-_MAJOR, _MINOR = 75, 76  # CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_*
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,21 +39,7 @@ def _from_line(line: str) -> Gpu | None:
 
 def _from_driver() -> list[Gpu]:
     try:
-        cuda: Any = ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
-    except OSError:
+        from vidsr.engines.gpus import gpus as known
+    except ImportError:  # numpy's, of which the engines tell
         return []
-    count = ctypes.c_int()
-    if cuda.cuInit(0) or cuda.cuDeviceGetCount(ctypes.byref(count)):
-        return []
-    return [_device(cuda, number) for number in range(count.value)]
-
-
-def _device(cuda: Any, number: int) -> Gpu:
-    device, total, major, minor = ctypes.c_int(), ctypes.c_size_t(), ctypes.c_int(), ctypes.c_int()
-    name = ctypes.create_string_buffer(128)
-    cuda.cuDeviceGet(ctypes.byref(device), number)
-    cuda.cuDeviceGetName(name, len(name), device)
-    cuda.cuDeviceTotalMem_v2(ctypes.byref(total), device)
-    cuda.cuDeviceGetAttribute(ctypes.byref(major), _MAJOR, device)
-    cuda.cuDeviceGetAttribute(ctypes.byref(minor), _MINOR, device)
-    return Gpu(name.value.decode(errors="replace"), total.value, None, f"{major.value}.{minor.value}", None)
+    return [Gpu(gpu.name, gpu.memory, None, gpu.compute, None) for gpu in known()]

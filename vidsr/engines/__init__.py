@@ -22,6 +22,8 @@ ENGINES = {
     "onnxruntime": ("vidsr.engines.on_onnxruntime", "onnxruntime", "pip install vidsr[onnx]"),
     "torch": ("vidsr.engines.on_torch", "torch", "pip install vidsr[torch]"),
 }
+TAKES_DLPACK = ("torch",)
+"""Engines that read inputs in a GPU's memory, and then leave their results there."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,40 +5,44 @@ from collections.abc import Iterator
 import numpy as np
 
 from vidsr.frames import ColorSpec, rgb_to_yuv
-from vidsr.upscaling.surgery import PLANES_IN, PLANES_OUT, Surgery
+from vidsr.upscaling.surgery import Surgery
 
 END = np.iinfo(np.int32).max
 
 
-def attach_colours(surgery: Surgery, *, height: int, width: int, bits: int, color: ColorSpec, gray: bool) -> None:
-    """Attach planes to a network of three channels; a gray picture has the first plane alone."""
+def attach_colours(
+    surgery: Surgery, codes: list[str], *, height: int, width: int, bits: int, color: ColorSpec
+) -> list[str]:
+    """Feed a network of three channels with planes, Y alone or Y, U and V; gives the enlarged ones.
+
+    Both are codes as float, (1, 1, lines, columns), which are yet to be rounded.
+    """
     step, top = 1 << (bits - 8), (1 << bits) - 1
     # the code of zero, and how many codes lead from 0 to 1
     luma, chroma = (0, top), (128 * step, top)
     if not color.full_range:
         luma, chroma = (16 * step, 219 * step), (128 * step, 224 * step)
 
-    y = _unit(surgery, surgery.plane_in(PLANES_IN[0], height, width, bits), *luma)
+    y = _unit(surgery, codes[0], *luma)
     rgb = surgery.add("Mul", y, surgery.constant(np.ones((1, 3, 1, 1))))
     to_yuv = rgb_to_yuv(color.matrix)
     to_rgb = np.linalg.inv(to_yuv)
-    across, down = color.subsampling
-    small = ((height + down) >> down, (width + across) >> across)
-    for plane in () if gray else (1, 2):
-        value = _unit(surgery, surgery.plane_in(PLANES_IN[plane], *small, bits), *chroma)
+    for plane in range(1, len(codes)):
+        value = _unit(surgery, codes[plane], *chroma)
         value = _enlarged(surgery, value, height, width, color)
         share = surgery.add("Mul", value, surgery.constant(to_rgb[:, plane].reshape(1, 3, 1, 1)))
         rgb = surgery.add("Add", rgb, share)
     surgery.feed(rgb)
     rgb = surgery.picture()
-    for plane in (0,) if gray else (0, 1, 2):
+    enlarged = []
+    for plane in range(len(codes)):
         weighted = surgery.add("Mul", rgb, surgery.constant(to_yuv[plane].reshape(1, 3, 1, 1)))
         value = surgery.add("ReduceSum", weighted, surgery.constant([1], np.int64), keepdims=1)
         if plane:
             value = _reduced(surgery, value, color)
         zero, span = chroma if plane else luma
-        codes = surgery.add("Add", surgery.add("Mul", value, surgery.constant(span)), surgery.constant(zero))
-        surgery.plane_out(PLANES_OUT[plane], codes, bits)
+        enlarged.append(surgery.add("Add", surgery.add("Mul", value, surgery.constant(span)), surgery.constant(zero)))
+    return enlarged
 
 
 def _unit(surgery: Surgery, codes: str, zero: int, span: int) -> str:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from vidsr.frames import ColorSpec
 from vidsr.upscaling.colours import attach_colours
+from vidsr.upscaling.surface import enlarged_chroma, surface_in, surface_out
 from vidsr.upscaling.surgery import PLANES_IN, PLANES_OUT, UNSHUFFLED, Surgery
 
 
@@ -28,8 +29,33 @@ def attach(
     surgery = Surgery(model)
     if channels == 1:
         _attach_luma(surgery, height, width, bits, luma_top(bits, color.full_range))
+        return surgery.done()
+    across, down = color.subsampling
+    sizes = [(height, width)] + ([] if gray else 2 * [((height + down) >> down, (width + across) >> across)])
+    planes = [surgery.plane_in(name, *size, bits) for name, size in zip(PLANES_IN, sizes, strict=False)]
+    enlarged = attach_colours(surgery, planes, height=height, width=width, bits=bits, color=color)
+    for name, codes in zip(PLANES_OUT, enlarged, strict=False):
+        surgery.plane_out(name, codes, bits)
+    return surgery.done()
+
+
+def attach_surface(
+    model: onnx.ModelProto, *, channels: int, scale: int, height: int, width: int, bits: int, color: ColorSpec
+) -> bytes:
+    """The same for pictures as GPUs hold them, chroma enlarged as well: inputs SURFACE_IN, output SURFACE_OUT.
+
+    scale: of the network. height, width: of the luma plane, even; chroma is 4:2:0.
+    """
+    surgery = Surgery(model)
+    planes = surface_in(surgery, height=height, width=width, bits=bits)
+    if channels == 1:
+        top = luma_top(bits, color.full_range)
+        surgery.feed(surgery.add("Mul", planes[0], surgery.constant(1 / top)))
+        luma = surgery.add("Mul", surgery.picture(), surgery.constant(top))
+        enlarged = [luma, *(enlarged_chroma(surgery, plane, scale, color, bits) for plane in planes[1:])]
     else:
-        attach_colours(surgery, height=height, width=width, bits=bits, color=color, gray=gray)
+        enlarged = attach_colours(surgery, planes, height=height, width=width, bits=bits, color=color)
+    surface_out(surgery, enlarged, height=height * scale, width=width * scale, bits=bits)
     return surgery.done()
 
 

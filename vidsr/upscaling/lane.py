@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from onnx import numpy_helper
 
 from vidsr.card import QUANTISER, ModelCard, read_card
@@ -81,17 +82,14 @@ class Lane:
             graph,
             engine=options.engine,
             device=options.device,
-            precision=_precision(network, frame.bits, options.precision),
+            precision=precision_for(network, frame.bits, options.precision),
             in_flight=options.in_flight * len(self._tiles),
             threads=options.threads,
         )
 
     def submit(self, frame: Frame) -> "PendingPlanes":
         """Start on a frame's planes; on luma alone for a luma network. Raises EngineBusy."""
-        known = {}
-        if (stored := self._network.quantiser) is not None:
-            known[QUANTISER] = stored if frame.quantiser is None else np.full_like(stored, frame.quantiser / 51)
-        runs = []
+        known, runs = known_of(self._network, frame), []
         for tile in self._tiles:
             cut = self._cut(frame, tile)
             inputs = {name: plane[None, None] for name, plane in zip(PLANES_IN, cut, strict=False)}
@@ -145,7 +143,14 @@ def _kept_of(span: Span, scale: int, halving: int = 0) -> slice:
     return _kept(span, scale, halving, start=span.start)
 
 
-def _precision(network: Network, bits: int, asked: Precision) -> Precision:
+def known_of(network: Network, frame: Frame) -> dict[str, NDArray[np.float32]]:
+    """What a network is told beside the picture: the quantiser, where it knows it."""
+    if (stored := network.quantiser) is None:
+        return {}
+    return {QUANTISER: stored if frame.quantiser is None else np.full_like(stored, frame.quantiser / 51)}
+
+
+def precision_for(network: Network, bits: int, asked: Precision) -> Precision:
     """f32 where bf16 would spoil 10 bits: on the way to R'G'B' and back (up to 8 levels), and where a network enlarges
     its input by an operator of its own (4 levels). What luma networks add to is else kept in f32 by OpenVINO.
     """

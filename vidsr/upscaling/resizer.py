@@ -8,6 +8,7 @@ from vidsr.card import ModelCard
 from vidsr.frames import Frame
 from vidsr.upscaling.goal import Goal, Plan, halvings
 from vidsr.video.picture import Kernel, Resizer
+from vidsr.video.surfaces import planar
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,7 @@ class ResizingUpscaler:
 
     def submit(self, frame: Frame) -> Done:
         """Resize a frame; it is ready at once."""
+        frame = planar(frame)
         return Done(self._resizer.resize(frame, *self.output_size(frame.width, frame.height, halvings(frame))))
 
     def close(self) -> None:

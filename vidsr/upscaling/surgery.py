@@ -47,7 +47,11 @@ class Surgery:
 
     def plane_in(self, name: str, height: int, width: int, bits: int) -> str:
         """Add an input of integer codes; gives them as float."""
-        self._model.graph.input.append(helper.make_tensor_value_info(name, _codes(bits), [1, 1, height, width]))
+        return self.codes_in(name, [1, 1, height, width], bits)
+
+    def codes_in(self, name: str, shape: list[int], bits: int) -> str:
+        """Add an input of integer codes of any shape; gives them as float."""
+        self._model.graph.input.append(helper.make_tensor_value_info(name, _codes(bits), shape))
         return self.add("Cast", name, to=TensorProto.FLOAT)
 
     def constant(self, value: Any, dtype: type = np.float32) -> str:
@@ -105,13 +109,22 @@ class Surgery:
 
     def plane_out(self, name: str, codes: str, bits: int, *, lines_last: bool = False) -> None:
         """Clamp codes to what the depth holds, round them, and make them an output."""
-        clamped = self.add("Clip", codes, self.constant(0), self.constant((1 << bits) - 1))
-        whole = self.add("Round", clamped)
+        whole = self._whole(codes, bits)
         if lines_last:
             self.add("Transpose", self.add("Cast", whole, to=_codes(bits)), out=name, perm=[0, 2, 3, 1])
         else:
             self.add("Cast", whole, out=name, to=_codes(bits))
         self._model.graph.output.append(helper.make_tensor_value_info(name, _codes(bits), None))
+
+    def codes_out(self, name: str, codes: str, bits: int, *, shift: int = 0) -> None:
+        """The same for codes of any shape, held `shift` bits higher."""
+        whole = self._whole(codes, bits)
+        held = self.add("Mul", whole, self.constant(1 << shift)) if shift else whole
+        self.add("Cast", held, out=name, to=_codes(bits))
+        self._model.graph.output.append(helper.make_tensor_value_info(name, _codes(bits), None))
+
+    def _whole(self, codes: str, bits: int) -> str:
+        return self.add("Round", self.add("Clip", codes, self.constant(0), self.constant((1 << bits) - 1)))
 
     def done(self) -> bytes:
         """Sew up."""

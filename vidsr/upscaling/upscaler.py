@@ -1,19 +1,26 @@
 """Frames to larger frames, by a network on an engine."""
 
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import replace
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Self, cast
 
+import numpy as np
+
 from vidsr import zoo
 from vidsr.card import ModelCard
-from vidsr.engines import Precision, check, choose
+from vidsr.engines import TAKES_DLPACK, Precision, Setup, check, choose, settle
 from vidsr.frames import Frame
 from vidsr.upscaling.goal import Goal, Plan, halvings, held
 from vidsr.upscaling.lane import Lane, LaneOptions, Network, PendingPlanes
 from vidsr.upscaling.resizer import Done, ResizingUpscaler
+from vidsr.upscaling.surface_lane import PendingSurface, SurfaceLane, is_whole
 from vidsr.video.picture import Kernel, Resizer, cropped
+from vidsr.video.surfaces import planar
 
+CPU_MEMORY = 1  # of DLPack's kinds of device
 LANES = 2  # kinds of picture kept compiled, so that a stream which goes back and forth does not wait each time
 
 
@@ -62,7 +69,7 @@ class Upscaler:
         self._goal, self._options = goal, options
         self._networks: dict[Path, Network] = {}
         self._plans: dict[tuple[int, int, tuple[int, int]], tuple[Plan, Network | None]] = {}
-        self._lanes: OrderedDict[Any, Lane] = OrderedDict()
+        self._lanes: OrderedDict[Any, Lane | SurfaceLane] = OrderedDict()
         self._chroma, self._final = Resizer("bicubic"), Resizer("lanczos")
         by_size = goal.width is not None or goal.height is not None
         chosen = zoo.by_scale(goal.scale or 2) if model is None else model
@@ -82,12 +89,21 @@ class Upscaler:
         plan = self.plan(width, height, subsampling)
         return plan.width, plan.height
 
-    def submit(self, frame: Frame) -> "PendingFrame | Done":
+    @cached_property
+    def setup(self) -> Setup:
+        """What computes, and where. Asking for it loads the runtime."""
+        return settle(engine=self._options.engine, device=self._options.device, precision=self._options.precision)
+
+    def submit(self, frame: Frame) -> "PendingFrame | PendingSurface | Done":
         """Start on one frame and return at once; the result keeps its time, colour and side data.
 
         Raises EngineBusy if `in_flight` frames are under way already.
         """
         plan, network = self._planned(frame.width, frame.height, halvings(frame))
+        if frame.semiplanar:
+            if network is not None and is_whole(frame, plan, self._options) and self._takes(frame):
+                return self._surface_lane(network, frame).submit(frame)
+            frame = planar(frame)
         if network is None:
             return Done(self._final.resize(frame, plan.width, plan.height))
         run = self._lane(network, frame).submit(frame)
@@ -124,11 +140,27 @@ class Upscaler:
         self.card = network.card
         return network
 
+    def _takes(self, frame: Frame) -> bool:
+        """Whether the engine reads a semi-planar frame where it lies."""
+        plane: Any = frame.planes[0]
+        if isinstance(plane, np.ndarray):
+            return True
+        kind, number = plane.__dlpack_device__()
+        same = kind == CPU_MEMORY or self.setup.device in (f"cuda:{number}", "cuda" if number == 0 else "")
+        return self.setup.engine in TAKES_DLPACK and same
+
     def _lane(self, network: Network, frame: Frame) -> Lane:
+        return cast(Lane, self._kept(network, frame, Lane))
+
+    def _surface_lane(self, network: Network, frame: Frame) -> SurfaceLane:
+        made = partial(SurfaceLane, on_device=self.setup.engine in TAKES_DLPACK)
+        return cast(SurfaceLane, self._kept(network, frame, made))
+
+    def _kept(self, network: Network, frame: Frame, made: Callable[..., Lane | SurfaceLane]) -> Lane | SurfaceLane:
         color = replace(frame.color, primaries=0, transfer=0)  # these two change no number
         key = network, frame.height, frame.width, frame.bits, color, len(frame.planes)
         if key not in self._lanes:
-            self._lanes[key] = Lane(network, frame, self._options)
+            self._lanes[key] = made(network, frame, self._options)
         self._lanes.move_to_end(key)
         if len(self._lanes) > LANES:
             self._lanes.popitem(last=False)[1].close()

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from vidsr.frames import UNSPECIFIED, ColorSpec, Frame, Siting, guessed_matrix
 from vidsr.video.depth import ten_bit_planes
 from vidsr.video.layouts import LAYOUTS, alpha_of, nearest_layout, planes_of
+from vidsr.video.surfaces import bits_of, in_memory, stays, surfaces_of
 from vidsr.video.swscale import FULL, LIMITED, blank, scale, siting_of
 
 _RGB, _RESERVED = 0, 3  # code points of `matrix` that no YUV picture can have
@@ -23,10 +24,12 @@ def frame_of(
     siting: Siting | None = None,
     quantiser: float | None = None,
     scaler: VideoReformatter | None = None,
+    semiplanar: bool = False,
 ) -> Frame:
     """Give a decoded picture as a Frame, without a copy where it is planar YUV or gray of 8 or 10 bits.
 
-    RGB becomes full-range BT.601 4:4:4 at 10 bits; other formats become the nearest of LAYOUTS.
+    RGB becomes full-range BT.601 4:4:4 at 10 bits; other formats become the nearest of LAYOUTS. semiplanar: give NV12
+    and P010 as they are and where they lie, in a GPU's memory too.
     siting: measured where not given. Untagged pictures are tagged: BT.709 from 720 lines up, else BT.601.
     """
     time_base = Fraction(picture.time_base) if picture.time_base else Fraction(1, 25)
@@ -35,12 +38,14 @@ def frame_of(
     if picture.format.is_rgb or picture.format.has_palette:
         frame = Frame.from_rgb(_rgb_of(picture, scaler))
         return replace(frame, quantiser=quantiser, alpha=alpha_of(picture, frame.bits, scaler), **timing)
+    stay = semiplanar and stays(picture)
+    picture = picture if stay else in_memory(picture)
     given = picture
     full = picture.color_range == FULL or picture.format.name.startswith("yuvj")
-    if picture.format.name not in LAYOUTS:
+    if not stay and picture.format.name not in LAYOUTS:
         picture = _rearranged(picture, scaler, full)
-    bits, subsampling, gray = LAYOUTS[picture.format.name]
-    alpha = alpha_of(given if gray else picture, bits, scaler)
+    bits, subsampling, gray = (bits_of(picture), (1, 1), False) if stay else LAYOUTS[picture.format.name]
+    alpha = None if stay else alpha_of(given if gray else picture, bits, scaler)
     picture.color_range = FULL if full else LIMITED
     picture.colorspace = _matrix_of(picture)
     color = ColorSpec(
@@ -51,7 +56,7 @@ def frame_of(
         subsampling=subsampling,
         siting=siting or siting_of(picture),
     )
-    planes = planes_of(picture)[: 1 if gray else 3]
+    planes = surfaces_of(picture) if stay else planes_of(picture)[: 1 if gray else 3]
     return Frame(planes, color, bits, quantiser=quantiser, alpha=alpha, carrier=picture, **timing)
 
 
