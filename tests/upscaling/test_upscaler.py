@@ -186,10 +186,10 @@ def test_a_size_that_changes_in_the_middle_opens_another_and_the_first_again(mod
 
 def test_a_model_is_compiled_once_for_each_size(models: Models, monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[Any] = []
-    from vidsr.upscaling import lane
+    from vidsr.upscaling import watched
 
-    original = lane.open_engine
-    monkeypatch.setattr(lane, "open_engine", lambda *args, **options: opened.append(1) or original(*args, **options))
+    original = watched.open_engine
+    monkeypatch.setattr(watched, "open_engine", lambda *args, **options: opened.append(1) or original(*args, **options))
     with open_upscaler(models()) as upscaler:
         for size in ((36, 52), (20, 30), (36, 52)):
             upscaler.submit(frame(*size)).result()

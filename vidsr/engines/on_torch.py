@@ -60,21 +60,23 @@ class TorchEngine:
         if not self._free:
             raise EngineBusy(f"{self.in_flight} runs are under way already; take the result of one first")
         lent = {name: value for name, value in inputs.items() if not isinstance(value, np.ndarray)}
+        sent = {name: value for name, value in inputs.items() if isinstance(value, np.ndarray)}
         for port in self._ports:
-            if inputs[port.name].shape != port.shape:
-                raise EngineError(f"{port.name} is {tuple(inputs[port.name].shape)}; the network takes {port.shape}")
+            if port.name in sent and sent[port.name].shape != port.shape:
+                raise EngineError(f"{port.name} is {sent[port.name].shape}; the network takes {port.shape}")
         slot = self._free.pop(0)
         kept: dict[str, Tensor] = {}
-        for name in self._inputs.keys() - lent.keys():
-            np.copyto(slot.sent[name].numpy(), inputs[name])
+        for name, array in sent.items():
+            np.copyto(slot.sent[name].numpy(), array)
 
         def work() -> None:
             with self._device.upload():
-                for name in self._inputs.keys() - lent.keys():
+                for name in sent:
                     slot.inputs[name].copy_(slot.sent[name], non_blocking=True)
             with self._device.compute():
                 for name, place in self._inputs.items():
-                    place.copy_(from_dlpack(lent[name]) if name in lent else slot.inputs[name])
+                    given = from_dlpack(lent[name]).reshape(place.shape) if name in lent else slot.inputs[name]
+                    place.copy_(given)
                 for name, value in self._run().items():
                     if on_device:
                         kept[name] = value.clone()

@@ -10,6 +10,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor
 
+from vidsr.engines.half import EDGE
 from vidsr.engines.torch_operators import SHAPING, Builder, Function, Node
 from vidsr.engines.torch_pictures import PICTURES
 from vidsr.errors import NotAModel
@@ -27,8 +28,8 @@ KINDS: dict[int, torch.dtype] = {
 }
 OPERATORS: dict[str, Builder] = {**SHAPING, **PICTURES}
 OPSET = 13  # the operators are read as this one and later ones mean them
-# What is computed in the precision asked for. All else is computed in what it is given: what a network adds to the
-# picture is not rounded on the way there, and costs little.
+# What is computed in the precision asked for, but in edges. All else is computed in what it is given: what a network
+# adds to the picture is not rounded on the way there, and costs little.
 HEAVY = ("Conv", "ConvTranspose", "MatMul")
 HALVES = (TensorProto.FLOAT16, TensorProto.BFLOAT16)
 
@@ -118,7 +119,7 @@ def build(model: onnx.ModelProto, device: torch.device, kind: torch.dtype) -> Pr
                 name if name in values else each for name, each in zip(proto.input, node.inputs, strict=True)
             )
             ended = tuple(name for name in set(proto.input) if name in values and last[name] == place)
-            step = Step(_function(node, proto.domain, kind), inputs, tuple(proto.output), ended)
+            step = Step(_function(node, proto, kind), inputs, tuple(proto.output), ended)
             moving = any(isinstance(each, str) for each in inputs)
             run_step(step, values if moving else known)
             steps += [step] if moving else []
@@ -139,7 +140,7 @@ def _node(
     moving = [values[name] for name in proto.input if name in values]
     constants = [known.get(name) if name else None for name in proto.input]
     floats = [value.dtype for value in moving if value.is_floating_point()]
-    to = kind if proto.op_type in HEAVY else reduce(torch.promote_types, floats, floats[0] if floats else torch.float32)
+    to = kind if _heavy(proto) else reduce(torch.promote_types, floats, floats[0] if floats else torch.float32)
     inputs = [
         values[name]
         if name in values
@@ -155,17 +156,21 @@ def _node(
     return Node(proto.op_type, attributes, inputs, constants, len(proto.output), KINDS | dict.fromkeys(HALVES, kind))
 
 
+def _heavy(proto: onnx.NodeProto) -> bool:
+    return proto.op_type in HEAVY and not proto.name.startswith(EDGE)
+
+
 def _placed(constant: Tensor, device: torch.device, kind: torch.dtype) -> Tensor:
     return constant.to(device, kind if constant.is_floating_point() else constant.dtype)
 
 
-def _function(node: Node, domain: str, kind: torch.dtype) -> Function:
+def _function(node: Node, proto: onnx.NodeProto, kind: torch.dtype) -> Function:
     """The call; a heavy one behind whatever makes its inputs what it computes in."""
-    if domain not in ("", "ai.onnx") or node.operator not in OPERATORS:
-        what = f"{domain}.{node.operator}".lstrip(".")
+    if proto.domain not in ("", "ai.onnx") or node.operator not in OPERATORS:
+        what = f"{proto.domain}.{node.operator}".lstrip(".")
         raise NotAModel(f"PyTorch cannot run the network: no operator {what} is known here; use --engine openvino")
     function = OPERATORS[node.operator](node)
-    if node.operator not in HEAVY or all(value is None or value.dtype == kind for value in node.inputs):
+    if not _heavy(proto) or all(value is None or value.dtype == kind for value in node.inputs):
         return function
     return lambda *inputs: function(*(None if each is None else each.to(kind) for each in inputs))
 

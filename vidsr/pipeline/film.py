@@ -83,7 +83,7 @@ def upscale_video(
     settings = Settings(
         enlarging={
             "model": model, "scale": scale, "width": width, "height": height,
-            "tile": tile, "engine": engine, "device": device, "precision": precision,
+            "tile": tile, "engine": engine, "device": device, "precision": precision, "steady": resume,
         },
         reading={
             "start": exact(start), "duration": exact(duration), "source_quality": source_quality,
@@ -98,7 +98,7 @@ def upscale_video(
 
     def run() -> Summary:
         with (
-            open_upscaler(**settings.enlarging, in_flight=1 if live else 2) as upscaler,
+            open_upscaler(**settings.enlarging, in_flight=1 if live else 2, notice=record.tell) as upscaler,
             open_source(source, **settings.reading, strict=strict, stop=stop) as film,
         ):
             if film.pictures and fps is None and pattern_of(target) is None:

@@ -36,7 +36,10 @@ def make_segment(
     It needs nothing of other segments, of other runs or of the machine, so segments can be made anywhere and joined.
     file: where its packets go. None where the film ends before it. Raises VidsrError.
     """
-    with open_upscaler(**settings.enlarging) as upscaler, open_source(source, **settings.reading) as film:
+    with (
+        open_upscaler(**settings.enlarging, notice=notice) as upscaler,
+        open_source(source, **settings.reading) as film,
+    ):
         _, large = planned(film, upscaler, Record(None, notice), settings)
         first = index * settings.segment_frames
         frames = islice((item for item in film if isinstance(item, Frame)), first, first + settings.segment_frames)

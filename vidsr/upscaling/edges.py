@@ -17,18 +17,28 @@ from vidsr.upscaling.surgery import PLANES_IN, PLANES_OUT, UNSHUFFLED, Surgery
 
 
 def attach(
-    model: onnx.ModelProto, *, channels: int, height: int, width: int, bits: int, color: ColorSpec, gray: bool = False
+    model: onnx.ModelProto,
+    *,
+    channels: int,
+    height: int,
+    width: int,
+    bits: int,
+    color: ColorSpec,
+    gray: bool = False,
+    shuffled: bool = False,
+    watched: bool = False,
 ) -> bytes:
     """Make the graph that enlarges the planes of one stream.
 
-    model: one float input (n, channels, h, w) in [0, 1], one output. height, width: of the luma plane.
+    model: one float input (n, channels, h, w) in [0, 1], one output. height, width: of the luma plane. shuffled: leave
+    the pixel shuffle that ends a luma network where it is, as is best on a GPU. watched: give FINITE too.
     Returns ONNX bytes: inputs PLANES_IN (the first alone for a luma network or a gray picture) and, where the network
     knows it, `quantiser` (1, 1, 1, 1) float32, QP / 51; outputs PLANES_OUT likewise, or UNSHUFFLED.
     Raises NotAModel where the network is none for pictures.
     """
-    surgery = Surgery(model)
+    surgery = Surgery(model, watched=watched)
     if channels == 1:
-        _attach_luma(surgery, height, width, bits, luma_top(bits, color.full_range))
+        _attach_luma(surgery, height, width, bits, luma_top(bits, color.full_range), shuffled)
         return surgery.done()
     across, down = color.subsampling
     sizes = [(height, width)] + ([] if gray else 2 * [((height + down) >> down, (width + across) >> across)])
@@ -40,13 +50,21 @@ def attach(
 
 
 def attach_surface(
-    model: onnx.ModelProto, *, channels: int, scale: int, height: int, width: int, bits: int, color: ColorSpec
+    model: onnx.ModelProto,
+    *,
+    channels: int,
+    scale: int,
+    height: int,
+    width: int,
+    bits: int,
+    color: ColorSpec,
+    watched: bool = False,
 ) -> bytes:
     """The same for pictures as GPUs hold them, chroma enlarged as well: inputs SURFACE_IN, output SURFACE_OUT.
 
     scale: of the network. height, width: of the luma plane, even; chroma is 4:2:0.
     """
-    surgery = Surgery(model)
+    surgery = Surgery(model, watched=watched)
     planes = surface_in(surgery, height=height, width=width, bits=bits)
     if channels == 1:
         top = luma_top(bits, color.full_range)
@@ -79,11 +97,11 @@ def shuffle(unshuffled: NDArray[Any], plane: NDArray[Any]) -> None:
     np.copyto(np.lib.stride_tricks.as_strided(target, (height, side, width), strides), words)
 
 
-def _attach_luma(surgery: Surgery, height: int, width: int, bits: int, top: int) -> None:
+def _attach_luma(surgery: Surgery, height: int, width: int, bits: int, top: int, shuffled: bool) -> None:
     codes = surgery.plane_in(PLANES_IN[0], height, width, bits)
     surgery.feed(surgery.add("Mul", codes, surgery.constant(1 / top)))
     surgery.multiply_repeats()
-    # Taking the last pixel shuffle out of the graph saves a fifth of a small network's time.
-    unshuffled = surgery.take_shuffle()
+    # Taking the last pixel shuffle out of the graph saves a fifth of a small network's time on a CPU.
+    unshuffled = not shuffled and surgery.take_shuffle()
     codes = surgery.add("Mul", surgery.picture(), surgery.constant(top))
     surgery.plane_out(UNSHUFFLED if unshuffled else PLANES_OUT[0], codes, bits, lines_last=unshuffled)

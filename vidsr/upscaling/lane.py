@@ -1,6 +1,6 @@
 """One network compiled for one kind of picture: its tiles and its engine."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 
 from vidsr.card import QUANTISER, ModelCard, read_card
-from vidsr.engines import Pending, Precision, open_engine
+from vidsr.engines import Pending, Precision, settle
 from vidsr.errors import ModelError
 from vidsr.frames import Frame, Plane
 from vidsr.upscaling.edges import attach, shuffle
@@ -17,6 +17,7 @@ from vidsr.upscaling.goal import halvings
 from vidsr.upscaling.probe import probe
 from vidsr.upscaling.surgery import PLANES_IN, PLANES_OUT, UNSHUFFLED, load
 from vidsr.upscaling.tiles import Span, equal_tile, seams
+from vidsr.upscaling.watched import open_watched
 
 LARGEST = 4_000_000  # input pixels that are computed at once where nothing is said
 EDGES_REACH = 4  # of RGB edges, in input pixels: chroma is interpolated before the network and averaged after it
@@ -48,6 +49,8 @@ class LaneOptions:
     tile: int | None = None
     in_flight: int = 2
     threads: int = 0
+    steady: bool = False
+    notice: Callable[[str], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,22 +72,30 @@ class Lane:
         down, across = (seams(length, tile, network.reach) for length, tile in sides)
         self._tiles = [Tile(each, other) for each in down for other in across]
         height, width = self._size
-        graph = attach(
-            network.model,
-            channels=card.channels,
-            height=height,
-            width=width,
-            bits=frame.bits,
-            color=frame.color,
-            gray=len(frame.planes) == 1,
-        )
-        self._engine = open_engine(
-            graph,
-            engine=options.engine,
-            device=options.device,
-            precision=precision_for(network, frame.bits, options.precision),
+        precision = precision_for(network, frame.bits, options.precision)
+        setup = settle(engine=options.engine, device=options.device, precision=precision)
+
+        def graph_of(watched: bool) -> bytes:
+            return attach(
+                network.model,
+                channels=card.channels,
+                height=height,
+                width=width,
+                bits=frame.bits,
+                color=frame.color,
+                gray=len(frame.planes) == 1,
+                shuffled=setup.device != "cpu",
+                watched=watched,
+            )
+
+        self._engine = open_watched(
+            graph_of,
+            setup,
+            title=card.name,
             in_flight=options.in_flight * len(self._tiles),
             threads=options.threads,
+            steady=options.steady,
+            notice=options.notice,
         )
 
     def submit(self, frame: Frame) -> "PendingPlanes":

@@ -5,12 +5,13 @@ from typing import Any
 
 import numpy as np
 
-from vidsr.engines import Pending, open_engine
+from vidsr.engines import Pending, settle
 from vidsr.frames import Frame
 from vidsr.upscaling.edges import attach_surface
 from vidsr.upscaling.goal import Plan
 from vidsr.upscaling.lane import LARGEST, LaneOptions, Network, known_of, precision_for
 from vidsr.upscaling.surface import SURFACE_IN, SURFACE_OUT
+from vidsr.upscaling.watched import open_watched
 
 
 class SurfaceLane:
@@ -19,23 +20,29 @@ class SurfaceLane:
     def __init__(self, network: Network, frame: Frame, options: LaneOptions, *, on_device: bool) -> None:
         """on_device: whether the engine is one of TAKES_DLPACK, which leaves its results where it computes."""
         self._network = network
-        graph = attach_surface(
-            network.model,
-            channels=network.card.channels,
-            scale=network.card.scale,
-            height=frame.height,
-            width=frame.width,
-            bits=frame.bits,
-            color=frame.color,
-        )
+        precision = precision_for(network, frame.bits, options.precision)
+
+        def graph_of(watched: bool) -> bytes:
+            return attach_surface(
+                network.model,
+                channels=network.card.channels,
+                scale=network.card.scale,
+                height=frame.height,
+                width=frame.width,
+                bits=frame.bits,
+                color=frame.color,
+                watched=watched,
+            )
+
         self._staying: dict[str, Any] = {"on_device": True} if on_device else {}
-        self._engine: Any = open_engine(
-            graph,
-            engine=options.engine,
-            device=options.device,
-            precision=precision_for(network, frame.bits, options.precision),
+        self._engine: Any = open_watched(
+            graph_of,
+            settle(engine=options.engine, device=options.device, precision=precision),
+            title=network.card.name,
             in_flight=options.in_flight,
             threads=options.threads,
+            steady=options.steady,
+            notice=options.notice,
         )
 
     def submit(self, frame: Frame) -> "PendingSurface":

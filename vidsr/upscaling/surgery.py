@@ -18,6 +18,9 @@ PLANES_OUT = ("out.y", "out.u", "out.v")  # the same, enlarged
 UNSHUFFLED = "out.unshuffled"
 """In place of out.y: (1, height, width, scale²), every pixel's enlargement line by line."""
 
+FINITE = "out.finite"
+"""Beside the planes, where it is asked for: a float32 that is finite exactly where the network's picture is."""
+
 OPSET = 13  # the operators added here are written for this or later
 FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16)
 
@@ -25,7 +28,8 @@ FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16)
 class Surgery:
     """A copy of a model, cut open at its input and its output."""
 
-    def __init__(self, model: onnx.ModelProto) -> None:
+    def __init__(self, model: onnx.ModelProto, *, watched: bool = False) -> None:
+        """watched: whether FINITE is an output."""
         opset = next((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), 0)
         if opset < OPSET:
             model = version_converter.convert_version(model, OPSET)
@@ -37,7 +41,7 @@ class Surgery:
         self._body = list(graph.node)
         self._before: list[NodeProto] = []
         self._after: list[NodeProto] = []
-        self._fed = False
+        self._fed, self._watched = False, watched
         del graph.input[:], graph.output[:], graph.value_info[:], graph.node[:]
         for tensor in graph.initializer:
             if tensor.name == QUANTISER:
@@ -78,7 +82,11 @@ class Surgery:
 
     def picture(self) -> str:
         """The network's own float picture."""
-        return self.add("Cast", self._output, to=TensorProto.FLOAT)
+        picture = self.add("Cast", self._output, to=TensorProto.FLOAT)
+        if self._watched:
+            self.add("ReduceMean", picture, out=FINITE, keepdims=0)
+            self._model.graph.output.append(helper.make_tensor_value_info(FINITE, TensorProto.FLOAT, []))
+        return picture
 
     def take_shuffle(self) -> bool:
         """Take off the pixel shuffle that ends the network, where one does: `picture` is then what it was given."""

@@ -36,6 +36,8 @@ def open_upscaler(
     tile: int | None = None,
     in_flight: int = 2,
     threads: int = 0,
+    steady: bool = False,
+    notice: Callable[[str], None] | None = None,
 ) -> "Upscaler | ResizingUpscaler":
     """Open a model for frames of any size; it is compiled when the first of a size comes.
 
@@ -43,8 +45,10 @@ def open_upscaler(
     scale, or width and height: the size wanted; None is the model's own factor, 2 where no model is named. Where the
     model's factor is another, one Lanczos resize follows. engine, device, precision: see `engines.settle`.
     tile: side of a tile in input pixels; None cuts pictures above 4 megapixels. in_flight: frames under way at once.
-    threads: of the CPU, 0 for all. Raises UnknownModel, NotAModel, EngineMissing, EngineError for an unknown precision
-    or device, and ValueError where the size makes no sense or a kernel is given a tile.
+    threads: of the CPU, 0 for all. steady: whether what becomes of a frame may not depend on those before it.
+    notice: called with a sentence where something is computed in another way than was asked; None logs it.
+    Raises UnknownModel, NotAModel, EngineMissing, EngineError for an unknown precision or device, and ValueError where
+    the size makes no sense or a kernel is given a tile.
     """
     check(precision, device)
     goal = Goal(scale, width, height)
@@ -53,7 +57,7 @@ def open_upscaler(
             raise ValueError(f"{model} resizes a picture at once; leave the tile out")
         return ResizingUpscaler(cast(Kernel, model), goal, in_flight=in_flight, threads=threads)
     choose(engine)
-    options = LaneOptions(engine, device, precision, tile, in_flight, threads)
+    options = LaneOptions(engine, device, precision, tile, in_flight, threads, steady, notice)
     return Upscaler(None if model is None else zoo.find(model), goal, options)
 
 
