@@ -12,7 +12,7 @@ from vidsr.bench.peak import matrix_peak
 from vidsr.bench.report import Report, Result
 from vidsr.errors import WrongOption
 
-FRAMES, LEAST_FRAMES, RUNS = 32, 4, 3
+FRAMES, LEAST_FRAMES, RUNS = 48, 4, 3
 
 
 def bench(

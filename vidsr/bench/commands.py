@@ -31,10 +31,10 @@ def first_frame_s(film: Path, options: list[str]) -> float:
 
 
 def peak_mb(film: Path, target: Path, options: list[str]) -> float | None:
-    """The most memory that `vidsr upscale FILM TARGET ...` ever holds; None where the system does not say."""
+    """The most memory that `vidsr upscale FILM TARGET ...` holds within a second of film; None where it is not told."""
     if not hasattr(os, "wait4"):
         return None
-    command = [*VIDSR, *options, "--overwrite", str(film), str(target)]
+    command = [*VIDSR, *options, "--duration", "1", "--overwrite", str(film), str(target)]
     done = subprocess.run([sys.executable, "-S", weigh.__file__, *command], capture_output=True, text=True, check=True)
     told = json.loads(done.stdout)
     if told["code"]:

@@ -9,14 +9,14 @@ from statistics import median
 from vidsr.bench.cases import Case
 from vidsr.bench.commands import first_frame_s, peak_mb
 from vidsr.bench.report import Result
-from vidsr.bench.stages import frames_for, run_network, run_pipeline, run_whole
+from vidsr.bench.stages import first_frames, run_network, run_pipeline, run_whole
 from vidsr.bench.timing import Run, timing_of
 from vidsr.engines import Setup
 from vidsr.frames import Frame
 from vidsr.upscaling.resizer import ResizingUpscaler
 from vidsr.upscaling.upscaler import Upscaler, open_upscaler
 
-PICTURES = 8  # that the network is given, one after the other
+PICTURES = 8
 BLOCKS = 2  # of the network alone, for each run of the film
 BLOCK_S = 0.2  # that a block lasts about
 RUN_S = 2.0  # that a run of the film lasts at most, unless it has no more than LEAST frames
@@ -30,6 +30,7 @@ class Entrant:
     case: Case
     upscaler: Upscaler | ResizingUpscaler
     pictures: list[Frame]
+    """That the network is given, one after the other."""
     frame_s: float = 0.0
     """Seconds that the network takes for a frame, roughly."""
     network: list[Run] = field(default_factory=list)
@@ -68,10 +69,11 @@ def measure(
         tick()
     with ExitStack() as stack:
         entrants = []
+        pictures = first_frames(film, PICTURES)
         for case in cases:
             upscaler = open_upscaler(**case.enlarging)
             stack.callback(upscaler.close)
-            entrants.append(Entrant(case, upscaler, frames_for(case, film, PICTURES)))
+            entrants.append(Entrant(case, upscaler, pictures))
         _take_turns(entrants, film, target, frames=frames, runs=runs, tick=tick)
     beside = entrants[0]
     return [

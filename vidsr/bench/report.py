@@ -13,7 +13,7 @@ class Result:
 
     case: Case
     network: Timing
-    """Alone, with its edges."""
+    """Alone, with its edges, and chroma resized beside it: from a frame to a large one in memory."""
     pipeline: Timing
     """Decoded and enlarged."""
     whole: Timing

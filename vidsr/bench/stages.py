@@ -19,13 +19,10 @@ from vidsr.upscaling.upscaler import Upscaler
 from vidsr.video.source import open_source
 
 
-def frames_for(case: Case, film: Path, count: int) -> list[Frame]:
-    """The film's first frames as networks see them: luma alone, or all planes for one of RGB."""
+def first_frames(film: Path, count: int) -> list[Frame]:
+    """The film's first frames."""
     with open_source(film) as source:
-        frames = list(islice((item for item in source if isinstance(item, Frame)), count))
-    if case.card is not None and case.card.channels == 3:
-        return frames
-    return [replace(frame, planes=frame.planes[:1], carrier=None) for frame in frames]
+        return list(islice((item for item in source if isinstance(item, Frame)), count))
 
 
 def run_network(upscaler: Upscaler | ResizingUpscaler, frames: Sequence[Frame], count: int) -> Run:

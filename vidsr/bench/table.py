@@ -25,8 +25,8 @@ COST = ("size", "model", "on", "first frame, s", "memory, MB", "cores busy", "GF
 LEGEND = (
     "ms: a frame's time, median, and what 95 of 100 stay under; fps: 1000 / median; of bicubic: against bicubic's fps, "
     "median of the turns (least-most).",
-    "network: alone, frames in memory, luma or all planes of an RGB model; pipeline: from the H.264 file to large "
-    "frames; whole: into an H.264 file by x264 veryfast. Opening, compiling and the first frame do not count.",
+    "network: alone, frames in memory, with its edges and the chroma resized beside it; pipeline: from the H.264 file "
+    "to large frames; whole: into an H.264 file by x264 veryfast. Opening, compiling and the first frame do not count.",
     "first frame: from the start of the command until it comes out, in a pipe; cores busy: CPU seconds a second of the "
     "whole way; matrix peak: 3x3 convolutions from 64 to 64 channels at 480x270 with the same engine and precision, "
     "best of 5.",

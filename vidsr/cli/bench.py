@@ -27,7 +27,7 @@ def bench(
     film: Annotated[
         Path | None, typer.Option(help="Measure on its first frames.", show_default="a film drawn for this")
     ] = None,
-    frames: Annotated[int | None, typer.Option(help="Of the film.", show_default="32")] = None,
+    frames: Annotated[int | None, typer.Option(help="Of the film.", show_default="48")] = None,
     runs: Annotated[int | None, typer.Option(help="Of each film, in turns.", show_default="3")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
     plot: Annotated[Path | None, typer.Option(metavar="FILE.png", help="Quality against time.")] = None,
