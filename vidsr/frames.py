@@ -59,7 +59,8 @@ class Frame:
     """Ticks of `time_base`; 0 where unknown."""
     time_base: Fraction = Fraction(1, 25)
     quantiser: float | None = None
-    """Mean QP the codec used on this picture, on H.264's scale 0 to 51; None where unknown."""
+    """Mean QP the codec used on this picture, on H.264's scale 0 to 51; None where unknown. Of a picture that repeats
+    the one before, that one's: nothing was coded since, so the damage is the same, whatever QP the codec names."""
     alpha: Plane | None = None
     """How opaque each pixel is, from 0 to the highest code at `bits`; of luma's shape and dtype. None: wholly."""
     carrier: Any = None
@@ -120,6 +121,16 @@ class Frame:
         yuv = np.stack([luma, *chroma], axis=2)
         rgb: NDArray[np.float32] = yuv @ np.linalg.inv(rgb_to_yuv(self.color.matrix)).T.astype(np.float32)
         return rgb.clip(0, 1)
+
+    def shows(self, other: "Frame") -> bool:
+        """Whether this is the very picture of another frame: its samples, depth and colour, whenever it is shown."""
+        if (self.color, self.bits, len(self.planes)) != (other.color, other.bits, len(other.planes)):
+            return False
+        if (self.alpha is None) != (other.alpha is None):
+            return False
+        if self.alpha is not None and other.alpha is not None and not _equal(self.alpha, other.alpha):
+            return False
+        return all(_equal(plane, before) for plane, before in zip(self.planes, other.planes, strict=True))
 
     def at(self, pts: int, duration: int | None = None) -> Self:
         """The same picture at another time."""
@@ -191,6 +202,12 @@ def bands(height: int, lines: int = 128) -> Iterator[slice]:
     """Cut a picture into bands of lines, for sums that take much more memory than the picture does."""
     for top in range(0, height, lines):
         yield slice(top, min(top + lines, height))
+
+
+def _equal(plane: Plane, other: Plane) -> bool:
+    """Whether two planes hold the same codes; a few lines in the middle tell, where the picture moves."""
+    middle = slice(plane.shape[0] // 2, plane.shape[0] // 2 + 8)
+    return np.array_equal(plane[middle], other[middle]) and np.array_equal(plane, other)
 
 
 def guessed_matrix(height: int) -> int:

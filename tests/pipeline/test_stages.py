@@ -4,6 +4,8 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,7 +21,7 @@ GRAY = ColorSpec(1, full_range=False, subsampling=(0, 0))
 
 
 def a_frame(pts: int) -> Frame:
-    return Frame((np.zeros((2, 2), np.uint8),), GRAY, pts=pts)
+    return Frame((np.full((2, 2), pts % 256, np.uint8),), GRAY, pts=pts)
 
 
 def in_time(work: Callable[[], object], *, seconds: float = 5.0) -> object:
@@ -110,10 +112,12 @@ def test_a_consumer_that_fails_does_not_hang_on_a_full_queue() -> None:
 class Later:
     """An upscaler whose results come when they are asked for, and that counts what it holds."""
 
-    def __init__(self, in_flight: int) -> None:
+    def __init__(self, in_flight: int, computed: list[Frame] | None = None) -> None:
         self.in_flight, self.under_way, self.most = in_flight, 0, 0
+        self.computed = [] if computed is None else computed
 
     def submit(self, frame: Frame) -> Future[Frame]:
+        self.computed.append(frame)
         self.under_way += 1
         self.most = max(self.most, self.under_way)
         later = self
@@ -141,6 +145,52 @@ def test_a_live_frame_never_waits_for_the_next() -> None:
         pytest.fail("the next frame was asked for before the first was given")
 
     assert next(upscale(stream(), Later(1))).pts == 0
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.sampled_from(["frame", "packet"]), st.integers(0, 1)), max_size=20), st.integers(1, 4))
+def test_a_repeated_picture_takes_its_turn_and_is_not_computed_again(
+    kinds: list[tuple[str, int]], in_flight: int
+) -> None:
+    stream = [
+        replace(a_frame(level), pts=n, carrier=n) if kind == "frame" else Carried(1, n)
+        for n, (kind, level) in enumerate(kinds)
+    ]
+    computed, reused = [], []
+    upscaler = Later(in_flight, computed)
+    out = list(upscale(stream, upscaler, reused=lambda: reused.append(1)))
+    levels = [item.planes[0][0, 0] for item in stream if isinstance(item, Frame)]
+    changes = [level for n, level in enumerate(levels) if n == 0 or level != levels[n - 1]]
+    assert [frame.planes[0][0, 0] for frame in computed] == changes
+    assert len(reused) == len(levels) - len(changes)
+    assert [plain(item) for item in out] == [plain(item) for item in stream]
+
+
+def plain(item: Frame | Carried) -> object:
+    """What of an item can be held against another's."""
+    return (item.pts, item.carrier, item.planes[0][0, 0]) if isinstance(item, Frame) else item
+
+
+@pytest.mark.parametrize("change", [{"quantiser": 30.0}, {"bits": 10}, {"alpha": np.zeros((2, 2), np.uint8)}])
+def test_the_same_samples_that_would_be_enlarged_otherwise_are_computed(change: dict[str, Any]) -> None:
+    computed: list[Frame] = []
+    stream = [a_frame(0), replace(a_frame(0), pts=1, **change)]
+    list(upscale(stream, Later(2, computed)))
+    assert len(computed) == 2
+
+
+def test_a_still_film_is_given_out_as_it_comes() -> None:
+    asked = 0
+
+    def stream() -> Iterator[Frame]:
+        nonlocal asked
+        for n in range(100):
+            asked += 1
+            yield replace(a_frame(0), pts=n)
+
+    out = upscale(stream(), Later(2))
+    next(out)
+    assert asked <= 2
 
 
 def test_a_packet_before_any_frame_goes_straight_through() -> None:

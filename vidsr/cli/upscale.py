@@ -203,4 +203,6 @@ def _going_on(resumes: bool) -> Iterator[None]:
 def _last_line(summary: "Summary") -> str:
     pictures = f"{summary.frames} frame{'s' * (summary.frames != 1)}"
     sizes = " to ".join(f"{width}x{height}" for width, height in (summary.input_size, summary.output_size))
+    if summary.frames_reused:
+        pictures += f" ({summary.frames_reused} repeated)"
     return f"{pictures} in {summary.seconds:.1f} s, {summary.fps:.1f} fps, {sizes} by {summary.model}"

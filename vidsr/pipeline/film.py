@@ -137,7 +137,7 @@ def _pump(
         tell(f"{seconds:.1f} s behind real time, and nothing is dropped; try a smaller size, a faster model or preset")
 
     items = paced(film, late) if film.live else film
-    with closing(enlarged(items, upscaler, film.info, large, live=live)) as ready:
+    with closing(enlarged(items, upscaler, film.info, large, live=live, reused=record.reuse)) as ready:
         try:
             for item in ready:
                 stop.check()
@@ -161,6 +161,7 @@ def _summary(film: Source, plan: Plan, model: str | Path | None, target: str, re
         target=target,
         model=plan.card.name if plan.card else str(model) if model in RESIZES else "lanczos",
         frames=record.frames,
+        frames_reused=record.reused,
         seconds=now.seconds,
         fps=now.fps,
         speed=now.speed,

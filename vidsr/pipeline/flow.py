@@ -1,6 +1,6 @@
 """What an ordinary run and a job that resumes share: what becomes of a film, and its way through the threads."""
 
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
@@ -59,16 +59,18 @@ def enlarged(
     large: VideoInfo,
     *,
     live: bool = False,
+    reused: Callable[[], None] | None = None,
 ) -> Generator[Item, None, None]:
     """Run decoding and inference in threads of their own, a few frames ahead of whoever asks.
 
-    small, large: what frames are, and what they become. live: nothing waits for the next frame.
+    small, large: what frames are, and what they become. live: nothing waits for the next frame. reused: see
+    `upscale`.
     """
 
     def depth(info: VideoInfo) -> int:
         return 1 if live else max(2, min(QUEUE_ITEMS, QUEUE_BYTES // _bytes(info)))
 
-    return prefetch(upscale(prefetch(items, depth=depth(small)), upscaler), depth=depth(large))
+    return prefetch(upscale(prefetch(items, depth=depth(small)), upscaler, reused=reused), depth=depth(large))
 
 
 def _aspect(info: VideoInfo, plan: Plan) -> Fraction:

@@ -53,6 +53,8 @@ class Summary:
     target: str
     model: str
     frames: int
+    frames_reused: int
+    """Of these, that show the same as the one before and were not computed again."""
     seconds: float
     fps: float
     speed: float
@@ -71,7 +73,7 @@ class Record:
 
     def __init__(self, progress: Callable[[Progress], None] | None, notice: Callable[[str], None] | None) -> None:
         self.notices: list[str] = []
-        self.frames = 0
+        self.frames = self.reused = 0
         self.late = False
         self.position = 0.0
         self._before, self._position_before = 0, 0.0
@@ -100,6 +102,10 @@ class Record:
         self._origin = begin
         self.frames = self._before = frames
         self.position = self._position_before = end - begin
+
+    def reuse(self) -> None:
+        """Count a frame that shows the same as the one before; called by the thread of inference."""
+        self.reused += 1
 
     def write(self, frame: Frame, info: VideoInfo) -> None:
         """Count a frame that was written."""

@@ -120,7 +120,7 @@ def _make_missing(
                 record.write(frame, film.info)
                 yield frame
 
-    with closing(enlarged(items, upscaler, film.info, large)) as ready:
+    with closing(enlarged(items, upscaler, film.info, large, reused=record.reuse)) as ready:
         frames = told(ready)
         for index in journal.missing():
             segment = write_segment(islice(frames, size), journal.part(index), index, encoding, film, record.tell)

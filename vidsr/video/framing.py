@@ -39,6 +39,7 @@ class Framer:
         self._left = Filter("setparams", chroma_location="left")
         self._siting: Any = None
         self._layout = ""
+        self._before: Frame | None = None
 
     def frames(self, items: Iterable[av.VideoFrame | Carried]) -> Iterator[Frame | Carried]:
         """Frames instead of pictures; those of damaged input that claim another size for a moment are lost."""
@@ -82,4 +83,7 @@ class Framer:
         if quantiser is None:
             quantiser = self._demuxer.estimator.value
         frame = frame_of(picture, siting=self._siting, quantiser=quantiser, scaler=self._scaler)
-        return replace(frame, time_base=self._time_base)
+        before, self._before = self._before, replace(frame, time_base=self._time_base)
+        if before is not None and before.quantiser != quantiser and frame.shows(before):
+            self._before = replace(self._before, quantiser=before.quantiser)
+        return self._before
