@@ -9,8 +9,8 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.networks import network
-from vidsr.engines import Engine, installed, open_engine
-from vidsr.errors import EngineBusy, NotAModel
+from vidsr.engines import Engine, installed, open_engine, settle
+from vidsr.errors import EngineBusy, EngineError, NotAModel
 from vidsr.frames import ColorSpec
 from vidsr.upscaling.edges import attach
 from vidsr.upscaling.surgery import PLANES_IN, PLANES_OUT
@@ -29,14 +29,26 @@ def picture(seed: int = 0, height: int = HEIGHT, width: int = WIDTH) -> NDArray[
     return np.random.default_rng(seed).integers(0, 256, (1, 1, height, width), np.uint8)
 
 
-@pytest.fixture(params=installed())
-def name(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
+ON_GPUS = ("torch",)  # those that also compute there
+PLACES = [(name, "cpu") for name in installed()] + [
+    pytest.param((name, "cuda"), marks=pytest.mark.gpu) for name in installed() if name in ON_GPUS
+]
+
+
+@pytest.fixture(params=PLACES, ids="-".join)
+def place(request: pytest.FixtureRequest) -> dict[str, str]:
+    """An engine and a device, as `open_engine` takes them."""
+    name, device = request.param
+    try:
+        settle(engine=name, device=device)
+    except EngineError as exc:
+        pytest.skip(str(exc))
+    return {"engine": name, "device": device}
 
 
 @pytest.fixture
-def engine(name: str) -> Iterator[Engine]:
-    with open_engine(graph(), engine=name, precision="f32", in_flight=2) as engine:
+def engine(place: dict[str, str]) -> Iterator[Engine]:
+    with open_engine(graph(), **place, precision="f32", in_flight=2) as engine:
         yield engine
 
 
@@ -47,15 +59,13 @@ def test_a_run_gives_named_arrays_of_the_graphs_own_type(engine: Engine) -> None
     }
 
 
-def test_engines_agree() -> None:
-    results = []
-    for name in installed():
-        with open_engine(graph(), engine=name, precision="f32") as engine:
-            results.append(engine.submit({IN: picture()}).result()[OUT].astype(int))
-    for result in results[1:]:
-        # sums in another order may fall on the other side of a half
-        assert np.abs(result - results[0]).max() <= 1
-        assert (result != results[0]).mean() < 0.01
+def test_engines_agree(engine: Engine) -> None:
+    with open_engine(graph(), precision="f32") as first:
+        expected = first.submit({IN: picture()}).result()[OUT].astype(int)
+    result = engine.submit({IN: picture()}).result()[OUT].astype(int)
+    # sums in another order may fall on the other side of a half
+    assert np.abs(result - expected).max() <= 1
+    assert (result != expected).mean() < 0.01
 
 
 def test_results_belong_to_what_was_submitted_in_that_order(engine: Engine) -> None:
@@ -103,7 +113,7 @@ def test_planes_as_decoders_lend_them_are_taken(engine: Engine, kind: str) -> No
     np.testing.assert_array_equal(engine.submit({IN: lent}).result()[OUT], expected)
 
 
-def test_waiting_lets_other_threads_run(name: str) -> None:
+def test_waiting_lets_other_threads_run(place: dict[str, str]) -> None:
     turns, done = [0], threading.Event()
 
     def count() -> None:
@@ -111,7 +121,7 @@ def test_waiting_lets_other_threads_run(name: str) -> None:
             turns[0] += 1
 
     heavy = graph(features=32, layers=8, height=320, width=320)
-    with open_engine(heavy, engine=name, precision="f32") as engine:
+    with open_engine(heavy, **place, precision="f32") as engine:
         thread = threading.Thread(target=count)
         run = engine.submit({IN: picture(0, 320, 320)})
         thread.start()
@@ -123,13 +133,13 @@ def test_waiting_lets_other_threads_run(name: str) -> None:
     assert during > 100
 
 
-def test_what_is_no_graph_is_refused(name: str) -> None:
+def test_what_is_no_graph_is_refused(place: dict[str, str]) -> None:
     with pytest.raises(NotAModel, match="cannot run the network"):
-        open_engine(b"no graph at all", engine=name)
+        open_engine(b"no graph at all", **place)
 
 
-def test_a_quantiser_is_an_input(name: str) -> None:
-    with open_engine(graph(quantiser=0.5), engine=name, precision="f32") as engine:
+def test_a_quantiser_is_an_input(place: dict[str, str]) -> None:
+    with open_engine(graph(quantiser=0.5), **place, precision="f32") as engine:
         clean, worn = (
             engine.submit({IN: picture(), "quantiser": np.full((1, 1, 1, 1), q, np.float32)}).result()[OUT].copy()
             for q in (0, 1)

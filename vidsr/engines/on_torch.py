@@ -137,8 +137,8 @@ def settle(device: str, precision: Precision) -> tuple[str, Precision]:
     if device != "cpu":
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
         if int(device.partition(":")[2] or 0) >= count:
-            there = f"only {count} of them" if count else "none"
-            raise EngineError(f"PyTorch finds no {device} here, {there}; use --device cpu, or see `vidsr doctor`")
+            found = f"{count} GPUs here, and {device} is none of them" if count else "no GPU here"
+            raise EngineError(f"PyTorch finds {found}; use --device cpu, or see `vidsr doctor`")
     if precision == "auto":
         return device, "f32" if device == "cpu" else "f16"
     return device, precision

@@ -102,7 +102,7 @@ def build(model: onnx.ModelProto, device: torch.device, kind: torch.dtype) -> Pr
     where shapes do not fit.
     """
     known = {tensor.name: _tensor(tensor) for tensor in model.graph.initializer}
-    values = {port.name: torch.zeros(port.shape, dtype=port.kind, device=device) for port in inputs_of(model)}
+    values = {port.name: torch.empty(port.shape, dtype=port.kind, device=device) for port in inputs_of(model)}
     last = {name: place for place, node in enumerate(model.graph.node) for name in node.input}
     last |= {value.name: len(model.graph.node) for value in model.graph.output}
     steps = []

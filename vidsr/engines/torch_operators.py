@@ -173,7 +173,7 @@ def _gather(node: Node) -> Function:
     def run(x: Tensor, places: Tensor) -> Tensor:
         axis = node.get("axis", 0) % x.dim()
         picked = x.index_select(axis, places.reshape(-1) % x.shape[axis])
-        return picked.reshape(*x.shape[:axis], *places.shape, *x.shape[axis + 1 :])
+        return picked.reshape((*x.shape[:axis], *places.shape, *x.shape[axis + 1 :]))
 
     return run
 
