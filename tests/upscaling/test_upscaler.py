@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from tests.networks import network, reach, save
 from vidsr import zoo
 from vidsr.card import ModelCard
-from vidsr.engines import installed
+from vidsr.engines import Precision, Setup, installed
 from vidsr.errors import EngineBusy, EngineError, EngineMissing, ModelError, UnknownModel
 from vidsr.frames import BT709, BT2020, SMPTE170M, ColorSpec, Frame
+from vidsr.upscaling import lane
 from vidsr.upscaling.goal import Plan
 from vidsr.upscaling.resizer import ResizingUpscaler
 from vidsr.upscaling.upscaler import Upscaler, open_upscaler
@@ -108,6 +109,19 @@ def test_an_rgb_network_at_the_default_precision_keeps_flat_colours_to_one_level
             large = upscaler.submit(Frame(tuple(planes), color, bits)).result()
             for plane, code in zip(large.planes, codes, strict=True):
                 assert np.abs(plane.astype(int) - code).max() <= 1
+
+
+@pytest.mark.parametrize(("native", "asked", "chosen"), [
+    ("bf16", "auto", "f32"), ("bf16", "bf16", "bf16"), ("f16", "auto", "f16"), ("f32", "auto", "f32"),
+])  # fmt: skip
+def test_ten_bits_of_rgb_are_computed_finer_than_in_bf16_where_nothing_is_said(
+    native: Precision, asked: Precision, chosen: Precision, models: Models, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lane, "settle", lambda **_: Setup("openvino", "cpu", native))
+    deep, luma = lane.Network(models(channels=3)), lane.Network(models())
+    assert lane.setup_for(deep, 10, lane.LaneOptions(precision=asked)).precision == chosen
+    assert lane.setup_for(deep, 8, lane.LaneOptions(precision=asked)).precision == native
+    assert lane.setup_for(luma, 10, lane.LaneOptions(precision=asked)).precision == native
 
 
 @settings(deadline=None, max_examples=12)

@@ -1,7 +1,7 @@
 """One network compiled for one kind of picture: its tiles and its engine."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 
 from vidsr.card import QUANTISER, ModelCard, read_card
-from vidsr.engines import Pending, Precision, settle
+from vidsr.engines import Pending, Precision, Setup, settle
 from vidsr.errors import ModelError
 from vidsr.frames import Frame, Plane
 from vidsr.upscaling.edges import attach, shuffle
@@ -72,8 +72,7 @@ class Lane:
         down, across = (seams(length, tile, network.reach) for length, tile in sides)
         self._tiles = [Tile(each, other) for each in down for other in across]
         height, width = self._size
-        precision = precision_for(network, frame.bits, options.precision)
-        setup = settle(engine=options.engine, device=options.device, precision=precision)
+        setup = setup_for(network, frame.bits, options)
 
         def graph_of(watched: bool) -> bytes:
             return attach(
@@ -161,12 +160,16 @@ def known_of(network: Network, frame: Frame) -> dict[str, NDArray[np.float32]]:
     return {QUANTISER: stored if frame.quantiser is None else np.full_like(stored, frame.quantiser / 51)}
 
 
-def precision_for(network: Network, bits: int, asked: Precision) -> Precision:
-    """f32 where bf16 would spoil 10 bits: on the way to R'G'B' and back (up to 8 levels), and where a network enlarges
-    its input by an operator of its own (4 levels). What luma networks add to is else kept in f32 by OpenVINO.
+def setup_for(network: Network, bits: int, options: LaneOptions) -> Setup:
+    """What computes; where no precision is asked for, f32 in place of bf16 where that would spoil 10 bits.
+
+    That is so on the way to R'G'B' and back (up to 8 levels), and where a network enlarges its input by an operator of
+    its own (4 levels). What luma networks add to is else kept in f32. f16 is eight times as fine.
     """
+    setup = settle(engine=options.engine, device=options.device, precision=options.precision)
     resizes = any(node.op_type in ("Resize", "Upsample") for node in network.model.graph.node)
-    return "f32" if asked == "auto" and bits > 8 and (network.card.channels == 3 or resizes) else asked
+    spoilt = options.precision == "auto" and setup.precision == "bf16" and bits > 8
+    return replace(setup, precision="f32") if spoilt and (network.card.channels == 3 or resizes) else setup
 
 
 def _tile_size(network: Network, height: int, width: int, tile: int | None) -> tuple[int, int]:

@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from vidsr.engines import Pending, settle
+from vidsr.engines import Pending
 from vidsr.frames import Frame
 from vidsr.upscaling.edges import attach_surface
 from vidsr.upscaling.goal import Plan
-from vidsr.upscaling.lane import LARGEST, LaneOptions, Network, known_of, precision_for
+from vidsr.upscaling.lane import LARGEST, LaneOptions, Network, known_of, setup_for
 from vidsr.upscaling.surface import SURFACE_IN, SURFACE_OUT
 from vidsr.upscaling.watched import open_watched
 
@@ -20,7 +20,6 @@ class SurfaceLane:
     def __init__(self, network: Network, frame: Frame, options: LaneOptions, *, on_device: bool) -> None:
         """on_device: whether the engine is one of TAKES_DLPACK, which leaves its results where it computes."""
         self._network = network
-        precision = precision_for(network, frame.bits, options.precision)
 
         def graph_of(watched: bool) -> bytes:
             return attach_surface(
@@ -37,7 +36,7 @@ class SurfaceLane:
         self._staying: dict[str, Any] = {"on_device": True} if on_device else {}
         self._engine: Any = open_watched(
             graph_of,
-            settle(engine=options.engine, device=options.device, precision=precision),
+            setup_for(network, frame.bits, options),
             title=network.card.name,
             in_flight=options.in_flight,
             threads=options.threads,
