@@ -79,6 +79,15 @@ def test_in_bf16_too_what_a_luma_network_adds_to_stays_exact(bits: int, full_ran
     np.testing.assert_array_equal(large, repeated(codes, 4))
 
 
+@pytest.mark.parametrize("width", [8, 16, 32])
+def test_what_a_network_adds_in_bf16_is_rounded_once(width: int) -> None:
+    model = network(scale=4, width=width, residual=0.02, layers=3)
+    color = ColorSpec(BT709, full_range=True)
+    exact, ours = (run(model, [every_code(8)], color, precision=precision)[0] for precision in ("f32", "auto"))
+    assert np.abs(exact.astype(int) - ours).max() <= 1
+    assert (exact != ours).mean() < 0.02
+
+
 def test_a_level_means_the_same_to_a_luma_network_at_every_depth() -> None:
     assert [luma_top(bits, full) for bits in (8, 10) for full in (False, True)] == [255, 255, 1020, 1023]
     codes = np.random.default_rng(0).integers(16, 236, (16, 24), np.uint8)
@@ -99,7 +108,9 @@ def test_the_pixel_shuffle_outside_the_graph_is_the_one_inside(engine: str, scal
     codes = every_code(bits)
     color = ColorSpec(BT709, full_range=True)
     (ours,), (theirs,) = (run(each, [codes], color, bits=bits, engine=engine) for each in (model, inside))
-    np.testing.assert_array_equal(ours, theirs)
+    # what is added to whole codes, rather than to codes / top, may fall on the other side of a half
+    assert np.abs(ours.astype(int) - theirs).max() <= 1
+    assert (ours != theirs).mean() < 0.001
 
 
 @pytest.mark.parametrize("engine", installed())

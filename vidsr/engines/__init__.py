@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 from vidsr.errors import EngineError, EngineMissing
 
 Precision = Literal["auto", "f32", "bf16", "f16"]
+BYTES = "bytes."
+"""What the names of operators begin with that end, together, in whole numbers of 8 bits, which bf16 holds exactly."""
+
 Arrays = Mapping[str, NDArray[Any]]
 
 # Each runtime's file, its package, and what installs it; the first is the default.

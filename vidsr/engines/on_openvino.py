@@ -7,7 +7,8 @@ from contextlib import suppress
 from functools import cache
 from typing import Any, Self
 
-from vidsr.engines import Arrays, Precision, Setup, on_cpu_alone, shareable
+from vidsr.engines import BYTES, Arrays, Precision, Setup, on_cpu_alone, shareable
+from vidsr.engines.pairs import has_amx, pair_columns
 from vidsr.errors import EngineBusy, EngineError, NotAModel, OutOfMemory, VidsrError
 
 # `import openvino` reports itself to Google Analytics through this package where it can be imported, and falls back
@@ -24,7 +25,10 @@ class OpenvinoEngine:
         self._tensor = importlib.import_module("openvino").Tensor
         core, settings = _core(), _settings(precision, threads)
         try:
-            self._compiled = core.compile_model(core.read_model(graph, b""), "CPU", settings)
+            model = core.read_model(graph, b"")
+            if settings["INFERENCE_PRECISION_HINT"] == "bf16":
+                _suit_bf16(model)
+            self._compiled = core.compile_model(model, "CPU", settings)
             requests = [self._compiled.create_infer_request() for _ in range(in_flight)]
         except (RuntimeError, UnicodeDecodeError) as exc:  # the latter where even the names in it are damaged
             raise _explained(exc, NotAModel) from exc
@@ -120,6 +124,16 @@ def _settings(precision: Precision, threads: int) -> dict[str, Any]:
     if threads:
         settings |= {"INFERENCE_NUM_THREADS": threads}
     return settings
+
+
+def _suit_bf16(model: Any) -> None:
+    """Rewrite a graph as OpenVINO computes it fastest in bf16."""
+    if has_amx():
+        pair_columns(model)
+    nodes = model.get_ordered_ops()
+    if any(BYTES in node.get_friendly_name() for node in nodes):
+        for node in nodes:  # it would keep what follows the last convolution in f32: twice the bytes
+            node.get_rt_info()["enforceBF16evenForGraphTail"] = "YES"
 
 
 def _explained(exc: Exception, otherwise: type[VidsrError]) -> VidsrError:

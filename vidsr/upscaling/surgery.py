@@ -9,6 +9,7 @@ from google.protobuf.message import DecodeError
 from onnx import NodeProto, TensorProto, helper, numpy_helper, version_converter
 
 from vidsr.card import QUANTISER
+from vidsr.engines import BYTES
 from vidsr.engines.half import EDGE
 from vidsr.errors import NotAModel
 from vidsr.upscaling.places import check_places
@@ -64,10 +65,13 @@ class Surgery:
         self._model.graph.initializer.append(numpy_helper.from_array(np.asarray(value, dtype), name))
         return name
 
-    def add(self, operator: str, *inputs: str, out: str = "", **attributes: Any) -> str:
-        """Add an operator, before the network until it is fed, then after it; gives the name of its output."""
+    def add(self, operator: str, *inputs: str, out: str = "", kind: str = "", **attributes: Any) -> str:
+        """Add an operator, before the network until it is fed, then after it; gives the name of its output.
+
+        kind: BYTES, or nothing.
+        """
         nodes = self._after if self._fed else self._before
-        name = f"{EDGE}{operator}.{'after' if self._fed else 'before'}.{len(nodes)}"
+        name = f"{EDGE}{kind}{operator}.{'after' if self._fed else 'before'}.{len(nodes)}"
         nodes.append(helper.make_node(operator, list(inputs), [out or name], name, **attributes))
         return out or name
 
@@ -97,23 +101,27 @@ class Surgery:
         self._output = last.input[0]
         return True
 
-    def multiply_repeats(self) -> None:
-        """Where the network repeats its picture of one channel, do it channels last: that is how engines lay out what
-        it is added to, and they do not see it themselves. A fifth of a small network's time.
+    def add_codes(self, codes: str, top: int) -> str | None:
+        """Where the network ends by adding its repeated picture of one channel, add repeated codes to `top` times the
+        rest instead; gives the sum, or None where it ends otherwise.
+
+        Whole codes stay exact in 8 bits of bf16, and channels last is how engines lay out what they are added to,
+        which they do not see themselves. A fifth of a small network's time.
         """
-        name, kind = self._input
-        for place, node in enumerate(self._body):
-            axis = next((entry.i for entry in node.attribute if entry.name == "axis"), 0)
-            if node.op_type == "Concat" and set(node.input) == {name} and axis == 1 and kind == TensorProto.FLOAT:
-                ones = self.constant(np.ones(len(node.input)))
-                (out,) = node.output
-                last, repeated = f"{out}.last", f"{out}.repeated"
-                self._body[place : place + 1] = [
-                    helper.make_node("Transpose", [name], [last], perm=[0, 2, 3, 1]),
-                    helper.make_node("Mul", [last, ones], [repeated]),
-                    helper.make_node("Transpose", [repeated], [out], perm=[0, 3, 1, 2]),
-                ]
-                return
+        made = {out: node for node in self._body for out in node.output}
+        total = made.get(self._output)
+        if total is None or total.op_type != "Add" or self._input[1] != TensorProto.FLOAT:
+            return None
+        ours = [each for each in total.input if each in made and _repeats(made[each], self._input[0])]
+        if len(ours) != 1:
+            return None
+        (self._output,) = set(total.input) - set(ours)
+        self._body.remove(total)
+        kind = BYTES if top < 256 else ""
+        ones = self.constant(np.ones(len(made[ours[0]].input)))
+        last = self.add("Transpose", codes, perm=[0, 2, 3, 1])
+        repeated = self.add("Transpose", self.add("Mul", last, ones, kind=kind), perm=[0, 3, 1, 2])
+        return self.add("Add", self.add("Mul", self.picture(), self.constant(top)), repeated, kind=kind)
 
     def plane_out(self, name: str, codes: str, bits: int, *, lines_last: bool = False) -> None:
         """Clamp codes to what the depth holds, round them, and make them an output."""
@@ -132,7 +140,9 @@ class Surgery:
         self._model.graph.output.append(helper.make_tensor_value_info(name, _codes(bits), None))
 
     def _whole(self, codes: str, bits: int) -> str:
-        return self.add("Round", self.add("Clip", codes, self.constant(0), self.constant((1 << bits) - 1)))
+        kind = BYTES if codes.startswith(EDGE + BYTES) else ""
+        clamped = self.add("Clip", codes, self.constant(0), self.constant((1 << bits) - 1), kind=kind)
+        return self.add("Round", clamped, kind=kind)
 
     def done(self) -> bytes:
         """Sew up."""
@@ -165,6 +175,12 @@ def picture_ports(model: onnx.ModelProto) -> tuple[onnx.ValueInfoProto, str]:
         found = f"{len(inputs)} inputs and {len(model.graph.output)} outputs"
         raise NotAModel(f"the network has {found}; vidsr runs networks with one picture in and one out")
     return inputs[0], model.graph.output[0].name
+
+
+def _repeats(node: NodeProto, picture: str) -> bool:
+    """Whether a node puts one picture many times into channels."""
+    axis = next((entry.i for entry in node.attribute if entry.name == "axis"), 0)
+    return node.op_type == "Concat" and set(node.input) == {picture} and axis == 1
 
 
 def _codes(bits: int) -> int:
