@@ -1,7 +1,9 @@
 """The measurement from end to end."""
 
+import os
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from vidsr.bench.cases import cases_of, setups_of
@@ -11,6 +13,7 @@ from vidsr.bench.measure import measure, steps
 from vidsr.bench.peak import matrix_peak
 from vidsr.bench.report import Report, Result
 from vidsr.errors import WrongOption
+from vidsr.video.parts import begin_part, discard_part, new_folder
 
 FRAMES, LEAST_FRAMES, RUNS = 48, 4, 3
 
@@ -37,7 +40,7 @@ def bench(
         raise WrongOption(f"{frames} frames and {runs} runs are too few; give {LEAST_FRAMES} and 1, or more")
     setups, notices = setups_of(engines, precisions)
     by_size = cases_of(models, sizes, setups)
-    machine = this_machine([setup.engine for setup in setups])
+    machine = this_machine(setups)
     total = sum(steps(len(cases), runs) for cases in by_size.values())
     done = 0
 
@@ -50,10 +53,21 @@ def bench(
     used = {case.setup for cases in by_size.values() for case in cases if case.setup}
     peaks = {setup: matrix_peak(setup) for setup in used}
     results: list[Result] = []
-    with tempfile.TemporaryDirectory(prefix="vidsr-bench-") as folder:
+    with _folder() as folder:
         for size, cases in by_size.items():
-            small = Path(folder) / f"{size.name}.mkv"
+            small = folder / f"{size.name}.mkv"
             count = write_film(small, size.width, size.height, frames, film)
             results += measure(cases, small, frames=count, runs=runs, peaks=peaks, tick=tick)
     shown = "A film drawn for this" if film is None else film.name
     return Report(machine, shown, frames, runs, tuple(results), tuple(notices))
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    """A temporary folder, which goes when a signal ends the command, too."""
+    part, descriptor = begin_part(Path(tempfile.gettempdir()) / "bench", new_folder)
+    try:
+        yield part
+    finally:
+        os.close(descriptor)
+        discard_part(part)

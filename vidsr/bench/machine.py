@@ -5,12 +5,14 @@ import platform
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from importlib.metadata import version
+from importlib.metadata import packages_distributions, version
 from pathlib import Path
 
-from vidsr.engines import ENGINES
+from vidsr.engines import ENGINES, Setup
+from vidsr.engines.gpus import gpu_of
 
 BUSY = 0.1  # cores in use by others, beyond which figures do not hold
 
@@ -22,6 +24,8 @@ class Machine:
     cpu: str
     cores: int
     """Those that this process may use."""
+    gpus: tuple[str, ...]
+    """Those that are measured."""
     system: str
     versions: dict[str, str]
     """Of vidsr and what it computes with."""
@@ -41,18 +45,21 @@ class Machine:
 
     def __str__(self) -> str:
         versions = ", ".join(f"{name} {number}" for name, number in self.versions.items())
-        return f"{self.cpu}, {self.cores} cores, {self.system}; {versions}; {self.date}"
+        return f"{', '.join([self.cpu, f'{self.cores} cores', *self.gpus, self.system])}; {versions}; {self.date}"
 
 
-def this_machine(engines: list[str]) -> Machine:
-    """Describe this machine now; takes half a second. engines: those whose version is wanted."""
-    packages = ["vidsr", "av", *dict.fromkeys(ENGINES[engine][1] for engine in engines)]
+def this_machine(setups: Sequence[Setup]) -> Machine:
+    """Describe this machine now, and what computes on it; takes half a second."""
+    packages = ["vidsr", "av", *(ENGINES[setup.engine][1] for setup in setups)]
+    homes = packages_distributions()  # a package may come under several names: onnxruntime-gpu
+    gpus = [str(gpu) for setup in setups if (gpu := gpu_of(setup.device))]
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return Machine(
         cpu=_cpu(),
         cores=allowed,
+        gpus=tuple(dict.fromkeys(gpus)),
         system=f"{platform.system()} {platform.release()}, Python {platform.python_version()}",
-        versions={name: version(name) for name in packages},
+        versions={name: version(homes[name][0]) for name in packages},
         date=datetime.now().astimezone().isoformat(" ", "minutes"),
         busy_cores=_busy(),
     )

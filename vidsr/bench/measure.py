@@ -20,7 +20,7 @@ PICTURES = 8
 BLOCKS = 2  # of the network alone, for each run of the film
 BLOCK_S = 0.2  # that a block lasts about
 RUN_S = 2.0  # that a run of the film lasts at most, unless it has no more than LEAST frames
-LEAST = 4
+LEAST_BLOCK, LEAST = 2, 4  # frames of each
 
 
 @dataclass(slots=True)
@@ -38,9 +38,9 @@ class Entrant:
     whole: list[Run] = field(default_factory=list)
     cores: list[float] = field(default_factory=list)
 
-    def count(self, seconds: float, most: int) -> int:
+    def count(self, seconds: float, least: int, most: int) -> int:
         """How many frames fit into a time."""
-        return max(LEAST, min(most, round(seconds / self.frame_s)))
+        return max(least, min(most, round(seconds / self.frame_s)))
 
 
 def steps(cases: int, runs: int) -> int:
@@ -99,15 +99,15 @@ def _take_turns(
         each.frame_s = run_network(each.upscaler, each.pictures, 1).ms / 1000
     for _ in range(BLOCKS * runs):
         for each in entrants:
-            each.network.append(run_network(each.upscaler, each.pictures, each.count(BLOCK_S, 64)))
+            each.network.append(run_network(each.upscaler, each.pictures, each.count(BLOCK_S, LEAST_BLOCK, 64)))
             tick()
     for _ in range(runs):
         for each in entrants:
-            each.pipeline.append(run_pipeline(each.case, each.upscaler, film, each.count(RUN_S, frames)))
+            each.pipeline.append(run_pipeline(each.case, each.upscaler, film, each.count(RUN_S, LEAST, frames)))
             tick()
     for _ in range(runs):
         for each in entrants:
-            run, cores = run_whole(each.case, film, target, each.count(RUN_S, frames))
+            run, cores = run_whole(each.case, film, target, each.count(RUN_S, LEAST, frames))
             each.whole.append(run)
             each.cores.append(cores)
             tick()

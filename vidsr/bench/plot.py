@@ -48,7 +48,9 @@ def _draw(axes: Any, results: Sequence[Result]) -> list[str]:
             continue
         axes.plot(each.network.ms, quality, "o", color="#7f7f7f" if each.case.setup is None else "#4477aa")
         label = each.case.name if each.case.setup is None else f"{each.case.name} {each.case.setup.precision}"
-        axes.annotate(f" {label}", (each.network.ms, quality), xytext=(4, 3), textcoords="offset points", fontsize=9)
+        axes.annotate(
+            label, (each.network.ms, quality), xytext=(0, 6), textcoords="offset points", ha="center", fontsize=9
+        )
     axes.set(title=results[0].case.size.name, xlabel="ms a frame, network alone", xscale="log")
     axes.xaxis.set_major_locator(matplotlib.ticker.LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter(matplotlib.ticker.StrMethodFormatter("{x:g}"))

@@ -120,8 +120,9 @@ def _times(timing: Timing) -> tuple[str, str]:
 
 
 def _ratio(ratio: Ratio) -> str:
-    spread = "" if ratio.least == ratio.most else f" ({ratio.least:.2f}-{ratio.most:.2f})"
-    return f"{ratio.median:.2f}{spread}"
+    form = ".2f" if ratio.median >= 0.1 else ".3f"
+    spread = "" if ratio.least == ratio.most else f" ({ratio.least:{form}}-{ratio.most:{form}})"
+    return f"{ratio.median:{form}}{spread}"
 
 
 def _or_dash(value: float | None, form: str) -> str:
