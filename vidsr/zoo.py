@@ -34,6 +34,11 @@ def find(model: str | Path) -> Path:
     raise UnknownModel(f"there is no model {str(model)!r}; {hint} {', '.join(names)}, or give a path to an .onnx file")
 
 
+def name_of(path: Path) -> str:
+    """How a user would call a model's file: by its name where it has one, else by its path."""
+    return path.stem if _known().get(path.stem) == path else str(path)
+
+
 def shelf() -> list[tuple[Path, ModelCard]]:
     """The models that come with vidsr, with their cards, by name."""
     cards = ((path, read_card(path)) for path in _files(_shelf_folder()))

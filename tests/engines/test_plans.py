@@ -20,7 +20,7 @@ HEADER = EngineHeader(
     model="live-x4",
     graph="ab12" * 16,
     precision="f16",
-    inputs={"in.y": [SHAPE, SHAPE, SHAPE]},
+    inputs={"quantiser": [[1, 1, 1, 1]] * 3, "in.y": [SHAPE, SHAPE, SHAPE]},
     gpu="NVIDIA L4",
     compute="8.9",
     tensorrt="11.4.0",
@@ -29,7 +29,8 @@ HEADER = EngineHeader(
 )
 L4 = Gpu("NVIDIA L4", "8.9", 24 << 30)
 PLAN = bytes(range(256)) * 8
-WANTED = Wanted(HEADER.graph, {"in.y": (1, 1, 270, 480)}, "f16", COMMAND)
+SHAPES = {"quantiser": (1, 1, 1, 1), "in.y": (1, 1, 270, 480)}
+WANTED = Wanted(HEADER.graph, SHAPES, "f16", COMMAND)
 
 
 @pytest.fixture
@@ -134,7 +135,7 @@ def test_the_one_that_fits_is_found_among_others(folder: Path) -> None:
         replace(HEADER, gpu="NVIDIA H200", compute="9.0"),
         replace(HEADER, tensorrt="10.16.1"),
         replace(HEADER, precision="f32"),
-        replace(HEADER, inputs={"in.y": [[1, 1, 540, 960]] * 3}),
+        replace(HEADER, inputs={**HEADER.inputs, "in.y": [[1, 1, 540, 960]] * 3}),
         replace(HEADER, graph=HEADER.graph[:8] + "0" * 56),
     ):
         kept(folder, other)

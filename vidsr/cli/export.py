@@ -1,17 +1,27 @@
 """`vidsr export`: from a run to a file that runs anywhere."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from vidsr.cli.engines import USUAL_SIZE, build_engine
 from vidsr.cli.progress import Verbose
 from vidsr.errors import ExtraMissing
 
+TENSORRT = "TensorRT"  # panel of --help
+
 
 def export(
-    source: Annotated[Path, typer.Argument(help="A run's folder or a .safetensors file of `vidsr train`.")],
-    to: Annotated[Path | None, typer.Option(help="The ONNX file to write. [export/NAME.onnx]")] = None,
+    source: Annotated[
+        Path,
+        typer.Argument(
+            help="A run's folder or a .safetensors file of `vidsr train`; for --trt a model's name or path too."
+        ),
+    ],
+    to: Annotated[
+        Path | None, typer.Option(help="The file to write. [export/NAME.onnx, or where --trt is found]")
+    ] = None,
     name: Annotated[str | None, typer.Option(help="Name on the card. [the recipe's]")] = None,
     images: Annotated[
         list[Path] | None, typer.Option(help="Pictures to measure it on, for the card; may be repeated.")
@@ -21,17 +31,52 @@ def export(
         float | None,
         typer.Option(min=0, max=1, help="Mix a GAN with the network it grew from: 1 true to the pixels, 0 the GAN."),
     ] = None,
+    trt: Annotated[
+        bool, typer.Option("--trt", help="Build a TensorRT engine for this GPU.", rich_help_panel=TENSORRT)
+    ] = False,
+    size: Annotated[
+        str | None, typer.Option(metavar="WxH", help="Of its input.", show_default=USUAL_SIZE, rich_help_panel=TENSORRT)
+    ] = None,
+    dynamic: Annotated[
+        tuple[str, str, str] | None,
+        typer.Option(metavar="MIN OPT MAX", help="Sizes between MIN and MAX, slower.", rich_help_panel=TENSORRT),
+    ] = None,
+    fp16: Annotated[bool, typer.Option(help="Compute in float16.", rich_help_panel=TENSORRT)] = True,
+    bits: Annotated[int, typer.Option(min=8, max=10, help="Of its pictures: 8 or 10.", rich_help_panel=TENSORRT)] = 8,
+    color: Annotated[
+        str, typer.Option(help="Such as bt601-full-444.", show_default="bt709", rich_help_panel=TENSORRT)
+    ] = "",
+    surface: Annotated[
+        bool, typer.Option("--surface", help="NV12 or P010 in, as GPUs decode.", rich_help_panel=TENSORRT)
+    ] = False,
+    device: Annotated[
+        str, typer.Option(help="cuda or cuda:N.", show_default="the first", rich_help_panel=TENSORRT)
+    ] = "auto",
     verbose: Verbose = False,
 ) -> None:
-    """Write a trained network as a plain ONNX with its card, after holding it against PyTorch."""
+    """Write a trained network as a plain ONNX with its card, or build a TensorRT engine of a model."""
+    model, trained = str(source), source.is_dir() or source.suffix == ".safetensors"
+    if not trt or trained:
+        model = str(_exported(source, None if trt else to, images, name=name, licence=licence, fidelity=fidelity))
+    if trt:
+        print(
+            build_engine(
+                model, to, size=size, dynamic=dynamic, fp16=fp16, bits=bits, color=color, surface=surface, device=device
+            )
+        )
+    else:
+        print(model)
+
+
+def _exported(source: Path, to: Path | None, images: list[Path] | None, **options: Any) -> Path:
     try:
         from vidsr.export.to_onnx import export as write
     except ImportError as exc:
         raise ExtraMissing(f"exporting needs {exc.name}; 'pip install vidsr[train]' installs it") from exc
 
-    path = write(source, to, name=name, licence=licence, fidelity=fidelity)
+    path = write(source, to, **options)
     if images:
         from vidsr.evaluate.cards import measure_card
 
         measure_card(path, images)
-    print(path)
+    return path

@@ -24,8 +24,9 @@ ENGINES = {
     "openvino": ("vidsr.engines.on_openvino", "openvino", "pip install vidsr"),
     "onnxruntime": ("vidsr.engines.on_onnxruntime", "onnxruntime", "pip install vidsr[onnx]"),
     "torch": ("vidsr.engines.on_torch", "torch", "pip install vidsr[torch]"),
+    "tensorrt": ("vidsr.engines.on_tensorrt", "tensorrt", "pip install vidsr[trt]"),
 }
-TAKES_DLPACK = ("torch",)
+TAKES_DLPACK = ("torch", "tensorrt")
 """Engines that read inputs in a GPU's memory, and then leave their results there."""
 
 

@@ -5,6 +5,7 @@ magic (8 bytes) | length of the header (4, little-endian) | its SHA-256 (32) | t
 
 import hashlib
 import json
+import math
 import os
 import re
 import struct
@@ -69,10 +70,10 @@ class EngineHeader:
 
     def file_name(self) -> str:
         """`live-x4-480x270-f16-nvidia-l4-trt11.4.0-1a2b3c4d.engine`."""
-        least, _, most = next(iter(self.inputs.values()))
-        size = "-".join(f"{shape[3]}x{shape[2]}" for shape in ([least] if least == most else [least, most]))
+        least, _, most = max(self.inputs.values(), key=lambda limits: math.prod(limits[2]))  # luma's
+        size = "-".join(f"{shape[-1]}x{shape[-2]}" for shape in ([least] if least == most else [least, most]))
         parts = (self.model, size, self.precision, self.gpu, f"trt{self.tensorrt}", self.graph[:8])
-        return "-".join(re.sub(r"[^\w.]+", "-", part).strip("-") for part in parts) + SUFFIX
+        return "-".join(slug(part) for part in parts) + SUFFIX
 
     @classmethod
     def from_json(cls, text: bytes) -> Self:
@@ -90,6 +91,11 @@ class EngineHeader:
             if not all(isinstance(side, int) for side in (*least, *best, *most)):
                 raise ValueError("a shape is no row of whole numbers")
         return header
+
+
+def slug(text: str) -> str:
+    """A text as part of a file's name."""
+    return re.sub(r"[^\w.]+", "-", text).strip("-")
 
 
 def folder() -> Path:
@@ -159,10 +165,10 @@ def find(wanted: "Wanted", gpu: Gpu, tensorrt: str) -> Path:
             refused.append(exc)
     if refused:
         raise refused[0]
-    sizes = " and ".join(f"{shape[3]}x{shape[2]}" for shape in wanted.shapes.values() if len(shape) == 4)
+    luma = max(wanted.shapes.values(), key=math.prod)
     raise EngineMissing(
-        f"no TensorRT engine is built for this network, {sizes} in {wanted.precision} on {gpu}; {wanted.command!r} "
-        "builds one"
+        f"no TensorRT engine is built for this network, {luma[-1]}x{luma[-2]} in {wanted.precision} on {gpu}; "
+        f"{wanted.command!r} builds one"
     )
 
 

@@ -69,6 +69,8 @@ def _enlarged(surgery: Surgery, chroma: str, height: int, width: int, color: Col
             mode="linear",
             coordinate_transformation_mode="asymmetric" if on_luma else "half_pixel",
         )
+    if all(length % (1 << times) == 0 for length, times in zip((width, height), color.subsampling, strict=True)):
+        return chroma  # nothing to cut off, so that the graph is the same for every such size
     ends, axes = surgery.constant([height, width], np.int64), surgery.constant([2, 3], np.int64)
     return surgery.add("Slice", chroma, surgery.constant([0, 0], np.int64), ends, axes)
 

@@ -10,8 +10,10 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from vidsr.engines.names import REBUILD
 from vidsr.frames import ColorSpec
 from vidsr.upscaling.colours import attach_colours
+from vidsr.upscaling.pixels import Pixels, command_for
 from vidsr.upscaling.surface import enlarged_chroma, surface_in, surface_out
 from vidsr.upscaling.surgery import PLANES_IN, PLANES_OUT, UNSHUFFLED, Surgery
 
@@ -27,16 +29,20 @@ def attach(
     gray: bool = False,
     shuffled: bool = False,
     watched: bool = False,
+    model_name: str = "MODEL",
 ) -> bytes:
     """Make the graph that enlarges the planes of one stream.
 
     model: one float input (n, channels, h, w) in [0, 1], one output. height, width: of the luma plane. shuffled: leave
-    the pixel shuffle that ends a luma network where it is, as is best on a GPU. watched: give FINITE too.
+    the pixel shuffle that ends a luma network where it is, as is best on a GPU. watched: give FINITE too. model_name:
+    for the command that builds an engine for the graph, which its metadata keeps.
     Returns ONNX bytes: inputs PLANES_IN (the first alone for a luma network or a gray picture) and, where the network
     knows it, `quantiser` (1, 1, 1, 1) float32, QP / 51; outputs PLANES_OUT likewise, or UNSHUFFLED.
     Raises NotAModel where the network is none for pictures.
     """
     surgery = Surgery(model, watched=watched)
+    pixels = Pixels(width, height, bits, color, gray)
+    surgery.note(REBUILD, command_for(model_name, pixels, channels=channels))
     if channels == 1:
         _attach_luma(surgery, height, width, bits, luma_top(bits, color.full_range), shuffled)
         return surgery.done()
@@ -59,12 +65,14 @@ def attach_surface(
     bits: int,
     color: ColorSpec,
     watched: bool = False,
+    model_name: str = "MODEL",
 ) -> bytes:
     """The same for pictures as GPUs hold them, chroma enlarged as well: inputs SURFACE_IN, output SURFACE_OUT.
 
     scale: of the network. height, width: of the luma plane, even; chroma is 4:2:0.
     """
     surgery = Surgery(model, watched=watched)
+    surgery.note(REBUILD, command_for(model_name, Pixels(width, height, bits, color, surface=True), channels=channels))
     planes = surface_in(surgery, height=height, width=width, bits=bits)
     if channels == 1:
         top = luma_top(bits, color.full_range)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
+from vidsr import zoo
 from vidsr.card import QUANTISER, ModelCard, read_card
 from vidsr.engines import Pending, Precision, Setup, settle
 from vidsr.errors import ModelError
@@ -27,6 +28,7 @@ class Network:
     """A model file and its card."""
 
     def __init__(self, path: Path) -> None:
+        self.name = zoo.name_of(path)
         self.card: ModelCard = read_card(path) or probe(path)
         self.model = load(path)
         stored = next((each for each in self.model.graph.initializer if each.name == QUANTISER), None)
@@ -85,6 +87,7 @@ class Lane:
                 gray=len(frame.planes) == 1,
                 shuffled=setup.device != "cpu",
                 watched=watched,
+                model_name=network.name,
             )
 
         self._engine = open_watched(

@@ -31,6 +31,7 @@ class SurfaceLane:
                 bits=frame.bits,
                 color=frame.color,
                 watched=watched,
+                model_name=network.name,
             )
 
         self._staying: dict[str, Any] = {"on_device": True} if on_device else {}

@@ -11,16 +11,12 @@ from onnx import NodeProto, TensorProto, helper, numpy_helper, version_converter
 from vidsr.card import QUANTISER
 from vidsr.engines import BYTES
 from vidsr.engines.half import EDGE
+from vidsr.engines.names import FINITE as FINITE
+from vidsr.engines.names import PLANES_IN as PLANES_IN
+from vidsr.engines.names import PLANES_OUT as PLANES_OUT
+from vidsr.engines.names import UNSHUFFLED as UNSHUFFLED
 from vidsr.errors import NotAModel
 from vidsr.upscaling.places import check_places
-
-PLANES_IN = ("in.y", "in.u", "in.v")  # (1, 1, height, width), uint8 at 8 bits, else uint16
-PLANES_OUT = ("out.y", "out.u", "out.v")  # the same, enlarged
-UNSHUFFLED = "out.unshuffled"
-"""In place of out.y: (1, height, width, scale²), every pixel's enlargement line by line."""
-
-FINITE = "out.finite"
-"""Beside the planes, where it is asked for: a float32 that is finite exactly where the network's picture is."""
 
 OPSET = 13  # the operators added here are written for this or later
 FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16)
@@ -143,6 +139,10 @@ class Surgery:
         kind = BYTES if codes.startswith(EDGE + BYTES) else ""
         clamped = self.add("Clip", codes, self.constant(0), self.constant((1 << bits) - 1), kind=kind)
         return self.add("Round", clamped, kind=kind)
+
+    def note(self, key: str, value: str) -> None:
+        """Write something down in the metadata."""
+        self._model.metadata_props.add(key=key, value=value)
 
     def done(self) -> bytes:
         """Sew up."""

@@ -1,0 +1,169 @@
+"""Building TensorRT engines, as far as that goes without a GPU: sizes, graphs, timings, and what is refused."""
+
+import hashlib
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+
+from tests.networks import network, reach, save
+from vidsr.card import ModelCard
+from vidsr.engines import Setup, open_engine
+from vidsr.engines.gpus import gpus
+from vidsr.engines.half import halved
+from vidsr.engines.plans import identity
+from vidsr.engines.tensorrt_graph import asked_of, for_tensorrt
+from vidsr.errors import EngineError, ParityFailed, WrongOption
+from vidsr.export.to_tensorrt import Sizes, export_engine, graph_for, limits_of, opened
+from vidsr.export.trt_builder import keep_timings, read_timings
+from vidsr.export.trt_parity import check_engine
+from vidsr.frames import BT2020, ColorSpec, Frame
+from vidsr.upscaling import lane, surface_lane, watched
+from vidsr.upscaling.lane import Lane, LaneOptions, Network
+from vidsr.upscaling.pixels import Pixels
+from vidsr.upscaling.surface_lane import SurfaceLane
+
+VARYING = Sizes((64, 48), (96, 64), (128, 96))
+FIXED = Sizes((96, 64), (96, 64), (96, 64))
+COLOR = ColorSpec(BT2020, full_range=False)
+PIXELS = Pixels(96, 64, color=COLOR)
+KINDS = [
+    (1, PIXELS),
+    (1, replace(PIXELS, bits=10)),
+    (1, replace(PIXELS, surface=True)),
+    (3, PIXELS),
+    (3, replace(PIXELS, bits=10, color=replace(COLOR, subsampling=(0, 0)))),
+    (3, replace(PIXELS, gray=True)),
+    (3, replace(PIXELS, bits=10, surface=True)),
+]
+
+
+def stored(folder: Path, channels: int, **options: Any) -> Network:
+    options = {"layers": 2, "residual": 0.5, "quantiser": 0.3, **options}
+    card = ModelCard("mine", 2, channels, reach(2), quantiser=True)  # type: ignore[arg-type]
+    return Network(save(network(channels=channels, **options), folder / "mine.onnx", card))
+
+
+def frame(pixels: Pixels) -> Frame:
+    """A picture of this kind, all black."""
+    kind = np.uint8 if pixels.bits == 8 else np.uint16
+    across, down = pixels.color.subsampling
+    small = pixels.height >> down, pixels.width >> across
+    shapes: list[tuple[int, ...]] = [(pixels.height, pixels.width), small, small]
+    if pixels.surface:
+        shapes = [shapes[0], (*small, 2)]
+    planes = tuple(np.zeros(shape, kind) for shape in shapes[: 1 if pixels.gray else 3])
+    return Frame(planes, pixels.color, pixels.bits, 0, 1, Fraction(1, 25))
+
+
+@pytest.mark.parametrize(("channels", "pixels"), KINDS)
+@pytest.mark.parametrize("precision", ["f16", "f32"])
+def test_an_engine_is_built_of_the_very_graph_that_an_upscaler_asks_for(
+    channels: int, pixels: Pixels, precision: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[bytes] = []
+    for module in (lane, surface_lane):
+        monkeypatch.setattr(module, "settle", lambda **_: Setup("tensorrt", "cuda", precision))
+    monkeypatch.setattr(watched, "open_engine", lambda graph, **_: asked.append(graph) or open_engine(graph))
+    model, options = stored(tmp_path, channels), LaneOptions("tensorrt", "cuda", precision)
+    if pixels.surface:
+        SurfaceLane(model, frame(pixels), options, on_device=False).close()
+    else:
+        Lane(model, frame(pixels), options).close()
+    built = graph_for(model, pixels, watched=precision == "f16")
+    assert asked_of(asked[0], precision) == asked_of(built, precision)
+
+
+@pytest.mark.parametrize(("channels", "pixels"), KINDS)
+def test_its_command_builds_it_again(channels: int, pixels: Pixels, tmp_path: Path) -> None:
+    command = asked_of(graph_for(stored(tmp_path, channels), pixels, watched=True), "f16").wanted.command
+    assert command.startswith(f"vidsr export {tmp_path / 'mine.onnx'} --trt --size 96x64")
+    assert ("--bits 10" in command) == (pixels.bits == 10)
+    assert ("--surface" in command) == pixels.surface
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("bits", [8, 10])
+def test_a_graph_whose_sizes_vary_is_the_graph_of_each_of_them(channels: int, bits: int, tmp_path: Path) -> None:
+    model, pixels = stored(tmp_path, channels), replace(PIXELS, bits=bits)
+    graph = graph_for(model, pixels, watched=True)
+    small, large = (replace(pixels, width=size[0], height=size[1]) for size in (VARYING.least, VARYING.most))
+    limits = {name: limits_of(name, shape, VARYING) for name, shape in asked_of(graph, "f16").wanted.shapes.items()}
+    for pick, other in ((0, small), (2, large)):
+        wanted = asked_of(graph_for(model, other, watched=True), "f16").wanted
+        assert wanted.graph == identity(graph)
+        assert {name: tuple(shapes[pick]) for name, shapes in limits.items()} == wanted.shapes
+    built = onnx.load_from_string(for_tensorrt(opened(graph, limits), "f16"))
+    dims = {port.name: [dim.dim_value for dim in port.type.tensor_type.shape.dim] for port in built.graph.input}
+    assert dims["in.y"] == [1, 1, 0, 0, 2][: 5 if bits == 10 else 4]
+    assert dims["quantiser"] == [1, 1, 1, 1]
+
+
+def test_sizes_that_make_no_sense_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(WrongOption, match="96x64 64x48 128x96 do not grow"):
+        Sizes((96, 64), (64, 48), (128, 96))
+    with pytest.raises(WrongOption, match="63x48 96x64 128x96 are not all even"):
+        Sizes((63, 48), (96, 64), (128, 96))
+    assert str(Sizes((63, 49), (63, 49), (63, 49)).option()) == "--size 63x49"
+    assert VARYING.option() == "--dynamic 64x48 96x64 128x96"
+    with pytest.raises(WrongOption, match="takes one size"):
+        export_engine("live-x2", sizes=VARYING, pixels=replace(PIXELS, surface=True))
+
+
+@pytest.mark.parametrize(("channels", "pixels"), KINDS)
+def test_what_computes_the_same_passes(channels: int, pixels: Pixels, tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime", reason="needs vidsr[onnx]")
+    model = stored(tmp_path, channels)
+    pixels = replace(pixels, width=160, height=96)  # more than the corner that is compared
+    graph = halved(graph_for(model, pixels, watched=True))
+    with open_engine(graph, engine="onnxruntime", precision="f32", in_flight=1) as engine:
+        assert 0 <= check_engine(engine, model, pixels) < 0.1
+
+
+@pytest.mark.parametrize("surface", [False, True])
+def test_what_computes_something_else_does_not(surface: bool, tmp_path: Path) -> None:
+    pixels = replace(PIXELS, surface=surface)
+    other = graph_for(stored(tmp_path, 1, seed=1), pixels, watched=True)
+    with (
+        open_engine(other, precision="f32", in_flight=1) as engine,
+        pytest.raises(ParityFailed, match=r"of mine is off by up to \d+ levels.* build it with --no-fp16"),
+    ):
+        check_engine(engine, stored(tmp_path, 1), pixels)
+
+
+def test_timings_are_kept_with_their_checksum(tmp_path: Path) -> None:
+    path, said = tmp_path / "deep" / "timings.cache", []
+    assert read_timings(path, said.append) == b""
+    keep_timings(path, b"timings", said.append)
+    assert path.read_bytes() == hashlib.sha256(b"timings").digest() + b"timings"
+    assert read_timings(path, said.append) == b"timings"
+    assert not said
+
+
+@pytest.mark.parametrize("spoilt", [b"", b"short", b"x" * 40])
+def test_damaged_timings_are_thrown_away_with_a_sentence(tmp_path: Path, spoilt: bytes) -> None:
+    path, said = tmp_path / "timings.cache", []
+    path.write_bytes(spoilt)
+    assert read_timings(path, said.append) == b""
+    assert len(said) == 1 and str(path) in said[0] and "is damaged and was thrown away" in said[0]
+    assert not path.exists()
+
+
+def test_that_timings_cannot_be_kept_is_said_and_spoils_nothing(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    said: list[str] = []
+    keep_timings(tmp_path / "file" / "timings.cache", b"timings", said.append)
+    assert len(said) == 1 and said[0].endswith("the next build takes as long as this one")
+
+
+def test_without_a_gpu_nothing_is_built_and_nothing_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if gpus():
+        pytest.skip("there is a GPU here")
+    monkeypatch.setenv("VIDSR_ENGINES", str(tmp_path))
+    with pytest.raises(EngineError, match="TensorRT needs an NVIDIA GPU, and none is here"):
+        export_engine("live-x2", sizes=FIXED, pixels=PIXELS)
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,132 @@
+"""From a model to a TensorRT engine for this GPU, edges inside, in the folder where engines are looked for."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import onnx
+
+from vidsr import zoo
+from vidsr.engines import Precision
+from vidsr.engines.gpus import gpu_of
+from vidsr.engines.names import PLANES_IN
+from vidsr.engines.on_tensorrt import TensorrtEngine, settle, tensorrt
+from vidsr.engines.plans import EngineHeader, Shape, folder, pack
+from vidsr.engines.tensorrt_graph import asked_of, for_tensorrt
+from vidsr.errors import WrongOption
+from vidsr.export.trt_builder import Notice, Progress, build
+from vidsr.export.trt_parity import check_engine
+from vidsr.runs import write_whole
+from vidsr.upscaling.edges import attach, attach_surface
+from vidsr.upscaling.lane import Network
+from vidsr.upscaling.pixels import Pixels
+
+Size = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """Widths and heights that an engine takes."""
+
+    least: Size
+    best: Size
+    """What it is tuned for."""
+    most: Size
+
+    def __post_init__(self) -> None:
+        for a, b, c in zip(self.least, self.best, self.most, strict=True):
+            if not a <= b <= c:
+                raise WrongOption(f"{self} do not grow; give the least size, the usual one and the largest")
+        if self.least != self.most and any(side % 2 for size in (self.least, self.best, self.most) for side in size):
+            raise WrongOption(f"{self} are not all even, which sizes that vary must be")
+
+    def __str__(self) -> str:
+        return " ".join("{}x{}".format(*size) for size in (self.least, self.best, self.most))
+
+    def option(self) -> str:
+        """As the command is told them."""
+        return "--size {}x{}".format(*self.best) if self.least == self.most else f"--dynamic {self}"
+
+
+def export_engine(
+    model: str | Path,
+    target: Path | None = None,
+    *,
+    sizes: Sizes,
+    pixels: Pixels,
+    f16: bool = True,
+    device: str = "auto",
+    progress: Progress = lambda phase, done, total: None,
+    notice: Notice = lambda sentence: None,
+) -> Path:
+    """Build the engine of a model for pictures of these sizes, bits and colours, and say where it lies.
+
+    model: a name or a path. target: the file; None gives it a name in `plans.folder`, where `--engine tensorrt` finds
+    it. pixels: of the size `sizes.best`. f16: whether the network computes in float16; its edges are exact either way.
+    progress: called from any thread with a phase of the build, how many of its steps are done, and how many there are.
+    The engine is held against f32 on the CPU before it is written, whole or not at all.
+    Raises UnknownModel, NotAModel, EngineMissing and EngineError where it cannot be built here, ParityFailed where it
+    computes something else, DiskFull.
+    """
+    if pixels.surface and sizes.least != sizes.most:
+        raise WrongOption("an engine for pictures as GPUs hold them takes one size; give it with --size")
+    precision: Precision = "f16" if f16 else "f32"
+    device, _ = settle(device, precision)
+    gpu = gpu_of(device)
+    assert gpu is not None
+    network = Network(zoo.find(model))
+    graph = graph_for(network, pixels, watched=f16)
+    asked = asked_of(graph, precision)
+    header = EngineHeader(
+        model=network.card.name,
+        graph=asked.wanted.graph,
+        precision=precision,
+        inputs={name: limits_of(name, shape, sizes) for name, shape in asked.wanted.shapes.items()},
+        gpu=gpu.name,
+        compute=gpu.compute,
+        tensorrt=tensorrt().__version__,
+        command=asked.wanted.command.replace("--size {}x{}".format(*sizes.best), sizes.option()),
+        built=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+    typed = for_tensorrt(opened(graph, header.inputs), precision)
+    plan = build(typed, header.inputs, f16=f16, gpu=gpu.name, device=device, progress=progress, notice=notice)
+    with TensorrtEngine(plan, asked, device=device, in_flight=1) as engine:
+        check_engine(engine, network, pixels)
+    path = target or folder() / header.file_name()
+    write_whole(path, pack(header, plan))
+    return path
+
+
+def graph_for(network: Network, pixels: Pixels, *, watched: bool) -> bytes:
+    """The very graph that an upscaler asks an engine for; see `attach` and `attach_surface`."""
+    options: dict[str, Any] = {
+        "channels": network.card.channels, "height": pixels.height, "width": pixels.width, "bits": pixels.bits,
+        "color": pixels.color, "watched": watched, "model_name": network.name,
+    }  # fmt: skip
+    if pixels.surface:
+        return attach_surface(network.model, scale=network.card.scale, **options)
+    return attach(network.model, gray=pixels.gray, shuffled=True, **options)
+
+
+def limits_of(name: str, shape: Shape, sizes: Sizes) -> list[list[int]]:
+    """The least, the best and the largest shape of an input. shape: the best."""
+    if name not in PLANES_IN:
+        return [list(shape)] * 3
+    (width, height), (count, channels, *sides) = sizes.best, shape
+    return [
+        [count, channels, sides[0] * size[1] // height, sides[1] * size[0] // width]
+        for size in (sizes.least, sizes.best, sizes.most)
+    ]
+
+
+def opened(graph: bytes, limits: Mapping[str, list[list[int]]]) -> bytes:
+    """The graph with the sides left open on which its pictures are to differ."""
+    model = onnx.ModelProto.FromString(graph)
+    for port in model.graph.input:
+        least, _, most = limits[port.name]
+        for axis, dim in enumerate(port.type.tensor_type.shape.dim):
+            if least[axis] != most[axis]:
+                dim.dim_param = f"{port.name}.{axis}"
+    return bytes(model.SerializeToString())
