@@ -67,7 +67,7 @@ def test_an_engine_is_built_of_the_very_graph_that_an_upscaler_asks_for(
 ) -> None:
     asked: list[bytes] = []
     for module in (lane, surface_lane):
-        monkeypatch.setattr(module, "settle", lambda **_: Setup("tensorrt", "cuda", precision))
+        monkeypatch.setattr(module, "setup_for", lambda *_: Setup("tensorrt", "cuda", precision))
     monkeypatch.setattr(watched, "open_engine", lambda graph, **_: asked.append(graph) or open_engine(graph))
     model, options = stored(tmp_path, channels), LaneOptions("tensorrt", "cuda", precision)
     if pixels.surface:
