@@ -15,11 +15,13 @@ from typer.testing import CliRunner, Result
 
 from tests.networks import network, reach, save
 from tests.video.films import make_film
-from vidsr.bench import peak
+from vidsr.bench import cases, peak
 from vidsr.bench.film import drawn, write_film
 from vidsr.bench.timing import run_of, timing_of
 from vidsr.card import ModelCard
 from vidsr.cli import app
+from vidsr.engines import Precision, Setup
+from vidsr.errors import EngineError
 from vidsr.frames import ColorSpec
 
 METRICS = {"psnr_Set14": 27.5, "bicubic_psnr_Set14": 26.1}
@@ -89,11 +91,11 @@ def test_the_plot_is_a_picture(measured: Result, folder: Path) -> None:
 
 def test_the_table_says_what_was_measured_and_on_what(tmp_path: Path) -> None:
     film = make_film(tmp_path / "mine.mkv", size=(96, 64), pts=range(6), codec="ffv1")
-    shown = run("bicubic", "--size", "36p-72p", "--frames", 6, "--runs", 1, "--film", film)
+    shown = run("bicubic", "--size", "36p-72p", "--runs", 1, "--film", film)
     assert shown.exit_code == 0, shown.output
     lines = shown.stdout.splitlines()
     assert " cores, " in lines[0] and "vidsr 0" in lines[0]
-    assert lines[1] == "mine.mkv, 6 frames, 1 run."
+    assert lines[1] == "mine.mkv, 6 frames, 1 run."  # all there are
     rows = [line for line in lines if line.startswith("| 36p-72p")]
     assert [row.split("|")[2].strip() for row in rows] == ["bicubic"] * 2
 
@@ -172,3 +174,38 @@ def test_a_signal_leaves_nothing_behind(tmp_path: Path) -> None:
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=30) == 130
     assert begun and not list(tmp_path.iterdir())
+
+
+def test_what_does_not_go_together_is_left_out_with_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    def settled(*, engine: str, precision: Precision) -> Setup:
+        if (engine, precision) == ("onnxruntime", "bf16"):
+            raise EngineError("it computes in f32")
+        return Setup(engine, "cpu", precision)
+
+    monkeypatch.setattr(cases, "choose", lambda engine: engine)
+    monkeypatch.setattr(cases, "settle", settled)
+    setups, notices = cases.setups_of(["openvino", "onnxruntime"], ["f32", "bf16"])
+    assert [(each.engine, each.precision) for each in setups] == [
+        ("openvino", "f32"),
+        ("openvino", "bf16"),
+        ("onnxruntime", "f32"),
+    ]
+    assert notices == ["left out: it computes in f32"]
+    with pytest.raises(EngineError, match="it computes in f32"):
+        cases.setups_of(["onnxruntime"], ["bf16"])
+
+
+def test_the_models_that_fit_a_size_are_measured_where_none_is_named() -> None:
+    setup = Setup("openvino", "cpu", "f32")
+    found = cases.cases_of([], ["270p-1080p", "360p-1080p", "480p-1080p"], [setup])
+    names = {size.name: [case.name for case in those] for size, those in found.items()}
+    assert names["270p-1080p"][0] == "bicubic"
+    assert {"fast-x4", "live-x4"} <= set(names["270p-1080p"])
+    assert names["360p-1080p"] == ["bicubic", "live-x3"]
+    assert names["480p-1080p"] == ["bicubic", "live-x3"]  # then shrunk
+
+
+def test_a_model_alone_is_measured_at_a_size_of_its_own_factor() -> None:
+    setup = Setup("openvino", "cpu", "f32")
+    found = cases.cases_of(["live-x3", "srgan-x4"], [], [setup])
+    assert [size.name for size in found] == ["360p-1080p", "270p-1080p"]

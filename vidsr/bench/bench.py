@@ -12,7 +12,7 @@ from vidsr.bench.machine import this_machine
 from vidsr.bench.measure import measure, steps
 from vidsr.bench.peak import matrix_peak
 from vidsr.bench.report import Report, Result
-from vidsr.errors import WrongOption
+from vidsr.errors import EngineError, WrongOption
 from vidsr.video.parts import begin_part, discard_part, new_folder
 
 FRAMES, LEAST_FRAMES, RUNS = 48, 4, 3
@@ -50,16 +50,21 @@ def bench(
         if progress:
             progress(done, total)
 
-    used = {case.setup for cases in by_size.values() for case in cases if case.setup}
-    peaks = {setup: matrix_peak(setup) for setup in used}
+    peaks = {}
+    for setup in {case.setup for cases in by_size.values() for case in cases if case.setup}:
+        try:
+            peaks[setup] = matrix_peak(setup)
+        except EngineError as exc:
+            notices.append(f"the matrix peak of {setup.engine} {setup.precision} is left out: {exc}")
     results: list[Result] = []
+    shown = 0
     with _folder() as folder:
         for size, cases in by_size.items():
             small = folder / f"{size.name}.mkv"
-            count = write_film(small, size.width, size.height, frames, film)
-            results += measure(cases, small, frames=count, runs=runs, peaks=peaks, tick=tick)
-    shown = "A film drawn for this" if film is None else film.name
-    return Report(machine, shown, frames, runs, tuple(results), tuple(notices))
+            shown = write_film(small, size.width, size.height, frames, film)
+            results += measure(cases, small, frames=shown, runs=runs, peaks=peaks, tick=tick)
+    title = "A film drawn for this" if film is None else film.name
+    return Report(machine, title, shown, runs, tuple(results), tuple(notices))
 
 
 @contextmanager

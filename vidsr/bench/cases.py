@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any, Literal, cast
 
 from vidsr import zoo
 from vidsr.bench.sizes import DEFAULT, Size, name_for, size_of
 from vidsr.card import ModelCard, read_card
-from vidsr.engines import Precision, Setup, settle
+from vidsr.engines import Precision, Setup, check, choose, settle
 from vidsr.errors import EngineError
 from vidsr.upscaling.probe import probe
 
@@ -69,15 +70,16 @@ def cases_of(models: Sequence[str | Path], sizes: Sequence[str], setups: Sequenc
 def setups_of(engines: Sequence[str], precisions: Sequence[str]) -> tuple[list[Setup], list[str]]:
     """What the engines and precisions asked for come to here, and a sentence for each pair that does not work.
 
-    Raises EngineError where none does.
+    Raises EngineError where none does, or a name is unknown, and EngineMissing.
     """
+    for precision in precisions:
+        check(precision)
     setups, refused = [], []
-    for engine in engines:
-        for precision in precisions:
-            try:
-                setups.append(settle(engine=engine, precision=cast(Precision, precision)))
-            except EngineError as exc:
-                refused.append(exc)
+    for engine, precision in product(map(choose, engines), precisions):
+        try:
+            setups.append(settle(engine=engine, precision=cast(Precision, precision)))
+        except EngineError as exc:
+            refused.append(exc)
     if not setups:
         raise refused[0]
     return list(dict.fromkeys(setups)), [f"left out: {exc}" for exc in refused]
