@@ -14,7 +14,7 @@ pytest.importorskip("torch")
 pytest.importorskip("onnxruntime")
 
 from vidsr.engines import open_engine
-from vidsr.engines.torch_graph import OPERATORS
+from vidsr.engines.pytorch.graph import OPERATORS
 
 Draw = Any
 SHAPE = (2, 4, 6, 8)
@@ -85,17 +85,22 @@ def test_arithmetic_of_a_positive_picture(operator: str) -> None:
     held_against(operator, positive=True)
 
 
-@pytest.mark.parametrize("operator", ["Add", "Div", "Max", "Min", "Mul", "Sub", "Sum", "Greater", "Less", "Equal"])
+@pytest.mark.parametrize(
+    "operator",
+    ["Add", "Div", "Max", "Min", "Mul", "Sub", "Sum", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Equal"],
+)
 @pytest.mark.parametrize("shape", [(), (4, 1, 1), SHAPE])
 def test_arithmetic_of_two(operator: str, shape: tuple[int, ...]) -> None:
     held_against(operator, weights(*shape))
 
 
-def test_whole_numbers_are_divided_as_onnx_does() -> None:
+@pytest.mark.parametrize(("operator", "expected"), [("Div", [-2, 0, 1, 3]), ("Mod", [2, 2, 2, 0])])
+def test_whole_numbers_are_divided_as_onnx_does(operator: str, expected: list[int]) -> None:
+    tried.add(operator)
     graph = helper.make_graph(
         [
             helper.make_node("Cast", ["x"], ["whole"], to=TensorProto.INT32),
-            helper.make_node("Div", ["whole", "three"], ["third"]),
+            helper.make_node(operator, ["whole", "three"], ["third"]),
             helper.make_node("Cast", ["third"], ["y"], to=TensorProto.FLOAT),
         ],
         "third",
@@ -105,7 +110,7 @@ def test_whole_numbers_are_divided_as_onnx_does() -> None:
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     given = np.array([-7, -1, 5, 9], np.float32)
-    np.testing.assert_array_equal(answer(model.SerializeToString(), given, "torch")["y"], [-2, 0, 1, 3])
+    np.testing.assert_array_equal(answer(model.SerializeToString(), given, "torch")["y"], expected)
 
 
 def test_halves_are_rounded_to_the_even_number() -> None:
@@ -327,7 +332,8 @@ def test_what_is_computed_of_sizes() -> None:
         helper.make_node("Cast", ["columns"], ["ramp"], to=TensorProto.FLOAT),
         helper.make_node("Less", ["ramp", "limit"], ["left"]),
         helper.make_node("Not", ["left"], ["right"]),
-        helper.make_node("And", ["right", "right"], ["both"]),
+        helper.make_node("And", ["right", "right"], ["same"]),
+        helper.make_node("Or", ["same", "right"], ["both"]),
         helper.make_node("Where", ["both", "level", "ramp"], ["mixed"]),
         helper.make_node("Slice", ["size", "zero", "limit_whole"], ["lead"]),
         helper.make_node("Tile", ["x", "repeats"], ["tiled"]),

@@ -13,8 +13,8 @@ from torch import Tensor
 from torch.utils.dlpack import from_dlpack
 
 from vidsr.engines import Arrays, Precision, Setup
-from vidsr.engines.torch_device import Cpu, Cuda, Device, Wait
-from vidsr.engines.torch_graph import Port, build, inputs_of, read
+from vidsr.engines.pytorch.device import Cpu, Cuda, Device, Wait
+from vidsr.engines.pytorch.graph import Port, build, inputs_of, read
 from vidsr.errors import EngineBusy, EngineError, NotAModel, OutOfMemory, VidsrError
 
 KINDS: dict[Precision, torch.dtype] = {"f32": torch.float32, "bf16": torch.bfloat16, "f16": torch.float16}

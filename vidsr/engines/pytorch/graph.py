@@ -11,8 +11,10 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor
 
 from vidsr.engines.half import EDGE
-from vidsr.engines.torch_operators import SHAPING, Builder, Function, Node
-from vidsr.engines.torch_pictures import PICTURES
+from vidsr.engines.pytorch.arithmetic import ARITHMETIC
+from vidsr.engines.pytorch.node import Builder, Function, Node
+from vidsr.engines.pytorch.pictures import PICTURES
+from vidsr.engines.pytorch.shapes import SHAPES
 from vidsr.errors import NotAModel
 
 KINDS: dict[int, torch.dtype] = {
@@ -26,7 +28,7 @@ KINDS: dict[int, torch.dtype] = {
     TensorProto.INT64: torch.int64,
     TensorProto.BOOL: torch.bool,
 }
-OPERATORS: dict[str, Builder] = {**SHAPING, **PICTURES}
+OPERATORS: dict[str, Builder] = {**ARITHMETIC, **SHAPES, **PICTURES}
 OPSET = 13  # the operators are read as this one and later ones mean them
 # What is computed in the precision asked for, but in edges. All else is computed in what it is given: what a network
 # adds to the picture is not rounded on the way there, and costs little.

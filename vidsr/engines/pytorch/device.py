@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from vidsr.engines.torch_graph import Port, Program
+from vidsr.engines.pytorch.graph import Port, Program
 
 Wait = Callable[[], object]
 

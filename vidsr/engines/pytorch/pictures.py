@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from vidsr.engines.torch_operators import Builder, Function, Node
-from vidsr.engines.torch_resize import resize
+from vidsr.engines.pytorch.node import Builder, Function, Node
+from vidsr.engines.pytorch.resize import resize
 
 
 def _sides(node: Node) -> tuple[list[int], list[int]]:

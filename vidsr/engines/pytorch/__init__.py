@@ -1,0 +1,1 @@
+"""An ONNX graph as PyTorch calls, and the devices they run on."""
