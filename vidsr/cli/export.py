@@ -16,7 +16,7 @@ def export(
     source: Annotated[
         Path,
         typer.Argument(
-            help="A run's folder or a .safetensors file of `vidsr train`; for --trt a model's name or path too."
+            help="A folder or .safetensors file of `vidsr train`; for --trt and --int8 a model's name or path."
         ),
     ],
     to: Annotated[
@@ -30,6 +30,11 @@ def export(
     fidelity: Annotated[
         float | None,
         typer.Option(min=0, max=1, help="Mix a GAN with the network it grew from: 1 true to the pixels, 0 the GAN."),
+    ] = None,
+    int8: Annotated[bool, typer.Option("--int8", help="Write a stored network's inner layers in 8 bits.")] = False,
+    calibrate: Annotated[
+        list[str] | None,
+        typer.Option(metavar="CLIP", help="Films or pictures like its input, for --int8; may be repeated."),
     ] = None,
     trt: Annotated[
         bool, typer.Option("--trt", help="Build a TensorRT engine for this GPU.", rich_help_panel=TENSORRT)
@@ -56,7 +61,11 @@ def export(
 ) -> None:
     """Write a trained network as a plain ONNX with its card, or build a TensorRT engine of a model."""
     model, trained = str(source), source.is_dir() or source.suffix == ".safetensors"
-    if not trt or trained:
+    if int8 != bool(calibrate) or (int8 and (trt or trained or licence or fidelity is not None)):
+        raise typer.BadParameter("--int8 takes a stored network and --calibrate CLIP, and no option of a run or --trt")
+    if int8:
+        model = str(_exported(source, to, images, name=name, clips=calibrate))
+    elif not trt or trained:
         model = str(_exported(source, None if trt else to, images, name=name, licence=licence, fidelity=fidelity))
     if trt:
         print(
@@ -70,11 +79,19 @@ def export(
 
 def _exported(source: Path, to: Path | None, images: list[Path] | None, **options: Any) -> Path:
     try:
-        from vidsr.export.to_onnx import export as write
+        write: Any
+        if "clips" in options:
+            from vidsr.export.to_int8 import export_int8
+
+            write = export_int8
+        else:
+            from vidsr.export.to_onnx import export as export_run
+
+            write = export_run
     except ImportError as exc:
         raise ExtraMissing(f"exporting needs {exc.name}; 'pip install vidsr[train]' installs it") from exc
 
-    path = write(source, to, **options)
+    path: Path = write(source, target=to, **options)
     if images:
         from vidsr.evaluate.cards import measure_card
 

@@ -1,0 +1,106 @@
+import importlib.util
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+for package in ("nncf", "onnxruntime"):
+    if importlib.util.find_spec(package) is None:  # importing it would let it find its telemetry
+        pytest.skip("quantising needs vidsr[train]", allow_module_level=True)
+
+from tests.clips import film as film_at
+from tests.networks import network, save
+from vidsr import open_upscaler
+from vidsr.card import ModelCard, read_card
+from vidsr.engines import installed
+from vidsr.errors import NotAModel, ParityFailed
+from vidsr.export import to_int8
+from vidsr.export.inner import inner_nodes
+from vidsr.export.to_int8 import export_int8
+from vidsr.frames import ColorSpec, Frame
+
+
+def named(model: onnx.ModelProto) -> onnx.ModelProto:
+    for index, node in enumerate(model.graph.node):
+        node.name = node.name or f"{node.op_type}.{index}"
+    return model
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return film_at(tmp_path_factory.mktemp("films") / "film.mp4")
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    card = ModelCard("mine", 2, 1, 4, quantiser=True, recipe="live 1a2b", metrics={"psnr": 30.0})
+    model = named(network(layers=3, width=16, residual=0.02, quantiser=0.0))
+    return save(model, tmp_path_factory.mktemp("models") / "mine.onnx", card)
+
+
+@pytest.fixture(scope="module")
+def quantised(source: Path, film: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return export_int8(source, [film], tmp_path_factory.mktemp("int8") / "q.onnx")
+
+
+def test_the_file_is_plain_and_its_inner_layers_are_in_8_bits(quantised: Path) -> None:
+    graph = onnx.load(quantised).graph
+    assert [port.name for port in graph.input] == ["x"]
+    assert len(graph.output) == 1
+    fed = {output: node.op_type for node in graph.node for output in node.output}
+    layers = [node for node in graph.node if node.op_type == "Conv" and node.input[0] != "quantiser"]
+    assert [fed.get(layer.input[0], "") for layer in layers] == ["", *["DequantizeLinear"] * 3]
+    assert "quantiser" in [tensor.name for tensor in graph.initializer]
+
+
+def test_the_card_says_what_it_came_from_and_boasts_no_foreign_figures(quantised: Path) -> None:
+    card = read_card(quantised)
+    assert card is not None
+    assert (card.name, card.scale, card.reach, card.quantiser, card.metrics) == ("mine-int8", 2, 4, True, {})
+    assert card.recipe.startswith("int8 by NNCF ") and card.recipe.endswith(" of mine, live 1a2b")
+
+
+@pytest.mark.parametrize("engine", [name for name in installed() if name != "torch"])
+@pytest.mark.parametrize("bits", [8, 10])
+def test_it_makes_nearly_the_same_picture_on_engines_and_still_knows_the_quantiser(
+    source: Path, quantised: Path, engine: str, bits: int
+) -> None:
+    ramp = np.add.outer(np.arange(48), np.arange(64)) * 2 + 16
+    luma = (ramp << (bits - 8)).astype(np.uint8 if bits == 8 else np.uint16)
+    results = {}
+    for path in (source, quantised):
+        with open_upscaler(path, engine=engine, precision="f32") as upscaler:
+            for qp in (0, 30):
+                frame = Frame((luma,), ColorSpec(1, full_range=False), bits, quantiser=qp)
+                results[path, qp] = upscaler.submit(frame).result().planes[0].astype(float)
+    for qp in (0, 30):
+        assert np.abs(results[source, qp] - results[quantised, qp]).mean() < 1 << (bits - 8)
+    assert not np.array_equal(results[quantised, 0], results[quantised, 30])
+
+
+def test_inside_is_what_lies_between_two_layers_and_not_on_the_way_of_the_quantiser() -> None:
+    model = named(network(layers=2, quantiser=0.5))
+    kinds = sorted(name.split(".")[0] for name in inner_nodes(model))
+    assert kinds == ["Conv", "Conv", "Relu", "Relu"]
+
+
+def test_a_network_without_inner_layers_or_names_is_refused() -> None:
+    with pytest.raises(NotAModel, match="no layer behind another"):
+        inner_nodes(named(network(layers=0)))
+    with pytest.raises(NotAModel, match="have no names of their own"):
+        inner_nodes(network())
+
+
+def test_what_8_bits_spoil_is_not_written(
+    source: Path, film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(to_int8, "LEAST", 90)
+    with pytest.raises(ParityFailed, match=r"in 8 bits its pictures are at [\d.]+ dB from the network's, and 90"):
+        export_int8(source, [film], tmp_path / "q.onnx")
+    assert not list(tmp_path.iterdir())
+
+
+def test_quantising_reports_itself_to_nobody(quantised: Path) -> None:
+    assert sys.modules.get("openvino_telemetry") is None

@@ -1,0 +1,164 @@
+"""From a stored network to one in 8 bits, calibrated on pictures like those it will see."""
+
+import contextlib
+import importlib
+import io
+import logging
+import math
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import ModelProto, TensorProto, helper
+
+from vidsr import zoo
+from vidsr.card import KEY, QUANTISER, ModelCard, read_card
+from vidsr.engines import open_engine
+from vidsr.errors import ParityFailed
+from vidsr.export.inner import inner_nodes
+from vidsr.frames import Frame
+from vidsr.runs import write_whole
+from vidsr.upscaling.edges import luma_top
+from vidsr.upscaling.probe import probe
+from vidsr.upscaling.surgery import load, picture_ports
+from vidsr.video.source import open_source
+
+# NNCF reports itself to Google Analytics through this package where it can be imported; nothing here phones home.
+sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+
+nncf: Any = importlib.import_module("nncf")
+ranges: Any = importlib.import_module("nncf.quantization.range_estimator")
+
+FRAMES = 12  # of each clip
+SIDE = 192  # of the middle of a frame that is looked at
+QUANTISERS = (None, 0.0, 0.6)  # in turns, where the network knows it; None: the frame's own
+LEAST = 40  # dB between the networks' pictures; below, a picture regained at 30 dB loses more than 0.4
+
+Sample = dict[str, NDArray[np.float32]]
+
+
+def export_int8(
+    source: str | Path, clips: Sequence[str | Path], target: Path | None = None, *, name: str | None = None
+) -> Path:
+    """Quantise a network's inner layers after training and write it to `target`, by default export/NAME-int8.onnx.
+
+    source: a stored network, by name or path. clips: films or pictures of the size the network takes; each layer's
+    range is what it held on FRAMES frames of each. The first layer stays as it is, and so does all that touches the
+    picture itself. The file is plain: QuantizeLinear and DequantizeLinear around what runs in int8, one input, one
+    output. Gives the file's path. Raises UnknownModel, NotAModel, what `open_source` raises, DiskFull, and
+    ParityFailed where quantising spoils the network (NNCF: arXiv 2002.08679).
+    """
+    path = zoo.find(source)
+    model, card = load(path), read_card(path) or probe(path)
+    inner = inner_nodes(model)
+    samples = [sample for clip in clips for sample in _samples(clip, card, picture_ports(model)[0].name)]
+    quantised = _quantised(model, samples, inner)
+    card = replace(
+        card,
+        name=name or f"{card.name}-int8",
+        recipe=f"int8 by NNCF {nncf.__version__} of {card.name}, {card.recipe}".removesuffix(", "),
+        metrics={},
+    )
+    helper.set_model_props(quantised, {KEY: card.to_json()})
+    quantised.producer_name, quantised.doc_string = "vidsr", f"{card.name}: {card.recipe}"
+    onnx.checker.check_model(quantised)
+    _check(model, quantised, samples, card)
+    path = target or Path("export") / f"{card.name}.onnx"
+    write_whole(path, quantised.SerializeToString())
+    return path
+
+
+def _samples(clip: str | Path, card: ModelCard, port: str) -> Iterator[Sample]:
+    """The middle of some frames, evenly spread, as the network sees them."""
+    with open_source(clip) as source:
+        step = max((source.info.frames or 10 * FRAMES) // FRAMES, 1)
+        for index, frame in enumerate(frame for frame in source if isinstance(frame, Frame)):
+            if index % step:
+                continue
+            if index == step * FRAMES:
+                return
+            known = QUANTISERS[index // step % len(QUANTISERS)]
+            quantiser = (frame.quantiser or 0) / 51 if known is None else known
+            told = {QUANTISER: np.full((1, 1, 1, 1), quantiser, np.float32)} if card.quantiser else {}
+            yield {port: _middle(_seen(frame, card)), **told}
+
+
+def _seen(frame: Frame, card: ModelCard) -> NDArray[np.float32]:
+    """(1, channels, height, width) in [0, 1]."""
+    if card.channels == 3:
+        return frame.to_rgb().transpose(2, 0, 1)[None]
+    top = np.float32(luma_top(frame.bits, frame.color.full_range))
+    return np.asarray(frame.planes[0][None, None] / top, np.float32)
+
+
+def _middle(picture: NDArray[np.float32]) -> NDArray[np.float32]:
+    for axis in (2, 3):
+        over = max(picture.shape[axis] - SIDE, 0)
+        picture = np.take(picture, range(over // 2, picture.shape[axis] - (over + 1) // 2), axis)
+    return np.ascontiguousarray(picture, np.float32)
+
+
+def _quantised(model: ModelProto, samples: list[Sample], inner: set[str]) -> ModelProto:
+    """The model with all nodes but `inner` left as they are; its quantiser is a constant again."""
+    told = _with_quantiser(model)
+    outer = [node.name for node in told.graph.node if node.name not in inner]
+    # The widest range seen, where NNCF takes the mean of the pictures' ranges: clipping what is rare cost fast-x4
+    # 0.1 dB on Set14, the widest range 0.01. Symmetric, since OpenVINO leaves AMX for a zero point (5 times slower).
+    widest = ranges.RangeEstimatorParameters(
+        min=ranges.StatisticsCollectorParameters(ranges.StatisticsType.MIN, ranges.AggregatorType.MIN),
+        max=ranges.StatisticsCollectorParameters(ranges.StatisticsType.MAX, ranges.AggregatorType.MAX),
+    )
+    nncf.set_log_level(logging.ERROR)
+    with contextlib.redirect_stdout(io.StringIO()):  # its progress
+        quantised: ModelProto = nncf.quantize(
+            told,
+            nncf.Dataset(samples),
+            preset=nncf.QuantizationPreset.PERFORMANCE,
+            subset_size=len(samples),
+            ignored_scope=nncf.IgnoredScope(names=outer, validate=False),
+            advanced_parameters=nncf.AdvancedQuantizationParameters(activations_range_estimator_params=widest),
+        )
+    for port in [port for port in quantised.graph.input if port.name == QUANTISER]:
+        quantised.graph.input.remove(port)
+    quantised.graph.initializer.extend(each for each in model.graph.initializer if each.name == QUANTISER)
+    return quantised
+
+
+def _with_quantiser(model: ModelProto) -> ModelProto:
+    """The model with the quantiser, where it knows that, as an input."""
+    told = ModelProto()
+    told.CopyFrom(model)
+    for constant in [constant for constant in told.graph.initializer if constant.name == QUANTISER]:
+        told.graph.input.append(helper.make_tensor_value_info(QUANTISER, TensorProto.FLOAT, list(constant.dims)))
+        told.graph.initializer.remove(constant)
+    return told
+
+
+def _check(model: ModelProto, quantised: ModelProto, samples: list[Sample], card: ModelCard) -> None:
+    """Raise ParityFailed where the two make different pictures of the samples."""
+    error, count = 0.0, 0
+    for sample in samples:
+        before, after = (_run(each, sample) for each in (model, quantised))
+        error, count = error + float(np.square(before - after).sum()), count + before.size
+    decibels = -10 * math.log10(error / count) if error else math.inf
+    if decibels < LEAST:
+        raise ParityFailed(
+            f"{card.name}: in 8 bits its pictures are at {decibels:.1f} dB from the network's, and {LEAST} are wanted; "
+            "calibrate it on clips more like its input, or leave it in floating point"
+        )
+
+
+def _run(model: ModelProto, sample: Sample) -> NDArray[Any]:
+    told = _with_quantiser(model)
+    for port in told.graph.input:
+        if port.name in sample:
+            for dim, size in zip(port.type.tensor_type.shape.dim, sample[port.name].shape, strict=True):
+                dim.dim_value = size
+    with open_engine(told.SerializeToString(), engine="onnxruntime", precision="f32", in_flight=1) as engine:
+        (large,) = engine.submit(sample).result().values()
+        return np.array(large, np.float32)
