@@ -16,6 +16,7 @@ from vidsr.engines import installed
 from vidsr.frames import Frame
 from vidsr.pipeline import upscale_video
 from vidsr.upscaling.upscaler import open_upscaler
+from vidsr.upscaling.watched import WatchedEngine
 
 SENTENCE = "{} makes numbers too large for f16, so f32 computes; --precision f32 says so from the start"
 HALF = [
@@ -91,3 +92,17 @@ def test_without_f16_nothing_is_watched(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(watched, "open_engine", lambda graph, **options: graphs.append(graph) or real(graph, **options))
     upscaled(frame(), saved(tmp_path, gain=1))
     assert [port.name for port in onnx.load_from_string(graphs[0]).graph.output] == ["out.unshuffled"]
+
+
+def test_a_run_that_can_be_resumed_lets_every_frame_stand_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[bool] = []
+    real = WatchedEngine.__init__
+    monkeypatch.setattr(
+        WatchedEngine, "__init__", lambda self, *args, steady: asked.append(steady) or real(self, *args, steady=steady)
+    )
+    film, quiet = make_film(tmp_path / "a.mkv", codec="ffv1", size=(32, 24), pts=range(3)), saved(tmp_path, gain=1)
+    for resume in (False, True):
+        upscale_video(film, tmp_path / f"{resume}.mkv", model=quiet, engine=HALF[0], precision="f16", resume=resume)
+    assert asked == [False, True]

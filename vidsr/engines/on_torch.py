@@ -21,6 +21,8 @@ KINDS: dict[Precision, torch.dtype] = {"f32": torch.float32, "bf16": torch.bfloa
 # What reading and trying out a graph may raise where it is damaged, or is for pictures of another size.
 BROKEN = (DecodeError, ConvertError, RuntimeError, ValueError, LookupError, TypeError, ArithmeticError, AssertionError)
 
+FAILED = (RuntimeError, ValueError, TypeError, BufferError, MemoryError)  # and what a run may raise
+
 
 class Slot:
     """The memory of one run: where it is staged on the host, and beside it on the device."""
@@ -64,34 +66,33 @@ class TorchEngine:
         for port in self._ports:
             if port.name in sent and sent[port.name].shape != port.shape:
                 raise EngineError(f"{port.name} is {sent[port.name].shape}; the network takes {port.shape}")
-        slot = self._free.pop(0)
-        kept: dict[str, Tensor] = {}
+        slot, kept = self._free.pop(0), dict[str, Tensor]()
         for name, array in sent.items():
             np.copyto(slot.sent[name].numpy(), array)
-
-        def work() -> None:
-            with self._device.upload():
-                for name in sent:
-                    slot.inputs[name].copy_(slot.sent[name], non_blocking=True)
-            with self._device.compute():
-                for name, place in self._inputs.items():
-                    given = from_dlpack(lent[name]).reshape(place.shape) if name in lent else slot.inputs[name]
-                    place.copy_(given)
-                for name, value in self._run().items():
-                    if on_device:
-                        kept[name] = value.clone()
-                    else:
-                        slot.outputs[name].copy_(value)
-            with self._device.download():
-                for name, value in () if on_device else slot.outputs.items():
-                    slot.taken[name].copy_(value, non_blocking=True)
-
         try:
-            wait = self._device.start(work)
-        except RuntimeError as exc:
+            wait = self._device.start(lambda: self._compute(slot, lent, kept if on_device else None))
+        except FAILED as exc:
             self._free.append(slot)
             raise _explained(exc, EngineError) from exc
         return TorchRun(wait, slot, kept if on_device else None, self._free, lent)
+
+    def _compute(self, slot: Slot, lent: Mapping[str, Any], kept: dict[str, Tensor] | None) -> None:
+        """Queue one run: what is staged or lent in, and the outputs into the slot, or into `kept` on the device."""
+        with self._device.upload():
+            for name in slot.sent.keys() - lent.keys():
+                slot.inputs[name].copy_(slot.sent[name], non_blocking=True)
+        with self._device.compute():
+            for name, place in self._inputs.items():
+                place.copy_(from_dlpack(lent[name]).reshape(place.shape) if name in lent else slot.inputs[name])
+            outputs = self._run()
+            if kept is not None:
+                kept.update((name, value.clone()) for name, value in outputs.items())
+                return
+            for name, value in outputs.items():
+                slot.outputs[name].copy_(value)
+        with self._device.download():
+            for name, value in slot.outputs.items():
+                slot.taken[name].copy_(value, non_blocking=True)
 
     def close(self) -> None:
         """Let go of the device; see Engine."""
@@ -119,7 +120,7 @@ class TorchRun:
         """Wait for the run, without the GIL; see Pending. Tensors where they were to stay on the device."""
         try:
             self._wait()
-        except (RuntimeError, MemoryError) as exc:
+        except FAILED as exc:
             raise _explained(exc, EngineError) from exc
         finally:
             self._drop.detach()
@@ -151,7 +152,7 @@ def open_graph(graph: bytes, setup: Setup, *, in_flight: int, threads: int) -> T
 
 def _drop(wait: Wait, slot: Slot, free: list[Slot], lent: Mapping[str, Any]) -> None:
     """Take back the slot of a run whose result nobody holds any more; what was lent is read until it has ended."""
-    with suppress(RuntimeError, MemoryError):  # that it failed
+    with suppress(*FAILED):  # that it did
         wait()
     free.append(slot)
 

@@ -134,6 +134,7 @@ class Cuda:
     def start(self, work: Callable[[], None]) -> Wait:
         """See Device; the end is that of the download stream."""
         work()
+        self._download.wait_stream(self._compute)  # what stays on the GPU is not downloaded
         end = torch.cuda.Event(blocking=True)  # sleeps: a thread that spins takes a core from the encoder
         end.record(self._download)
         return end.synchronize
