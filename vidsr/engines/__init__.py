@@ -2,9 +2,11 @@
 
 import importlib
 import importlib.util
+import logging
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Protocol, Self, cast, get_args
 
@@ -12,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidsr.errors import EngineError, EngineMissing
+
+log = logging.getLogger(__name__)
 
 Precision = Literal["auto", "f32", "bf16", "f16"]
 BYTES = "bytes."
@@ -26,6 +30,9 @@ ENGINES = {
     "torch": ("vidsr.engines.on_torch", "torch", "pip install vidsr[torch]"),
     "tensorrt": ("vidsr.engines.on_tensorrt", "tensorrt", "pip install vidsr[trt]"),
 }
+ON_GPU = ("torch", "onnxruntime")
+"""Engines that compute any graph on a GPU, the one to take first."""
+
 TAKES_DLPACK = ("torch", "tensorrt")
 """Engines that read inputs in a GPU's memory, and then leave their results there."""
 
@@ -100,13 +107,29 @@ def check(precision: str, device: str = "auto") -> None:
 def settle(*, engine: str = "auto", device: str = "auto", precision: Precision = "auto") -> Setup:
     """Say what would compute with these options on this machine: the runtime is imported, and asked what it can.
 
-    device: auto is a GPU where the engine computes on one and one is there, else the CPU. precision: auto is the
-    fastest that the device computes natively without showing it. Raises EngineMissing, and EngineError where there is
-    no such precision or device, or the engine does not compute so.
+    engine: auto is the first of ON_GPU that computes on the GPU, where one is here and the CPU was not asked for, else
+    the first of ENGINES. device: auto is a GPU where the engine computes on one and one is there, else the CPU.
+    precision: auto is the fastest that the device computes natively without showing it. Raises EngineMissing, and
+    EngineError where there is no such precision or device, or the engine does not compute so.
     """
     check(precision, device)
     name = choose(engine)
+    if engine == "auto" and (setup := _on_gpu(device, precision)):
+        return setup
     return Setup(name, *_module(name).settle(device, precision))
+
+
+def built_ahead(graph: bytes, setup: Setup) -> Path | None:
+    """The file of a TensorRT engine that was built for such a graph; None where TensorRT is not installed.
+
+    setup: the device and precision it is for. Raises EngineMissing where none is built, CardMismatch and NotAModel
+    where the one there is fits something else or is damaged; each says the command that builds it.
+    """
+    if "tensorrt" not in installed() or setup.precision not in ("f16", "f32"):
+        return None
+    from vidsr.engines.tensorrt_graph import asked_of
+
+    return cast(Path, _module("tensorrt").ready(asked_of(graph, setup.precision).wanted, setup.device))
 
 
 def open_engine(
@@ -139,6 +162,20 @@ def shareable(array: NDArray[Any]) -> NDArray[Any]:
     """The array itself where a runtime can read it in place, else a copy: decoders pad lines, and lend read-only."""
     fit = array.flags.c_contiguous and array.flags.writeable
     return array if fit else np.array(array, order="C")
+
+
+def _on_gpu(device: str, precision: Precision) -> Setup | None:
+    """What would compute on a GPU, if one is here; no runtime is imported where none is."""
+    from vidsr.engines.gpus import gpu_of
+
+    if gpu_of(device) is None:
+        return None
+    for name in (name for name in ON_GPU if name in installed()):
+        try:
+            return Setup(name, *_module(name).settle("cuda" if device == "auto" else device, precision))
+        except EngineError as exc:  # it was built without CUDA, or misses a library; doctor says so
+            log.info("%s does not compute on the GPU: %s", name, exc)
+    return None
 
 
 def _module(name: str) -> Any:

@@ -3,7 +3,7 @@
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from vidsr.engines import ENGINES, choose
+from vidsr.engines import ENGINES, settle
 from vidsr.errors import InputError, NotPipeable, OutputError
 from vidsr.jobs.identity import Plan, as_text, identity_of
 from vidsr.pipeline.flow import Settings
@@ -55,7 +55,8 @@ def plan_of(source: Path, upscaler: Upscaler | ResizingUpscaler, settings: Setti
     del given["model"]  # the same file may be named in many ways
     versions = {"vidsr": version("vidsr"), **codec_versions()}
     if upscaler.files:
-        package = ENGINES[choose(settings.enlarging["engine"])][1]
+        asked = {name: settings.enlarging[name] for name in ("engine", "device", "precision")}
+        package = ENGINES[settle(**asked).engine][1]
         try:
             versions[package] = version(package)
         except PackageNotFoundError:  # some builds go by another name

@@ -16,6 +16,7 @@ from vidsr.frames import Frame, Plane
 from vidsr.upscaling.edges import attach, shuffle
 from vidsr.upscaling.goal import halvings
 from vidsr.upscaling.probe import probe
+from vidsr.upscaling.ready import best_of
 from vidsr.upscaling.surgery import PLANES_IN, PLANES_OUT, UNSHUFFLED, load
 from vidsr.upscaling.tiles import Span, equal_tile, seams
 from vidsr.upscaling.watched import open_watched
@@ -92,7 +93,7 @@ class Lane:
 
         self._engine = open_watched(
             graph_of,
-            setup,
+            best_of(graph_of, setup, asked=options.engine, steady=options.steady, notice=options.notice),
             title=card.name,
             in_flight=options.in_flight * len(self._tiles),
             threads=options.threads,

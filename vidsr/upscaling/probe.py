@@ -94,7 +94,7 @@ class _Trial:
         del fixed.graph.value_info[:]
         _check_sizes(fixed, side)
         try:
-            self._engine: Engine = open_engine(fixed.SerializeToString(), precision="f32", in_flight=1)
+            self._engine: Engine = open_engine(fixed.SerializeToString(), device="cpu", precision="f32", in_flight=1)
         except NotAModel as exc:
             if not any(named):
                 raise

@@ -10,6 +10,7 @@ from vidsr.frames import Frame
 from vidsr.upscaling.edges import attach_surface
 from vidsr.upscaling.goal import Plan
 from vidsr.upscaling.lane import LARGEST, LaneOptions, Network, known_of, setup_for
+from vidsr.upscaling.ready import best_of
 from vidsr.upscaling.surface import SURFACE_IN, SURFACE_OUT
 from vidsr.upscaling.watched import open_watched
 
@@ -35,9 +36,10 @@ class SurfaceLane:
             )
 
         self._staying: dict[str, Any] = {"on_device": True} if on_device else {}
+        setup = setup_for(network, frame.bits, options)
         self._engine: Any = open_watched(
             graph_of,
-            setup_for(network, frame.bits, options),
+            best_of(graph_of, setup, asked=options.engine, steady=options.steady, notice=options.notice),
             title=network.card.name,
             in_flight=options.in_flight,
             threads=options.threads,
