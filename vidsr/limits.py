@@ -1,4 +1,6 @@
-"""How large a picture may be: asked before memory is taken, for to claim a size costs a file nothing."""
+"""What this machine has: cores, and how large a picture may be, asked before memory is taken: to claim a size costs a
+file nothing.
+"""
 
 import os
 from contextlib import suppress
@@ -42,3 +44,8 @@ def fits(width: int, height: int) -> bool:
 def megapixels() -> str:
     """The limit in a sentence."""
     return f"{most_pixels() // 1_000_000} megapixels"
+
+
+def cores() -> int:
+    """Cores that this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

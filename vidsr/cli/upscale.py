@@ -85,7 +85,10 @@ def upscale(
         float | None, typer.Option(help="Lower is better.", show_default="20", rich_help_panel=OUTPUT)
     ] = None,
     preset: Annotated[
-        str | None, typer.Option(help="The encoder's.", show_default="veryfast", rich_help_panel=OUTPUT)
+        str | None,
+        typer.Option(
+            help="The encoder's; auto keeps up with the film.", show_default="veryfast", rich_help_panel=OUTPUT
+        ),
     ] = None,
     encoder_option: Annotated[
         list[str] | None, typer.Option(metavar="KEY=VALUE", help="Repeat for several.", rich_help_panel=OUTPUT)

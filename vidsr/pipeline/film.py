@@ -5,12 +5,14 @@ import stat
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
 from vidsr.engines import Precision
 from vidsr.frames import Frame, VideoInfo
 from vidsr.pipeline.flow import Settings, enlarged, planned
+from vidsr.pipeline.presets import check_preset, settled
 from vidsr.pipeline.record import Progress, Record, Summary
 from vidsr.pipeline.resumable import check_resumable
 from vidsr.pipeline.segments import upscale_in_segments
@@ -62,12 +64,11 @@ def upscale_video(
 
     source, target: a path, a network address, a binary file, or `-` for stdin and stdout. scale, or width and height in
     pixels: the size wanted, twice as large where nothing is said. model: see `open_upscaler`. format, codec, crf,
-    preset, encoder_options, overwrite: see `open_sink`. start, duration: seconds, of the piece that is wanted.
-    tile, engine, device, precision: see `open_upscaler`. source_quality: the input's QP, 0 to 51, where the decoder has
-    none.
-    deinterlace: interlaced film into one frame a picture, or one a field (fields), or left as it is (off).
-    fps: frames a second of pictures and raw streams, which tell none; 25 where nothing is said.
-    strict: whether a damaged input is an error (Damaged), rather than a notice.
+    preset, encoder_options, overwrite: see `open_sink`; a preset may also be auto, see `presets.settled`.
+    start, duration: seconds, of the piece that is wanted. tile, engine, device, precision: see `open_upscaler`.
+    source_quality: the input's QP, 0 to 51, where the decoder has none. deinterlace: interlaced film into one frame a
+    picture, or one a field (fields), or left as it is (off). fps: frames a second of pictures and raw streams, which
+    tell none; 25 where nothing is said. strict: whether a damaged input is an error (Damaged), rather than a notice.
     progress: called after every frame; what it raises ends the run. notice: called with a sentence for each thing that
     cannot be kept as it is. Both are called from other threads.
     resume: do the film in segments of `segment_frames` frames, kept in a folder beside the target until all are done,
@@ -76,8 +77,7 @@ def upscale_video(
     of a pipe went away. Unless it returns, there is no target.
     """
     record = Record(progress, notice)
-    live = _is_pipe(source, 0) or _is_pipe(target, 1)
-
+    check_preset(preset, resume=resume)
     if resume:
         format = check_resumable(source, target, format).name
     settings = Settings(
@@ -95,28 +95,40 @@ def upscale_video(
         segment_frames=segment_frames,
     )  # fmt: skip
     stop = Stop()  # which `supervised` closes
-
-    def run() -> Summary:
-        with (
-            open_upscaler(**settings.enlarging, in_flight=1 if live else 2, notice=record.tell) as upscaler,
-            open_source(source, **settings.reading, strict=strict, stop=stop) as film,
-        ):
-            if film.pictures and fps is None and pattern_of(target) is None:
-                record.tell("25 pictures a second are taken; --fps sets another rate")
-            plan, large = planned(film, upscaler, record, settings)
-            if resume:
-                upscale_in_segments(
-                    film, Path(str(target)), upscaler, large, settings, overwrite=overwrite, record=record, stop=stop
-                )
-            else:
-                with open_sink(
-                    target, large, source=film, **settings.writing,
-                    live=live, overwrite=overwrite, notice=record.tell, stop=stop,
-                ) as sink:  # fmt: skip
-                    _pump(film, upscaler, sink, large, record, stop, live=live)
-        return _summary(film, plan, model, title_of(target), record)
-
+    run = partial(_run, source, target, settings, record, stop, overwrite=overwrite, strict=strict, resume=resume)
     return supervised(run, stop)
+
+
+def _run(
+    source: str | Path | BinaryIO,
+    target: str | Path | BinaryIO,
+    settings: Settings,
+    record: Record,
+    stop: Stop,
+    *,
+    overwrite: bool,
+    strict: bool,
+    resume: bool,
+) -> Summary:
+    live = _is_pipe(source, 0) or _is_pipe(target, 1)
+    with (
+        open_upscaler(**settings.enlarging, in_flight=1 if live else 2) as upscaler,
+        open_source(source, **settings.reading, strict=strict, stop=stop) as film,
+    ):
+        if film.pictures and settings.reading["rate"] is None and pattern_of(target) is None:
+            record.tell("25 pictures a second are taken; --fps sets another rate")
+        plan, large = planned(film, upscaler, record, settings)
+        if resume:
+            path = Path(str(target))
+            upscale_in_segments(film, path, upscaler, large, settings, overwrite=overwrite, record=record, stop=stop)
+        else:
+            settings = settled(film, target, upscaler, large, settings, record, live=live)
+            with open_sink(
+                target, large, source=film, **settings.writing,
+                live=live, overwrite=overwrite, notice=record.tell, stop=stop,
+            ) as sink:  # fmt: skip
+                _pump(film, upscaler, sink, large, record, stop, live=live)
+    return _summary(film, plan, settings.enlarging["model"], title_of(target), record)
 
 
 def _pump(

@@ -68,7 +68,7 @@ def enlarged(
     """
 
     def depth(info: VideoInfo) -> int:
-        return 1 if live else max(2, min(QUEUE_ITEMS, QUEUE_BYTES // _bytes(info)))
+        return 1 if live else max(2, min(QUEUE_ITEMS, QUEUE_BYTES // bytes_of(info)))
 
     return prefetch(upscale(prefetch(items, depth=depth(small)), upscaler, reused=reused), depth=depth(large))
 
@@ -79,8 +79,8 @@ def _aspect(info: VideoInfo, plan: Plan) -> Fraction:
     return shape.limit_denominator(255)
 
 
-def _bytes(info: VideoInfo) -> int:
-    """Of one frame."""
+def bytes_of(info: VideoInfo) -> int:
+    """Of the planes of one frame."""
     across, down = info.color.subsampling
     chroma = 0.0 if info.gray else 2 / (1 << across << down)
     return round(info.width * info.height * (1 + chroma + info.alpha)) * (2 if info.bits > 8 else 1)

@@ -31,16 +31,20 @@ class Encoding:
     """Whether the same frames must make the same bytes, in every run."""
 
 
+def encoder_for(name: str, muxer: str) -> str:
+    """The encoder asked for, or the one that takes its place where the container would not take H.264."""
+    return FITTING.get(muxer, name) if name == "libx264" else name
+
+
 def choose_codec(container: Any, plan: Encoding, notice: Callable[[str], None]) -> Codec:
     """Find the encoder, another than asked for where the container would not take H.264.
 
     Raises OutputError where there is none of that name, or the container does not hold what it makes.
     """
-    name, muxer = plan.codec, plan.muxer.name
-    if name == "libx264" and muxer in FITTING:
-        name = FITTING[muxer]
-        if muxer != "yuv4mpegpipe":  # everyone knows that one to be raw
-            notice(f"{muxer} holds no H.264: {name} is used")
+    muxer = plan.muxer.name
+    name = encoder_for(plan.codec, muxer)
+    if name != plan.codec and muxer != "yuv4mpegpipe":  # everyone knows that one to be raw
+        notice(f"{muxer} holds no H.264: {name} is used")
     if name == "libsvtav1":
         os.environ.setdefault("SVT_LOG", "1")  # it writes to stderr past every log level but this one
     try:
