@@ -123,7 +123,12 @@ class Frame:
         return rgb.clip(0, 1)
 
     def shows(self, other: "Frame") -> bool:
-        """Whether this is the very picture of another frame: its samples, depth and colour, whenever it is shown."""
+        """Whether this is the very picture of another frame: its samples, depth and colour, whenever it is shown.
+
+        Planes in a GPU's memory are not looked at: these show nothing that is known.
+        """
+        if not all(isinstance(plane, np.ndarray) for plane in (*self.planes, *other.planes)):
+            return False
         if (self.color, self.bits, len(self.planes)) != (other.color, other.bits, len(other.planes)):
             return False
         if (self.alpha is None) != (other.alpha is None):

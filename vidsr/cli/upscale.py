@@ -34,6 +34,14 @@ class Precision(StrEnum):
     f16 = "f16"
 
 
+class Hwaccel(StrEnum):
+    """Whether a GPU decodes."""
+
+    auto = "auto"
+    cuda = "cuda"
+    none = "none"
+
+
 class Deinterlace(StrEnum):
     """What becomes of interlaced pictures."""
 
@@ -105,6 +113,9 @@ def upscale(
     ] = None,
     precision: Annotated[
         Precision | None, typer.Option(help="Of the arithmetic.", show_default="auto", rich_help_panel=ENGINE)
+    ] = None,
+    hwaccel: Annotated[
+        Hwaccel | None, typer.Option(help="Whether a GPU decodes.", show_default="auto", rich_help_panel=ENGINE)
     ] = None,
     tile: Annotated[
         int | None,

@@ -11,6 +11,7 @@ from typing import BinaryIO
 
 from vidsr.engines import Precision
 from vidsr.frames import Frame, VideoInfo
+from vidsr.pipeline.decoding import Hwaccel, find_gpu, gpu_for
 from vidsr.pipeline.flow import Settings, enlarged, planned
 from vidsr.pipeline.presets import check_preset, settled
 from vidsr.pipeline.record import Progress, Record, Summary
@@ -54,6 +55,7 @@ def upscale_video(
     source_quality: float | None = None,
     deinterlace: Deinterlace = "frames",
     fps: Fraction | float | None = None,
+    hwaccel: Hwaccel = "auto",
     strict: bool = False,
     resume: bool = False,
     segment_frames: int = 250,
@@ -69,6 +71,8 @@ def upscale_video(
     source_quality: the input's QP, 0 to 51, where the decoder has none. deinterlace: interlaced film into one frame a
     picture, or one a field (fields), or left as it is (off). fps: frames a second of pictures and raw streams, which
     tell none; 25 where nothing is said. strict: whether a damaged input is an error (Damaged), rather than a notice.
+    hwaccel: whether a GPU decodes, see `Hwaccel`; its pictures stay in its memory for a network, and an encoder such as
+    h264_nvenc, that take them there.
     progress: called after every frame; what it raises ends the run. notice: called with a sentence for each thing that
     cannot be kept as it is. Both are called from other threads.
     resume: do the film in segments of `segment_frames` frames, kept in a folder beside the target until all are done,
@@ -95,7 +99,10 @@ def upscale_video(
         segment_frames=segment_frames,
     )  # fmt: skip
     stop = Stop()  # which `supervised` closes
-    run = partial(_run, source, target, settings, record, stop, overwrite=overwrite, strict=strict, resume=resume)
+    run = partial(
+        _run, source, target, settings, record, stop,
+        overwrite=overwrite, strict=strict, resume=resume, hwaccel=hwaccel,
+    )  # fmt: skip
     return supervised(run, stop)
 
 
@@ -109,11 +116,13 @@ def _run(
     overwrite: bool,
     strict: bool,
     resume: bool,
+    hwaccel: Hwaccel,
 ) -> Summary:
     live = _is_pipe(source, 0) or _is_pipe(target, 1)
+    name = find_gpu(hwaccel, settings.enlarging["device"], resume=resume, notice=record.tell)
     with (
-        open_upscaler(**settings.enlarging, in_flight=1 if live else 2) as upscaler,
-        open_source(source, **settings.reading, strict=strict, stop=stop) as film,
+        open_upscaler(**settings.enlarging, in_flight=1 if live else 2, notice=record.tell) as upscaler,
+        open_source(source, **settings.reading, strict=strict, stop=stop, gpu=gpu_for(name, hwaccel, upscaler)) as film,
     ):
         if film.pictures and settings.reading["rate"] is None and pattern_of(target) is None:
             record.tell("25 pictures a second are taken; --fps sets another rate")

@@ -24,6 +24,7 @@ from vidsr.video.muxers import muxer_of
 from vidsr.video.options import presets_of
 from vidsr.video.sink import open_sink
 from vidsr.video.source import Source, open_source
+from vidsr.video.surfaces import planar
 
 AUTO = "auto"
 USUAL = "veryfast"  # tried first, and taken where there is nothing to choose
@@ -131,7 +132,7 @@ def _made(
 def _drawn(frames: list[Frame], making: Cost, count: int) -> tuple[list[Frame], Cost]:
     """The same with a hard picture instead: texture that moves, and grain that is new in each frame."""
     rng = np.random.default_rng(0)
-    like, top = frames[0], (1 << frames[0].bits) - 1
+    like, top = planar(frames[0]), (1 << frames[0].bits) - 1
     texture, grain = (rng.normal(0, top / share, like.planes[0].shape) for share in (12, 80))
     texture = texture + np.roll(texture, 1, 0) + np.roll(texture, 1, 1) + np.roll(texture, (1, 1), (0, 1))
     drawn = []

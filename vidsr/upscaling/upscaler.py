@@ -18,9 +18,8 @@ from vidsr.upscaling.lane import Lane, LaneOptions, Network, PendingPlanes
 from vidsr.upscaling.resizer import Done, ResizingUpscaler
 from vidsr.upscaling.surface_lane import PendingSurface, SurfaceLane, is_whole
 from vidsr.video.picture import Kernel, Resizer, cropped
-from vidsr.video.surfaces import planar
+from vidsr.video.surfaces import lies_on_gpu, planar
 
-CPU_MEMORY = 1  # of DLPack's kinds of device
 LANES = 2  # kinds of picture kept compiled, so that a stream which goes back and forth does not wait each time
 
 
@@ -147,11 +146,11 @@ class Upscaler:
     def _takes(self, frame: Frame) -> bool:
         """Whether the engine reads a semi-planar frame where it lies."""
         plane: Any = frame.planes[0]
-        if isinstance(plane, np.ndarray):
-            return True
-        kind, number = plane.__dlpack_device__()
-        same = kind == CPU_MEMORY or self.setup.device in (f"cuda:{number}", "cuda" if number == 0 else "")
-        return self.setup.engine in TAKES_DLPACK and same
+        if not lies_on_gpu(frame):
+            return isinstance(plane, np.ndarray) or self.setup.engine in TAKES_DLPACK
+        number = plane.__dlpack_device__()[1]
+        here = self.setup.device == f"cuda:{number}" or (self.setup.device == "cuda" and number == 0)
+        return here and self.setup.engine in TAKES_DLPACK
 
     def _lane(self, network: Network, frame: Frame) -> Lane:
         return cast(Lane, self._kept(network, frame, Lane))

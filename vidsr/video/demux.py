@@ -1,6 +1,6 @@
 """Packets in, pictures and carried packets out: damage survived, time made to run forward, a piece cut out."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from fractions import Fraction
 from typing import Any
@@ -15,6 +15,7 @@ from vidsr.video.ebml import Holes
 from vidsr.video.ending import breaks_off, path_of, pictures_behind
 from vidsr.video.evenness import varies
 from vidsr.video.fit import ATTACHED
+from vidsr.video.gpu import Gpu, GpuDecoder, gpu_decoder
 from vidsr.video.pipes import Stopped
 from vidsr.video.quantiser import Estimator
 from vidsr.video.streams import alpha_decoder, cover_packets, is_picture
@@ -38,8 +39,13 @@ class Demuxer:
         live: bool,
         rate: Fraction | None = None,
         strict: bool = False,
+        gpu: Gpu | None = None,
+        notice: Callable[[str], None] = lambda sentence: None,
     ) -> None:
-        """rate: frames a second of a container that tells no times. strict: whether damage raises Damaged."""
+        """rate: frames a second of a container that tells no times. strict: whether damage raises Damaged.
+
+        gpu: what decodes, where it can; notice: called with why not, where it was asked for.
+        """
         self._container, self._stream, self._title, self._live = container, stream, title, live
         self.clip, self.rate = clip, rate
         self.codec: str = stream.codec_context.codec.canonical_name
@@ -54,14 +60,14 @@ class Demuxer:
         self._keeps = is_picture(container)
         self.decoding = True
         """Whether the film is decoded; else only what else there is comes."""
-        self.estimator = Estimator(stream.codec_context.codec.canonical_name)
+        self._decoder = alpha_decoder(stream) or gpu_decoder(stream, gpu, notice)
+        self.estimator = Estimator(self.codec, wanted=isinstance(self._decoder, GpuDecoder))
         self.time_base = rational(stream.time_base) or Fraction(1, 90000)
         start = container.start_time
         clip.origin = start * TICK if start is not None else Fraction(0)
         self.time_base = 1 / rate if rate else self.time_base
         rate = rate or rational(stream.guessed_rate) or rational(stream.average_rate) or Fraction(25)
         self._step = max(round(1 / rate / self.time_base), 1)
-        self._alpha = alpha_decoder(stream)
         self._next: int | None = None
         self._last: int | None = None
         self._read: int | None = None  # dts of the last packet that went to the decoder
@@ -209,8 +215,8 @@ class Demuxer:
         if packet.size:
             self._watch.sent(packet)
         try:
-            if self._alpha is not None:
-                pictures = list(self._alpha.decode(packet if packet.size else None))
+            if self._decoder is not None:
+                pictures = list(self._decoder.decode(packet if packet.size else None))
             else:
                 pictures = list(packet.decode() if packet.size else self._stream.decode(None))
         except EOFError:

@@ -12,9 +12,11 @@ from vidsr.video.changes import Watch
 from vidsr.video.clock import DecodingOrder, check_pause, needs_order, rate_of, tick_of, told_tick
 from vidsr.video.encoding import Encoding, choose_codec, open_codec
 from vidsr.video.layouts import LAYOUTS, is_transparent, layout_name
+from vidsr.video.nvenc import nvenc_for, stream_options, takes
 from vidsr.video.options import ARRANGED, encoder_options, layout_for, repeating
 from vidsr.video.picture import Resizer, picture_of
 from vidsr.video.source import Source
+from vidsr.video.surfaces import planar, surface_picture
 from vidsr.video.swscale import FULL, LIMITED
 from vidsr.video.tags import stream_tags
 
@@ -30,6 +32,9 @@ class Encoder:
         self._info, info = plan.info, plan.info
         codec = choose_codec(container, plan, notice)
         self._format = layout_for(codec, info, plan.options, muxer=plan.muxer.name)
+        first = None if source is None or "pix_fmt" in plan.options else source.first
+        self._nvenc = nvenc_for(first, codec.name, self._format)
+        self._format = self._nvenc.format if self._nvenc else self._format
         self._layout = ARRANGED.get(self._format, self._format)
         self._transparent = is_transparent(self._layout)
         self._muxer = plan.muxer.name
@@ -71,7 +76,7 @@ class Encoder:
             )
         if plan.repeatable and repeating(codec.name, plan.options) is None:
             notice(f"{codec.name} may not repeat itself: a film that was resumed may differ from one that was not")
-        self.stream = container.add_stream(codec.name, rate=rate_of(codec, info.rate))
+        self.stream = container.add_stream(codec.name, rate=rate_of(codec, info.rate), **stream_options(self._nvenc))
         self._set_up(plan, source)
         open_codec(self.stream.codec_context, plan)
 
@@ -151,10 +156,17 @@ class Encoder:
     def _picture(self, frame: Frame) -> av.VideoFrame:
         info = self._info
         self._watch.look(frame)
+        if frame.semiplanar and takes(self._format, info, frame, self._nvenc):
+            return self._timed(surface_picture(frame, self._nvenc.context if self._nvenc else None), frame)
+        frame = planar(frame)
         frame = self._resizer.fit(frame, info.width, info.height, self._layout.replace("yuva", "yuv"), info.color)
         picture = picture_of(frame, self._layout if self._transparent else None)
         if self._format != self._layout:
             picture = self._resizer.arrange(picture, self._format)
+        return self._timed(picture, frame)
+
+    def _timed(self, picture: av.VideoFrame, frame: Frame) -> av.VideoFrame:
+        """Put a picture in its place in time."""
         ratio = frame.time_base / self.tick
         pts, length = round(frame.pts * ratio), round(frame.duration * ratio)
         if self.last is not None:

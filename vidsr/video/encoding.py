@@ -81,6 +81,8 @@ def _reason(name: str, failed: Any, options: Mapping[str, str]) -> str:
     context: Any = av.CodecContext.create(name, "w")
     for key in ("width", "height", "pix_fmt", "time_base", "framerate", "color_range"):
         setattr(context, key, getattr(failed, key))
+    if failed.pix_fmt == "cuda":
+        context.pix_fmt = failed.sw_format.name
     context.options = dict(options)
     before = av.logging.get_level(), av.logging.get_skip_repeated()
     av.logging.set_level(av.logging.ERROR)

@@ -32,8 +32,13 @@ class Framer:
         time_base: Fraction,
         source_quality: float | None,
         notice: Callable[[Notice], None],
+        semiplanar: bool = False,
     ) -> None:
-        """time_base: of the pictures' time stamps. source_quality: QP of every frame; None: as the decoder tells."""
+        """time_base: of the pictures' time stamps. source_quality: QP of every frame; None: as the decoder tells.
+
+        semiplanar: see `frame_of`.
+        """
+        self._semiplanar = semiplanar
         self._demuxer, self._time_base, self._quality, self._notice = demuxer, time_base, source_quality, notice
         self._scaler = VideoReformatter()
         self._left = Filter("setparams", chroma_location="left")
@@ -68,12 +73,13 @@ class Framer:
             self._demuxer.note("lost_frames", round(time / self._demuxer.time_base))
 
     def _frame(self, picture: av.VideoFrame) -> Frame:
-        codec, layout = self._demuxer.codec, picture.format.name
+        codec, kind = self._demuxer.codec, picture.sw_format or picture.format
+        layout = kind.name
         if codec in NAMED:
             picture = without_side_data(picture)
         if codec in _SILENT and layout.startswith("yuv422"):
             picture = self._left(picture)  # else swscale would take it for centred
-        if not picture.color_range and len(picture.format.components) < 3 and codec not in _STUDIO:
+        if not picture.color_range and len(kind.components) < 3 and codec not in _STUDIO:
             picture.color_range = FULL  # gray, untagged: a photo's
         if layout != self._layout:
             self._layout, self._siting = layout, None if picture.format.is_rgb else siting_of(picture)
@@ -82,7 +88,9 @@ class Framer:
         quantiser = mean_quantiser(picture) if self._quality is None else self._quality
         if quantiser is None:
             quantiser = self._demuxer.estimator.value
-        frame = frame_of(picture, siting=self._siting, quantiser=quantiser, scaler=self._scaler)
+        frame = frame_of(
+            picture, siting=self._siting, quantiser=quantiser, scaler=self._scaler, semiplanar=self._semiplanar
+        )
         before, self._before = self._before, replace(frame, time_base=self._time_base)
         if before is not None and before.quantiser != quantiser and frame.shows(before):
             self._before = replace(self._before, quantiser=before.quantiser)

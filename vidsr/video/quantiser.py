@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from vidsr.video.layouts import planes_of
 from vidsr.video.side_data import side_data
+from vidsr.video.surfaces import in_memory
 
 EXPORT = {"export_side_data": "venc_params"}
 """Decoder options that make FFmpeg hand the quantisers out."""
@@ -53,9 +54,9 @@ class Estimator:
     value: float | None = None
     """Of the picture seen last; None before a key picture that tells anything, and for codecs not ESTIMATED."""
 
-    def __init__(self, codec: str) -> None:
-        """codec: FFmpeg's name of it."""
-        self._wanted = codec in ESTIMATED
+    def __init__(self, codec: str, *, wanted: bool = False) -> None:
+        """codec: FFmpeg's name of it. wanted: also of a codec not ESTIMATED, whose decoder is one that tells none."""
+        self._wanted = wanted or codec in ESTIMATED
         self._sizes: deque[tuple[int | None, int]] = deque(maxlen=16)  # pts and bytes; fewer wait to be shown
 
     def sent(self, packet: Any) -> None:
@@ -68,6 +69,7 @@ class Estimator:
         if not self._wanted or not picture.key_frame:
             return
         size = next((size for pts, size in reversed(self._sizes) if pts == picture.pts), 0)
+        picture = in_memory(picture)
         bits = picture.format.components[0].bits
         found = estimated_quantiser(planes_of(picture)[0], size, bits=bits)
         self.value = self.value if found is None else found

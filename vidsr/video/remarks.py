@@ -7,6 +7,7 @@ import av
 from vidsr.frames import Notice
 from vidsr.video.layouts import LAYOUTS, nearest_layout
 from vidsr.video.side_data import side_data
+from vidsr.video.surfaces import is_surface
 
 DYNAMIC_HDR = {"DOVI_METADATA": "Dolby Vision", "DYNAMIC_HDR_PLUS": "HDR10+"}
 
@@ -17,7 +18,7 @@ def remarks_on(picture: av.VideoFrame) -> Iterator[Notice]:
     if layout.is_rgb or layout.has_palette:
         if layout.components[0].bits > 10:
             yield Notice(f"{layout.name} is read as 10-bit colour", "layout")
-    elif layout.name not in LAYOUTS and layout.name != "ya8":  # which is gray with alpha
+    elif not is_surface(picture) and layout.name not in LAYOUTS and layout.name != "ya8":  # which is gray with alpha
         near = nearest_layout(layout)
         yield Notice(f"{layout.name} is read as {near}, the nearest that can be enlarged", "layout")
     for kind, name in DYNAMIC_HDR.items():

@@ -18,6 +18,7 @@ from vidsr.video.demux import Demuxer
 from vidsr.video.fit import ATTACHED
 from vidsr.video.framing import Framer
 from vidsr.video.gallery import Gallery
+from vidsr.video.gpu import Gpu
 from vidsr.video.opening import open_input, title_of
 from vidsr.video.pipes import Stop
 from vidsr.video.sequence import Sequence, sequence_of
@@ -40,6 +41,7 @@ def open_source(
     rate: Fraction | None = None,
     strict: bool = False,
     stop: Stop | None = None,
+    gpu: Gpu | None = None,
 ) -> "Source":
     """Open anything FFmpeg reads and decode its first picture; use as a context manager.
 
@@ -50,6 +52,7 @@ def open_source(
     or else an estimate for the codecs of quantiser.ESTIMATED. deinterlace: a frame for each interlaced picture, or for
     each of its fields. rate: frames a second of pictures and raw streams, which tell none; None: 25. strict: let damage
     end the film, here and while it is read. stop: what interrupts a blocked pipe; reads then raise pipes.Stopped.
+    gpu: what decodes, where it can and nothing is lost by it.
     Raises StreamBroken, NotAVideo or NoVideoStream, Damaged where strict; ValueError where an option makes no sense
     (WrongOption for a rate where there is one).
     """
@@ -73,7 +76,7 @@ def open_source(
             )
         return Source(
             opened.container, name, Clip(start, duration), live=opened.live, source_quality=source_quality,
-            deinterlace=deinterlace, rate=rate, strict=strict, pictures=pictures,
+            deinterlace=deinterlace, rate=rate, strict=strict, pictures=pictures, gpu=gpu,
         )  # fmt: skip
     except BaseException:
         opened.container.close()
@@ -99,6 +102,7 @@ class Source:
         rate: Fraction | None = None,
         strict: bool = False,
         pictures: Sequence | None = None,
+        gpu: Gpu | None = None,
     ) -> None:
         self.container, self.name, self.live = container, name, live
         title = self.title = title_of(name)
@@ -107,8 +111,15 @@ class Source:
         set_up_decoder(self.stream)
         self.pictures = pictures
         """The files that are the film, where it is none itself."""
+        told = self.notices.append
+        if gpu is not None and strict:
+            if gpu.always:
+                told("with --strict the CPU decodes, which tells of damage as GPUs do not")
+            gpu = None
         self._demuxer = (
-            Demuxer(container, self.stream, clip, title=title, live=live, rate=rate, strict=strict)
+            Demuxer(
+                container, self.stream, clip, title=title, live=live, rate=rate, strict=strict, gpu=gpu, notice=told
+            )
             if pictures is None
             else Gallery(container, self.stream, clip, title=title, rate=rate, strict=strict, pictures=pictures)
         )
@@ -117,8 +128,9 @@ class Source:
         self._time_base = self._demuxer.time_base / (2 if deinterlace == "fields" else 1)
         self._interlaced = False
         self._framer = Framer(
-            self._demuxer, time_base=self._time_base, source_quality=source_quality, notice=self.notices.append
-        )
+            self._demuxer, time_base=self._time_base, source_quality=source_quality, notice=self.notices.append,
+            semiplanar=gpu is not None and gpu.keeps,
+        )  # fmt: skip
         self._stream_of_items = self._items()
         early = []
         for item in self._stream_of_items:

@@ -3,11 +3,10 @@
 from collections.abc import Iterator
 from typing import Any
 
-import av
-
 from vidsr.errors import InputError, NotAVideo, NoVideoStream
 from vidsr.limits import fits, megapixels
 from vidsr.video.fit import ATTACHED
+from vidsr.video.gpu import second_decoder
 from vidsr.video.opening import REWIND, SIZE_LIMIT
 from vidsr.video.quantiser import EXPORT
 from vidsr.video.timing import Clip
@@ -69,11 +68,7 @@ def alpha_decoder(stream: Any) -> Any | None:
     context = stream.codec_context
     if stream.metadata.get("alpha_mode") != "1" or context.codec.canonical_name not in ("vp8", "vp9"):
         return None
-    decoder: Any = av.CodecContext.create({"vp8": "libvpx", "vp9": "libvpx-vp9"}[context.codec.canonical_name], "r")
-    for key in ("color_range", "colorspace", "color_primaries", "color_trc"):
-        setattr(decoder, key, getattr(context, key))
-    decoder.options = dict(context.options)
-    return decoder
+    return second_decoder(stream, {"vp8": "libvpx", "vp9": "libvpx-vp9"}[context.codec.canonical_name])
 
 
 def is_picture(container: Any) -> bool:

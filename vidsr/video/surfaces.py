@@ -12,13 +12,15 @@ from av.video.reformatter import VideoReformatter
 
 from vidsr.errors import EngineError
 from vidsr.frames import Frame, Plane
-from vidsr.video.layouts import layout_name, planes_of
+from vidsr.video.layouts import planes_of
 from vidsr.video.side_data import side_data
 
 BITS = {"nv12": 8, "p010le": 10}
 """The semi-planar formats that a Frame can hold."""
+_PLANAR = {"nv12": "yuv420p", "p010le": "yuv420p10le"}
 _HANDED_ON = ("A53_CC", "DYNAMIC_HDR_PLUS", "DOVI_METADATA")
 """Side data that a picture made on a GPU could not be given: PyAV copies it from picture to picture only."""
+_CPU = 1  # of DLPack's kinds of device
 _DEFAULT_STREAMS = (None, -1, 0, 1)  # of DLPack's; the work of FFmpeg's decoders is on CUDA's legacy default stream
 _NO_TIMING = 2  # CU_EVENT_DISABLE_TIMING
 _LEGACY = 1  # CU_STREAM_LEGACY
@@ -45,6 +47,12 @@ class Surface:
         if stream not in _DEFAULT_STREAMS:
             _wait_for_default(stream)
         return self.plane.__dlpack__()
+
+
+def lies_on_gpu(frame: Frame) -> bool:
+    """Whether a frame's planes lie in a GPU's memory."""
+    plane: Any = frame.planes[0]
+    return not isinstance(plane, np.ndarray) and plane.__dlpack_device__()[0] != _CPU
 
 
 def is_surface(picture: av.VideoFrame) -> bool:
@@ -77,23 +85,15 @@ def surfaces_of(picture: av.VideoFrame) -> tuple[Plane, ...]:
 
 
 def in_memory(picture: av.VideoFrame) -> av.VideoFrame:
-    """The picture itself, or a copy in our memory of one that lies in a device's, with its side data."""
-    if picture.sw_format is None:
-        return picture
-    copy = VideoReformatter().reformat(picture, format=picture.sw_format.name)
-    copy.colorspace, copy.color_range = picture.colorspace, picture.color_range
-    return copy
+    """The picture itself, or one in our memory, planar and with its side data, of one that lies in a device's."""
+    return _planar_picture(picture) if is_surface(picture) else picture
 
 
-def planar(frame: Frame, scaler: VideoReformatter | None = None) -> Frame:
+def planar(frame: Frame) -> Frame:
     """The frame itself, or one with Y, U and V in our memory of one that is semi-planar; no sample changes."""
     if not frame.semiplanar:
         return frame
-    picture = in_memory(surface_picture(frame))
-    layout = layout_name(frame.bits, frame.color.subsampling, gray=False)
-    picture = (scaler or VideoReformatter()).reformat(
-        picture, format=layout, interpolation="POINT", src_color_range=1, dst_color_range=1
-    )
+    picture = _planar_picture(surface_picture(frame))
     return replace(frame, planes=planes_of(picture), carrier=picture)
 
 
@@ -103,8 +103,8 @@ def surface_picture(frame: Frame, context: CudaContext | None = None) -> av.Vide
     On a GPU, UV must follow Y in memory at the same distance between lines, for NVENC is told of the first only.
     context: of the GPU, to make one for all frames.
     """
-    picture = frame.carrier
-    if not (isinstance(picture, av.VideoFrame) and _layout_of(picture) in BITS):
+    picture: av.VideoFrame = frame.carrier
+    if not _holds(picture, frame.planes[0]):
         layout = next(name for name, bits in BITS.items() if bits == frame.bits)
         picture = av.VideoFrame.from_dlpack(frame.planes, format=layout, cuda_context=context)
     picture.color_range = 2 if frame.color.full_range else 1
@@ -112,6 +112,27 @@ def surface_picture(frame: Frame, context: CudaContext | None = None) -> av.Vide
     picture.color_primaries, picture.color_trc = frame.color.primaries, frame.color.transfer
     picture.pts, picture.duration, picture.time_base = frame.pts, frame.duration, frame.time_base
     return picture
+
+
+def _holds(picture: Any, plane: Any) -> bool:
+    """Whether a picture is the very one whose first plane this is."""
+    if not isinstance(picture, av.VideoFrame) or _layout_of(picture) not in BITS:
+        return False
+    if isinstance(plane, Surface):
+        return True  # which only decoded pictures have
+    same = surfaces_of(picture)[0]
+    return isinstance(plane, np.ndarray) and isinstance(same, np.ndarray) and plane.ctypes.data == same.ctypes.data
+
+
+def _planar_picture(picture: av.VideoFrame) -> av.VideoFrame:
+    """The same samples in our memory, U and V apart."""
+    layout = _layout_of(picture)
+    scaler, span = VideoReformatter(), picture.color_range
+    copy = scaler.reformat(
+        picture, format=_PLANAR.get(layout, layout), interpolation="POINT", src_color_range=1, dst_color_range=1
+    )
+    copy.colorspace, copy.color_range = picture.colorspace, span
+    return copy
 
 
 def _layout_of(picture: av.VideoFrame) -> str:
