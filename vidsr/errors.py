@@ -6,6 +6,7 @@ VidsrError
   ModelError   [4]   NotAModel (ValueError) · UnknownModel (KeyError) · CardMismatch (ValueError)
                      ParityFailed (ValueError)
   EngineError  [5]   EngineMissing (ImportError) · ExtraMissing (ImportError) · EngineBusy · OutOfMemory (MemoryError)
+                     CannotHalve
   OutputError  [6]   TargetExists (FileExistsError) · SameFile (ValueError) · NotPipeable (ValueError)
                      DiskFull (OSError)
   Damaged      [7]   the input was damaged and --strict was asked for
@@ -99,6 +100,10 @@ class EngineBusy(EngineError):
 
 class OutOfMemory(EngineError, MemoryError):
     """The picture does not fit; a smaller tile would."""
+
+
+class CannotHalve(EngineError):
+    """The network is none that float16 can compute."""
 
 
 class OutputError(VidsrError):

@@ -1,6 +1,7 @@
 """A network whose numbers are too large for f16."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -12,9 +13,11 @@ from tests.networks import network, reach, save
 from tests.upscaling.test_upscaler import frame, same, upscaled
 from tests.video.films import make_film
 from vidsr.card import ModelCard
-from vidsr.engines import installed
+from vidsr.engines import Engine, installed
+from vidsr.engines.half import halved
 from vidsr.frames import Frame
 from vidsr.pipeline import upscale_video
+from vidsr.upscaling import watched
 from vidsr.upscaling.upscaler import open_upscaler
 from vidsr.upscaling.watched import WatchedEngine
 
@@ -85,8 +88,6 @@ def test_the_user_is_told(engine: str, tmp_path: Path, caplog: pytest.LogCapture
 
 
 def test_without_f16_nothing_is_watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from vidsr.upscaling import watched
-
     graphs: list[bytes] = []
     real = watched.open_engine
     monkeypatch.setattr(watched, "open_engine", lambda graph, **options: graphs.append(graph) or real(graph, **options))
@@ -106,3 +107,17 @@ def test_a_run_that_can_be_resumed_lets_every_frame_stand_alone(
     for resume in (False, True):
         upscale_video(film, tmp_path / f"{resume}.mkv", model=quiet, engine=HALF[0], precision="f16", resume=resume)
     assert asked == [False, True]
+
+
+def test_a_network_that_cannot_be_halved_is_computed_in_f32(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As by an engine that turns the whole network into float16, weights and all, before it runs."""
+    loud, told, real = saved(tmp_path, gain=1e6), list[str](), watched.open_engine
+
+    def halving(graph: bytes, *, precision: str, **options: Any) -> Engine:
+        return real(halved(graph) if precision == "f16" else graph, precision="f32", **options)
+
+    expected = upscaled(frame(), loud, engine=HALF[0])
+    monkeypatch.setattr(watched, "open_engine", halving)
+    same(upscaled(frame(), loud, engine=HALF[0], precision="f16", notice=told.append), expected)
+    (sentence,) = told
+    assert sentence.startswith("f32 computes: the network's w0 reaches ") and "more than float16 holds" in sentence

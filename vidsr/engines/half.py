@@ -11,7 +11,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
-from vidsr.errors import EngineError
+from vidsr.errors import CannotHalve
 
 EDGE = "edge."
 """Begins the names of operators that are no part of a network, but of its edges: these stay as exact as they are."""
@@ -25,7 +25,7 @@ QUANTISED = ("QuantizeLinear", "DequantizeLinear", "QLinearConv", "ConvInteger")
 def halved(graph: bytes) -> bytes:
     """Give a graph whose network computes in float16, and whose every weight is one.
 
-    graph: ONNX bytes, with or without edges, in float32. Raises EngineError where float16 cannot hold the weights, or
+    graph: ONNX bytes, with or without edges, in float32. Raises CannotHalve where float16 cannot hold the weights, or
     the network has branches or is quantised.
     """
     model = onnx.shape_inference.infer_shapes(onnx.ModelProto.FromString(graph))
@@ -104,9 +104,9 @@ def _network(nodes: list[NodeProto], *, stored: set[str]) -> list[bool]:
     inside = []
     for node in nodes:
         if any(entry.type in (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS) for entry in node.attribute):
-            raise EngineError(f"the network has branches ({node.op_type}); use --precision f32")
+            raise CannotHalve(f"the network has branches ({node.op_type}); use --precision f32")
         if node.op_type in QUANTISED:
-            raise EngineError("the network is quantised to whole numbers already; use --precision f32")
+            raise CannotHalve("the network is quantised to whole numbers already; use --precision f32")
         given = {name for name in node.input if name and name not in stored}
         if node.op_type in SIZES or (given and given <= sizes):
             sizes.update(node.output)
@@ -133,5 +133,5 @@ def _held(array: NDArray[Any], name: str) -> NDArray[np.float16]:
     """The array in float16, where it fits."""
     largest = float(np.abs(array).max(initial=0))
     if not largest <= LARGEST:
-        raise EngineError(f"the network's {name} reaches {largest:.3g}, more than float16 holds; use --precision f32")
+        raise CannotHalve(f"the network's {name} reaches {largest:.3g}, more than float16 holds; use --precision f32")
     return array.astype(np.float16)

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any, Self
 
 from vidsr.engines import Engine, Pending, Setup, open_engine
+from vidsr.errors import CannotHalve
 from vidsr.upscaling.surgery import FINITE
 
 log = logging.getLogger(__name__)
@@ -32,13 +33,19 @@ def open_watched(
     if setup.precision != "f16":
         return opened(graph_of(False), precision=setup.precision)
 
+    try:
+        engine = opened(graph_of(True), precision="f16")
+    except CannotHalve as exc:
+        (notice or log.warning)(f"f32 computes: {exc}")
+        return opened(graph_of(False), precision="f32")
+
     def exact() -> Engine:
         (notice or log.warning)(
             f"{title} makes numbers too large for f16, so f32 computes; --precision f32 says so from the start"
         )
         return opened(graph_of(False), precision="f32")
 
-    return WatchedEngine(opened(graph_of(True), precision="f16"), exact, steady=steady)
+    return WatchedEngine(engine, exact, steady=steady)
 
 
 class WatchedEngine:
