@@ -29,6 +29,11 @@ ENGINES = {
     "onnxruntime": ("vidsr.engines.on_onnxruntime", "onnxruntime", "pip install vidsr[onnx]"),
     "torch": ("vidsr.engines.on_torch", "torch", "pip install vidsr[torch]"),
     "tensorrt": ("vidsr.engines.on_tensorrt", "tensorrt", "pip install vidsr[trt]"),
+    "onnxruntime-tensorrt": (
+        "vidsr.engines.on_onnxruntime_tensorrt",
+        "tensorrt_libs",
+        "pip install vidsr[gpu] 'tensorrt<11'",
+    ),
 }
 ON_GPU = ("torch", "onnxruntime")
 """Engines that compute any graph on a GPU, the one to take first."""

@@ -1,5 +1,6 @@
-"""ONNX Runtime on the CPU: the second opinion."""
+"""ONNX Runtime: on the CPU the second opinion, and on a GPU by CUDA."""
 
+import logging
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Self
 from weakref import WeakSet
@@ -7,11 +8,16 @@ from weakref import WeakSet
 import onnxruntime
 from onnxruntime.capi import onnxruntime_pybind11_state as state
 
-from vidsr.engines import Arrays, Precision, Setup, on_cpu_alone
-from vidsr.errors import EngineBusy, EngineError, NotAModel, OutOfMemory, VidsrError
+from vidsr.engines import Arrays, Engine, Precision, Setup
+from vidsr.engines.gpus import gpu_of
+from vidsr.errors import EngineBusy, EngineError, EngineMissing, NotAModel, OutOfMemory, VidsrError
+
+log = logging.getLogger(__name__)
 
 # The runtime's exceptions have no ancestor of their own.
-FOREIGN = tuple(kind for kind in vars(state).values() if isinstance(kind, type) and issubclass(kind, Exception))
+FOREIGN: tuple[type[Exception], ...] = tuple(
+    kind for kind in vars(state).values() if isinstance(kind, type) and issubclass(kind, Exception)
+)
 
 onnxruntime.disable_telemetry_events()
 
@@ -28,7 +34,7 @@ class OnnxruntimeEngine:
         try:
             self._session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
         except FOREIGN as exc:
-            raise _explained(exc, NotAModel) from exc
+            raise explained(exc, NotAModel) from exc
         self.in_flight = in_flight
         self._outputs = [port.name for port in self._session.get_outputs()]
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="onnxruntime")  # a run uses all threads; see on_openvino
@@ -67,22 +73,36 @@ class OnnxruntimeRun:
         try:
             return dict(zip(self._outputs, self._future.result(), strict=True))
         except FOREIGN as exc:
-            raise _explained(exc, EngineError) from exc
+            raise explained(exc, EngineError) from exc
 
 
 def settle(device: str, precision: Precision) -> tuple[str, Precision]:
     """The device and the precision; see `vidsr.engines.settle`."""
+    if gpu_of(device) is not None or device not in ("auto", "cpu"):
+        from vidsr.engines import onnxruntime_gpu as gpu
+
+        try:
+            return gpu.settle(device, precision, gpu.CUDA)
+        except EngineMissing as exc:
+            if device != "auto":
+                raise
+            log.warning("ONNX Runtime computes on the CPU, though a GPU is here: %s", exc)
     if precision not in ("auto", "f32"):
         raise EngineError("ONNX Runtime computes in f32 on a CPU; leave out --precision, or use --engine openvino")
-    return on_cpu_alone("ONNX Runtime", device), "f32"
+    return "cpu", "f32"
 
 
-def open_graph(graph: bytes, setup: Setup, *, in_flight: int, threads: int) -> OnnxruntimeEngine:
+def open_graph(graph: bytes, setup: Setup, *, in_flight: int, threads: int) -> Engine:
     """Open a session; see `open_engine`."""
+    if setup.device != "cpu":
+        from vidsr.engines import onnxruntime_gpu as gpu
+
+        return gpu.open_on_gpu(graph, setup, gpu.CUDA, in_flight=in_flight)
     return OnnxruntimeEngine(graph, in_flight=in_flight, threads=threads)
 
 
-def _explained(exc: Exception, otherwise: type[VidsrError]) -> VidsrError:
+def explained(exc: Exception, otherwise: type[VidsrError]) -> VidsrError:
+    """What ONNX Runtime raises, as a sentence."""
     text = " ".join(str(exc).split())
     if any(sign in text for sign in ("bad_alloc", "Failed to allocate", "out of memory")):
         return OutOfMemory("the picture does not fit into memory; give a smaller --tile")
