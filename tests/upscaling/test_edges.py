@@ -14,8 +14,8 @@ from vidsr.card import QUANTISER
 from vidsr.engines import Precision, installed, open_engine
 from vidsr.errors import NotAModel
 from vidsr.frames import BT709, BT2020, SMPTE170M, ColorSpec, Siting, rgb_to_yuv
-from vidsr.upscaling.edges import attach, luma_top, shuffle
-from vidsr.upscaling.surgery import PLANES_IN, UNSHUFFLED
+from vidsr.upscaling.edges import attach, luma_top, planes_of, shuffle
+from vidsr.upscaling.surgery import PLANES_IN, UNSHUFFLED, UNSHUFFLED_CHROMA
 
 Planes = list[NDArray[Any]]
 MATRICES = (BT709, SMPTE170M, BT2020)
@@ -41,12 +41,16 @@ def run(
     inputs = {name: plane[None, None] for name, plane in zip(PLANES_IN, planes, strict=False)}
     with open_engine(graph, engine=engine, precision=precision, in_flight=1) as opened:
         results = opened.submit({**inputs, **(more or {})}).result()
-        if UNSHUFFLED in results:
-            scale = round(results[UNSHUFFLED].shape[3] ** 0.5)
-            plane = np.empty((height * scale, width * scale), planes[0].dtype)
-            shuffle(results[UNSHUFFLED], plane)
-            return [plane]
-        return [codes[0, 0].copy() for codes in results.values()]
+        large = {}
+        for name, codes in results.items():
+            for index, samples in planes_of(name, codes).items():
+                large[index] = samples[0, 0].copy()
+                if name in (UNSHUFFLED, UNSHUFFLED_CHROMA):
+                    across, down = color.subsampling if index else (0, 0)
+                    scale = round(results[UNSHUFFLED].shape[3] ** 0.5)
+                    large[index] = np.empty((height * scale >> down, width * scale >> across), planes[0].dtype)
+                    shuffle(samples, large[index])
+        return [large[index] for index in sorted(large)]
 
 
 def every_code(bits: int) -> NDArray[Any]:
@@ -209,6 +213,51 @@ def test_chroma_stays_where_it_sits(
     for result, expected in zip(results, reference(planes, color, 8), strict=True):
         assert result.shape == expected.shape
         assert np.abs(result - expected).max() < 0.501
+
+
+def behind_a_wall(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The same network, whose pixel shuffle is not the last operator."""
+    walled = onnx.ModelProto.FromString(model.SerializeToString())
+    walled.graph.node.append(helper.make_node("Neg", ["y"], ["less"]))
+    walled.graph.node.append(helper.make_node("Neg", ["less"], ["wall"]))
+    walled.graph.output[0].name = "wall"
+    return walled
+
+
+@pytest.mark.parametrize("engine", installed())
+@pytest.mark.parametrize(
+    ("scale", "subsampling", "siting"),
+    [(4, (1, 1), "left"), (4, (1, 1), "center"), (2, (1, 0), "left"), (3, (0, 0), "left"), (2, (1, 1), "topleft")],
+)
+@pytest.mark.parametrize("repeats", [True, False])
+@pytest.mark.parametrize(("bits", "height", "width"), [(8, 12, 20), (10, 11, 19)])
+def test_the_matrix_inside_the_last_convolution_is_the_one_outside(
+    engine: str,
+    scale: int,
+    subsampling: tuple[int, int],
+    siting: Siting,
+    repeats: bool,
+    bits: int,
+    height: int,
+    width: int,
+) -> None:
+    rng = np.random.default_rng(3)
+    model = network(channels=3, scale=scale, residual=0.3)
+    if not repeats:
+        *_, total, shuffled = model.graph.node
+        shuffled.input[0] = total.input[0]
+    across, down = subsampling
+    small = ((height + down) >> down, (width + across) >> across)
+    kind = np.uint8 if bits == 8 else np.uint16
+    planes: Planes = [rng.integers(0, 1 << bits, size).astype(kind) for size in ((height, width), small, small)]
+    color = ColorSpec(BT709, full_range=False, subsampling=subsampling, siting=siting)
+    inside, outside = (
+        run(each, planes, color, channels=3, bits=bits, engine=engine) for each in (model, behind_a_wall(model))
+    )
+    for ours, theirs in zip(inside, outside, strict=True):
+        assert ours.shape == theirs.shape
+        assert np.abs(ours.astype(int) - theirs).max() <= 1  # a half may fall on either side
+        assert (ours != theirs).mean() < 0.01
 
 
 @pytest.mark.parametrize(("bits", "full_range"), DEPTHS)

@@ -1,6 +1,7 @@
 """The edges of an RGB network: planes -> R'G'B' in float by the stream's matrix and range, and back."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -10,6 +11,22 @@ from vidsr.upscaling.surgery import Surgery
 END = np.iinfo(np.int32).max
 
 
+@dataclass(frozen=True, slots=True)
+class Levels:
+    """What codes mean: the code of zero, and how many codes lead from 0 to 1."""
+
+    luma: tuple[int, int]
+    chroma: tuple[int, int]
+
+
+def levels_of(color: ColorSpec, bits: int) -> Levels:
+    """Those of a stream."""
+    step, top = 1 << (bits - 8), (1 << bits) - 1
+    if color.full_range:
+        return Levels((0, top), (128 * step, top))
+    return Levels((16 * step, 219 * step), (128 * step, 224 * step))
+
+
 def attach_colours(
     surgery: Surgery, codes: list[str], *, height: int, width: int, bits: int, color: ColorSpec
 ) -> list[str]:
@@ -17,39 +34,43 @@ def attach_colours(
 
     Both are codes as float, (1, 1, lines, columns), which are yet to be rounded.
     """
-    step, top = 1 << (bits - 8), (1 << bits) - 1
-    # the code of zero, and how many codes lead from 0 to 1
-    luma, chroma = (0, top), (128 * step, top)
-    if not color.full_range:
-        luma, chroma = (16 * step, 219 * step), (128 * step, 224 * step)
-
-    y = _unit(surgery, codes[0], *luma)
-    rgb = surgery.add("Mul", y, surgery.constant(np.ones((1, 3, 1, 1))))
-    to_yuv = rgb_to_yuv(color.matrix)
-    to_rgb = np.linalg.inv(to_yuv)
-    for plane in range(1, len(codes)):
-        value = _unit(surgery, codes[plane], *chroma)
-        value = _enlarged(surgery, value, height, width, color)
-        share = surgery.add("Mul", value, surgery.constant(to_rgb[:, plane].reshape(1, 3, 1, 1)))
-        rgb = surgery.add("Add", rgb, share)
-    surgery.feed(rgb)
+    levels = levels_of(color, bits)
+    feed_colours(surgery, codes, height=height, width=width, color=color, levels=levels)
     rgb = surgery.picture()
+    to_yuv = rgb_to_yuv(color.matrix)
     enlarged = []
     for plane in range(len(codes)):
         weighted = surgery.add("Mul", rgb, surgery.constant(to_yuv[plane].reshape(1, 3, 1, 1)))
         value = surgery.add("ReduceSum", weighted, surgery.constant([1], np.int64), keepdims=1)
         if plane:
             value = _reduced(surgery, value, color)
-        zero, span = chroma if plane else luma
+        zero, span = levels.chroma if plane else levels.luma
         enlarged.append(surgery.add("Add", surgery.add("Mul", value, surgery.constant(span)), surgery.constant(zero)))
     return enlarged
 
 
-def _unit(surgery: Surgery, codes: str, zero: int, span: int) -> str:
-    return surgery.add("Mul", surgery.add("Sub", codes, surgery.constant(zero)), surgery.constant(1 / span))
+def feed_colours(
+    surgery: Surgery, codes: list[str], *, height: int, width: int, color: ColorSpec, levels: Levels
+) -> str:
+    """Feed a network of three channels; gives chroma less its zero at luma's size, (1, 2, h, w); "" for gray."""
+    to_rgb = np.linalg.inv(rgb_to_yuv(color.matrix))
+    zero, span = levels.luma
+    y = surgery.add("Sub", codes[0], surgery.constant(zero))
+    rgb = surgery.add("Mul", y, surgery.constant(np.full((1, 3, 1, 1), 1 / span)))
+    if len(codes) == 1:
+        surgery.feed(rgb)
+        return ""
+    zero, span = levels.chroma
+    both = surgery.add("Sub", surgery.add("Concat", *codes[1:], axis=1), surgery.constant(zero))
+    both = _enlarged(surgery, both, height, width, color)
+    for plane in (1, 2):
+        share = surgery.constant(to_rgb[:, plane].reshape(1, 3, 1, 1) / span)
+        rgb = surgery.add("Add", rgb, surgery.add("Mul", surgery.part(both, 1, plane - 1, plane), share))
+    surgery.feed(rgb)
+    return both
 
 
-def _halved(color: ColorSpec) -> Iterator[tuple[int, bool]]:
+def halved(color: ColorSpec) -> Iterator[tuple[int, bool]]:
     """The axes of (1, 1, h, w) on which chroma is halved, and whether its samples lie on every other luma sample."""
     across, down = color.subsampling
     if down:
@@ -60,7 +81,7 @@ def _halved(color: ColorSpec) -> Iterator[tuple[int, bool]]:
 
 def _enlarged(surgery: Surgery, chroma: str, height: int, width: int, color: ColorSpec) -> str:
     """Chroma at the size of luma, by linear interpolation from where its samples lie."""
-    for axis, on_luma in _halved(color):
+    for axis, on_luma in halved(color):
         chroma = surgery.add(
             "Resize",
             chroma,
@@ -77,7 +98,7 @@ def _enlarged(surgery: Surgery, chroma: str, height: int, width: int, color: Col
 
 def _reduced(surgery: Surgery, chroma: str, color: ColorSpec) -> str:
     """Chroma at half the size of luma: the mean of the two samples it lies between, or 1 2 1 of those around it."""
-    for axis, on_luma in _halved(color):
+    for axis, on_luma in halved(color):
         pads = np.zeros((2, 4), np.int64)
         pads[:, axis] = 1
         padded = surgery.add("Pad", chroma, surgery.constant(pads.ravel(), np.int64), mode="edge")

@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from vidsr.engines.names import REBUILD
 from vidsr.frames import ColorSpec
-from vidsr.upscaling.colours import attach_colours
+from vidsr.upscaling.colours import attach_colours, feed_colours, levels_of
 from vidsr.upscaling.pixels import Pixels, command_for
 from vidsr.upscaling.surface import enlarged_chroma, surface_in, surface_out
-from vidsr.upscaling.surgery import PLANES_IN, PLANES_OUT, UNSHUFFLED, Surgery
+from vidsr.upscaling.surgery import PLANES_IN, PLANES_OUT, UNSHUFFLED, UNSHUFFLED_CHROMA, Surgery
+from vidsr.upscaling.tails import give_planes, takes
 
 
 def attach(
@@ -37,7 +38,8 @@ def attach(
     the pixel shuffle that ends a luma network where it is, as is best on a GPU. watched: give FINITE too. model_name:
     for the command that builds an engine for the graph, which its metadata keeps.
     Returns ONNX bytes: inputs PLANES_IN (the first alone for a luma network or a gray picture) and, where the network
-    knows it, `quantiser` (1, 1, 1, 1) float32, QP / 51; outputs PLANES_OUT likewise, or UNSHUFFLED.
+    knows it, `quantiser` (1, 1, 1, 1) float32, QP / 51; outputs PLANES_OUT likewise, or UNSHUFFLED (and
+    UNSHUFFLED_CHROMA).
     Raises NotAModel where the network is none for pictures.
     """
     surgery = Surgery(model, watched=watched)
@@ -49,6 +51,12 @@ def attach(
     across, down = color.subsampling
     sizes = [(height, width)] + ([] if gray else 2 * [((height + down) >> down, (width + across) >> across)])
     planes = [surgery.plane_in(name, *size, bits) for name, size in zip(PLANES_IN, sizes, strict=False)]
+    tail = None if shuffled or watched else surgery.tail()
+    if tail is not None and takes(tail, color, gray=gray):
+        levels = levels_of(color, bits)
+        chroma = feed_colours(surgery, planes, height=height, width=width, color=color, levels=levels)
+        give_planes(surgery, tail, planes[0], chroma, bits=bits, color=color, levels=levels)
+        return surgery.done()
     enlarged = attach_colours(surgery, planes, height=height, width=width, bits=bits, color=color)
     for name, codes in zip(PLANES_OUT, enlarged, strict=False):
         surgery.plane_out(name, codes, bits)
@@ -91,25 +99,36 @@ def luma_top(bits: int, full_range: bool) -> int:
 
 
 def shuffle(unshuffled: NDArray[Any], plane: NDArray[Any]) -> None:
-    """Write UNSHUFFLED (1, h, w, s²) into a plane (h * s, w * s).
+    """Write the samples of every pixel, (1, h, w, lines * columns), into a plane (h * lines, w * columns).
 
-    The s neighbours on a line move as one number: for s = 2 and 4 six times as fast as the pixel shuffle in the graph.
+    The neighbours on a line move as one number: for 2 and 4 six times as fast as the pixel shuffle in the graph.
     """
-    _, height, width, square = unshuffled.shape
-    side = round(square**0.5)
-    size = plane.itemsize * side
+    _, height, width, _ = unshuffled.shape
+    lines, columns = plane.shape[0] // height, plane.shape[1] // width
+    size = plane.itemsize * columns
     word = {2: "u2", 4: "u4", 8: "u8"}.get(size, f"V{size}")
-    words = unshuffled.view(word).reshape(height, width, side).transpose(0, 2, 1)  # (h, s, w)
-    target = plane.view(word)  # (h * s, w)
-    strides = (side * target.strides[0], *target.strides)
-    np.copyto(np.lib.stride_tricks.as_strided(target, (height, side, width), strides), words)
+    words = unshuffled.view(word).reshape(height, width, lines).transpose(0, 2, 1)  # (h, lines, w)
+    target = plane.view(word)  # (h * lines, w)
+    strides = (lines * target.strides[0], *target.strides)
+    np.copyto(np.lib.stride_tricks.as_strided(target, (height, lines, width), strides), words)
+
+
+def planes_of(name: str, codes: NDArray[Any]) -> dict[int, NDArray[Any]]:
+    """What a graph's output holds, by plane: samples of every pixel for `shuffle`, or a plane (1, 1, h, w) itself."""
+    if name == UNSHUFFLED:
+        return {0: codes}
+    if name == UNSHUFFLED_CHROMA:
+        half = codes.shape[3] // 2
+        return {1: codes[..., :half], 2: codes[..., half:]}
+    return {PLANES_OUT.index(name): codes}
 
 
 def _attach_luma(surgery: Surgery, height: int, width: int, bits: int, top: int, shuffled: bool) -> None:
     codes = surgery.plane_in(PLANES_IN[0], height, width, bits)
     surgery.feed(surgery.add("Mul", codes, surgery.constant(1 / top)))
     # Taking the last pixel shuffle out of the graph saves a fifth of a small network's time on a CPU.
-    unshuffled = not shuffled and surgery.take_shuffle()
-    large = surgery.add_codes(codes, top) if unshuffled else None
-    large = large or surgery.add("Mul", surgery.picture(), surgery.constant(top))
-    surgery.plane_out(UNSHUFFLED if unshuffled else PLANES_OUT[0], large, bits, lines_last=unshuffled)
+    if shuffled or not surgery.take_shuffle():
+        surgery.plane_out(PLANES_OUT[0], surgery.add("Mul", surgery.picture(), surgery.constant(top)), bits)
+        return
+    large = surgery.add_codes(codes, top) or surgery.add("Mul", surgery.picture(), surgery.constant(top))
+    surgery.samples_out(UNSHUFFLED, surgery.whole(large, bits), bits)

@@ -13,11 +13,11 @@ from vidsr.card import QUANTISER, ModelCard, read_card
 from vidsr.engines import Pending, Precision, Setup, settle
 from vidsr.errors import ModelError
 from vidsr.frames import Frame, Plane
-from vidsr.upscaling.edges import attach, shuffle
+from vidsr.upscaling.edges import attach, planes_of, shuffle
 from vidsr.upscaling.goal import halvings
 from vidsr.upscaling.probe import probe
 from vidsr.upscaling.ready import best_of
-from vidsr.upscaling.surgery import PLANES_IN, PLANES_OUT, UNSHUFFLED, load
+from vidsr.upscaling.surgery import PLANES_IN, UNSHUFFLED, UNSHUFFLED_CHROMA, load
 from vidsr.upscaling.tiles import Span, equal_tile, seams
 from vidsr.upscaling.watched import open_watched
 
@@ -131,12 +131,12 @@ class PendingPlanes:
     def write(self, canvas: Frame) -> None:
         """Wait, and overwrite the planes of a frame of the enlarged size with what the network made of them."""
         for tile, run in self._runs:
-            for name, codes in run.result().items():
-                index = 0 if name == UNSHUFFLED else PLANES_OUT.index(name)
+            whole = [(name, *each) for name, codes in run.result().items() for each in planes_of(name, codes).items()]
+            for name, index, codes in whole:
                 across, down = halvings(canvas) if index else (0, 0)
                 lines, columns = _kept(tile.down, self._scale, down), _kept(tile.across, self._scale, across)
                 target = canvas.planes[index][lines, columns]
-                if name == UNSHUFFLED:
+                if name in (UNSHUFFLED, UNSHUFFLED_CHROMA):
                     shuffle(codes[:, _kept_of(tile.down, 1), _kept_of(tile.across, 1)], target)
                 else:
                     lines, columns = (

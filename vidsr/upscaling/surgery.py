@@ -1,11 +1,13 @@
 """Adding operators before and after a network in an ONNX graph."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
 from google.protobuf.message import DecodeError
+from numpy.typing import NDArray
 from onnx import NodeProto, TensorProto, helper, numpy_helper, version_converter
 
 from vidsr.card import QUANTISER
@@ -15,11 +17,32 @@ from vidsr.engines.names import FINITE as FINITE
 from vidsr.engines.names import PLANES_IN as PLANES_IN
 from vidsr.engines.names import PLANES_OUT as PLANES_OUT
 from vidsr.engines.names import UNSHUFFLED as UNSHUFFLED
+from vidsr.engines.names import UNSHUFFLED_CHROMA as UNSHUFFLED_CHROMA
 from vidsr.errors import NotAModel
 from vidsr.upscaling.places import check_places
 
 OPSET = 13  # the operators added here are written for this or later
 FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16)
+
+
+@dataclass(frozen=True, slots=True)
+class Tail:
+    """The convolution that ends an RGB network, before its pixel shuffle."""
+
+    features: str
+    """What it is given."""
+    kernel: NDArray[Any]
+    """(3 * scale², channels, height, width); of every colour the lines and columns of a pixel's enlargement."""
+    bias: NDArray[Any]
+    pads: tuple[int, ...]
+    """Lines above, columns to the left, below, to the right."""
+    repeats: bool
+    """Whether the repeated picture is added."""
+
+    @property
+    def scale(self) -> int:
+        """Of the network."""
+        return int((len(self.bias) // 3) ** 0.5)
 
 
 class Surgery:
@@ -101,6 +124,38 @@ class Surgery:
         self._output = last.input[0]
         return True
 
+    def tail(self) -> Tail | None:
+        """Find the convolution that ends an RGB network before a pixel shuffle; None where it ends otherwise."""
+        made = {out: node for node in self._body for out in node.output}
+        stored = {tensor.name: tensor for tensor in self._model.graph.initializer}
+        last = made.get(self._output)
+        while last is not None and last.op_type == "Identity":
+            last = made.get(last.input[0])
+        if last is None or last.op_type != "DepthToSpace" or attribute(last, "mode", b"DCR") != b"CRD":
+            return None
+        end, repeats = made.get(last.input[0]), False
+        if end is not None and end.op_type == "Add":
+            rest = [each for each in end.input if not _repeats_colours(each, made, self._input[0])]
+            end, repeats = made.get(rest[0]), len(rest) == 1
+            if not repeats:
+                return None
+        if end is None or end.op_type != "Conv" or not all(each in stored for each in end.input[1:]):
+            return None
+        kernel, *bias = (numpy_helper.to_array(stored[each]) for each in end.input[1:])
+        plain = all(set(attribute(end, name, [1])) == {1} for name in ("strides", "dilations"))
+        pads = tuple(attribute(end, "pads", [0] * 4))
+        same = pads == tuple(side // 2 for side in 2 * kernel.shape[2:]) and kernel.shape[3] % 2 == 1
+        square = len(kernel) == 3 * attribute(last, "blocksize", 0) ** 2
+        if not (plain and same and square and kernel.dtype == np.float32) or attribute(end, "group", 1) != 1:
+            return None
+        return Tail(end.input[0], kernel, bias[0] if bias else np.zeros(len(kernel), np.float32), pads, repeats)
+
+    def part(self, value: str, axis: int, start: int, end: int | None) -> str:
+        """value[start:end] on one axis."""
+        ends = np.iinfo(np.int32).max if end is None else end
+        starts, stops, axes = (self.constant([each], np.int64) for each in (start, ends, axis))
+        return self.add("Slice", value, starts, stops, axes)
+
     def add_codes(self, codes: str, top: int) -> str | None:
         """Where the network ends by adding its repeated picture of one channel, add repeated codes to `top` times the
         rest instead; gives the sum, or None where it ends otherwise.
@@ -123,23 +178,28 @@ class Surgery:
         repeated = self.add("Transpose", self.add("Mul", last, ones, kind=kind), perm=[0, 3, 1, 2])
         return self.add("Add", self.add("Mul", self.picture(), self.constant(top)), repeated, kind=kind)
 
-    def plane_out(self, name: str, codes: str, bits: int, *, lines_last: bool = False) -> None:
+    def plane_out(self, name: str, codes: str, bits: int) -> None:
         """Clamp codes to what the depth holds, round them, and make them an output."""
-        whole = self._whole(codes, bits)
-        if lines_last:
-            self.add("Transpose", self.add("Cast", whole, to=_codes(bits)), out=name, perm=[0, 2, 3, 1])
-        else:
-            self.add("Cast", whole, out=name, to=_codes(bits))
+        self.add("Cast", self._rounded(codes, bits), out=name, to=_codes(bits))
         self._model.graph.output.append(helper.make_tensor_value_info(name, _codes(bits), None))
+
+    def samples_out(self, name: str, whole: str, bits: int) -> None:
+        """Make whole codes an output, all channels of a pixel together."""
+        self.add("Transpose", whole, out=name, perm=[0, 2, 3, 1])
+        self._model.graph.output.append(helper.make_tensor_value_info(name, _codes(bits), None))
+
+    def whole(self, codes: str, bits: int) -> str:
+        """Clamp codes to what the depth holds and round them."""
+        return self.add("Cast", self._rounded(codes, bits), to=_codes(bits))
 
     def codes_out(self, name: str, codes: str, bits: int, *, shift: int = 0) -> None:
         """The same for codes of any shape, held `shift` bits higher."""
-        whole = self._whole(codes, bits)
+        whole = self._rounded(codes, bits)
         held = self.add("Mul", whole, self.constant(1 << shift)) if shift else whole
         self.add("Cast", held, out=name, to=_codes(bits))
         self._model.graph.output.append(helper.make_tensor_value_info(name, _codes(bits), None))
 
-    def _whole(self, codes: str, bits: int) -> str:
+    def _rounded(self, codes: str, bits: int) -> str:
         kind = BYTES if codes.startswith(EDGE + BYTES) else ""
         clamped = self.add("Clip", codes, self.constant(0), self.constant((1 << bits) - 1), kind=kind)
         return self.add("Round", clamped, kind=kind)
@@ -149,8 +209,14 @@ class Surgery:
         self._model.metadata_props.add(key=key, value=value)
 
     def done(self) -> bytes:
-        """Sew up."""
-        self._model.graph.node.extend([*self._before, *self._body, *self._after])
+        """Sew up, without what nothing depends on any more."""
+        wanted = {port.name for port in self._model.graph.output}
+        nodes: list[NodeProto] = []
+        for node in reversed([*self._before, *self._body, *self._after]):
+            if wanted.intersection(node.output):
+                wanted.update(node.input)
+                nodes.insert(0, node)
+        self._model.graph.node.extend(nodes)
         return bytes(self._model.SerializeToString())
 
 
@@ -183,8 +249,25 @@ def picture_ports(model: onnx.ModelProto) -> tuple[onnx.ValueInfoProto, str]:
 
 def _repeats(node: NodeProto, picture: str) -> bool:
     """Whether a node puts one picture many times into channels."""
-    axis = next((entry.i for entry in node.attribute if entry.name == "axis"), 0)
-    return node.op_type == "Concat" and set(node.input) == {picture} and axis == 1
+    return node.op_type == "Concat" and set(node.input) == {picture} and attribute(node, "axis", 0) == 1
+
+
+def _repeats_colours(value: str, made: dict[str, NodeProto], picture: str) -> bool:
+    """Whether a value is the picture of three channels, each of them many times in turn."""
+    joined = made.get(value)
+    if joined is None or joined.op_type != "Concat" or attribute(joined, "axis", 0) != 1 or len(joined.input) % 3:
+        return False
+    times = len(joined.input) // 3
+    colours = [made.get(each) for each in joined.input]
+    split = colours[0]
+    if split is None or split.op_type != "Split" or split.input[0] != picture or len(split.output) != 3:
+        return False
+    return list(joined.input) == [each for each in split.output for _ in range(times)]
+
+
+def attribute(node: NodeProto, name: str, default: Any) -> Any:
+    """An operator's attribute."""
+    return next((helper.get_attribute_value(each) for each in node.attribute if each.name == name), default)
 
 
 def _codes(bits: int) -> int:
