@@ -24,7 +24,8 @@ WITHIN = 1  # levels, at 8 and 10 bits: what an 11-bit mantissa adds to a pictur
 
 
 def attached(model: onnx.ModelProto, channels: int, bits: int = 8) -> bytes:
-    return attach(model, channels=channels, height=HEIGHT, width=WIDTH, bits=bits, color=COLOR)
+    whole = channels == 3  # as on a GPU: else the matrix goes into the last convolution, which becomes an edge
+    return attach(model, channels=channels, height=HEIGHT, width=WIDTH, bits=bits, color=COLOR, shuffled=whole)
 
 
 def planes(graph: bytes, bits: int) -> dict[str, NDArray[Any]]:

@@ -109,11 +109,15 @@ class Surgery:
 
     def picture(self) -> str:
         """The network's own float picture."""
-        picture = self.add("Cast", self._output, to=TensorProto.FLOAT)
+        picture = self.as_float(self._output)
         if self._watched:
             self.add("ReduceMean", picture, out=FINITE, keepdims=0)
             self._model.graph.output.append(helper.make_tensor_value_info(FINITE, TensorProto.FLOAT, []))
         return picture
+
+    def as_float(self, value: str) -> str:
+        """A value of the network, whatever float it computes in."""
+        return self.add("Cast", value, to=TensorProto.FLOAT)
 
     def take_shuffle(self) -> bool:
         """Take off the pixel shuffle that ends the network, where one does: `picture` is then what it was given."""

@@ -4,7 +4,7 @@ Both are linear, and so are the convolution and the repeated picture that may be
 green and blue it gives those of Y, U and V, and of chroma no more than the stream keeps.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,7 +61,7 @@ def give_planes(
 
     luma: codes (1, 1, h, w); chroma: (1, 2, h, w), U and V at the size of luma, codes less the code of zero.
     """
-    scale = tail.scale
+    tail, scale = replace(tail, features=surgery.as_float(tail.features)), tail.scale
     kernel = tail.kernel.reshape(3, scale, scale, *tail.kernel.shape[1:]).astype(np.float64)
     bias = tail.bias.reshape(3, scale, scale).astype(np.float64)
     to_yuv = rgb_to_yuv(color.matrix) * [[levels.luma[1]], [levels.chroma[1]], [levels.chroma[1]]]
@@ -80,39 +80,40 @@ def give_planes(
     down = halving(scale, halves=2 in sides, on_luma=False).own
     across = halving(scale, halves=3 in sides, on_luma=sides.get(3, False))
     kernels, biases = (np.einsum("mj,pji...->pmi...", down, each[1:]) for each in (kernels, biases))
-    repeated = _repeated(surgery, chroma, len(down), across) if tail.repeats else ""
-    codes = _halved(surgery, tail, kernels, biases + levels.chroma[0], across, repeated, bits)
+    codes = _halved(surgery, tail, kernels, biases + levels.chroma[0], across, chroma, bits)
     surgery.samples_out(UNSHUFFLED_CHROMA, codes, bits)
 
 
 def _halved(
-    surgery: Surgery, tail: Tail, kernels: Kernel, biases: Kernel, across: Halving, repeated: str, bits: int
+    surgery: Surgery, tail: Tail, kernels: Kernel, biases: Kernel, across: Halving, chroma: str, bits: int
 ) -> str:
     """Chroma by a convolution of kernels (2, lines, scale columns, in, kh, kw): (1, 2 * lines * columns, h, w), whole.
 
-    repeated: what is added to it. It is rounded at once, for what OpenVINO computes apart it keeps in bf16.
+    It is rounded at once, and what is added is added nowhere else: what OpenVINO cannot take into a convolution it
+    is given in bf16.
     """
 
     def mixed(weights: Kernel, values: Kernel) -> Kernel:
         return np.asarray(np.einsum("ki,pmi...->pmk...", weights, values))
 
-    def whole(features: str, kernel: Kernel, bias: Kernel, pads: tuple[int, ...], more: str) -> str:
-        codes = _convolved(surgery, features, kernel, bias, pads)
-        return surgery.whole(surgery.add("Add", codes, more) if more else codes, bits)
+    def whole(features: str, kernel: Kernel, shares: Halving, pads: tuple[int, ...], chroma: str) -> str:
+        codes = _convolved(surgery, features, kernel, mixed(shares.own + shares.before, biases), pads)
+        if tail.repeats:
+            codes = surgery.add("Add", codes, _repeated(surgery, chroma, kernels.shape[1], shares))
+        return surgery.whole(codes, bits)
 
     top, left, bottom, right = tail.pads
-    own, bias = mixed(across.own, kernels), mixed(across.own + across.before, biases)
+    own = mixed(across.own, kernels)
     if not across.before.any():
-        return whole(tail.features, own, bias, tail.pads, repeated)
+        return whole(tail.features, own, across, tail.pads, chroma)
     # One column more to the left: what counts of the pixel before is its own kernel, moved.
     none = [(0, 0)] * (own.ndim - 1)
     wide = np.pad(own, [*none, (1, 0)]) + np.pad(mixed(across.before, kernels), [*none, (0, 1)])
-    most = whole(tail.features, wide, bias, (top, left + 1, bottom, right), repeated)
+    most = whole(tail.features, wide, across, (top, left + 1, bottom, right), chroma)
     # The first column has no pixel before it, and the padding of features stands for none.
-    few = surgery.part(tail.features, 3, 0, right + 1)
-    start = surgery.part(repeated, 3, 0, 1) if repeated else ""
-    edge, bias = mixed(across.at_edge, kernels), mixed(across.at_edge, biases)
-    first = whole(few, edge, bias, (top, left, bottom, 0), start)
+    edge = Halving(across.at_edge, np.zeros_like(across.own))
+    features, column = surgery.part(tail.features, 3, 0, right + 1), surgery.part(chroma, 3, 0, 1)
+    first = whole(features, mixed(edge.own, kernels), edge, (top, left, bottom, 0), column)
     return surgery.add("Concat", first, surgery.part(most, 3, 1, None), axis=3)
 
 
