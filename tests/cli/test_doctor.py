@@ -90,8 +90,15 @@ def test_what_is_missing_comes_with_its_command(report: Any) -> None:
 
 def test_a_broken_runtime_is_a_line_of_the_report(tmp_path: Path) -> None:
     packages = package(tmp_path, "openvino", "raise ImportError('libtbb.so.12: no such file')")
+    package(tmp_path, "torch", "import os\nos._exit(3)")
+    package(tmp_path, "tensorrt", "__version__ = '10.9'")
     report = json.loads(doctor("--json", packages=packages))
     engines = {one["name"]: one for one in report["engines"]}
+    assert engines["torch"]["reason"] == "it crashes (exit status 3)"
+    if not report["gpus"]:  # installed, but there is nothing to compute on
+        assert engines["tensorrt"]["state"] == "idle"
+        assert "GPU" in engines["tensorrt"]["reason"]
+        assert "the engine tensorrt" not in [one["what"] for one in report["missing"]]
     assert (engines["openvino"]["state"], engines["openvino"]["reason"]) == (
         "broken",
         "ImportError: libtbb.so.12: no such file",
@@ -103,6 +110,7 @@ def test_a_broken_runtime_is_a_line_of_the_report(tmp_path: Path) -> None:
 
 def test_broken_pyav_and_a_runtime_that_crashes_are_lines_of_the_table(tmp_path: Path) -> None:
     package(tmp_path, "av", "raise ImportError('libavcodec is torn')")
+    package(tmp_path, "torch", "raise ImportError('torn')")
     package(tmp_path, "openvino", "import os\nos.abort()")
     shown = {line.split()[0]: line for line in doctor(packages=tmp_path).splitlines() if line.startswith("  ")}
     assert "broken" in shown["PyAV"]

@@ -24,31 +24,36 @@ def video() -> dict[str, Any]:
 
 
 def engine(name: str) -> dict[str, Any]:
-    """The runtime's version, what it takes where nothing is said, and the precisions in which it ran a network."""
+    """The runtime's version, what it takes where nothing is said, and the precisions in which it ran a network.
+
+    Instead of the latter, why it has nothing to compute on or with here.
+    """
     import numpy as np
 
     from vidsr import zoo
     from vidsr.engines import ENGINES, Precision, settle
-    from vidsr.errors import EngineError
+    from vidsr.errors import EngineError, EngineMissing
     from vidsr.frames import ColorSpec, Frame
     from vidsr.upscaling.upscaler import open_upscaler
 
-    model, setup = zoo.by_scale(2), settle(engine=name)
-    planes = tuple(np.full((side, side), 128, np.uint8) for side in (32, 16, 16))
-    computed, refused = [], {}
+    found = [version(distribution) for distribution in packages_distributions().get(ENGINES[name][1], [])]
+    facts: dict[str, Any] = {"version": found[0] if found else None, "precisions": [], "refused": {}, "idle": ""}
+    try:
+        setup = settle(engine=name)
+    except EngineError as exc:
+        return facts | {"device": None, "precision": None, "idle": str(exc)}
+    facts |= {"device": setup.device, "precision": setup.precision}
+    model, planes = zoo.by_scale(2), tuple(np.full((side, side), 128, np.uint8) for side in (32, 16, 16))
     for precision in get_args(Precision)[1:]:  # the first is auto
         try:
             with open_upscaler(model, engine=name, precision=precision, in_flight=1) as upscaler:
                 upscaler.submit(Frame(planes, ColorSpec(1, full_range=False))).result()
-            computed.append(precision)
+            facts["precisions"].append(precision)
+        except EngineMissing as exc:  # TensorRT runs what was built ahead
+            facts["idle"] = str(exc)
         except EngineError as exc:
-            refused[precision] = str(exc)
-    package = ENGINES[name][1]
-    found = [version(distribution) for distribution in packages_distributions().get(package, [])]
-    return {
-        "version": found[0] if found else None, "device": setup.device, "precision": setup.precision,
-        "precisions": computed, "refused": refused,
-    }  # fmt: skip
+            facts["refused"][precision] = str(exc)
+    return facts
 
 
 def models() -> list[dict[str, Any]]:

@@ -17,7 +17,8 @@ from vidsr.doctor.packages import Extra, extras
 PATIENCE_S = 60.0  # for a runtime to load, once; a cold PyTorch takes ten
 _CONTAINER = "docker run --gpus all -e NVIDIA_DRIVER_CAPABILITIES=compute,utility,video"
 
-State = Literal["works", "missing", "broken"]
+State = Literal["works", "idle", "missing", "broken"]
+"""idle: installed, but there is nothing here to compute on, or with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,15 +110,18 @@ def examine() -> Report:
         runtimes, commands = _runtimes(pool)
         here, more = gpus(), extras()
         video, models = _video(*tried.result()), listed.result()
-    works = {one.name for one in runtimes if one.state == "works"}
-    missing = [Missing(f"the engine {one.name}", commands[one.name]) for one in runtimes if one.name not in works]
+    lacking = [one.name for one in runtimes if one.state in ("missing", "broken")]
+    missing = [Missing(f"the engine {name}", commands[name]) for name in lacking]
     missing += [Missing("video", "pip install --force-reinstall av")] if video.state != "works" else []
-    missing += [Missing(f"the extra {one.name}", one.command) for one in more if one.missing]
+    known = {one.command for one in missing}
+    missing += [
+        Missing(f"the extra {one.name}", one.command) for one in more if one.missing and one.command not in known
+    ]
     missing += [Missing("the GPU's video codecs", _CONTAINER)] if here and _shut_out(video) else []
     return Report(
         vidsr=_version(), python=platform.python_version(), system=platform.platform(), cpu=cpu(), memory=memory(),
         disks=disks(), gpus=here, engines=tuple(runtimes), video=video,
-        models=tuple(_model(one, works) for one in models[0] or ()), models_reason=models[1], extras=more,
+        models=tuple(_model(one, runtimes) for one in models[0] or ()), models_reason=models[1], extras=more,
         missing=tuple(missing),
     )  # fmt: skip
 
@@ -141,10 +145,17 @@ def _quoted(command: str, *, again: bool) -> str:
     return f"{program}{' --force-reinstall' if again else ''} " + (f"'{package}'" if "[" in package else package)
 
 
-def _model(facts: Any, works: set[str]) -> Model:
-    if facts["engine"] and facts["engine"] not in works:
-        facts |= {"engine": None, "reason": f"the engine {facts['engine']} is broken"}
-    return Model(**facts)
+def _model(facts: Any, runtimes: list[Runtime]) -> Model:
+    """A model, with the engine that runs it where none is asked for: one on a GPU before the usual one."""
+    from vidsr.engines import ON_GPU
+
+    works = {one.name: one for one in runtimes if one.state == "works"}
+    usual = facts["engine"]
+    on_gpu = (name for name in ON_GPU if name in works and works[name].device != "cpu")
+    runs = next(on_gpu, usual) if usual else None
+    if runs and runs not in works:
+        return Model(**{**facts, "engine": None, "reason": f"the engine {runs} is broken"})
+    return Model(**{**facts, "engine": runs})
 
 
 def _shut_out(video: Video) -> bool:
@@ -159,9 +170,9 @@ def _runtime(name: str, answer: tuple[Any, str] | None) -> Runtime:
     if facts is None:
         return Runtime(name, "broken", None, None, None, (), trouble)
     reasons = "; ".join(facts["refused"].values())
-    state: State = "works" if facts["precisions"] else "broken"
-    device, precision = facts["device"], facts["precision"]
-    return Runtime(name, state, facts["version"], device, precision, tuple(facts["precisions"]), reasons)
+    state: State = "works" if facts["precisions"] else "idle" if facts["idle"] else "broken"
+    device, precision, computed = facts["device"], facts["precision"], tuple(facts["precisions"])
+    return Runtime(name, state, facts["version"], device, precision, computed, facts["idle"] or reasons)
 
 
 def _video(facts: Any, trouble: str) -> Video:
