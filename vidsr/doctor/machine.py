@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vidsr.doctor.control import cpu_quota, memory_limit
+from vidsr.limits import cores
 
 # What matters for inference, by the names that /proc/cpuinfo (x86, then Arm) and macOS's sysctl give it.
 _FEATURES = {
@@ -60,11 +61,10 @@ class Disk:
 
 def cpu() -> Cpu:
     """Name the processor, and say what it can."""
-    cores = os.cpu_count() or 1
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else cores
+    allowed = cores()
     name, flags = _linux_cpu() if sys.platform == "linux" else _other_cpu()
     features = dict.fromkeys(title for flag, title in _FEATURES.items() if flag in flags)
-    return Cpu(name or platform.machine(), cores, min(allowed, cpu_quota() or allowed), (*features,))
+    return Cpu(name or platform.machine(), os.cpu_count() or 1, min(allowed, cpu_quota() or allowed), (*features,))
 
 
 def memory() -> Memory:
