@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from tests.networks import network, reach, save
+from tests.upscaling.test_watched import saved
 from vidsr.card import ModelCard
 from vidsr.engines import installed
 from vidsr.frames import Frame
@@ -123,3 +124,17 @@ def test_no_sample_changes_between_the_two_layouts(pixel_format: str) -> None:
     shift = 0 if pixel_format == "nv12" else 6
     np.testing.assert_array_equal(y, given.planes[0] >> shift)
     np.testing.assert_array_equal(np.stack([u, v], 2), given.planes[1] >> shift)
+
+
+def test_where_f16_is_too_small_f32_makes_the_whole_surface(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    loud, told = saved(tmp_path, gain=30000), list[str]()
+    options: dict[str, Any] = {"engine": "torch", "device": "cpu"}
+    with open_upscaler(loud, **options, precision="f16", notice=told.append) as upscaler:
+        large = [upscaler.submit(frame(brightness=brightness)).result() for brightness in (500, 450)]
+    with open_upscaler(loud, **options, precision="f32") as upscaler:
+        for made, brightness in zip(large, (500, 450), strict=True):
+            expected = planar(upscaler.submit(frame(brightness=brightness)).result())
+            for plane, other in zip(planar(made).planes, expected.planes, strict=True):
+                np.testing.assert_array_equal(plane, other)
+    assert len(told) == 1

@@ -13,11 +13,12 @@ from tests.networks import network, reach, save
 from tests.upscaling.test_upscaler import frame, same, upscaled
 from tests.video.films import make_film
 from vidsr.card import ModelCard
-from vidsr.engines import Engine, installed
+from vidsr.engines import Engine, Setup, installed
 from vidsr.engines.half import halved
 from vidsr.frames import Frame
 from vidsr.pipeline import upscale_video
 from vidsr.upscaling import watched
+from vidsr.upscaling.surgery import FINITE
 from vidsr.upscaling.upscaler import open_upscaler
 from vidsr.upscaling.watched import WatchedEngine
 
@@ -121,3 +122,27 @@ def test_a_network_that_cannot_be_halved_is_computed_in_f32(tmp_path: Path, monk
     same(upscaled(frame(), loud, engine=HALF[0], precision="f16", notice=told.append), expected)
     (sentence,) = told
     assert sentence.startswith("f32 computes: the network's w0 reaches ") and "more than float16 holds" in sentence
+
+
+def test_where_engines_are_built_ahead_another_one_computes_in_f32(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+
+    class Loud:
+        in_flight = 1
+
+        def submit(self, inputs: Any) -> Any:
+            return self
+
+        def result(self) -> Any:
+            return {FINITE: np.float32("nan")}
+
+        def close(self) -> None: ...
+
+    monkeypatch.setattr(watched, "settle", lambda **options: Setup("torch", options["device"], options["precision"]))
+    monkeypatch.setattr(watched, "open_engine", lambda graph, **options: asked.append((graph, options)) or Loud())
+    made = Setup("tensorrt", "cuda:1", "f16")
+    options = {"title": "loud", "in_flight": 1, "threads": 0, "steady": False, "notice": lambda _: None}
+    engine = watched.open_watched(lambda watches: b"watched" if watches else b"", made, **options)  # type: ignore[arg-type]
+    engine.submit({}).result()
+    found = [(graph, each["engine"], each["device"], each["precision"]) for graph, each in asked]
+    assert found == [(b"watched", "tensorrt", "cuda:1", "f16"), (b"", "torch", "cuda:1", "f32")]

@@ -3,10 +3,11 @@
 import logging
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any, Self
 
-from vidsr.engines import Engine, Pending, Setup, open_engine
+from vidsr.engines import Engine, Pending, Setup, open_engine, settle
 from vidsr.errors import CannotHalve
 from vidsr.upscaling.surgery import FINITE
 
@@ -29,23 +30,27 @@ def open_watched(
     threads: see `open_engine`. steady: whether every run shall stand alone; otherwise f32 computes all that follows.
     notice: called with a sentence when f32 is needed first; None logs it. Raises as `open_engine` does.
     """
-    opened = partial(open_engine, engine=setup.engine, device=setup.device, in_flight=in_flight, threads=threads)
-    if setup.precision != "f16":
-        return opened(graph_of(False), precision=setup.precision)
+    tell = notice or log.warning
+
+    def opened(setup: Setup) -> Engine:
+        graph = graph_of(setup.precision == "f16")
+        where: dict[str, Any] = {"engine": setup.engine, "device": setup.device, "precision": setup.precision}
+        return open_engine(graph, **where, in_flight=in_flight, threads=threads)
+
+    def exact(why: str) -> Engine:
+        tell(why)
+        # TensorRT's engines are built ahead, and hardly one for f32 as well.
+        ahead = setup.engine == "tensorrt"
+        return opened(settle(device=setup.device, precision="f32") if ahead else replace(setup, precision="f32"))
 
     try:
-        engine = opened(graph_of(True), precision="f16")
+        engine = opened(setup)
     except CannotHalve as exc:
-        (notice or log.warning)(f"f32 computes: {exc}")
-        return opened(graph_of(False), precision="f32")
-
-    def exact() -> Engine:
-        (notice or log.warning)(
-            f"{title} makes numbers too large for f16, so f32 computes; --precision f32 says so from the start"
-        )
-        return opened(graph_of(False), precision="f32")
-
-    return WatchedEngine(engine, exact, steady=steady)
+        return exact(f"f32 computes: {exc}")
+    if setup.precision != "f16":
+        return engine
+    why = f"{title} makes numbers too large for f16, so f32 computes; --precision f32 says so from the start"
+    return WatchedEngine(engine, partial(exact, why), steady=steady)
 
 
 class WatchedEngine:
