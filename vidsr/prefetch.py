@@ -23,7 +23,9 @@ def prefetch(items: Iterable[T], *, depth: int) -> Generator[T, None, None]:
     The thread starts when the first item is asked for. An error of `items` is raised here, after the items before it.
     Closing the iterator drops what is ahead, closes `items` if it is a generator, and waits for the thread.
     """
-    room = threading.Semaphore(depth)
+    room: SimpleQueue[None] = SimpleQueue()  # a permit for each item ahead; threading.Semaphore is written in Python
+    for _ in range(depth):
+        room.put(None)
     ahead: SimpleQueue[T | _End] = SimpleQueue()
     left = threading.Event()
 
@@ -32,7 +34,7 @@ def prefetch(items: Iterable[T], *, depth: int) -> Generator[T, None, None]:
         try:
             with closed_after(items) as iterator:
                 for item in iterator:
-                    room.acquire()
+                    room.get()
                     if left.is_set():
                         break
                     ahead.put(item)
@@ -44,13 +46,13 @@ def prefetch(items: Iterable[T], *, depth: int) -> Generator[T, None, None]:
     thread.start()
     try:
         while not isinstance(item := ahead.get(), _End):
-            room.release()
+            room.put(None)
             yield item
         if item.error is not None:
             raise item.error
     finally:
         left.set()
-        room.release()  # the thread may be waiting for room
+        room.put(None)  # the thread may be waiting for room
         thread.join()
 
 

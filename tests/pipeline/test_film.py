@@ -54,6 +54,11 @@ def test_a_network_enlarges_a_film(clip: Path, tmp_path: Path) -> None:
     assert summary.frames == 12
 
 
+def test_threads_that_the_user_gives_the_encoder_win(clip: Path, tmp_path: Path) -> None:
+    upscale_video(clip, tmp_path / "larger.mkv", model="bicubic", encoder_options={"threads": "5"})
+    assert b" threads=5 " in (tmp_path / "larger.mkv").read_bytes()  # x264 writes its settings down
+
+
 def test_the_shelf_enlarges_twice_where_nothing_is_said(clip: Path, tmp_path: Path) -> None:
     summary = upscale_video(clip, tmp_path / "larger.mkv")
     assert (summary.model, summary.output_size) == ("live-x2", (128, 96))

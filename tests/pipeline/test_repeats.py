@@ -1,6 +1,7 @@
 """Pictures that stand still are computed once, and nobody sees that in the result."""
 
 import itertools
+import json
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -9,9 +10,11 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from tests.clips import drawn, times_of
 from tests.networks import network, save
+from vidsr.cli import app
 from vidsr.frames import ColorSpec, Frame
 from vidsr.pipeline import stages, upscale_video
 from vidsr.video.source import open_source
@@ -43,6 +46,13 @@ def test_only_pictures_that_change_are_computed_and_the_summary_counts_the_other
     summary = upscale_video(film, tmp_path / "larger.mkv", model=model)
     assert (summary.frames, summary.frames_reused) == (12, 7)
     assert times_of(tmp_path / "larger.mkv") == times_of(film)
+
+
+def test_the_command_says_how_many_repeat(tmp_path: Path) -> None:
+    film = slides(tmp_path / "slides.mkv")
+    words = ["upscale", "-m", "bicubic", str(film), str(tmp_path / "larger.mkv"), "--overwrite"]
+    assert "vidsr: 12 frames (7 repeated) in " in CliRunner().invoke(app, words).stderr
+    assert json.loads(CliRunner().invoke(app, [*words, "--json"]).stderr)["frames_reused"] == 7
 
 
 @pytest.mark.parametrize(
