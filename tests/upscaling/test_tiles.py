@@ -4,7 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vidsr.card import ModelCard
 from vidsr.upscaling.tiles import Span, equal_tile, seams
+from vidsr.upscaling.tiling import tile_size
 
 REACHES = st.integers(0, 30)
 
@@ -55,3 +57,24 @@ def test_a_side_no_longer_than_a_tile_is_one_span() -> None:
 def test_a_tile_with_nothing_to_keep_is_a_mistake() -> None:
     with pytest.raises(AssertionError, match="nothing to keep"):
         seams(100, 8, 4)
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "on_cpu", "bands"),
+    [(270, 480, True, 1), (540, 960, True, 1), (1080, 1920, True, 4), (2160, 3840, True, 16), (1080, 1920, False, 1)],
+)
+def test_bands_are_as_large_as_a_cpu_takes_quickest_and_no_larger_than_fits_a_gpu(
+    height: int, width: int, on_cpu: bool, bands: int
+) -> None:
+    card = ModelCard("mine", 2, 1, 7)
+    tall, across = tile_size(height, width, None, reach=8, card=card, on_cpu=on_cpu)
+    assert (across, len(seams(height, tall, 8))) == (width, bands)
+
+
+def test_a_band_of_a_network_that_looks_far_is_not_mostly_computed_twice() -> None:
+    tall, _ = tile_size(2160, 3840, None, reach=44, card=ModelCard("far", 4, 3, 40), on_cpu=True)
+    assert tall > 8 * 44
+
+
+def test_a_tile_that_was_asked_for_is_that_large_at_most() -> None:
+    assert tile_size(100, 300, 64, reach=4, card=ModelCard("mine", 2, 1, 3), on_cpu=True) == (54, 58)

@@ -142,15 +142,29 @@ def test_tiled_and_untiled_output_are_equal(
     same(upscaled(small, model, tile=tile), upscaled(small, model))
 
 
+@pytest.mark.parametrize("engine", installed())
+@pytest.mark.parametrize("channels", [1, 3])
+def test_on_every_engine_tiles_equal_the_whole_to_its_precision(models: Models, engine: str, channels: int) -> None:
+    """f32 exactly; what is quicker to one level, where a sum falls on the other side of a half."""
+    model = models(channels=channels, width=32, layers=4, residual=1.0)
+    small = frame(120, 136, seed=3)
+    for precision in ("f32", "auto"):
+        whole, tiled = (upscaled(small, model, engine=engine, precision=precision, tile=t) for t in (200, 48))
+        for plane, expected in zip(tiled.planes, whole.planes, strict=True):
+            apart = np.abs(plane.astype(int) - expected)
+            assert apart.max() <= (0 if precision == "f32" else 1)
+            assert (apart > 0).mean() < 0.01
+
+
 def test_a_network_that_unshuffles_is_tiled_at_even_places(models: Models) -> None:
     model, small = models(unshuffle=2, layers=1), frame(60, 76)
     same(upscaled(small, model, tile=32), upscaled(small, model))
 
 
-def test_pictures_above_four_megapixels_are_cut_into_bands(models: Models, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_large_pictures_are_cut_into_bands(models: Models, monkeypatch: pytest.MonkeyPatch) -> None:
     model, small = models(), frame(90, 60)
     whole = upscaled(small, model)
-    monkeypatch.setattr("vidsr.upscaling.lane.LARGEST", 2000)
+    monkeypatch.setattr("vidsr.upscaling.tiling.LARGEST", 2000)
     with open_upscaler(model, precision="f32") as upscaler:
         assert isinstance(upscaler, Upscaler)
         same(upscaler.submit(small).result(), whole)

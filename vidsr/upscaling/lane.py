@@ -11,17 +11,16 @@ from onnx import numpy_helper
 from vidsr import zoo
 from vidsr.card import QUANTISER, ModelCard, read_card
 from vidsr.engines import Pending, Precision, Setup, settle
-from vidsr.errors import ModelError
 from vidsr.frames import Frame, Plane
 from vidsr.upscaling.edges import attach, planes_of, shuffle
 from vidsr.upscaling.goal import halvings
 from vidsr.upscaling.probe import probe
 from vidsr.upscaling.ready import best_of
 from vidsr.upscaling.surgery import PLANES_IN, UNSHUFFLED, UNSHUFFLED_CHROMA, load
-from vidsr.upscaling.tiles import Span, equal_tile, seams
+from vidsr.upscaling.tiles import Span, seams
+from vidsr.upscaling.tiling import tile_size
 from vidsr.upscaling.watched import open_watched
 
-LARGEST = 4_000_000  # input pixels that are computed at once where nothing is said
 EDGES_REACH = 4  # of RGB edges, in input pixels: chroma is interpolated before the network and averaged after it
 
 
@@ -70,12 +69,14 @@ class Lane:
     def __init__(self, network: Network, frame: Frame, options: LaneOptions) -> None:
         card = network.card
         self._network = network
-        self._size = _tile_size(network, frame.height, frame.width, options.tile)
+        setup = setup_for(network, frame.bits, options)
+        self._size = tile_size(
+            frame.height, frame.width, options.tile, reach=network.reach, card=card, on_cpu=setup.device == "cpu"
+        )
         sides = zip((frame.height, frame.width), self._size, strict=True)
         down, across = (seams(length, tile, network.reach) for length, tile in sides)
         self._tiles = [Tile(each, other) for each in down for other in across]
         height, width = self._size
-        setup = setup_for(network, frame.bits, options)
 
         def graph_of(watched: bool) -> bytes:
             return attach(
@@ -174,16 +175,3 @@ def setup_for(network: Network, bits: int, options: LaneOptions) -> Setup:
     resizes = any(node.op_type in ("Resize", "Upsample") for node in network.model.graph.node)
     spoilt = options.precision == "auto" and setup.precision == "bf16" and bits > 8
     return replace(setup, precision="f32") if spoilt and (network.card.channels == 3 or resizes) else setup
-
-
-def _tile_size(network: Network, height: int, width: int, tile: int | None) -> tuple[int, int]:
-    """Height and width of the tiles of a picture."""
-    least = 2 * network.reach + 4
-    if tile is None:
-        # Bands: no seams across lines, and their planes need no copy.
-        tall = height if height * width <= LARGEST else max(LARGEST // width, least)
-        return equal_tile(height, tall, network.reach), width
-    if tile < least:
-        name, reach = network.card.name, network.card.reach
-        raise ModelError(f"{name} looks {reach} pixels far, so a tile of {tile} is too small; give {least} or more")
-    return equal_tile(height, tile, network.reach), equal_tile(width, tile, network.reach)

@@ -9,9 +9,10 @@ from vidsr.engines import Pending
 from vidsr.frames import Frame
 from vidsr.upscaling.edges import attach_surface
 from vidsr.upscaling.goal import Plan
-from vidsr.upscaling.lane import LARGEST, LaneOptions, Network, known_of, setup_for
+from vidsr.upscaling.lane import LaneOptions, Network, known_of, setup_for
 from vidsr.upscaling.ready import best_of
 from vidsr.upscaling.surface import SURFACE_IN, SURFACE_OUT
+from vidsr.upscaling.tiling import LARGEST
 from vidsr.upscaling.watched import open_watched
 
 
