@@ -8,6 +8,12 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from vidsr.card import KEY, QUANTISER, ModelCard
+from vidsr.engines import installed
+
+
+def runnable() -> list[str]:
+    """The engines that are installed and compute any graph at once: TensorRT's are built for one first."""
+    return [name for name in installed() if not name.endswith("tensorrt")]
 
 
 def network(

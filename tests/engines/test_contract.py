@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tests.networks import network
+from tests.networks import network, runnable
 from vidsr.engines import Engine, installed, open_engine, settle
 from vidsr.errors import EngineBusy, EngineError, NotAModel
 from vidsr.frames import ColorSpec
@@ -29,8 +29,8 @@ def picture(seed: int = 0, height: int = HEIGHT, width: int = WIDTH) -> NDArray[
     return np.random.default_rng(seed).integers(0, 256, (1, 1, height, width), np.uint8)
 
 
-ON_GPUS = ("torch",)  # those that also compute there
-PLACES = [(name, "cpu") for name in installed()] + [
+ON_GPUS = ("onnxruntime", "torch")  # those that also compute there
+PLACES = [(name, "cpu") for name in runnable()] + [
     pytest.param((name, "cuda"), marks=pytest.mark.gpu) for name in installed() if name in ON_GPUS
 ]
 

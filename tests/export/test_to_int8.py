@@ -11,10 +11,9 @@ for package in ("nncf", "onnxruntime"):
         pytest.skip("quantising needs vidsr[train]", allow_module_level=True)
 
 from tests.clips import film as film_at
-from tests.networks import network, save
+from tests.networks import network, runnable, save
 from vidsr import open_upscaler
 from vidsr.card import ModelCard, read_card
-from vidsr.engines import installed
 from vidsr.errors import NotAModel, ParityFailed
 from vidsr.export import to_int8
 from vidsr.export.inner import inner_nodes
@@ -62,7 +61,7 @@ def test_the_card_says_what_it_came_from_and_boasts_no_foreign_figures(quantised
     assert card.recipe.startswith("int8 by NNCF ") and card.recipe.endswith(" of mine, live 1a2b")
 
 
-@pytest.mark.parametrize("engine", [name for name in installed() if name != "torch"])
+@pytest.mark.parametrize("engine", [name for name in runnable() if name != "torch"])
 @pytest.mark.parametrize("bits", [8, 10])
 def test_it_makes_nearly_the_same_picture_on_engines_and_still_knows_the_quantiser(
     source: Path, quantised: Path, engine: str, bits: int

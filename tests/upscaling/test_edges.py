@@ -9,9 +9,9 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from tests.networks import network
+from tests.networks import network, runnable
 from vidsr.card import QUANTISER
-from vidsr.engines import Precision, installed, open_engine
+from vidsr.engines import Precision, open_engine
 from vidsr.errors import NotAModel
 from vidsr.frames import BT709, BT2020, SMPTE170M, ColorSpec, Siting, rgb_to_yuv
 from vidsr.upscaling.edges import attach, luma_top, planes_of, shuffle
@@ -62,7 +62,7 @@ def repeated(plane: NDArray[Any], scale: int) -> NDArray[Any]:
     return plane.repeat(scale, 0).repeat(scale, 1)
 
 
-@pytest.mark.parametrize("engine", installed())
+@pytest.mark.parametrize("engine", runnable())
 @pytest.mark.parametrize(("bits", "full_range"), DEPTHS)
 @pytest.mark.parametrize("unshuffle", [1, 2])
 def test_a_luma_network_that_adds_nothing_gives_every_code_back(
@@ -101,7 +101,7 @@ def test_a_level_means_the_same_to_a_luma_network_at_every_depth() -> None:
     assert np.abs(ten / 4 - eight).max() <= 0.75
 
 
-@pytest.mark.parametrize("engine", installed())
+@pytest.mark.parametrize("engine", runnable())
 @pytest.mark.parametrize("scale", [2, 3, 4])
 @pytest.mark.parametrize("bits", [8, 10])
 def test_the_pixel_shuffle_outside_the_graph_is_the_one_inside(engine: str, scale: int, bits: int) -> None:
@@ -117,7 +117,7 @@ def test_the_pixel_shuffle_outside_the_graph_is_the_one_inside(engine: str, scal
     assert (ours != theirs).mean() < 0.001
 
 
-@pytest.mark.parametrize("engine", installed())
+@pytest.mark.parametrize("engine", runnable())
 @pytest.mark.parametrize("scale", [2, 3])
 def test_the_network_between_the_edges_is_the_stored_one(engine: str, scale: int) -> None:
     codes = every_code(8)
@@ -148,7 +148,7 @@ def affine(gain: float, offset: float) -> onnx.ModelProto:
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
 
 
-@pytest.mark.parametrize("engine", installed())
+@pytest.mark.parametrize("engine", runnable())
 @pytest.mark.parametrize("bits", [8, 10])
 def test_results_are_rounded_and_clamped_to_all_codes(engine: str, bits: int) -> None:
     top = (1 << bits) - 1
@@ -195,7 +195,7 @@ def reference(planes: Planes, color: ColorSpec, bits: int) -> Planes:
     return [np.clip(value * span + zero, 0, top) for value, zero, span in zip(values, zeros, spans, strict=True)]
 
 
-@pytest.mark.parametrize("engine", installed())
+@pytest.mark.parametrize("engine", runnable())
 @pytest.mark.parametrize(
     ("subsampling", "siting"),
     [((1, 1), "left"), ((1, 1), "center"), ((1, 1), "topleft"), ((1, 0), "left"), ((0, 0), "left")],
@@ -224,7 +224,7 @@ def behind_a_wall(model: onnx.ModelProto) -> onnx.ModelProto:
     return walled
 
 
-@pytest.mark.parametrize("engine", installed())
+@pytest.mark.parametrize("engine", runnable())
 @pytest.mark.parametrize(
     ("scale", "subsampling", "siting"),
     [(4, (1, 1), "left"), (4, (1, 1), "center"), (2, (1, 0), "left"), (3, (0, 0), "left"), (2, (1, 1), "topleft")],
@@ -277,7 +277,7 @@ def test_a_gray_picture_goes_through_an_rgb_network() -> None:
     np.testing.assert_array_equal(large, repeated(codes, 2))
 
 
-@pytest.mark.parametrize("engine", installed())
+@pytest.mark.parametrize("engine", runnable())
 def test_the_stored_quantiser_becomes_an_input(engine: str) -> None:
     model = network(quantiser=0.25, residual=1)
     codes, color = every_code(8), ColorSpec(BT709, full_range=False)
@@ -288,7 +288,7 @@ def test_the_stored_quantiser_becomes_an_input(engine: str) -> None:
     assert not np.array_equal(at(0.25), at(0.9))
 
 
-@pytest.mark.parametrize("engine", installed())
+@pytest.mark.parametrize("engine", runnable())
 @pytest.mark.parametrize("opset", [11, 13, 17, 21])
 def test_files_of_older_and_newer_operator_sets_run(engine: str, opset: int) -> None:
     codes = every_code(8)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tests.networks import network
-from vidsr.engines import installed, open_engine
+from tests.networks import network, runnable
+from vidsr.engines import open_engine
 from vidsr.frames import BT709, ColorSpec, Frame, Siting
 from vidsr.upscaling.edges import attach, attach_surface
 from vidsr.upscaling.surface import PITCH_BYTES, SURFACE_IN, SURFACE_OUT
@@ -40,7 +40,7 @@ def unpacked(surface: NDArray[Any], scale: int, bits: int) -> list[NDArray[Any]]
     return [codes[:height], uv[..., 0], uv[..., 1]]
 
 
-@pytest.mark.parametrize("name", installed())
+@pytest.mark.parametrize("name", runnable())
 @pytest.mark.parametrize("bits", [8, 10])
 @pytest.mark.parametrize("scale", [2, 3])
 @pytest.mark.parametrize("siting", ["left", "center", "topleft"])

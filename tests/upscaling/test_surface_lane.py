@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.networks import network, reach, save
+from tests.networks import network, reach, runnable, save
 from tests.upscaling.test_watched import saved
 from vidsr.card import ModelCard
-from vidsr.engines import installed
 from vidsr.frames import Frame
 from vidsr.upscaling.upscaler import open_upscaler
 from vidsr.video.decoded import frame_of
@@ -48,7 +47,7 @@ def frame(pixel_format: str = "nv12", brightness: int = 500) -> Frame:
     return frame_of(picture, semiplanar=True, quantiser=30.0)
 
 
-@pytest.mark.parametrize("engine", installed())
+@pytest.mark.parametrize("engine", runnable())
 @pytest.mark.parametrize("pixel_format", ["nv12", "p010le"])
 def test_nv12_in_is_nv12_out_and_the_same_picture_as_by_planes(model: Path, engine: str, pixel_format: str) -> None:
     given = frame(pixel_format)
@@ -91,7 +90,7 @@ def test_an_engine_that_cannot_read_them_there_gets_copies(model: Path) -> None:
         np.testing.assert_array_equal(plane, other)
 
 
-@pytest.mark.parametrize("engine", installed())
+@pytest.mark.parametrize("engine", runnable())
 def test_a_result_outlives_the_next_run(model: Path, engine: str) -> None:
     with open_upscaler(model, engine=engine, precision="f32", in_flight=1) as upscaler:
         first = upscaler.submit(frame()).result()

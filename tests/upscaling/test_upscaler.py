@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.networks import network, reach, save
+from tests.networks import network, reach, runnable, save
 from vidsr import zoo
 from vidsr.card import ModelCard
-from vidsr.engines import Precision, Setup, installed
+from vidsr.engines import Precision, Setup
 from vidsr.errors import EngineBusy, EngineError, EngineMissing, ModelError, UnknownModel
 from vidsr.frames import BT709, BT2020, SMPTE170M, ColorSpec, Frame
 from vidsr.upscaling import lane
@@ -82,7 +82,7 @@ def test_time_and_colour_are_kept_and_chroma_is_swscales_own(models: Models) -> 
     assert not np.array_equal(large.planes[0], resized.planes[0])
 
 
-@pytest.mark.parametrize("engine", installed())
+@pytest.mark.parametrize("engine", runnable())
 @pytest.mark.parametrize("bits", [8, 10])
 @pytest.mark.parametrize("gray", [False, True])
 def test_a_luma_network_that_adds_nothing_repeats_luma(models: Models, engine: str, bits: int, gray: bool) -> None:

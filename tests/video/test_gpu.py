@@ -9,10 +9,9 @@ import av
 import numpy as np
 import pytest
 
-from tests.networks import network, reach, save
+from tests.networks import network, reach, runnable, save
 from tests.video.films import make_film
 from vidsr.card import ModelCard
-from vidsr.engines import installed
 from vidsr.frames import Frame
 from vidsr.pipeline.stages import upscale
 from vidsr.upscaling.upscaler import open_upscaler
@@ -157,7 +156,7 @@ def enlarged(source: Path, target: Path, model: Path, on: Gpu | None, engine: st
     return told
 
 
-@pytest.mark.parametrize("engine", installed())
+@pytest.mark.parametrize("engine", runnable())
 @pytest.mark.parametrize("pixel_format", ["nv12", "yuv420p"])
 def test_from_source_to_sink_nv12_makes_the_film_that_planes_make(
     nv12: Path, model: Path, tmp_path: Path, engine: str, pixel_format: str

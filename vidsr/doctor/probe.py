@@ -60,11 +60,12 @@ def models() -> list[dict[str, Any]]:
     """The shelf's models and the user's, with the engine that would run each."""
     from vidsr import zoo
     from vidsr.card import read_card
-    from vidsr.engines import choose
+    from vidsr.engines import choose, settle
+    from vidsr.engines.gpus import gpus
     from vidsr.errors import VidsrError
 
     try:
-        runs, trouble = choose(), ""
+        runs, trouble = settle().engine if gpus() else choose(), ""
     except VidsrError as exc:
         runs, trouble = "", str(exc)
     found: list[dict[str, Any]] = []

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from cuda.bindings import runtime
+from cuda.bindings.utils import get_cuda_native_handle
 from numpy.typing import NDArray
 
 from vidsr.errors import EngineError, OutOfMemory
@@ -25,6 +26,7 @@ def call(function: Callable[..., Any], *arguments: Any) -> Any:
     """Call CUDA and give what it gives, alone or as a tuple. Raises OutOfMemory, and EngineError with CUDA's reason."""
     error, *values = function(*arguments)
     if error != runtime.cudaError_t.cudaSuccess:
+        runtime.cudaGetLastError()  # else a later call would be blamed for it
         if error == runtime.cudaError_t.cudaErrorMemoryAllocation:
             raise OutOfMemory("the picture does not fit into the GPU's memory; give a smaller --tile")
         text = runtime.cudaGetErrorString(error)[1].decode()
@@ -50,7 +52,7 @@ class Stream:
     @property
     def handle(self) -> int:
         """The stream, as a number."""
-        return int(self.queue)
+        return int(get_cuda_native_handle(self.queue))
 
     def copy(self, target: int, source: int, size: int, kind: Any) -> None:
         """Queue a copy of bytes."""

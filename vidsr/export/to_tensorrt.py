@@ -91,7 +91,7 @@ def export_engine(
         built=datetime.now(UTC).isoformat(timespec="seconds"),
     )
     typed = for_tensorrt(opened(graph, header.inputs), precision)
-    plan = build(typed, header.inputs, f16=f16, gpu=gpu.name, device=device, progress=progress, notice=notice)
+    plan = build(typed, header.inputs, gpu=gpu.name, device=device, progress=progress, notice=notice)
     with TensorrtEngine(plan, asked, device=device, in_flight=1) as engine:
         check_engine(engine, network, pixels)
     path = target or folder() / header.file_name()

@@ -21,7 +21,7 @@ DIGEST = 32  # bytes of SHA-256 before a timing cache
 
 
 def build(
-    graph: bytes, limits: Limits, *, f16: bool, gpu: str, device: str, progress: Progress, notice: Notice
+    graph: bytes, limits: Limits, *, gpu: str, device: str, progress: Progress, notice: Notice
 ) -> bytes:
     """Build a plan for a GPU.
 
@@ -44,8 +44,7 @@ def build(
         config = builder.create_builder_config()
         config.builder_optimization_level = LEVEL
         config.progress_monitor = monitor = _monitor(trt, progress, stopped)
-        if not f16:
-            config.clear_flag(trt.BuilderFlag.TF32)  # whose numbers are as coarse as those of f16
+        config.clear_flag(trt.BuilderFlag.TF32)  # what is left in f32 is to be exact; TF32 is as coarse as f16
         _add_profile(builder, network, config, limits)
         cache = config.create_timing_cache(read_timings(timings, notice))
         config.set_timing_cache(cache, ignore_mismatch=False)
