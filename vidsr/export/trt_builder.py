@@ -20,9 +20,7 @@ LEVEL = 5  # of 5: every kernel is timed beside those compiled for it. A build i
 DIGEST = 32  # bytes of SHA-256 before a timing cache
 
 
-def build(
-    graph: bytes, limits: Limits, *, gpu: str, device: str, progress: Progress, notice: Notice
-) -> bytes:
+def build(graph: bytes, limits: Limits, *, gpu: str, device: str, progress: Progress, notice: Notice) -> bytes:
     """Build a plan for a GPU.
 
     graph: ONNX, as `for_tensorrt` gives it. limits: the least, the best and the largest shape of each input, as they
