@@ -8,6 +8,7 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests.networks import network, reach, runnable, save
 from tests.video.films import make_film
@@ -175,6 +176,26 @@ def test_from_source_to_sink_nv12_makes_the_film_that_planes_make(
             difference = np.abs(plane.astype(int) - expected)
             assert difference[4:-4, 4:-4].max() <= 1
             assert difference.max() <= 6  # swscale shifts the taps that reach beyond the picture
+
+
+def test_semi_planar_frames_become_pictures_too(nv12: Path, model: Path, tmp_path: Path) -> None:
+    for name, on in (("kept", KEPT), ("plain", None)):
+        (tmp_path / name).mkdir()
+        enlarged(nv12, tmp_path / name / "%02d.png", model, on, "openvino")
+    for one, other in zip(*(sorted((tmp_path / name).iterdir()) for name in ("kept", "plain")), strict=True):
+        difference = np.abs(np.asarray(Image.open(one)).astype(int) - np.asarray(Image.open(other)))
+        assert difference[12:-12, 12:-12].max() <= 3
+
+
+def test_a_picture_that_is_to_be_turned_does_not_stay(tmp_path: Path) -> None:
+    def turn(container: Any, stream: Any) -> None:
+        stream.set_display_matrix((0, 1 << 16, 0, -(1 << 16), 0, 0, 0, 0, 1 << 30))
+
+    with open_source(make_film(tmp_path / "turned.mp4", decorate=turn)) as film:
+        assert film.turn
+        assert not surfaces.stays(film.first.carrier.reformat(format="nv12"))
+    with open_source(make_film(tmp_path / "upright.mp4")) as film:
+        assert surfaces.stays(film.first.carrier.reformat(format="nv12"))
 
 
 def test_interlaced_pictures_and_odd_sizes_do_not_stay(tmp_path: Path) -> None:

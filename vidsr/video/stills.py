@@ -18,6 +18,7 @@ from vidsr.video.layouts import layout_name
 from vidsr.video.picture import Resizer
 from vidsr.video.side_data import side_data
 from vidsr.video.source import Source
+from vidsr.video.surfaces import planar
 from vidsr.video.target import Target
 
 # 4:4:4 and little loss: the picture was enlarged to be looked at closely.
@@ -82,6 +83,7 @@ def image_file(frame: Frame, kind: str, about: About, notice: Callable[[str], No
 
     about: the file that the frame came from. notice: takes a sentence for what of it is not kept.
     """
+    frame = planar(frame)
     rgb = rgb_of(frame)
     if frame.alpha is not None and kind in TRANSPARENT:
         rgb = np.dstack([rgb, np.rint(frame.alpha * (255 / ((1 << frame.bits) - 1))).astype(np.uint8)])

@@ -18,7 +18,7 @@ from vidsr.video.side_data import side_data
 BITS = {"nv12": 8, "p010le": 10}
 """The semi-planar formats that a Frame can hold."""
 _PLANAR = {"nv12": "yuv420p", "p010le": "yuv420p10le"}
-_HANDED_ON = ("A53_CC", "DYNAMIC_HDR_PLUS", "DOVI_METADATA")
+_HANDED_ON = ("A53_CC", "DISPLAYMATRIX", "DYNAMIC_HDR_PLUS", "DOVI_METADATA")
 """Side data that a picture made on a GPU could not be given: PyAV copies it from picture to picture only."""
 _CPU = 1  # of DLPack's kinds of device
 _DEFAULT_STREAMS = (None, -1, 0, 1)  # of DLPack's; the work of FFmpeg's decoders is on CUDA's legacy default stream
@@ -61,7 +61,7 @@ def is_surface(picture: av.VideoFrame) -> bool:
 
 
 def stays(picture: av.VideoFrame) -> bool:
-    """Whether all of a picture can go its way as a semi-planar Frame: progressive 4:2:0 without captions."""
+    """Whether all of a picture can go its way as a semi-planar Frame: progressive, upright 4:2:0 without captions."""
     whole = picture.width % 2 == 0 and picture.height % 2 == 0  # PyAV cuts odd chroma off
     plain = not picture.interlaced_frame and not any(side_data(picture, kind) for kind in _HANDED_ON)
     return _layout_of(picture) in BITS and whole and plain
@@ -93,8 +93,10 @@ def planar(frame: Frame) -> Frame:
     """The frame itself, or one with Y, U and V in our memory of one that is semi-planar; no sample changes."""
     if not frame.semiplanar:
         return frame
+    decoded = _holds(frame.carrier, frame.planes[0])
     picture = _planar_picture(surface_picture(frame))
-    return replace(frame, planes=planes_of(picture), carrier=picture)
+    # Of what was made of arrays nobody knows where its chroma sits: it is no carrier.
+    return replace(frame, planes=planes_of(picture), carrier=picture if decoded else None)
 
 
 def surface_picture(frame: Frame, context: CudaContext | None = None) -> av.VideoFrame:
