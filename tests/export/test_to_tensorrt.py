@@ -18,7 +18,7 @@ from vidsr.engines.half import halved
 from vidsr.engines.plans import identity
 from vidsr.engines.tensorrt_graph import asked_of, for_tensorrt
 from vidsr.errors import EngineError, ParityFailed, WrongOption
-from vidsr.export.to_tensorrt import Sizes, export_engine, graph_for, limits_of, opened
+from vidsr.export.to_tensorrt import Sizes, export_engine, graph_for, in_bands, limits_of, opened
 from vidsr.export.trt_builder import keep_timings, read_timings
 from vidsr.export.trt_parity import check_engine
 from vidsr.frames import BT2020, ColorSpec, Frame
@@ -76,6 +76,32 @@ def test_an_engine_is_built_of_the_very_graph_that_an_upscaler_asks_for(
         Lane(model, frame(pixels), options).close()
     built = graph_for(model, pixels, watched=precision == "f16")
     assert asked_of(asked[0], precision) == asked_of(built, precision)
+
+
+class Asked(Exception):
+    """An engine was asked for."""
+
+
+@pytest.mark.parametrize("size", [(1920, 1080), (3840, 2160)])
+def test_for_large_pictures_it_is_built_for_the_bands_that_are_computed_at_once(
+    size: tuple[int, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[bytes] = []
+
+    def note(graph: bytes, **_: Any) -> None:
+        asked.append(graph)
+        raise Asked
+
+    monkeypatch.setattr(lane, "setup_for", lambda *_: Setup("tensorrt", "cuda", "f16"))
+    monkeypatch.setattr(watched, "open_engine", note)
+    model, large = stored(tmp_path, 1), replace(PIXELS, width=size[0], height=size[1])
+    with pytest.raises(Asked):
+        Lane(model, frame(large), LaneOptions("tensorrt", "cuda", "f16"))
+    said: list[str] = []
+    sizes = in_bands(Sizes(size, size, size), model, said.append)
+    assert (sizes.best == size) == (size == (1920, 1080)) == (not said)
+    built = graph_for(model, replace(large, width=sizes.best[0], height=sizes.best[1]), watched=True)
+    assert asked_of(asked[0], "f16") == asked_of(built, "f16")
 
 
 @pytest.mark.parametrize(("channels", "pixels"), KINDS)

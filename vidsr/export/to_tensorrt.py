@@ -1,7 +1,7 @@
 """From a model to a TensorRT engine for this GPU, edges inside, in the folder where engines are looked for."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from vidsr.runs import write_whole
 from vidsr.upscaling.edges import attach, attach_surface
 from vidsr.upscaling.lane import Network
 from vidsr.upscaling.pixels import Pixels
+from vidsr.upscaling.tiling import tile_size
 
 Size = tuple[int, int]
 
@@ -64,8 +65,9 @@ def export_engine(
     """Build the engine of a model for pictures of these sizes, bits and colours, and say where it lies.
 
     model: a name or a path. target: the file; None gives it a name in `plans.folder`, where `--engine tensorrt` finds
-    it. pixels: of the size `sizes.best`. f16: whether the network computes in float16; its edges are exact either way.
-    progress: called from any thread with a phase of the build, how many of its steps are done, and how many there are.
+    it. pixels: of any size; that of `sizes` counts. f16: whether the network computes in float16; its edges are exact
+    either way. progress: called from any thread with a phase of the build, how many of its steps are done, and how many
+    there are.
     The engine is held against f32 on the CPU before it is written, whole or not at all.
     Raises UnknownModel, NotAModel, EngineMissing and EngineError where it cannot be built here, ParityFailed where it
     computes something else, DiskFull.
@@ -77,6 +79,8 @@ def export_engine(
     gpu = gpu_of(device)
     assert gpu is not None
     network = Network(zoo.find(model))
+    sizes = sizes if pixels.surface else in_bands(sizes, network, notice)
+    pixels = replace(pixels, width=sizes.best[0], height=sizes.best[1])
     graph = graph_for(network, pixels, watched=f16)
     asked = asked_of(graph, precision)
     header = EngineHeader(
@@ -97,6 +101,18 @@ def export_engine(
     path = target or folder() / header.file_name()
     write_whole(path, pack(header, plan))
     return path
+
+
+def in_bands(sizes: Sizes, network: Network, notice: Notice) -> Sizes:
+    """The size of what an upscaler computes at once where pictures are large: bands as wide as they are."""
+    if sizes.least != sizes.most:
+        return sizes
+    width, height = sizes.best
+    tall, _ = tile_size(height, width, None, reach=network.reach, card=network.card, on_cpu=False)
+    if tall == height:
+        return sizes
+    notice(f"pictures of {width}x{height} are computed in bands, so the engine is built for {width}x{tall}")
+    return Sizes(*3 * ((width, tall),))
 
 
 def graph_for(network: Network, pixels: Pixels, *, watched: bool) -> bytes:
