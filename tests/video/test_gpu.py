@@ -184,7 +184,8 @@ def test_semi_planar_frames_become_pictures_too(nv12: Path, model: Path, tmp_pat
         enlarged(nv12, tmp_path / name / "%02d.png", model, on, "openvino")
     for one, other in zip(*(sorted((tmp_path / name).iterdir()) for name in ("kept", "plain")), strict=True):
         difference = np.abs(np.asarray(Image.open(one)).astype(int) - np.asarray(Image.open(other)))
-        assert difference[12:-12, 12:-12].max() <= 3
+        # a level of chroma, and another where it is interpolated; blue weighs 1.86
+        assert difference[12:-12, 12:-12].max() <= 4
 
 
 def test_a_picture_that_is_to_be_turned_does_not_stay(tmp_path: Path) -> None:
