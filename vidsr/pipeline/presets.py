@@ -30,7 +30,9 @@ AUTO = "auto"
 USUAL = "veryfast"  # tried first, and taken where there is nothing to choose
 RATE = Fraction(25)  # frames a second of a film that tells none
 SAMPLE_FRAMES, SAMPLE_BYTES = 16, 128 << 20  # of enlarged frames
-MARGIN = 0.85  # of the time there is: other parts of the film may be harder, and the machine has more to do
+# Of the time there is: other parts of the film may be harder, and stages get in one another's way. A file that is late
+# in a hard scene makes up for it in an easy one; who watches a live stream sees it stand still.
+MARGIN, LIVE_MARGIN = 0.85, 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +90,9 @@ def settled(
         writing = _with(settings, preset=name, codec=codec, format="matroska").writing
         encoding = Cost.of(lambda: _encode(frames, large, writing, live=live), len(frames))
         busy = (making.cpu + encoding.cpu) / cores()
-        return MARGIN / max(busy, making.wall, encoding.wall)
+        return 1 / max(busy, making.wall, encoding.wall)
 
-    name, made = slowest(names, rate_with, rate)
+    name, made = slowest(names, rate_with, rate / (LIVE_MARGIN if live else MARGIN))
     told = f"preset {name} is taken, the slowest that keeps up with {rate:.4g} frames a second"
     if made < rate:
         told = f"preset {name} is taken, and even that makes about {made:.3g} of {rate:.4g} frames a second"
