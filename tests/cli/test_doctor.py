@@ -77,7 +77,9 @@ def test_hardware_is_what_works_rather_than_what_ffmpeg_lists(report: Any) -> No
 
 def test_every_model_is_there_with_what_runs_it(report: Any) -> None:
     models = {one["name"]: one for one in report["models"]}
-    assert (models["live-x2"]["engine"], models["live-x2"]["scale"], models["live-x2"]["own"]) == ("openvino", 2, False)
+    assert (models["live-x2"]["scale"], models["live-x2"]["own"]) == (2, False)
+    assert models["live-x2"]["engine"] in [one["name"] for one in report["engines"] if one["state"] == "works"]
+    assert report["gpus"] or models["live-x2"]["engine"] == "openvino"
     assert models["torn"]["own"] is True
     assert models["torn"]["engine"] is None
     assert "no ONNX file" in models["torn"]["reason"]
