@@ -28,7 +28,7 @@ ROOMS_OF = {
     "torch": ["nets/", "train/", "export/", "engines/on_torch.py", "engines/pytorch/", "evaluate/perceptual.py"],
     "torchvision": ["nets/", "train/", "evaluate/perceptual.py"],
     "openvino": ["engines/on_openvino.py"],
-    "onnxruntime": ["engines/on_onnxruntime.py", "engines/onnxruntime_gpu.py"],
+    "onnxruntime": ["engines/on_onnxruntime.py", "engines/onnxruntime_gpu.py", "engines/onnxruntime_providers.py"],
     "tensorrt": ["engines/on_tensorrt.py", "export/"],
     "cuda": ["engines/cuda.py"],
     "nncf": ["export/"],

@@ -13,9 +13,11 @@ onnxruntime = pytest.importorskip("onnxruntime", reason="needs vidsr[onnx]")
 from tests.engines.test_contract import IN, OUT, graph, picture
 from vidsr.engines import Setup, dlpack, gpus, on_onnxruntime, open_engine
 from vidsr.engines import onnxruntime_gpu as gpu
+from vidsr.engines import onnxruntime_providers as providers
 from vidsr.engines.dlpack import DeviceArray
 from vidsr.engines.gpus import Gpu
-from vidsr.engines.onnxruntime_gpu import CPU, CUDA, TENSORRT, OnnxruntimeGpuEngine
+from vidsr.engines.onnxruntime_gpu import OnnxruntimeGpuEngine
+from vidsr.engines.onnxruntime_providers import CPU, CUDA, TENSORRT
 from vidsr.errors import EngineBusy, EngineError, EngineMissing, NotAModel
 
 L4 = Gpu("NVIDIA L4", "8.9", 24 << 30)
@@ -70,18 +72,18 @@ def test_a_provider_that_is_not_taken_is_an_error_and_nothing_is_printed(
 ) -> None:
     if gpus.gpus():
         pytest.skip("there is a GPU here")
-    gpu.try_out.cache_clear()
+    providers.try_out.cache_clear()
     with pytest.raises(EngineMissing, match=f"{provider}.*vidsr.gpu."):
-        gpu.try_out(provider, 0)
+        providers.try_out(provider, 0)
     assert capfd.readouterr() == ("", "")
 
 
 def test_operators_that_stay_on_the_cpu_are_named() -> None:
-    opened = gpu.session(graph(), [(CPU, {})])
-    assert gpu.on_cpu(opened) == []
+    opened = providers.session(graph(), [(CPU, {})])
+    assert providers.on_cpu(opened) == []
     parts = opened.get_provider_graph_assignment_info()
     mixed = SimpleNamespace(get_providers=lambda: [CUDA, CPU], get_provider_graph_assignment_info=lambda: parts)
-    assert {"Conv", "DepthToSpace", "Round"} <= set(gpu.on_cpu(mixed))
+    assert {"Conv", "DepthToSpace", "Round"} <= set(providers.on_cpu(mixed))
 
 
 def test_devices_and_precisions_that_it_has_not_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,21 +121,21 @@ def test_engines_of_tensorrt_are_kept_apart_by_all_that_is_in_a_graph(
 ) -> None:
     monkeypatch.setenv("VIDSR_ENGINES", str(tmp_path))
     half = Setup("onnxruntime-tensorrt", "cuda:1", "f16")
-    (name, options), (other, cuda) = gpu.providers_for(graph(), half, TENSORRT)
+    (name, options), (other, cuda) = providers.providers_for(graph(), half, TENSORRT)
     assert (name, other) == (TENSORRT, CUDA)
     assert (options["device_id"], options["trt_fp16_enable"], cuda["device_id"]) == ("1", "1", "1")
     kept = {
-        gpu.providers_for(each, setup, TENSORRT)[0][1]["trt_engine_cache_path"]
+        providers.providers_for(each, setup, TENSORRT)[0][1]["trt_engine_cache_path"]
         for each in (graph(), graph(seed=1), graph(height=48))
         for setup in (half, Setup("onnxruntime-tensorrt", "cuda:1", "f32"))
     }
     assert len(kept) == 6 and all(path.startswith(str(tmp_path)) for path in kept)
-    assert [provider for provider, _ in gpu.providers_for(graph(), half, CUDA)] == [CUDA]
+    assert [provider for provider, _ in providers.providers_for(graph(), half, CUDA)] == [CUDA]
 
 
 def test_every_option_is_one_that_its_provider_knows() -> None:
     libraries = {path.name: path for path in Path(onnxruntime.__file__).parent.joinpath("capi").glob("lib*")}
-    asked = gpu.providers_for(graph(), Setup("onnxruntime-tensorrt", "cuda", "f16"), TENSORRT)
+    asked = providers.providers_for(graph(), Setup("onnxruntime-tensorrt", "cuda", "f16"), TENSORRT)
     for kind, (_, options) in zip(("tensorrt", "cuda"), asked, strict=True):
         if (library := libraries.get(f"libonnxruntime_providers_{kind}.so")) is None:
             pytest.skip("onnxruntime-gpu is not installed")

@@ -80,9 +80,10 @@ def settle(device: str, precision: Precision) -> tuple[str, Precision]:
     """The device and the precision; see `vidsr.engines.settle`."""
     if gpu_of(device) is not None or device not in ("auto", "cpu"):
         from vidsr.engines import onnxruntime_gpu as gpu
+        from vidsr.engines.onnxruntime_providers import CUDA
 
         try:
-            return gpu.settle(device, precision, gpu.CUDA)
+            return gpu.settle(device, precision, CUDA)
         except EngineMissing as exc:
             if device != "auto":
                 raise
@@ -96,8 +97,9 @@ def open_graph(graph: bytes, setup: Setup, *, in_flight: int, threads: int) -> E
     """Open a session; see `open_engine`."""
     if setup.device != "cpu":
         from vidsr.engines import onnxruntime_gpu as gpu
+        from vidsr.engines.onnxruntime_providers import CUDA
 
-        return gpu.open_on_gpu(graph, setup, gpu.CUDA, in_flight=in_flight)
+        return gpu.open_on_gpu(graph, setup, CUDA, in_flight=in_flight)
     return OnnxruntimeEngine(graph, in_flight=in_flight, threads=threads)
 
 

@@ -37,7 +37,7 @@ def build(graph: bytes, limits: Limits, *, gpu: str, device: str, progress: Prog
         network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
         parser = trt.OnnxParser(network, logger())
         if not parser.parse(graph):
-            reasons = "; ".join(str(parser.get_error(index).desc()) for index in range(parser.num_errors))
+            reasons = "; ".join(str(parser.get_error(index)) for index in range(parser.num_errors))
             raise EngineError(f"TensorRT cannot read the network: {reasons[-300:]}")
         config = builder.create_builder_config()
         config.builder_optimization_level = LEVEL
@@ -45,7 +45,8 @@ def build(graph: bytes, limits: Limits, *, gpu: str, device: str, progress: Prog
         config.clear_flag(trt.BuilderFlag.TF32)  # what is left in f32 is to be exact; TF32 is as coarse as f16
         _add_profile(builder, network, config, limits)
         cache = config.create_timing_cache(read_timings(timings, notice))
-        config.set_timing_cache(cache, ignore_mismatch=False)
+        if not config.set_timing_cache(cache, ignore_mismatch=False):  # of another driver, say: begin anew
+            config.set_timing_cache(config.create_timing_cache(b""), ignore_mismatch=False)
         plan = builder.build_serialized_network(network, config)
         if plan is None:
             raise EngineError(f"TensorRT cannot build the engine: {logger().last}")
