@@ -58,7 +58,7 @@ def bench(
             notices.append(f"the matrix peak of {setup.engine} {setup.precision} is left out: {exc}")
     results: list[Result] = []
     shown = 0
-    with _folder() as folder:
+    with temporary_folder() as folder:
         for size, cases in by_size.items():
             small = folder / f"{size.name}.mkv"
             shown = write_film(small, size.width, size.height, frames, film)
@@ -68,7 +68,7 @@ def bench(
 
 
 @contextmanager
-def _folder() -> Iterator[Path]:
+def temporary_folder() -> Iterator[Path]:
     """A temporary folder, which goes when a signal ends the command, too."""
     part, descriptor = begin_part(Path(tempfile.gettempdir()) / "bench", new_folder)
     try:

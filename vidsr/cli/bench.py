@@ -31,9 +31,12 @@ def bench(
     runs: Annotated[int | None, typer.Option(help="Of each film, in turns.", show_default="3")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
     plot: Annotated[Path | None, typer.Option(metavar="FILE.png", help="Quality against time.")] = None,
+    tune: Annotated[bool, typer.Option(help="Only choose streams and frames in flight, and keep them.")] = False,
     verbose: Verbose = False,
 ) -> None:
     """Measure speed on this machine, beside bicubic: the network, the pipeline, the whole way."""
+    if tune:
+        return _tune(models or [], size or [])
     from vidsr.bench.bench import bench as measure
     from vidsr.bench.plot import check_plot, write_plot
     from vidsr.bench.table import as_json as to_json
@@ -60,6 +63,23 @@ def bench(
         for name in write_plot(report, plot):
             say(f"{name} is not in the plot: its card does not say how good it is")
         say(f"wrote {plot}")
+
+
+def _tune(models: list[str], sizes: list[str]) -> None:
+    from vidsr.bench.tune import tune
+    from vidsr.cli.tables import progress
+    from vidsr.errors import WrongOption
+
+    if len(models) > 1 or len(sizes) > 1:
+        raise WrongOption("--tune measures one model at one size, for all others; give one")
+    model, size = (models or ["live-x4"])[0], (sizes or ["270p-1080p"])[0]
+    with progress("measuring") as bar:
+        chosen, times = tune(model, size=size, progress=bar)
+    rows = [
+        [str(each.streams), str(each.in_flight), f"{ms:.2f}", "kept" if each == chosen else ""]
+        for each, ms in times.items()
+    ]
+    _table(["streams", "frames in flight", "ms a frame", ""], rows)
 
 
 def _print(report: "Report") -> None:

@@ -145,15 +145,18 @@ def open_engine(
     precision: Precision = "auto",
     in_flight: int = 2,
     threads: int = 0,
+    streams: int = 1,
 ) -> Engine:
     """Compile a graph of fixed shapes for a runtime.
 
     graph: ONNX bytes. engine, device, precision: see `settle`. in_flight: runs under way at once; with 2 the device
-    need not wait while a result is taken. threads: of the CPU, 0 for all.
+    need not wait while a result is taken. threads: of the CPU, 0 for all. streams: runs that OpenVINO computes
+    side by side, each by its share of the threads; no more than in_flight.
     Raises NotAModel, OutOfMemory, and as `settle` does.
     """
     setup = settle(engine=engine, device=device, precision=precision)
-    return cast(Engine, _module(setup.engine).open_graph(graph, setup, in_flight=in_flight, threads=threads))
+    more = {"streams": min(streams, in_flight)} if setup.engine == "openvino" else {}
+    return cast(Engine, _module(setup.engine).open_graph(graph, setup, in_flight=in_flight, threads=threads, **more))
 
 
 def on_cpu_alone(title: str, device: str) -> str:

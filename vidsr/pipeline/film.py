@@ -124,7 +124,7 @@ def _run(
     live = _is_pipe(source, 0) or _is_pipe(target, 1)
     name = find_gpu(hwaccel, settings.enlarging["device"], resume=resume, notice=record.tell)
     with (
-        open_upscaler(**settings.enlarging, in_flight=1 if live else 2, notice=record.tell) as upscaler,
+        open_upscaler(**settings.enlarging, in_flight=1 if live else None, notice=record.tell) as upscaler,
         open_source(source, **settings.reading, strict=strict, stop=stop, gpu=gpu_for(name, hwaccel, upscaler)) as film,
     ):
         if film.pictures and settings.reading["rate"] is None and pattern_of(target) is None:

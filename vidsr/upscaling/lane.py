@@ -1,7 +1,7 @@
 """One network compiled for one kind of picture: its tiles and its engine."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ from onnx import numpy_helper
 from vidsr import zoo
 from vidsr.card import QUANTISER, ModelCard, read_card
 from vidsr.engines import Pending, Precision, Setup, settle
+from vidsr.engines.tuning import Tuning
 from vidsr.frames import Frame, Plane
 from vidsr.upscaling.edges import attach, planes_of, shuffle
 from vidsr.upscaling.goal import halvings
@@ -53,6 +54,7 @@ class LaneOptions:
     threads: int = 0
     steady: bool = False
     notice: Callable[[str], None] | None = None
+    tuning: Tuning = field(default_factory=Tuning)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,7 @@ class Lane:
             title=card.name,
             in_flight=options.in_flight * len(self._tiles),
             threads=options.threads,
+            streams=options.tuning.streams_for(height * width),
             steady=options.steady,
             notice=options.notice,
         )

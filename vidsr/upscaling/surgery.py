@@ -1,13 +1,11 @@
 """Adding operators before and after a network in an ONNX graph."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
 from google.protobuf.message import DecodeError
-from numpy.typing import NDArray
 from onnx import NodeProto, TensorProto, helper, numpy_helper, version_converter
 
 from vidsr.card import QUANTISER
@@ -19,30 +17,11 @@ from vidsr.engines.names import PLANES_OUT as PLANES_OUT
 from vidsr.engines.names import UNSHUFFLED as UNSHUFFLED
 from vidsr.engines.names import UNSHUFFLED_CHROMA as UNSHUFFLED_CHROMA
 from vidsr.errors import NotAModel
+from vidsr.upscaling.endings import Tail, repeats, tail_of
 from vidsr.upscaling.places import check_places
 
 OPSET = 13  # the operators added here are written for this or later
 FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16)
-
-
-@dataclass(frozen=True, slots=True)
-class Tail:
-    """The convolution that ends an RGB network, before its pixel shuffle."""
-
-    features: str
-    """What it is given."""
-    kernel: NDArray[Any]
-    """(3 * scale², channels, height, width); of every colour the lines and columns of a pixel's enlargement."""
-    bias: NDArray[Any]
-    pads: tuple[int, ...]
-    """Lines above, columns to the left, below, to the right."""
-    repeats: bool
-    """Whether the repeated picture is added."""
-
-    @property
-    def scale(self) -> int:
-        """Of the network."""
-        return int((len(self.bias) // 3) ** 0.5)
 
 
 class Surgery:
@@ -130,29 +109,7 @@ class Surgery:
 
     def tail(self) -> Tail | None:
         """Find the convolution that ends an RGB network before a pixel shuffle; None where it ends otherwise."""
-        made = {out: node for node in self._body for out in node.output}
-        stored = {tensor.name: tensor for tensor in self._model.graph.initializer}
-        last = made.get(self._output)
-        while last is not None and last.op_type == "Identity":
-            last = made.get(last.input[0])
-        if last is None or last.op_type != "DepthToSpace" or attribute(last, "mode", b"DCR") != b"CRD":
-            return None
-        end, repeats = made.get(last.input[0]), False
-        if end is not None and end.op_type == "Add":
-            rest = [each for each in end.input if not _repeats_colours(each, made, self._input[0])]
-            end, repeats = made.get(rest[0]), len(rest) == 1
-            if not repeats:
-                return None
-        if end is None or end.op_type != "Conv" or not all(each in stored for each in end.input[1:]):
-            return None
-        kernel, *bias = (numpy_helper.to_array(stored[each]) for each in end.input[1:])
-        plain = all(set(attribute(end, name, [1])) == {1} for name in ("strides", "dilations"))
-        pads = tuple(attribute(end, "pads", [0] * 4))
-        same = pads == tuple(side // 2 for side in 2 * kernel.shape[2:]) and kernel.shape[3] % 2 == 1
-        square = len(kernel) == 3 * attribute(last, "blocksize", 0) ** 2
-        if not (plain and same and square and kernel.dtype == np.float32) or attribute(end, "group", 1) != 1:
-            return None
-        return Tail(end.input[0], kernel, bias[0] if bias else np.zeros(len(kernel), np.float32), pads, repeats)
+        return tail_of(self._body, self._model.graph.initializer, self._input[0], self._output)
 
     def part(self, value: str, axis: int, start: int, end: int | None) -> str:
         """value[start:end] on one axis."""
@@ -171,7 +128,7 @@ class Surgery:
         total = made.get(self._output)
         if total is None or total.op_type != "Add" or self._input[1] != TensorProto.FLOAT:
             return None
-        ours = [each for each in total.input if each in made and _repeats(made[each], self._input[0])]
+        ours = [each for each in total.input if each in made and repeats(made[each], self._input[0])]
         if len(ours) != 1:
             return None
         (self._output,) = set(total.input) - set(ours)
@@ -249,29 +206,6 @@ def picture_ports(model: onnx.ModelProto) -> tuple[onnx.ValueInfoProto, str]:
         found = f"{len(inputs)} inputs and {len(model.graph.output)} outputs"
         raise NotAModel(f"the network has {found}; vidsr runs networks with one picture in and one out")
     return inputs[0], model.graph.output[0].name
-
-
-def _repeats(node: NodeProto, picture: str) -> bool:
-    """Whether a node puts one picture many times into channels."""
-    return node.op_type == "Concat" and set(node.input) == {picture} and attribute(node, "axis", 0) == 1
-
-
-def _repeats_colours(value: str, made: dict[str, NodeProto], picture: str) -> bool:
-    """Whether a value is the picture of three channels, each of them many times in turn."""
-    joined = made.get(value)
-    if joined is None or joined.op_type != "Concat" or attribute(joined, "axis", 0) != 1 or len(joined.input) % 3:
-        return False
-    times = len(joined.input) // 3
-    colours = [made.get(each) for each in joined.input]
-    split = colours[0]
-    if split is None or split.op_type != "Split" or split.input[0] != picture or len(split.output) != 3:
-        return False
-    return list(joined.input) == [each for each in split.output for _ in range(times)]
-
-
-def attribute(node: NodeProto, name: str, default: Any) -> Any:
-    """An operator's attribute."""
-    return next((helper.get_attribute_value(each) for each in node.attribute if each.name == name), default)
 
 
 def _codes(bits: int) -> int:

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from vidsr.frames import ColorSpec, rgb_to_yuv
 from vidsr.upscaling.colours import Levels, halved
-from vidsr.upscaling.surgery import UNSHUFFLED, UNSHUFFLED_CHROMA, Surgery, Tail
+from vidsr.upscaling.endings import Tail
+from vidsr.upscaling.surgery import UNSHUFFLED, UNSHUFFLED_CHROMA, Surgery
 
 Kernel = NDArray[np.float64]
 

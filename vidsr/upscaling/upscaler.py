@@ -12,6 +12,7 @@ import numpy as np
 from vidsr import zoo
 from vidsr.card import ModelCard
 from vidsr.engines import TAKES_DLPACK, Precision, Setup, check, choose, settle
+from vidsr.engines.tuning import Tuning, tuning
 from vidsr.frames import Frame
 from vidsr.upscaling.goal import Goal, Plan, halvings, held
 from vidsr.upscaling.lane import Lane, LaneOptions, Network, PendingPlanes
@@ -33,7 +34,7 @@ def open_upscaler(
     device: str = "auto",
     precision: Precision = "auto",
     tile: int | None = None,
-    in_flight: int = 2,
+    in_flight: int | None = None,
     threads: int = 0,
     steady: bool = False,
     notice: Callable[[str], None] | None = None,
@@ -43,7 +44,8 @@ def open_upscaler(
     model: a name, a path, or bicubic, lanczos, nearest; None takes the shelf's smallest factor that reaches the size.
     scale, or width and height: the size wanted; None is the model's own factor, 2 where no model is named. Where the
     model's factor is another, one Lanczos resize follows. engine, device, precision: see `engines.settle`.
-    tile: side of a tile in input pixels; None cuts pictures above 4 megapixels. in_flight: frames under way at once.
+    tile: side of a tile in input pixels; None cuts pictures above 4 megapixels. in_flight: frames under way at once;
+    None takes what was measured on this machine, else 2.
     threads: of the CPU, 0 for all. steady: whether what becomes of a frame may not depend on those before it.
     notice: called with a sentence where something is computed in another way than was asked; None logs it.
     Raises UnknownModel, NotAModel, EngineMissing, EngineError for an unknown precision or device, and ValueError where
@@ -54,9 +56,11 @@ def open_upscaler(
     if model in zoo.RESIZES:
         if tile is not None:
             raise ValueError(f"{model} resizes a picture at once; leave the tile out")
-        return ResizingUpscaler(cast(Kernel, model), goal, in_flight=in_flight, threads=threads)
+        return ResizingUpscaler(cast(Kernel, model), goal, in_flight=in_flight or 2, threads=threads)
     choose(engine)
-    options = LaneOptions(engine, device, precision, tile, in_flight, threads, steady, notice)
+    # what is given is asked for: a live stream has one frame under way
+    tuned = tuning() if in_flight is None else Tuning(in_flight=in_flight)
+    options = LaneOptions(engine, device, precision, tile, tuned.in_flight, threads, steady, notice, tuned)
     return Upscaler(None if model is None else zoo.find(model), goal, options)
 
 

@@ -21,21 +21,22 @@ def open_watched(
     title: str,
     in_flight: int,
     threads: int,
+    streams: int = 1,
     steady: bool,
     notice: Callable[[str], None] | None = None,
 ) -> Engine:
     """Open an engine; one that computes in f16 looks at every result, and gives what f32 makes where it is no picture.
 
     graph_of: makes the graph, with FINITE among its outputs where it is given True. title: of the network. in_flight,
-    threads: see `open_engine`. steady: whether every run shall stand alone; otherwise f32 computes all that follows.
-    notice: called with a sentence when f32 is needed first; None logs it. Raises as `open_engine` does.
+    threads, streams: see `open_engine`. steady: whether every run shall stand alone; otherwise f32 computes all that
+    follows. notice: called with a sentence when f32 is needed first; None logs it. Raises as `open_engine` does.
     """
     tell = notice or log.warning
 
     def opened(setup: Setup) -> Engine:
         graph = graph_of(setup.precision == "f16")
         where: dict[str, Any] = {"engine": setup.engine, "device": setup.device, "precision": setup.precision}
-        return open_engine(graph, **where, in_flight=in_flight, threads=threads)
+        return open_engine(graph, **where, in_flight=in_flight, threads=threads, streams=streams)
 
     def exact(why: str) -> Engine:
         tell(why)

@@ -1,0 +1,65 @@
+"""Streams and frames in flight for this machine, chosen by the whole way from file to file."""
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from statistics import median
+
+from vidsr.bench.bench import temporary_folder
+from vidsr.bench.cases import cases_of
+from vidsr.bench.film import write_film
+from vidsr.bench.stages import run_whole
+from vidsr.engines import settle
+from vidsr.engines.tuning import Tuning, keep_tuning, trial
+
+FRAMES, RUNS = 72, 3
+WORTH = 1.03  # times as fast as the usual way, for less may be chance
+
+
+def tune(
+    model: str | Path,
+    *,
+    size: str,
+    frames: int = FRAMES,
+    runs: int = RUNS,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[Tuning, dict[Tuning, float]]:
+    """Measure and keep how OpenVINO's frames share this machine's threads; give the choice, and all ms a frame.
+
+    Decoder and encoder run beside, as they will later; candidates take turns. progress: as of `bench`.
+    Raises UnknownModel, NotAModel, WrongOption, EngineError, and OSError where it cannot be kept.
+    """
+    ((measured, (_, case)),) = cases_of([model], [size], [settle(engine="openvino")]).items()
+    tries = [replace(each, most_pixels=measured.width * measured.height) for each in candidates(os.cpu_count() or 1)]
+    times: dict[Tuning, list[float]] = {each: [] for each in tries}
+    with temporary_folder() as folder:
+        film = folder / "small.mkv"
+        shown = write_film(film, measured.width, measured.height, frames)
+        for turn in range(runs):
+            for place, candidate in enumerate(tries):
+                with trial(candidate):
+                    times[candidate].append(run_whole(case, film, folder / "large.mkv", shown)[0].ms)
+                if progress:
+                    progress(turn * len(tries) + place + 1, runs * len(tries))
+    medians = {each: median(its) for each, its in times.items()}
+    chosen = choice(medians)
+    keep_tuning(chosen)
+    return chosen, medians
+
+
+def candidates(cores: int) -> Iterator[Tuning]:
+    """The usual way first, then more frames side by side, and one more waiting."""
+    yield Tuning()
+    yield Tuning(1, 3)
+    streams = 2
+    while streams <= min(cores, 8):
+        yield Tuning(streams, streams + 1)
+        streams *= 2
+
+
+def choice(medians: dict[Tuning, float]) -> Tuning:
+    """The fastest where it is worth its memory, else the first."""
+    usual = next(iter(medians))
+    best = min(medians, key=medians.__getitem__)
+    return best if medians[usual] >= WORTH * medians[best] else usual

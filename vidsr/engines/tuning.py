@@ -1,0 +1,94 @@
+"""How this CPU runs networks fastest beside decoder and encoder: measured by `vidsr bench --tune`, and kept.
+
+Results do not depend on it, only their time does.
+"""
+
+import json
+import logging
+import os
+import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from vidsr.folders import cache_folder
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """How frames share the threads."""
+
+    streams: int = 1
+    """Frames computed side by side, each by its share of the threads; each takes the memory of a network."""
+    in_flight: int = 2
+    """Frames under way at once: with more than streams, the next is there when one is done."""
+    most_pixels: int = 0
+    """Of the pictures that this was measured on; larger ones are computed one at a time."""
+
+    def streams_for(self, pixels: int) -> int:
+        """Of pictures of so many pixels."""
+        return self.streams if pixels <= self.most_pixels else 1
+
+
+_trial: list[Tuning] = []
+
+
+def tuning() -> Tuning:
+    """What was measured on this machine; where nothing was, or it cannot be read, the usual way."""
+    if _trial:
+        return _trial[-1]
+    try:
+        kept = json.loads(tuning_file().read_text())["tuning"]
+        found = Tuning(**{name: int(kept[name]) for name in Tuning.__slots__})
+        cores = os.cpu_count() or 1
+        return found if 1 <= found.streams <= cores and 1 <= found.in_flight <= 2 * cores + 1 else Tuning()
+    except (OSError, ValueError, TypeError, KeyError) as exc:
+        log.debug("nothing was measured here: %s", exc)
+        return Tuning()
+
+
+def keep_tuning(found: Tuning) -> Path:
+    """Keep what was measured; gives the file. Raises OSError."""
+    path = tuning_file()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    whole = path.with_suffix(f".{os.getpid()}")
+    whole.write_text(json.dumps({"tuning": asdict(found), "machine": _machine()}, indent=2))
+    whole.replace(path)
+    return path
+
+
+def tuning_file() -> Path:
+    """Where it is kept: one file for each CPU, count of cores and version of OpenVINO."""
+    return cache_folder("tuning") / f"{sha256(_machine().encode()).hexdigest()[:16]}.json"
+
+
+@contextmanager
+def trial(candidate: Tuning) -> Iterator[None]:
+    """Run with a tuning that is not kept."""
+    _trial.append(candidate)
+    try:
+        yield
+    finally:
+        _trial.remove(candidate)
+
+
+def _machine() -> str:
+    try:
+        runtime = version("openvino")
+    except PackageNotFoundError:  # some builds go by another name
+        runtime = "unknown"
+    return f"{_processor()}, {os.cpu_count()} cores, OpenVINO {runtime}"
+
+
+def _processor() -> str:
+    told = Path("/proc/cpuinfo")
+    lines = told.read_text().splitlines() if told.exists() else []
+    models = [
+        line.partition(":")[2].strip() for line in lines if line.startswith(("model name", "model\t", "stepping"))
+    ]
+    return " ".join(dict.fromkeys(models)) or platform.processor() or platform.machine()
