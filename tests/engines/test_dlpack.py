@@ -111,3 +111,15 @@ def test_a_device_array_is_cut_and_split_without_a_copy() -> None:
     np.testing.assert_array_equal(np.from_dlpack(array[:4]), source[:4])
     with pytest.raises(ValueError, match="cannot become"):
         array.reshape(3, 4, 8)
+
+
+def test_an_encoders_frame_is_made_of_what_we_give_without_a_copy() -> None:
+    av = pytest.importorskip("av")
+    height, width, pitch = 16, 20, 32
+    source = np.random.default_rng(0).integers(0, 256, (height * 3 // 2, pitch)).astype(np.uint8)
+    array, _ = given(source)
+    planes = array[:height, :width], array[height:, :width].reshape(height // 2, width // 2, 2)
+    frame = av.VideoFrame.from_dlpack(planes, format="nv12")
+    assert (frame.width, frame.height, frame.planes[0].line_size) == (width, height, pitch)
+    source[0, 0] ^= 255
+    np.testing.assert_array_equal(frame.to_ndarray(), source[:, :width])
