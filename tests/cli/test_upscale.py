@@ -19,6 +19,7 @@ from typer.testing import CliRunner, Result
 from tests.clips import film, size_of, times_of
 from vidsr.cli import app
 from vidsr.pipeline import upscale_video
+from vidsr.video.gpu import opens
 
 
 def upscale(*arguments: str | Path) -> Result:
@@ -261,3 +262,10 @@ def wait_for_a_file_in(folder: Path, *, besides: int = 0) -> None:
     while len(os.listdir(folder)) <= besides:  # noqa: PTH208
         assert time.monotonic() < end, "nothing was begun"
         time.sleep(0.02)
+
+
+@pytest.mark.skipif(opens("cuda"), reason="there is a GPU")
+def test_who_asks_for_a_gpu_to_decode_is_told_where_there_is_none(clip: Path, tmp_path: Path) -> None:
+    told = "vidsr: no GPU decodes here, which `vidsr doctor` tells more of: the CPU does"
+    assert told in upscale(clip, tmp_path / "asked.mkv", "--hwaccel", "cuda").stderr
+    assert told not in upscale(clip, tmp_path / "plain.mkv").stderr

@@ -160,7 +160,7 @@ def upscale(
         "format": container, "codec": codec, "crf": crf, "preset": preset,
         "encoder_options": pairs_of(encoder_option or []) or None,
         "fps": rate_of(fps), "engine": engine, "device": device, "precision": precision, "tile": tile,
-        "source_quality": source_quality, "deinterlace": deinterlace,
+        "source_quality": source_quality, "deinterlace": deinterlace, "hwaccel": hwaccel,
     }  # fmt: skip
     piece = {name: options[name] for name in ("start", "duration", "fps")}
     given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
