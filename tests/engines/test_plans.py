@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.engines.test_contract import graph
+from vidsr.card import ModelCard
 from vidsr.engines import plans
 from vidsr.engines.gpus import Gpu
 from vidsr.engines.plans import EngineHeader, Wanted, check_fits, find, identity, pack, read_engine, read_header
@@ -25,6 +26,9 @@ HEADER = EngineHeader(
     compute="8.9",
     tensorrt="11.4.0",
     command=COMMAND,
+    card=ModelCard("live-x4", 4, 1, 6).to_json(),
+    bits=8,
+    color="bt601-full",
     built="2026-11-23T04:00:00",
 )
 L4 = Gpu("NVIDIA L4", "8.9", 24 << 30)
@@ -49,6 +53,7 @@ def test_what_was_written_is_read(folder: Path) -> None:
     path = kept(folder)
     header, plan = read_engine(path)
     assert replace(header, plan="") == HEADER
+    assert ModelCard.from_json(header.card, where="header").scale == 4
     assert bytes(plan) == PLAN
     assert read_header(path) == header
 
@@ -57,7 +62,10 @@ text = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 sides = st.lists(st.integers(1, 1 << 20), min_size=4, max_size=4)
 headers = st.builds(
     EngineHeader,
-    **dict.fromkeys(("model", "graph", "precision", "gpu", "compute", "tensorrt", "command", "built"), text),
+    **dict.fromkeys(
+        ("model", "graph", "precision", "gpu", "compute", "tensorrt", "command", "card", "color", "built"), text
+    ),
+    bits=st.sampled_from([8, 10]),
     inputs=st.dictionaries(text, st.tuples(sides, sides, sides).map(list), min_size=1, max_size=3),
 )
 

@@ -56,6 +56,11 @@ class EngineHeader:
     tensorrt: str
     command: str
     """The command that builds it again."""
+    card: str = ""
+    """The model's, JSON as in its own file."""
+    bits: int = 8
+    color: str = ""
+    """As `--color` is told it."""
     built: str = ""
     """ISO date and time."""
     plan: str = ""
@@ -84,8 +89,8 @@ class EngineHeader:
         known = {field.name for field in fields(cls)}
         header = cls(**{key: value for key, value in values.items() if key in known})
         for name, kind in get_type_hints(cls).items():
-            if kind is str and not isinstance(getattr(header, name), str):
-                raise ValueError(f"{name} is no text")
+            if kind in (str, int) and type(getattr(header, name)) is not kind:
+                raise ValueError(f"{name} is no {kind.__name__}")
         for limits in header.inputs.values():
             least, best, most = limits
             if not all(isinstance(side, int) for side in (*least, *best, *most)):

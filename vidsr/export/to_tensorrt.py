@@ -21,7 +21,7 @@ from vidsr.export.trt_parity import check_engine
 from vidsr.runs import write_whole
 from vidsr.upscaling.edges import attach, attach_surface
 from vidsr.upscaling.lane import Network
-from vidsr.upscaling.pixels import Pixels
+from vidsr.upscaling.pixels import Pixels, word_of
 from vidsr.upscaling.tiling import tile_size
 
 Size = tuple[int, int]
@@ -92,6 +92,9 @@ def export_engine(
         compute=gpu.compute,
         tensorrt=tensorrt().__version__,
         command=asked.wanted.command.replace("--size {}x{}".format(*sizes.best), sizes.option()),
+        card=network.card.to_json(),
+        bits=pixels.bits,
+        color=word_of(pixels.color, gray=pixels.gray),
         built=datetime.now(UTC).isoformat(timespec="seconds"),
     )
     typed = for_tensorrt(opened(graph, header.inputs), precision)
