@@ -192,6 +192,29 @@ def test_frames_in_flight_come_back_in_order(models: Models) -> None:
                 waiting.append(upscaler.submit(frame(seed=seed + 3)))
 
 
+def test_of_many_tiles_few_are_in_the_engine_at_once_and_frames_come_back_whole(models: Models) -> None:
+    model = models()
+    with open_upscaler(model, precision="f32", in_flight=2, tile=28) as upscaler:
+        assert isinstance(upscaler, Upscaler)
+        waiting = [upscaler.submit(frame(90, 80, seed=seed)) for seed in range(2)]
+        with pytest.raises(EngineBusy, match="2 frames are under way already"):
+            upscaler.submit(frame(90, 80))
+        (opened,) = upscaler._lanes.values()
+        assert opened._engine.in_flight == lane.AHEAD < len(opened._tiles)
+        with pytest.raises(EngineBusy, match="a frame before this one is under way; take its result first"):
+            waiting[1].result()
+        for seed in range(4):
+            same(waiting.pop(0).result(), upscaled(frame(90, 80, seed=seed), model, tile=200))
+            waiting.append(upscaler.submit(frame(90, 80, seed=seed + 2)))
+
+
+def test_a_frame_that_nobody_waits_for_any_more_leaves_its_place_to_the_next(models: Models) -> None:
+    with open_upscaler(models(), precision="f32", in_flight=2, tile=28) as upscaler:
+        dropped, kept = (upscaler.submit(frame(90, 80, seed=seed)) for seed in range(2))
+        del dropped
+        same(kept.result(), upscaled(frame(90, 80, seed=1), models(), tile=200))
+
+
 def test_a_result_is_not_touched_by_what_follows(models: Models) -> None:
     with open_upscaler(models(), in_flight=1) as upscaler:
         first = upscaler.submit(frame()).result()

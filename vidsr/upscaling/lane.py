@@ -1,8 +1,10 @@
 """One network compiled for one kind of picture: its tiles and its engine."""
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from weakref import WeakSet, ref
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,18 +12,21 @@ from onnx import numpy_helper
 
 from vidsr import zoo
 from vidsr.card import QUANTISER, ModelCard, read_card
-from vidsr.engines import Pending, Precision, Setup, settle
+from vidsr.engines import Precision, Setup, settle
 from vidsr.engines.tuning import Tuning
+from vidsr.errors import EngineBusy
 from vidsr.frames import Frame, Plane
-from vidsr.upscaling.edges import attach, planes_of, shuffle
+from vidsr.upscaling.edges import attach
 from vidsr.upscaling.goal import halvings
+from vidsr.upscaling.pieces import PendingPlanes, Piece, Tile
 from vidsr.upscaling.probe import probe
 from vidsr.upscaling.ready import best_of
-from vidsr.upscaling.surgery import PLANES_IN, UNSHUFFLED, UNSHUFFLED_CHROMA, load
-from vidsr.upscaling.tiles import Span, seams
+from vidsr.upscaling.surgery import PLANES_IN, load
+from vidsr.upscaling.tiles import seams
 from vidsr.upscaling.tiling import tile_size
 from vidsr.upscaling.watched import open_watched
 
+AHEAD = 4  # tiles in an engine at once, where the frames in flight are not more: one is taken while others are computed
 EDGES_REACH = 4  # of RGB edges, in input pixels: chroma is interpolated before the network and averaged after it
 
 
@@ -57,14 +62,6 @@ class LaneOptions:
     tuning: Tuning = field(default_factory=Tuning)
 
 
-@dataclass(frozen=True, slots=True)
-class Tile:
-    """A piece of the picture."""
-
-    down: Span
-    across: Span
-
-
 class Lane:
     """A network with the edges for pictures of one size, depth and colour."""
 
@@ -94,11 +91,14 @@ class Lane:
                 model_name=network.name,
             )
 
+        self._in_flight, self._frames = options.in_flight, WeakSet[PendingPlanes]()
+        self._waiting, self._started = deque[ref[Piece]](), WeakSet[Piece]()
+        self._room = max(options.in_flight, min(options.in_flight * len(self._tiles), AHEAD))
         self._engine = open_watched(
             graph_of,
             best_of(graph_of, setup, asked=options.engine, steady=options.steady, notice=options.notice),
             title=card.name,
-            in_flight=options.in_flight * len(self._tiles),
+            in_flight=self._room,
             threads=options.threads,
             streams=options.tuning.streams_for(height * width),
             steady=options.steady,
@@ -107,12 +107,25 @@ class Lane:
 
     def submit(self, frame: Frame) -> "PendingPlanes":
         """Start on a frame's planes; on luma alone for a luma network. Raises EngineBusy."""
-        known, runs = known_of(self._network, frame), []
+        if sum(not each.taken for each in self._frames) >= self._in_flight:
+            raise EngineBusy(f"{self._in_flight} frames are under way already; take the result of one first")
+        known, pieces = known_of(self._network, frame), []
         for tile in self._tiles:
-            cut = self._cut(frame, tile)
-            inputs = {name: plane[None, None] for name, plane in zip(PLANES_IN, cut, strict=False)}
-            runs.append((tile, self._engine.submit({**inputs, **known})))
-        return PendingPlanes(runs, self._network.card.scale)
+            planes = zip(PLANES_IN, self._cut(frame, tile), strict=False)
+            pieces.append(Piece(tile, {name: plane[None, None] for name, plane in planes} | known))
+        pending = PendingPlanes(pieces, self._network.card.scale, self.start)
+        self._frames.add(pending)
+        self._waiting.extend(map(ref, pieces))
+        self.start()
+        return pending
+
+    def start(self) -> None:
+        """Give the engine as many tiles as it takes at once; the others wait for room, so that memory is bounded."""
+        while self._waiting and sum(each.run is not None for each in self._started) < self._room:
+            piece = self._waiting.popleft()()
+            if piece is not None:  # still wanted
+                piece.run = self._engine.submit(piece.inputs)
+                self._started.add(piece)
 
     def _cut(self, frame: Frame, tile: Tile) -> Iterator[Plane]:
         height, width = self._size
@@ -124,41 +137,6 @@ class Lane:
     def close(self) -> None:
         """Let go of the engine."""
         self._engine.close()
-
-
-class PendingPlanes:
-    """The runs of one frame."""
-
-    def __init__(self, runs: list[tuple[Tile, Pending]], scale: int) -> None:
-        self._runs, self._scale = runs, scale
-
-    def write(self, canvas: Frame) -> None:
-        """Wait, and overwrite the planes of a frame of the enlarged size with what the network made of them."""
-        for tile, run in self._runs:
-            whole = [(name, *each) for name, codes in run.result().items() for each in planes_of(name, codes).items()]
-            for name, index, codes in whole:
-                across, down = halvings(canvas) if index else (0, 0)
-                lines, columns = _kept(tile.down, self._scale, down), _kept(tile.across, self._scale, across)
-                target = canvas.planes[index][lines, columns]
-                if name in (UNSHUFFLED, UNSHUFFLED_CHROMA):
-                    shuffle(codes[:, _kept_of(tile.down, 1), _kept_of(tile.across, 1)], target)
-                else:
-                    lines, columns = (
-                        _kept_of(tile.down, self._scale, down),
-                        _kept_of(tile.across, self._scale, across),
-                    )
-                    np.copyto(target, codes[0, 0, lines, columns])
-
-
-def _kept(span: Span, scale: int, halving: int = 0, *, start: int = 0) -> slice:
-    """The enlarged pixels that a tile answers for, counted from input pixel `start`."""
-    first, end = (span.keep_from - start) * scale, (span.keep_to - start) * scale
-    return slice(first >> halving, (end + halving) >> halving)
-
-
-def _kept_of(span: Span, scale: int, halving: int = 0) -> slice:
-    """The same, counted in the tile."""
-    return _kept(span, scale, halving, start=span.start)
 
 
 def known_of(network: Network, frame: Frame) -> dict[str, NDArray[np.float32]]:

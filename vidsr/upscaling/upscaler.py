@@ -15,7 +15,8 @@ from vidsr.engines import TAKES_DLPACK, Precision, Setup, check, choose, settle
 from vidsr.engines.tuning import Tuning, tuning
 from vidsr.frames import Frame
 from vidsr.upscaling.goal import Goal, Plan, halvings, held
-from vidsr.upscaling.lane import Lane, LaneOptions, Network, PendingPlanes
+from vidsr.upscaling.lane import Lane, LaneOptions, Network
+from vidsr.upscaling.pieces import PendingPlanes
 from vidsr.upscaling.resizer import Done, ResizingUpscaler
 from vidsr.upscaling.surface_lane import PendingSurface, SurfaceLane, is_whole
 from vidsr.video.picture import Kernel, Resizer, cropped
@@ -44,7 +45,7 @@ def open_upscaler(
     model: a name, a path, or bicubic, lanczos, nearest; None takes the shelf's smallest factor that reaches the size.
     scale, or width and height: the size wanted; None is the model's own factor, 2 where no model is named. Where the
     model's factor is another, one Lanczos resize follows. engine, device, precision: see `engines.settle`.
-    tile: side of a tile in input pixels; None cuts pictures above 4 megapixels. in_flight: frames under way at once;
+    tile: side of a tile in input pixels; None cuts large pictures into bands. in_flight: frames under way at once;
     None takes what was measured on this machine, else 2.
     threads: of the CPU, 0 for all. steady: whether what becomes of a frame may not depend on those before it.
     notice: called with a sentence where something is computed in another way than was asked; None logs it.
