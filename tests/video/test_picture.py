@@ -300,3 +300,10 @@ def test_accurate_rounding_is_nearer_to_the_exact_resize() -> None:
         for accurate in (False, True)
     )
     assert accurate < plain
+
+
+@pytest.mark.parametrize("layout", ["yuv420p", "yuv420p10le"])
+def test_threads_change_no_sample_of_what_is_resized(layout: str) -> None:
+    frame = frame_from((480, 270), pixel_format=layout)
+    one, several = (Resizer("bicubic", threads=count).resize(frame, 1920, 1080) for count in (1, 5))
+    assert one.shows(several)

@@ -14,6 +14,7 @@ from vidsr.card import ModelCard
 from vidsr.engines import TAKES_DLPACK, Precision, Setup, check, choose, settle
 from vidsr.engines.tuning import Tuning, tuning
 from vidsr.frames import Frame
+from vidsr.limits import cores
 from vidsr.upscaling.goal import Goal, Plan, halvings, held
 from vidsr.upscaling.lane import Lane, LaneOptions, Network
 from vidsr.upscaling.pieces import PendingPlanes
@@ -78,7 +79,10 @@ class Upscaler:
         self._networks: dict[Path, Network] = {}
         self._plans: dict[tuple[int, int, tuple[int, int]], tuple[Plan, Network | None]] = {}
         self._lanes: OrderedDict[Any, Lane | SurfaceLane] = OrderedDict()
-        self._chroma, self._final = Resizer("bicubic"), Resizer("lanczos")
+        # It runs beside the network and the encoder, and each thread of its own costs it and them more than it gains
+        # where cores are few: 2 % of the whole command on two.
+        self._chroma = Resizer("bicubic", threads=options.threads or max(1, cores() // 4))
+        self._final = Resizer("lanczos")
         by_size = goal.width is not None or goal.height is not None
         chosen = zoo.by_scale(goal.scale or 2) if model is None else model
         self._only = None if model is None and by_size else self._network(chosen)
