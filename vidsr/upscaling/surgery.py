@@ -107,6 +107,46 @@ class Surgery:
         self._output = last.input[0]
         return True
 
+    def take_repeats(self) -> int:
+        """Take off the repeated picture of one channel that ends the network, and say how often it is there; 0 where
+        it ends otherwise. `picture` is then what it was added to.
+        """
+        made = {out: node for node in self._body for out in node.output}
+        total = made.get(self._output)
+        if total is None or total.op_type != "Add" or self._input[1] != TensorProto.FLOAT:
+            return 0
+        ours = [each for each in total.input if each in made and repeats(made[each], self._input[0])]
+        if len(ours) != 1:
+            return 0
+        (self._output,) = set(total.input) - set(ours)
+        self._body.remove(total)
+        if not any(ours[0] in node.input for node in self._body):
+            self._body.remove(made[ours[0]])
+        return len(made[ours[0]].input)
+
+    def add_repeated(self, values: str, plane: str, times: int, *, kind: str = "") -> str:
+        """Add a plane (1, 1, h, w) to values (1, times, h, w). kind: BYTES where it is of whole codes of 8 bits.
+
+        These stay exact in bf16, and channels last is how engines lay out what they are added to,
+        which they do not see themselves. A fifth of a small network's time.
+        """
+        last = self.add("Transpose", plane, perm=[0, 2, 3, 1])
+        repeated = self.add("Mul", last, self.constant(np.ones(times)), kind=kind)
+        return self.add("Add", values, self.add("Transpose", repeated, perm=[0, 3, 1, 2]), kind=kind)
+
+    def scale_first(self, factor: float) -> bool:
+        """Multiply the picture by a factor inside the convolutions that see it; False where something else does."""
+        stored = {tensor.name: tensor for tensor in self._model.graph.initializer}
+        seeing = [node for node in self._body if self._input[0] in node.input]
+        weights = [node.input[1] for node in seeing if node.op_type == "Conv" and node.input[1] in stored]
+        used = [name for node in self._body for name in node.input]
+        if len(weights) < len(seeing) or any(used.count(name) > 1 for name in weights):
+            return False
+        for name in weights:
+            scaled = numpy_helper.to_array(stored[name]) * np.float32(factor)
+            stored[name].CopyFrom(numpy_helper.from_array(scaled, name))
+        return True
+
     def tail(self) -> Tail | None:
         """Find the convolution that ends an RGB network before a pixel shuffle; None where it ends otherwise."""
         return tail_of(self._body, self._model.graph.initializer, self._input[0], self._output)
@@ -116,28 +156,6 @@ class Surgery:
         ends = np.iinfo(np.int32).max if end is None else end
         starts, stops, axes = (self.constant([each], np.int64) for each in (start, ends, axis))
         return self.add("Slice", value, starts, stops, axes)
-
-    def add_codes(self, codes: str, top: int) -> str | None:
-        """Where the network ends by adding its repeated picture of one channel, add repeated codes to `top` times the
-        rest instead; gives the sum, or None where it ends otherwise.
-
-        Whole codes stay exact in 8 bits of bf16, and channels last is how engines lay out what they are added to,
-        which they do not see themselves. A fifth of a small network's time.
-        """
-        made = {out: node for node in self._body for out in node.output}
-        total = made.get(self._output)
-        if total is None or total.op_type != "Add" or self._input[1] != TensorProto.FLOAT:
-            return None
-        ours = [each for each in total.input if each in made and repeats(made[each], self._input[0])]
-        if len(ours) != 1:
-            return None
-        (self._output,) = set(total.input) - set(ours)
-        self._body.remove(total)
-        kind = BYTES if top < 256 else ""
-        ones = self.constant(np.ones(len(made[ours[0]].input)))
-        last = self.add("Transpose", codes, perm=[0, 2, 3, 1])
-        repeated = self.add("Transpose", self.add("Mul", last, ones, kind=kind), perm=[0, 3, 1, 2])
-        return self.add("Add", self.add("Mul", self.picture(), self.constant(top)), repeated, kind=kind)
 
     def plane_out(self, name: str, codes: str, bits: int) -> None:
         """Clamp codes to what the depth holds, round them, and make them an output."""
