@@ -120,7 +120,7 @@ def _run(
 ) -> Summary:
     # The network's threads are as many as cores, x264's half as many again (its own rule). Together they keep 97 % of
     # two cores busy; with fewer or more of either, a third frame under way or two streams, frames a second differed by
-    # less than 3 %, and one thread of x264 made a third fewer; `bench --tune` measures it. A user's `threads` for x264 wins.
+    # less than 3 %, and one thread of x264 made a third fewer. A user's `threads` wins; `bench --tune` measures anew.
     live = _is_pipe(source, 0) or _is_pipe(target, 1)
     name = find_gpu(hwaccel, settings.enlarging["device"], resume=resume, notice=record.tell)
     with (
