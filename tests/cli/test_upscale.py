@@ -14,10 +14,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import typer
 from typer.testing import CliRunner, Result
 
 from tests.clips import film, size_of, times_of
 from vidsr.cli import app
+from vidsr.cli.values import tile_of
 from vidsr.pipeline import upscale_video
 from vidsr.video.gpu import opens
 
@@ -269,3 +271,10 @@ def test_who_asks_for_a_gpu_to_decode_is_told_where_there_is_none(clip: Path, tm
     told = "vidsr: no GPU decodes here, which `vidsr doctor` tells more of: the CPU does"
     assert told in upscale(clip, tmp_path / "asked.mkv", "--hwaccel", "cuda").stderr
     assert told not in upscale(clip, tmp_path / "plain.mkv").stderr
+
+
+def test_a_tile_is_a_number_or_auto() -> None:
+    assert [tile_of(text) for text in (None, "auto", "256")] == [None, "auto", 256]
+    for text in ("0", "-3", "whole", "1e3"):
+        with pytest.raises(typer.BadParameter, match=f"'{text}' is no tile such as 256, nor auto"):
+            tile_of(text)

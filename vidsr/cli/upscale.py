@@ -14,7 +14,7 @@ from typer.core import TyperCommand
 
 from vidsr.cli.batch import jobs, not_yet_done, run_each
 from vidsr.cli.progress import Verbose, report, say
-from vidsr.cli.values import LARGEST, pairs_of, rate_of, seconds_of, size_of
+from vidsr.cli.values import LARGEST, pairs_of, rate_of, seconds_of, size_of, tile_of
 from vidsr.cli.verify import as_dict, check, print_table, readable_again
 from vidsr.errors import InputError, OutputError
 
@@ -118,8 +118,10 @@ def upscale(
         Hwaccel | None, typer.Option(help="Whether a GPU decodes.", show_default="auto", rich_help_panel=ENGINE)
     ] = None,
     tile: Annotated[
-        int | None,
-        typer.Option(help="Input pixels.", show_default="above 4 megapixels", rich_help_panel=ENGINE),
+        str | None,
+        typer.Option(
+            metavar="PIXELS", help="Side of a tile, or auto: measured.", show_default="bands", rich_help_panel=ENGINE
+        ),
     ] = None,
     source_quality: Annotated[
         float | None,
@@ -159,7 +161,7 @@ def upscale(
         "start": seconds_of(start, "--start"), "duration": seconds_of(duration, "--duration"),
         "format": container, "codec": codec, "crf": crf, "preset": preset,
         "encoder_options": pairs_of(encoder_option or []) or None,
-        "fps": rate_of(fps), "engine": engine, "device": device, "precision": precision, "tile": tile,
+        "fps": rate_of(fps), "engine": engine, "device": device, "precision": precision, "tile": tile_of(tile),
         "source_quality": source_quality, "deinterlace": deinterlace, "hwaccel": hwaccel,
     }  # fmt: skip
     piece = {name: options[name] for name in ("start", "duration", "fps")}

@@ -2,6 +2,7 @@
 
 import re
 from fractions import Fraction
+from typing import Literal
 
 import typer
 
@@ -35,6 +36,15 @@ def rate_of(text: str | None) -> Fraction | None:
     if not re.fullmatch(r"\d+(\.\d+)?|\d+/0*[1-9]\d*", text) or not Fraction(text):
         raise typer.BadParameter(f"{text!r} is no rate such as 24, 23.976 or 30000/1001", param_hint="--fps")
     return Fraction(text)
+
+
+def tile_of(text: str | None) -> int | Literal["auto"] | None:
+    """`256`, or `auto`."""
+    if text is None or text == "auto":
+        return "auto" if text else None
+    if not re.fullmatch(r"[1-9]\d{0,4}", text):
+        raise typer.BadParameter(f"{text!r} is no tile such as 256, nor auto", param_hint="--tile")
+    return int(text)
 
 
 def pairs_of(options: list[str]) -> dict[str, str]:

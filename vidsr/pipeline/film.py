@@ -7,7 +7,7 @@ from contextlib import closing
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 from vidsr.engines import Precision
 from vidsr.frames import Frame, VideoInfo
@@ -48,7 +48,7 @@ def upscale_video(
     overwrite: bool = False,
     start: Fraction | float | None = None,
     duration: Fraction | float | None = None,
-    tile: int | None = None,
+    tile: int | Literal["auto"] | None = None,
     engine: str = "auto",
     device: str = "auto",
     precision: Precision = "auto",

@@ -1,7 +1,7 @@
 """One picture in memory, made larger."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +25,7 @@ def upscale_image(
     width: int | None = None,
     height: int | None = None,
     model: str | Path | None = None,
-    tile: int | None = None,
+    tile: int | Literal["auto"] | None = None,
     engine: str = "auto",
     device: str = "auto",
     precision: Precision = "auto",

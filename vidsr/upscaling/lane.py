@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 from weakref import WeakSet, ref
 
 import numpy as np
@@ -54,7 +55,7 @@ class LaneOptions:
     engine: str = "auto"
     device: str = "auto"
     precision: Precision = "auto"
-    tile: int | None = None
+    tile: int | Literal["auto"] | None = None
     in_flight: int = 2
     threads: int = 0
     steady: bool = False
@@ -65,11 +66,15 @@ class LaneOptions:
 class Lane:
     """A network with the edges for pictures of one size, depth and colour."""
 
-    def __init__(self, network: Network, frame: Frame, options: LaneOptions) -> None:
+    def __init__(
+        self, network: Network, frame: Frame, options: LaneOptions, *, size: tuple[int, int] | None = None
+    ) -> None:
+        """size: height and width of the tiles; None takes what `options.tile` says."""
+        assert options.tile != "auto", "open_lane measures"
         card = network.card
         self._network = network
         setup = setup_for(network, frame.bits, options)
-        self._size = tile_size(
+        self._size = size or tile_size(
             frame.height, frame.width, options.tile, reach=network.reach, card=card, on_cpu=setup.device == "cpu"
         )
         sides = zip((frame.height, frame.width), self._size, strict=True)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Any, Literal, Self, cast
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from vidsr.frames import Frame
 from vidsr.limits import cores
 from vidsr.upscaling.goal import Goal, Plan, halvings, held
 from vidsr.upscaling.lane import Lane, LaneOptions, Network
+from vidsr.upscaling.measured import open_lane
 from vidsr.upscaling.pieces import PendingPlanes
 from vidsr.upscaling.resizer import Done, ResizingUpscaler
 from vidsr.upscaling.surface_lane import PendingSurface, SurfaceLane, is_whole
@@ -35,7 +36,7 @@ def open_upscaler(
     engine: str = "auto",
     device: str = "auto",
     precision: Precision = "auto",
-    tile: int | None = None,
+    tile: int | Literal["auto"] | None = None,
     in_flight: int | None = None,
     threads: int = 0,
     steady: bool = False,
@@ -46,7 +47,8 @@ def open_upscaler(
     model: a name, a path, or bicubic, lanczos, nearest; None takes the shelf's smallest factor that reaches the size.
     scale, or width and height: the size wanted; None is the model's own factor, 2 where no model is named. Where the
     model's factor is another, one Lanczos resize follows. engine, device, precision: see `engines.settle`.
-    tile: side of a tile in input pixels; None cuts large pictures into bands. in_flight: frames under way at once;
+    tile: side of a tile in input pixels; None cuts large pictures into bands, auto
+    measures which tiles are quickest here and keeps that. in_flight: frames under way at once;
     None takes what was measured on this machine, else 2.
     threads: of the CPU, 0 for all. steady: whether what becomes of a frame may not depend on those before it.
     notice: called with a sentence where something is computed in another way than was asked; None logs it.
@@ -162,7 +164,7 @@ class Upscaler:
         return here and self.setup.engine in TAKES_DLPACK
 
     def _lane(self, network: Network, frame: Frame) -> Lane:
-        return cast(Lane, self._kept(network, frame, Lane))
+        return cast(Lane, self._kept(network, frame, open_lane))
 
     def _surface_lane(self, network: Network, frame: Frame) -> SurfaceLane:
         made = partial(SurfaceLane, on_device=self.setup.engine in TAKES_DLPACK)

@@ -1,0 +1,106 @@
+"""Tiles that are measured: the quickest here for one network and size of picture, found once and kept."""
+
+import json
+import logging
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+
+from vidsr.engines.tuning import tuning_file
+from vidsr.errors import OutOfMemory
+from vidsr.folders import cache_folder
+from vidsr.frames import Frame
+from vidsr.upscaling.goal import halvings
+from vidsr.upscaling.lane import Lane, LaneOptions, Network, setup_for
+from vidsr.upscaling.tiles import equal_tile
+from vidsr.upscaling.tiling import LARGEST, tile_size
+
+log = logging.getLogger(__name__)
+
+BANDS = (150_000, 300_000, 600_000, 1_200_000, 2_400_000, LARGEST)  # input pixels of those that are tried
+SIDE = 512  # of the square tile that is tried
+RUNS = 3  # of each, after the first
+WORTH = 1.03  # times as quick as the usual tiles, for less may be chance
+
+Size = tuple[int, int]
+
+
+def open_lane(network: Network, frame: Frame, options: LaneOptions) -> Lane:
+    """Open a lane; where its tiles are to be measured, with the quickest, which is told to `options.notice`.
+
+    Raises as Lane does, and OutOfMemory where no tile fits.
+    """
+    if options.tile != "auto":
+        return Lane(network, frame, options)
+    usual = replace(options, tile=None)
+    path = cache_folder("tiles") / f"{_key(network, frame, usual)}.json"
+    size = _kept(path)
+    if size is None or size not in _candidates(network, frame, usual):
+        size, seconds = _quickest(network, frame, usual)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(size))
+        what = f"{network.card.name} at {frame.width}x{frame.height}: {1000 * seconds:.0f} ms a frame"
+        (options.notice or log.info)(f"tiles of {size[1]}x{size[0]} are the quickest here for {what}")
+    return Lane(network, frame, usual, size=size)
+
+
+def _candidates(network: Network, frame: Frame, options: LaneOptions) -> list[Size]:
+    """Sizes that may be worth trying, the usual one first; none takes more memory than that of LARGEST."""
+    height, width, reach = frame.height, frame.width, network.reach
+    on_cpu = setup_for(network, frame.bits, options).device == "cpu"
+    least = 2 * reach + 4
+    bands = [(equal_tile(height, max(pixels // width, least), reach), width) for pixels in BANDS]
+    square = equal_tile(height, max(SIDE, least), reach), equal_tile(width, max(SIDE, least), reach)
+    usual = tile_size(height, width, None, reach=reach, card=network.card, on_cpu=on_cpu)
+    return list(dict.fromkeys([usual, *bands, square]))
+
+
+def _quickest(network: Network, frame: Frame, options: LaneOptions) -> tuple[Size, float]:
+    times: dict[Size, float] = {}
+    for size in _candidates(network, frame, options):
+        try:
+            times[size] = min(_seconds(network, frame, options, size))
+        except OutOfMemory:
+            log.info("a tile of %dx%d does not fit into memory", size[1], size[0])
+    if not times:
+        raise OutOfMemory("no tile that is worth trying fits into memory; give a small --tile")
+    usual, best = next(iter(times)), min(times, key=times.__getitem__)
+    best = best if times[usual] >= WORTH * times[best] else usual
+    return best, times[best]
+
+
+def _seconds(network: Network, frame: Frame, options: LaneOptions, size: Size) -> Iterator[float]:
+    """Of single frames, the first of which warms up and does not count."""
+    scale = network.card.scale
+    across, down = halvings(frame)
+    large = (frame.height * scale, frame.width * scale)
+    half = tuple((side + halving) >> halving for side, halving in zip(large, (down, across), strict=True))
+    canvas = replace(frame, planes=tuple(np.empty(half if i else large, p.dtype) for i, p in enumerate(frame.planes)))
+    lane = Lane(network, frame, options, size=size)
+    try:
+        for turn in range(RUNS + 1):
+            start = time.perf_counter()
+            lane.submit(frame).write(canvas)
+            if turn:
+                yield time.perf_counter() - start
+    finally:
+        lane.close()
+
+
+def _key(network: Network, frame: Frame, options: LaneOptions) -> str:
+    """What a choice holds for: this machine, network, setup and kind of picture."""
+    setup = asdict(setup_for(network, frame.bits, options))
+    about = [tuning_file().stem, setup, options.threads, frame.height, frame.width, frame.bits, len(frame.planes)]
+    return sha256(network.model.SerializeToString() + json.dumps(about).encode()).hexdigest()[:16]
+
+
+def _kept(path: Path) -> Size | None:
+    try:
+        height, width = map(int, json.loads(path.read_text()))
+    except (OSError, ValueError, TypeError):
+        return None
+    return height, width
