@@ -88,3 +88,30 @@ def test_odd_widths_and_networks_of_other_sizes_are_left_alone(across: int, widt
     before = channels(plain)
     pair_columns(plain)
     assert channels(plain) == before
+
+
+def test_a_quantised_network_stays_in_8_bits() -> None:
+    quantised = _core().read_model(_quantised(), b"")
+    pair_columns(quantised)
+    stored = [node.output(0) for node in quantised.get_ops() if node.get_type_name() == "Constant"]
+    assert [16, 16, 3, 3] in [list(each.get_shape()) for each in stored if each.get_element_type().to_string() == "i8"]
+
+
+def _quantised() -> bytes:
+    """A convolution 16 -> 16 of whole numbers."""
+    kernel = np.random.default_rng(1).integers(-127, 128, (16, 16, 3, 3)).astype(np.int8)
+    stored = {"kernel": kernel, "step": np.float32(0.01), "zero": np.int8(0)}
+    graph = helper.make_graph(
+        [
+            helper.make_node("QuantizeLinear", ["x", "step", "zero"], ["codes"]),
+            helper.make_node("DequantizeLinear", ["codes", "step", "zero"], ["values"]),
+            helper.make_node("DequantizeLinear", ["kernel", "step", "zero"], ["weights"]),
+            helper.make_node("Conv", ["values", "weights"], ["y"], pads=[1, 1, 1, 1]),
+        ],
+        "quantised",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 16, 8, 10])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 16, 8, 10])],
+        [numpy_helper.from_array(np.asarray(value), name) for name, value in stored.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    return bytes(model.SerializeToString())

@@ -30,8 +30,11 @@ def has_amx() -> bool:
 def pair_columns(model: Any) -> None:
     """Let an OpenVINO model's 3x3 convolutions of few channels, and what lies between them, run on pairs of columns.
 
-    Widths that are odd or not known stay as they are.
+    Widths that are odd or not known stay as they are, and so do quantised networks: folding constants would turn their
+    weights of 8 bits into floats.
     """
+    if any(node.get_type_name() == "FakeQuantize" for node in model.get_ops()):
+        return
     passes = importlib.import_module("openvino.passes")
     folding = passes.Manager()
     folding.register_pass(passes.ConstantFolding())
@@ -72,7 +75,7 @@ def _is_small(node: Any) -> bool:
     shape, kernel = _shape(node), list(node.input_value(1).get_shape())
     plain = traits["strides"] == traits["dilations"] == traits["pads_begin"] == traits["pads_end"] == [1, 1]
     few = FULL // 4 < kernel[1] <= FULL // 2 and kernel[0] <= FULL // 2
-    return plain and few and kernel[2:] == [3, 3] and len(shape) == 4 and shape[3] % 2 == 0 < shape[3]
+    return plain and few and kernel[2:] == [3, 3] and len(shape) == 4 and min(shape) > 0 and shape[3] % 2 == 0
 
 
 def _is_alike(node: Any, paired: set[str]) -> bool:
