@@ -1,5 +1,6 @@
 """Convolutions on pairs of columns give what they gave on columns."""
 
+import threading
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from tests.engines.test_contract import IN, picture
 from tests.networks import network
+from vidsr.engines import open_engine
 from vidsr.engines.on_openvino import _core
 from vidsr.engines.pairs import pair_columns
 from vidsr.frames import ColorSpec
@@ -115,3 +117,19 @@ def _quantised() -> bytes:
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     return bytes(model.SerializeToString())
+
+
+def test_two_threads_open_engines_at_once() -> None:
+    color = ColorSpec(1, full_range=True)
+    graph = attach(network(width=16, layers=3), channels=1, height=HEIGHT, width=34, bits=8, color=color)
+
+    def open_many() -> None:
+        for _ in range(5):
+            open_engine(graph, engine="openvino").close()
+
+    threads = [threading.Thread(target=open_many, daemon=True) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+        assert not thread.is_alive()

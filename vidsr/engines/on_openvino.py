@@ -5,6 +5,7 @@ import sys
 import weakref
 from contextlib import suppress
 from functools import cache
+from threading import Lock
 from typing import Any, Self
 
 from vidsr.engines import BYTES, Arrays, Precision, Setup, on_cpu_alone, shareable
@@ -14,6 +15,8 @@ from vidsr.errors import EngineBusy, EngineError, NotAModel, OutOfMemory, VidsrE
 # `import openvino` reports itself to Google Analytics through this package where it can be imported, and falls back
 # to a stub of its own where it cannot. Nothing here ever phones home, so it cannot. (It also loads twice as fast.)
 sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+
+_ONE_AT_A_TIME = Lock()  # two threads that edit graphs wait for each other for ever in OpenVINO's bindings (2026.4)
 
 NATIVE = {"bf16": "BF16", "f16": "FP16"}  # OpenVINO's names for what a CPU computes
 
@@ -27,7 +30,8 @@ class OpenvinoEngine:
         try:
             model = core.read_model(graph, b"")
             if settings["INFERENCE_PRECISION_HINT"] == "bf16":
-                _suit_bf16(model)
+                with _ONE_AT_A_TIME:
+                    _suit_bf16(model)
             self._compiled = core.compile_model(model, "CPU", settings)
             requests = [self._compiled.create_infer_request() for _ in range(in_flight)]
         except (RuntimeError, UnicodeDecodeError) as exc:  # the latter where even the names in it are damaged
