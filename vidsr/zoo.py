@@ -66,7 +66,7 @@ def user_folder() -> Path:
         data = Path("~/Library/Application Support")
     else:
         data = Path(os.environ.get("XDG_DATA_HOME", "~/.local/share"))
-    return data.expanduser() / "vidsr" / "models"
+    return Path(os.path.expanduser(data)) / "vidsr" / "models"  # noqa: PTH111 - Path's own raises where there is no home
 
 
 def _known() -> dict[str, Path]:

@@ -1,5 +1,6 @@
 """Streams and frames in flight are measured once, and nothing breaks where that was not or cannot be kept."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +37,11 @@ def test_what_was_measured_is_kept_for_pictures_up_to_that_size() -> None:
     assert (many.streams_for(480 * 270), many.streams_for(1920 * 1080)) == (4, 1)
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"tuning": {"streams": 1}}', '{"tuning": {"streams": "x"}}'])
+@pytest.mark.parametrize(
+    "text",
+    ["", "{", "[]", *(f'{{"tuning": {{"streams": {each}}}}}' for each in ("1", '"x"', "Infinity")), 100_000 * "["],
+    ids=lambda text: text[:40],
+)
 def test_a_damaged_file_is_as_good_as_none(text: str) -> None:
     keep_tuning(Tuning(1, 3))
     tuning_file().write_text(text)
@@ -51,6 +56,16 @@ def test_streams_that_no_machine_has_are_not_taken() -> None:
 def test_a_folder_that_cannot_be_read_is_as_good_as_none(cache: Path) -> None:
     cache.write_text("a file where the folder should be")
     assert tuning() == Tuning()
+
+
+def test_without_a_home_nothing_is_kept_and_models_are_found(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME", "VIDSR_MODELS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os, "getuid", lambda: 2**31 - 7, raising=False)  # a user whom the system does not know
+    assert tuning() == Tuning()
+    frame = Frame((np.full((36, 52), 128, np.uint8),), ColorSpec(1, full_range=True))
+    with open_upscaler(model) as upscaler:
+        assert upscaler.submit(frame).result().height == 72
 
 
 def test_results_do_not_depend_on_it(model: Path) -> None:

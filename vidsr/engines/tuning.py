@@ -47,7 +47,7 @@ def tuning() -> Tuning:
         found = Tuning(**{name: int(kept[name]) for name in Tuning.__slots__})
         cores = os.cpu_count() or 1
         return found if 1 <= found.streams <= cores and 1 <= found.in_flight <= 2 * cores + 1 else Tuning()
-    except (OSError, ValueError, TypeError, KeyError) as exc:
+    except (OSError, ValueError, TypeError, KeyError, ArithmeticError, RuntimeError) as exc:  # the last without a home
         log.debug("nothing was measured here: %s", exc)
         return Tuning()
 
