@@ -155,6 +155,14 @@ def test_the_one_that_fits_is_found_among_others(folder: Path) -> None:
     assert find(WANTED, L4, "11.4.0") == path
 
 
+def test_one_that_cannot_be_read_is_said_and_another_taken(folder: Path) -> None:
+    (folder / f"a-{HEADER.graph[:8]}.engine").mkdir()
+    with pytest.raises(NotAModel, match=f"cannot be read: .*; '{COMMAND}' builds it again"):
+        find(WANTED, L4, "11.4.0")
+    path = kept(folder)
+    assert find(WANTED, L4, "11.4.0") == path
+
+
 def test_where_none_is_built_the_command_that_builds_one_is_said(folder: Path) -> None:
     kept(folder, replace(HEADER, precision="f32"))
     with pytest.raises(

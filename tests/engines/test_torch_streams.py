@@ -127,6 +127,17 @@ def test_what_is_closed_has_come_to_its_end(orders: list[tuple[Any, ...]]) -> No
     assert orders[-3:] == [("synchronize", stream) for stream in (UPLOAD, COMPUTE, DOWNLOAD)]
 
 
+def test_a_run_that_failed_does_not_spoil_the_closing(
+    orders: list[tuple[Any, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(_: Any) -> None:
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    with pytest.raises(EngineError, match="larger --tile"), opened():
+        monkeypatch.setattr(torch.cuda.Stream, "synchronize", failing)
+        raise EngineError("give a larger --tile")
+
+
 @pytest.fixture
 def gpu() -> str:
     try:

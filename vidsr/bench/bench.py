@@ -13,6 +13,7 @@ from vidsr.bench.measure import measure, steps
 from vidsr.bench.peak import matrix_peak
 from vidsr.bench.report import Report, Result
 from vidsr.errors import EngineError, WrongOption
+from vidsr.video.gpu import opens
 from vidsr.video.parts import begin_part, discard_part, new_folder
 
 FRAMES, LEAST_FRAMES, RUNS = 48, 4, 3
@@ -38,6 +39,7 @@ def bench(
     """
     if frames < LEAST_FRAMES or runs < 1:
         raise WrongOption(f"{frames} frames and {runs} runs are too few; give {LEAST_FRAMES} and 1, or more")
+    opens("cuda")  # as `upscale` does, before anything else uses the GPU: later FFmpeg would decode on the CPU
     setups, notices = setups_of(engines, precisions)
     by_size = cases_of(models, sizes, setups)
     machine = this_machine(setups)

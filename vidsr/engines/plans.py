@@ -157,7 +157,7 @@ def find(wanted: "Wanted", gpu: Gpu, tensorrt: str) -> Path:
     """Find the engine file in `folder` that enlarges such pictures on this GPU.
 
     Raises CardMismatch where the only one there is was built for another GPU or version, NotAModel where it is
-    damaged, and EngineMissing where there is none; each says the command that builds it.
+    damaged or cannot be read, and EngineMissing where there is none; each says the command that builds it.
     """
     refused: list[CardMismatch | NotAModel] = []
     for path in sorted(folder().glob(f"*-{wanted.graph[:8]}{SUFFIX}")):
@@ -166,6 +166,8 @@ def find(wanted: "Wanted", gpu: Gpu, tensorrt: str) -> Path:
             if (header.graph, header.precision) == (wanted.graph, wanted.precision) and header.takes(wanted.shapes):
                 check_fits(path, header, gpu, tensorrt)
                 return path
+        except OSError as exc:
+            refused.append(NotAModel(f"{path} cannot be read: {exc.strerror}; {wanted.command!r} builds it again"))
         except (CardMismatch, NotAModel) as exc:
             refused.append(exc)
     if refused:
