@@ -11,7 +11,8 @@ import vidsr
 HOUSE = Path(vidsr.__file__).parent
 
 FLOORS = [
-    {"errors", "folders", "frames", "limits", "prefetch", "shelf"},
+    {"control"},
+    {"errors", "folders", "frames", "limits", "prefetch", "processor", "shelf"},
     {"card", "metrics", "resize", "page"},
     {"video", "engines", "nets", "zoo", "runs"},  # a run's weights carry a card
     {"upscaling", "data", "jobs"},  # `upscale_video` resumes, so what it keeps on disk stands below it

@@ -3,13 +3,18 @@ from pathlib import Path
 import pytest
 
 from vidsr import limits
+from vidsr.control import memory_limits
 
 
 def test_a_control_group_s_limit_counts_where_it_is_less_than_the_machine_s(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    limit = tmp_path / "memory.max"
-    monkeypatch.setattr(limits, "CONTROL_GROUPS", (limit, tmp_path / "none"))
+    group = tmp_path / "sys/fs/cgroup/service"
+    group.mkdir(parents=True)
+    (tmp_path / "proc/self").mkdir(parents=True)
+    (tmp_path / "proc/self/cgroup").write_text("0::/service\n")
+    limit = group / "memory.max"
+    monkeypatch.setattr(limits, "memory_limits", lambda: memory_limits(tmp_path))
     machine = limits.most_memory()
     limit.write_text("max\n")
     assert limits.most_memory() == machine

@@ -4,14 +4,13 @@ file nothing.
 
 import os
 from contextlib import suppress
-from pathlib import Path
+
+from vidsr.control import memory_limits
 
 MOST_PIXELS = 1 << 28
 """Of one picture, read or written: about what FFmpeg holds at most, and twice a film of 16K."""
 BYTES_A_PIXEL = 16
 """Memory that a picture takes at worst until it is enlarged or written (RGB, held as 10-bit 4:4:4 as well)."""
-CONTROL_GROUPS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
-"""Where a container is told how much memory it may take (Linux control groups, versions 2 and 1)."""
 MOST_SCALE = 16  # of a network; more is a mistake, or meant to do harm
 
 
@@ -29,10 +28,7 @@ def most_memory() -> int | None:
     known = []
     with suppress(AttributeError, ValueError, OSError):  # Windows does not say
         known.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
-    for limit in CONTROL_GROUPS:
-        with suppress(OSError, ValueError):  # not there, or "max"
-            known.append(int(limit.read_text()))
-    return min(known, default=None)
+    return min([*known, *(limit for limit, _ in memory_limits())], default=None)
 
 
 def fits(width: int, height: int) -> bool:

@@ -2,7 +2,6 @@
 
 import os
 import platform
-import subprocess
 import sys
 import time
 from collections.abc import Sequence
@@ -13,6 +12,8 @@ from pathlib import Path
 
 from vidsr.engines import ENGINES, Setup
 from vidsr.engines.gpus import gpu_of
+from vidsr.limits import cores
+from vidsr.processor import processor_name
 
 BUSY = 0.1  # cores in use by others, beyond which figures do not hold
 
@@ -53,29 +54,15 @@ def this_machine(setups: Sequence[Setup]) -> Machine:
     packages = ["vidsr", "av", *(ENGINES[setup.engine][1] for setup in setups)]
     homes = packages_distributions()  # a package may come under several names: onnxruntime-gpu
     gpus = [str(gpu) for setup in setups if (gpu := gpu_of(setup.device))]
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return Machine(
-        cpu=_cpu(),
-        cores=allowed,
+        cpu=processor_name(),
+        cores=cores(),
         gpus=tuple(dict.fromkeys(gpus)),
         system=f"{platform.system()} {platform.release()}, Python {platform.python_version()}",
         versions={name: version(homes[name][0]) for name in packages},
         date=datetime.now().astimezone().isoformat(" ", "minutes"),
         busy_cores=_busy(),
     )
-
-
-def _cpu() -> str:
-    """The processor's name as its maker gives it."""
-    if sys.platform == "linux":
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
-        found = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
-    elif sys.platform == "darwin":
-        asked = ["sysctl", "-n", "machdep.cpu.brand_string"]
-        found = subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip()
-    else:
-        found = platform.processor()
-    return found or platform.machine()
 
 
 def _busy(seconds: float = 0.5) -> float | None:

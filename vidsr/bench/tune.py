@@ -1,6 +1,5 @@
 """Streams and frames in flight for this machine, chosen by the whole way from file to file."""
 
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +11,7 @@ from vidsr.bench.film import write_film
 from vidsr.bench.stages import run_whole
 from vidsr.engines import settle
 from vidsr.engines.tuning import Tuning, keep_tuning, trial
+from vidsr.limits import cores
 
 FRAMES, RUNS = 72, 3
 WORTH = 1.03  # times as fast as the usual way, for less may be chance
@@ -31,7 +31,7 @@ def tune(
     Raises UnknownModel, NotAModel, WrongOption, EngineError, and OSError where it cannot be kept.
     """
     ((measured, (_, case)),) = cases_of([model], [size], [settle(engine="openvino")]).items()
-    tries = [replace(each, most_pixels=measured.width * measured.height) for each in candidates(os.cpu_count() or 1)]
+    tries = [replace(each, most_pixels=measured.width * measured.height) for each in candidates(cores())]
     times: dict[Tuning, list[float]] = {each: [] for each in tries}
     with temporary_folder() as folder:
         film = folder / "small.mkv"
@@ -48,12 +48,12 @@ def tune(
     return chosen, medians
 
 
-def candidates(cores: int) -> Iterator[Tuning]:
+def candidates(most: int) -> Iterator[Tuning]:
     """The usual way first, then more frames side by side, and one more waiting."""
     yield Tuning()
     yield Tuning(1, 3)
     streams = 2
-    while streams <= min(cores, 8):
+    while streams <= min(most, 8):
         yield Tuning(streams, streams + 1)
         streams *= 2
 

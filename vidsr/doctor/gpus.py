@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from vidsr.doctor.machine import output_of
+from vidsr.processor import output_of
 
 _FIELDS = "name,memory.total,memory.free,compute_cap,driver_version"
 

@@ -2,16 +2,15 @@
 
 import ctypes
 import os
-import platform
 import shutil
-import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from vidsr.doctor.control import cpu_quota, memory_limit
+from vidsr.control import cpu_quota, memory_limit
 from vidsr.limits import cores
+from vidsr.processor import output_of, processor_flags, processor_name
 
 # What matters for inference, by the names that /proc/cpuinfo (x86, then Arm) and macOS's sysctl give it.
 _FEATURES = {
@@ -62,9 +61,9 @@ class Disk:
 def cpu() -> Cpu:
     """Name the processor, and say what it can."""
     allowed = cores()
-    name, flags = _linux_cpu() if sys.platform == "linux" else _other_cpu()
+    flags = _windows_flags() if sys.platform == "win32" else processor_flags()
     features = dict.fromkeys(title for flag, title in _FEATURES.items() if flag in flags)
-    return Cpu(name or platform.machine(), os.cpu_count() or 1, min(allowed, cpu_quota() or allowed), (*features,))
+    return Cpu(processor_name(), os.cpu_count() or 1, min(allowed, cpu_quota() or allowed), (*features,))
 
 
 def memory() -> Memory:
@@ -83,36 +82,10 @@ def disks() -> tuple[Disk, ...]:
     return tuple(Disk(folder, usage.free, usage.total) for folder in folders if (usage := shutil.disk_usage(folder)))
 
 
-def output_of(*command: str, timeout_s: float = 10) -> str | None:
-    """What a program prints; None where it is not there, or fails."""
-    try:
-        done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", check=True,
-            timeout=timeout_s,
-        )  # fmt: skip
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return done.stdout
-
-
-def _linux_cpu() -> tuple[str, set[str]]:
-    facts: dict[str, str] = {}
-    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
-        key, _, value = line.partition(":")
-        facts.setdefault(key.strip(), value.strip())
-    return facts.get("model name", facts.get("Model", "")), set(facts.get("flags", facts.get("Features", "")).split())
-
-
-def _other_cpu() -> tuple[str, set[str]]:
-    if sys.platform == "darwin":
-        lines = (output_of("sysctl", "hw.optional") or "").splitlines()
-        flags = {line.split(":")[0].split(".")[-1].lower() for line in lines if line.endswith(": 1")}
-        return (output_of("sysctl", "-n", "machdep.cpu.brand_string") or "").strip(), flags
-    if sys.platform == "win32":
-        present = ctypes.windll.kernel32.IsProcessorFeaturePresent
-        titles = {title for number, title in _WINDOWS_FEATURES.items() if present(number)}
-        return platform.processor(), {flag for flag, title in _FEATURES.items() if title in titles}
-    return platform.processor(), set()
+def _windows_flags() -> set[str]:
+    present = ctypes.windll.kernel32.IsProcessorFeaturePresent  # type: ignore[attr-defined]
+    titles = {title for number, title in _WINDOWS_FEATURES.items() if present(number)}
+    return {flag for flag, title in _FEATURES.items() if title in titles}
 
 
 def _memory() -> tuple[int | None, int | None]:

@@ -9,11 +9,12 @@ time on a Xeon of the fourth generation.
 import importlib
 from collections.abc import Callable
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from vidsr.processor import processor_flags
 
 FULL = 32  # channels that fill the unit
 ALIKE = ("Add", "Multiply", "PRelu", "Relu", "Maximum", "Minimum", "Round", "Convert")
@@ -23,8 +24,7 @@ ALIKE = ("Add", "Multiply", "PRelu", "Relu", "Maximum", "Minimum", "Round", "Con
 @cache
 def has_amx() -> bool:
     """Whether this CPU has a matrix unit for bf16, as far as the system tells."""
-    told = Path("/proc/cpuinfo")
-    return told.exists() and "amx_bf16" in told.read_text()
+    return "amx_bf16" in processor_flags()
 
 
 def pair_columns(model: Any) -> None:

@@ -6,7 +6,6 @@ Results do not depend on it, only their time does.
 import json
 import logging
 import os
-import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -15,6 +14,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from vidsr.folders import cache_folder
+from vidsr.limits import cores
+from vidsr.processor import processor_kind
 
 log = logging.getLogger(__name__)
 
@@ -45,8 +46,8 @@ def tuning() -> Tuning:
     try:
         kept = json.loads(tuning_file().read_text())["tuning"]
         found = Tuning(**{name: int(kept[name]) for name in Tuning.__slots__})
-        cores = os.cpu_count() or 1
-        return found if 1 <= found.streams <= cores and 1 <= found.in_flight <= 2 * cores + 1 else Tuning()
+        fits = 1 <= found.streams <= cores() and 1 <= found.in_flight <= 2 * cores() + 1
+        return found if fits else Tuning()
     except (OSError, ValueError, TypeError, KeyError, ArithmeticError, RuntimeError) as exc:  # the last without a home
         log.debug("nothing was measured here: %s", exc)
         return Tuning()
@@ -82,13 +83,4 @@ def _machine() -> str:
         runtime = version("openvino")
     except PackageNotFoundError:  # some builds go by another name
         runtime = "unknown"
-    return f"{_processor()}, {os.cpu_count()} cores, OpenVINO {runtime}"
-
-
-def _processor() -> str:
-    told = Path("/proc/cpuinfo")
-    lines = told.read_text().splitlines() if told.exists() else []
-    models = [
-        line.partition(":")[2].strip() for line in lines if line.startswith(("model name", "model\t", "stepping"))
-    ]
-    return " ".join(dict.fromkeys(models)) or platform.processor() or platform.machine()
+    return f"{processor_kind()}, {cores()} cores, OpenVINO {runtime}"

@@ -5,17 +5,22 @@ from pathlib import Path
 
 
 def memory_limit(root: Path = Path("/")) -> tuple[int | None, int]:
-    """The tightest limit on memory and what is used of it, in bytes; (None, 0) where there is none.
+    """The limit on memory that leaves least and what is used of it, in bytes; (None, 0) where there is none.
 
     root: where /proc and /sys are.
     """
+    return min(memory_limits(root), default=(None, 0), key=lambda group: group[0] - group[1])
+
+
+def memory_limits(root: Path = Path("/")) -> list[tuple[int, int]]:
+    """Every limit on memory and what is used of it, from this process's own group up."""
     found: list[tuple[int, int]] = []
     for folder in _groups(root, "memory"):
         limit = _number(folder / "memory.max") or _number(folder / "memory.limit_in_bytes")
         if limit is not None:
             used = _number(folder / "memory.current") or _number(folder / "memory.usage_in_bytes") or 0
             found.append((limit, max(used - _reclaimable(folder), 0)))
-    return min(found, default=(None, 0), key=lambda group: group[0] - group[1])
+    return found
 
 
 def cpu_quota(root: Path = Path("/")) -> float | None:
