@@ -64,6 +64,8 @@ def test_the_usual_size_is_full_hd(built: list[dict[str, Any]]) -> None:
         (["--size", "480x270", "--dynamic", "64x64", "96x96", "128x96"], "give --size, or --dynamic"),
         (["--dynamic", "96x96", "64x64", "128x96"], "do not grow"),
         (["--color", "purple"], "'purple' says nothing of colour"),
+        (["--bits", "9"], "8 or 10 bits"),
+        (["--name", "mine"], "takes no option of a run"),
     ],
 )
 def test_what_makes_no_sense_is_refused(built: list[dict[str, Any]], arguments: list[str], sentence: str) -> None:
@@ -71,6 +73,15 @@ def test_what_makes_no_sense_is_refused(built: list[dict[str, Any]], arguments: 
     assert done.exit_code == 2
     assert sentence in done.output
     assert not built
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--size", "480x270"], ["--no-fp16"], ["--bits", "10"], ["--surface"], ["--device", "cuda:1"]]
+)
+def test_an_option_of_tensorrt_without_it_is_refused(tmp_path: Path, arguments: list[str]) -> None:
+    done = run(str(tmp_path), *arguments)
+    assert done.exit_code == 2
+    assert "go with --trt" in done.output
 
 
 def test_without_a_gpu_it_says_so() -> None:

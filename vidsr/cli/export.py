@@ -63,6 +63,12 @@ def export(
     model, trained = str(source), source.is_dir() or source.suffix == ".safetensors"
     if int8 != bool(calibrate) or (int8 and (trt or trained or licence or fidelity is not None)):
         raise typer.BadParameter("--int8 takes a stored network and --calibrate CLIP, and no option of a run or --trt")
+    if not trt and (size or dynamic or color or surface or bits != 8 or not fp16 or device != "auto"):
+        raise typer.BadParameter("the options of TensorRT go with --trt")
+    if trt and not trained and (name or images or licence or fidelity is not None):
+        raise typer.BadParameter("--trt of a stored model takes no option of a run")
+    if bits == 9:
+        raise typer.BadParameter("pictures have 8 or 10 bits", param_hint="--bits")
     if int8:
         model = str(_exported(source, to, images, name=name, clips=calibrate))
     elif not trt or trained:
