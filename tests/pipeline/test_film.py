@@ -54,6 +54,12 @@ def test_a_network_enlarges_a_film(clip: Path, tmp_path: Path) -> None:
     assert summary.frames == 12
 
 
+def test_the_summary_names_both_ends(clip: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    summary = upscale_video(clip, "-", model="bicubic")
+    assert (summary.source, summary.target) == (str(clip), "stdout")
+    assert capfdbinary.readouterr().out.startswith(b"nut/")
+
+
 def test_threads_that_the_user_gives_the_encoder_win(clip: Path, tmp_path: Path) -> None:
     upscale_video(clip, tmp_path / "larger.mkv", model="bicubic", encoder_options={"threads": "5"})
     assert b" threads=5 " in (tmp_path / "larger.mkv").read_bytes()  # x264 writes its settings down

@@ -140,7 +140,7 @@ def _run(
                 live=live, overwrite=overwrite, notice=record.tell, stop=stop,
             ) as sink:  # fmt: skip
                 _pump(film, upscaler, sink, large, record, stop, live=live)
-    return _summary(film, plan, settings.enlarging["model"], title_of(target), record)
+    return _summary(film, plan, settings.enlarging["model"], title_of(target, pipe="stdout"), record)
 
 
 def _pump(
