@@ -9,7 +9,8 @@ import pytest
 from tests.networks import network, save
 from vidsr.bench.tune import candidates, choice, tune
 from vidsr.card import ModelCard
-from vidsr.engines.tuning import Tuning, keep_tuning, trial, tuning, tuning_file
+from vidsr.engines.tuning import ROOM, Tuning, keep_tuning, machine_key, trial, tuning
+from vidsr.folders import kept
 from vidsr.frames import ColorSpec, Frame
 from vidsr.upscaling.upscaler import open_upscaler
 
@@ -27,7 +28,7 @@ def model(tmp_path: Path) -> Path:
 
 def test_where_nothing_was_measured_one_frame_is_computed_at_a_time() -> None:
     assert tuning() == Tuning(streams=1, in_flight=2)
-    assert not tuning_file().exists()
+    assert kept(ROOM, machine_key()) is None
 
 
 def test_what_was_measured_is_kept_for_pictures_up_to_that_size() -> None:
@@ -43,8 +44,7 @@ def test_what_was_measured_is_kept_for_pictures_up_to_that_size() -> None:
     ids=lambda text: text[:40],
 )
 def test_a_damaged_file_is_as_good_as_none(text: str) -> None:
-    keep_tuning(Tuning(1, 3))
-    tuning_file().write_text(text)
+    keep_tuning(Tuning(1, 3)).write_text(text)
     assert tuning() == Tuning()
 
 

@@ -72,7 +72,7 @@ def test_measuring_runs_every_candidate(cache: Path, model: Path) -> None:
 def test_what_was_kept_and_makes_no_sense_is_measured_again(cache: Path, model: Path) -> None:
     enlarged(model, tile="auto")
     (kept,) = (cache / "vidsr" / "tiles").iterdir()
-    for nonsense in ("[1, 1]", "{", "7"):
+    for nonsense in ("[1, 1]", "{", "7", "[Infinity, 1]"):
         kept.write_text(nonsense)
         assert enlarged(model, tile="auto")[1] == tuple(json.loads(kept.read_text()))
 
@@ -85,3 +85,13 @@ def test_what_does_not_fit_is_passed_over(cache: Path, model: Path, monkeypatch:
 
     monkeypatch.setattr(measured, "_seconds", seconds)
     assert enlarged(model, tile="auto")[1] != (90, 110)
+
+
+def test_what_cannot_be_kept_is_said_and_computed_all_the_same(
+    cache: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(model))  # a file, where no folder can be made
+    told: list[str] = []
+    large, _ = enlarged(model, tile="auto", notice=told.append)
+    assert large.height == 180
+    assert [sentence.split(":")[0] for sentence in told][1] == "that cannot be kept, and is measured again each time"

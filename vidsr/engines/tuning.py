@@ -3,9 +3,6 @@
 Results do not depend on it, only their time does.
 """
 
-import json
-import logging
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -13,11 +10,11 @@ from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from vidsr.folders import cache_folder
+from vidsr.folders import keep, kept
 from vidsr.limits import cores
 from vidsr.processor import processor_kind
 
-log = logging.getLogger(__name__)
+ROOM = "tuning"  # of what is kept: one file for each kind of machine
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,28 +41,22 @@ def tuning() -> Tuning:
     if _trial:
         return _trial[-1]
     try:
-        kept = json.loads(tuning_file().read_text())["tuning"]
-        found = Tuning(**{name: int(kept[name]) for name in Tuning.__slots__})
-        fits = 1 <= found.streams <= cores() and 1 <= found.in_flight <= 2 * cores() + 1
-        return found if fits else Tuning()
-    except (OSError, ValueError, TypeError, KeyError, ArithmeticError, RuntimeError) as exc:  # the last without a home
-        log.debug("nothing was measured here: %s", exc)
+        told = kept(ROOM, machine_key())["tuning"]
+        found = Tuning(**{name: int(told[name]) for name in Tuning.__slots__})
+    except (ValueError, TypeError, KeyError, ArithmeticError):
         return Tuning()
+    fits = 1 <= found.streams <= cores() and 1 <= found.in_flight <= 2 * cores() + 1
+    return found if fits else Tuning()
 
 
 def keep_tuning(found: Tuning) -> Path:
     """Keep what was measured; gives the file. Raises OSError."""
-    path = tuning_file()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    whole = path.with_suffix(f".{os.getpid()}")
-    whole.write_text(json.dumps({"tuning": asdict(found), "machine": _machine()}, indent=2))
-    whole.replace(path)
-    return path
+    return keep(ROOM, machine_key(), {"tuning": asdict(found), "machine": _machine()})
 
 
-def tuning_file() -> Path:
-    """Where it is kept: one file for each CPU, count of cores and version of OpenVINO."""
-    return cache_folder("tuning") / f"{sha256(_machine().encode()).hexdigest()[:16]}.json"
+def machine_key() -> str:
+    """Short for this kind of CPU, its cores and the version of OpenVINO: what measured times hold for."""
+    return sha256(_machine().encode()).hexdigest()[:16]
 
 
 @contextmanager

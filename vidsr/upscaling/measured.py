@@ -6,13 +6,13 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from hashlib import sha256
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from vidsr.engines.tuning import tuning_file
+from vidsr.engines.tuning import machine_key
 from vidsr.errors import OutOfMemory
-from vidsr.folders import cache_folder
+from vidsr.folders import keep, kept
 from vidsr.frames import Frame
 from vidsr.upscaling.goal import halvings
 from vidsr.upscaling.lane import Lane, LaneOptions, Network, setup_for
@@ -21,6 +21,7 @@ from vidsr.upscaling.tiling import LARGEST, tile_size
 
 log = logging.getLogger(__name__)
 
+ROOM = "tiles"  # of what is kept: one file for each kind of picture
 BANDS = (150_000, 300_000, 600_000, 1_200_000, 2_400_000, LARGEST)  # input pixels of those that are tried
 SIDE = 512  # of the square tile that is tried
 RUNS = 3  # of each, after the first
@@ -37,14 +38,17 @@ def open_lane(network: Network, frame: Frame, options: LaneOptions) -> Lane:
     if options.tile != "auto":
         return Lane(network, frame, options)
     usual = replace(options, tile=None)
-    path = cache_folder("tiles") / f"{_key(network, frame, usual)}.json"
-    size = _kept(path)
+    tell = options.notice or log.info
+    key = _key(network, frame, usual)
+    size = _size_of(kept(ROOM, key))
     if size is None or size not in _candidates(network, frame, usual):
-        size, seconds = _quickest(network, frame, usual)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(size))
+        size, seconds = _quickest(network, frame, replace(usual, notice=log.info))
         what = f"{network.card.name} at {frame.width}x{frame.height}: {1000 * seconds:.0f} ms a frame"
-        (options.notice or log.info)(f"tiles of {size[1]}x{size[0]} are the quickest here for {what}")
+        tell(f"tiles of {size[1]}x{size[0]} are the quickest here for {what}")
+        try:
+            keep(ROOM, key, size)
+        except OSError as exc:
+            tell(f"that cannot be kept, and is measured again each time: {exc}")
     return Lane(network, frame, usual, size=size)
 
 
@@ -94,13 +98,13 @@ def _seconds(network: Network, frame: Frame, options: LaneOptions, size: Size) -
 def _key(network: Network, frame: Frame, options: LaneOptions) -> str:
     """What a choice holds for: this machine, network, setup and kind of picture."""
     setup = asdict(setup_for(network, frame.bits, options))
-    about = [tuning_file().stem, setup, options.threads, frame.height, frame.width, frame.bits, len(frame.planes)]
+    about = [machine_key(), setup, options.threads, frame.height, frame.width, frame.bits, len(frame.planes)]
     return sha256(network.model.SerializeToString() + json.dumps(about).encode()).hexdigest()[:16]
 
 
-def _kept(path: Path) -> Size | None:
+def _size_of(told: Any) -> Size | None:
     try:
-        height, width = map(int, json.loads(path.read_text()))
-    except (OSError, ValueError, TypeError):
+        height, width = map(int, told)
+    except (ValueError, TypeError, ArithmeticError):
         return None
     return height, width
