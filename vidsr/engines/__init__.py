@@ -18,9 +18,6 @@ from vidsr.errors import EngineError, EngineMissing
 log = logging.getLogger(__name__)
 
 Precision = Literal["auto", "f32", "bf16", "f16"]
-BYTES = "bytes."
-"""What the names of operators begin with that end, together, in whole numbers of 8 bits, which bf16 holds exactly."""
-
 Arrays = Mapping[str, NDArray[Any]]
 
 # Each runtime's file, its package, and what installs it; the first is the default.

@@ -5,18 +5,18 @@ import sys
 import weakref
 from contextlib import suppress
 from functools import cache
-from threading import Lock
 from typing import Any, Self
 
-from vidsr.engines import BYTES, Arrays, Precision, Setup, on_cpu_alone, shareable
+import onnx
+from google.protobuf.message import DecodeError
+
+from vidsr.engines import Arrays, Precision, Setup, on_cpu_alone, shareable
 from vidsr.engines.pairs import has_amx, pair_columns
 from vidsr.errors import EngineBusy, EngineError, NotAModel, OutOfMemory, VidsrError
 
 # `import openvino` reports itself to Google Analytics through this package where it can be imported, and falls back
 # to a stub of its own where it cannot. Nothing here ever phones home, so it cannot. (It also loads twice as fast.)
 sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
-
-_ONE_AT_A_TIME = Lock()  # two threads that edit graphs wait for each other for ever in OpenVINO's bindings (2026.4)
 
 NATIVE = {"bf16": "BF16", "f16": "FP16"}  # OpenVINO's names for what a CPU computes
 
@@ -28,17 +28,16 @@ class OpenvinoEngine:
         self._tensor = importlib.import_module("openvino").Tensor
         core, settings = _core(), _settings(precision, threads, streams)
         try:
-            model = core.read_model(graph, b"")
-            if settings["INFERENCE_PRECISION_HINT"] == "bf16":
-                with _ONE_AT_A_TIME:
-                    _suit_bf16(model)
-            self._compiled = core.compile_model(model, "CPU", settings)
+            model = onnx.load_from_string(graph)
+            self._outputs = [port.name for port in model.graph.output]  # OpenVINO may know them by more names
+            if precision == "bf16" and has_amx():
+                graph = pair_columns(model).SerializeToString()
+            self._compiled = core.compile_model(core.read_model(graph, b""), "CPU", settings)
             requests = [self._compiled.create_infer_request() for _ in range(in_flight)]
-        except (RuntimeError, UnicodeDecodeError) as exc:  # the latter where even the names in it are damaged
+        except (RuntimeError, UnicodeDecodeError, DecodeError) as exc:  # of graphs damaged more or less
             raise _explained(exc, NotAModel) from exc
         self.in_flight = in_flight
         self._free: list[Any] = requests
-        self._outputs = [port.get_any_name() for port in self._compiled.outputs]
 
     def submit(self, inputs: Arrays) -> "OpenvinoRun":
         """Start one run; see Engine."""
@@ -130,16 +129,6 @@ def _settings(precision: Precision, threads: int, streams: int) -> dict[str, Any
     if threads:
         settings |= {"INFERENCE_NUM_THREADS": threads}
     return settings
-
-
-def _suit_bf16(model: Any) -> None:
-    """Rewrite a graph as OpenVINO computes it fastest in bf16."""
-    if has_amx():
-        pair_columns(model)
-    nodes = model.get_ordered_ops()
-    if any(BYTES in node.get_friendly_name() for node in nodes):
-        for node in nodes:  # it would keep what follows the last convolution in f32: twice the bytes
-            node.get_rt_info()["enforceBF16evenForGraphTail"] = "YES"
 
 
 def _explained(exc: Exception, otherwise: type[VidsrError]) -> VidsrError:

@@ -10,7 +10,6 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from vidsr.engines import BYTES
 from vidsr.engines.names import REBUILD
 from vidsr.frames import ColorSpec
 from vidsr.upscaling.colours import attach_colours, feed_colours, levels_of
@@ -138,7 +137,7 @@ def _attach_luma(surgery: Surgery, height: int, width: int, bits: int, top: int,
         large = surgery.add_repeated(large, small, repeated)
     large = surgery.add("Mul", large, surgery.constant(top))
     if scaled:
-        large = surgery.add_repeated(large, codes, repeated, kind=BYTES)
+        large = surgery.add_repeated(large, codes, repeated)
     if unshuffled:
         surgery.samples_out(UNSHUFFLED, surgery.whole(large, bits), bits)
     else:

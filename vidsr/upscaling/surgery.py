@@ -9,7 +9,6 @@ from google.protobuf.message import DecodeError
 from onnx import NodeProto, TensorProto, helper, numpy_helper, version_converter
 
 from vidsr.card import QUANTISER
-from vidsr.engines import BYTES
 from vidsr.engines.half import EDGE
 from vidsr.engines.names import FINITE as FINITE
 from vidsr.engines.names import PLANES_IN as PLANES_IN
@@ -67,13 +66,10 @@ class Surgery:
         self._model.graph.initializer.append(numpy_helper.from_array(np.asarray(value, dtype), name))
         return name
 
-    def add(self, operator: str, *inputs: str, out: str = "", kind: str = "", **attributes: Any) -> str:
-        """Add an operator, before the network until it is fed, then after it; gives the name of its output.
-
-        kind: BYTES, or nothing.
-        """
+    def add(self, operator: str, *inputs: str, out: str = "", **attributes: Any) -> str:
+        """Add an operator, before the network until it is fed, then after it; gives the name of its output."""
         nodes = self._after if self._fed else self._before
-        name = f"{EDGE}{kind}{operator}.{'after' if self._fed else 'before'}.{len(nodes)}"
+        name = f"{EDGE}{operator}.{'after' if self._fed else 'before'}.{len(nodes)}"
         nodes.append(helper.make_node(operator, list(inputs), [out or name], name, **attributes))
         return out or name
 
@@ -124,15 +120,15 @@ class Surgery:
             self._body.remove(made[ours[0]])
         return len(made[ours[0]].input)
 
-    def add_repeated(self, values: str, plane: str, times: int, *, kind: str = "") -> str:
-        """Add a plane (1, 1, h, w) to values (1, times, h, w). kind: BYTES where it is of whole codes of 8 bits.
+    def add_repeated(self, values: str, plane: str, times: int) -> str:
+        """Add a plane (1, 1, h, w) to values (1, times, h, w).
 
-        These stay exact in bf16, and channels last is how engines lay out what they are added to,
-        which they do not see themselves. A fifth of a small network's time.
+        Whole codes of 8 bits stay exact in bf16, and channels last is how engines lay out what they are added to, which
+        they do not see themselves. A fifth of a small network's time.
         """
         last = self.add("Transpose", plane, perm=[0, 2, 3, 1])
-        repeated = self.add("Mul", last, self.constant(np.ones(times)), kind=kind)
-        return self.add("Add", values, self.add("Transpose", repeated, perm=[0, 3, 1, 2]), kind=kind)
+        repeated = self.add("Mul", last, self.constant(np.ones(times)))
+        return self.add("Add", values, self.add("Transpose", repeated, perm=[0, 3, 1, 2]))
 
     def scale_first(self, factor: float) -> bool:
         """Multiply the picture by a factor inside the convolutions that see it; False where something else does."""
@@ -179,9 +175,8 @@ class Surgery:
         self._model.graph.output.append(helper.make_tensor_value_info(name, _codes(bits), None))
 
     def _rounded(self, codes: str, bits: int) -> str:
-        kind = BYTES if codes.startswith(EDGE + BYTES) else ""
-        clamped = self.add("Clip", codes, self.constant(0), self.constant((1 << bits) - 1), kind=kind)
-        return self.add("Round", clamped, kind=kind)
+        clamped = self.add("Clip", codes, self.constant(0), self.constant((1 << bits) - 1))
+        return self.add("Round", clamped)
 
     def note(self, key: str, value: str) -> None:
         """Write something down in the metadata."""
