@@ -19,6 +19,8 @@ RUNS = {
     "yaml.load", "joblib.load", "tarfile.open", "shutil.unpack_archive",
 }  # fmt: skip
 PROGRAMS = ("subprocess", "os.exec", "os.spawn", "os.posix_spawn", "asyncio.create_subprocess")
+STARTERS = {"bench/commands.py", "bench/weigh.py", "doctor/report.py", "processor.py"}
+"""These start vidsr itself, or ask the system about its hardware: on the user's word, and nothing that a film names."""
 FILES = sorted(path.relative_to(HOUSE).as_posix() for path in HOUSE.rglob("*.py"))
 
 
@@ -40,7 +42,7 @@ def imported(file: str) -> Iterator[str]:
 @pytest.mark.parametrize("file", FILES)
 def test_no_shell_no_program_and_no_text_is_run(file: str) -> None:
     names = [*(name for name, _ in calls(file)), *imported(file)]
-    assert not [name for name in names if name in RUNS or name.startswith(PROGRAMS)]
+    assert not [name for name in names if name in RUNS or (name.startswith(PROGRAMS) and file not in STARTERS)]
     assert not [name for name, call in calls(file) if any(word.arg == "shell" for word in call.keywords)]
 
 
