@@ -10,6 +10,7 @@ from tests.networks import network, save
 from vidsr.bench.tune import candidates, choice, tune
 from vidsr.card import ModelCard
 from vidsr.engines.tuning import ROOM, Tuning, keep_tuning, machine_key, trial, tuning
+from vidsr.errors import OutputError
 from vidsr.folders import kept
 from vidsr.frames import ColorSpec, Frame
 from vidsr.upscaling.upscaler import open_upscaler
@@ -88,6 +89,12 @@ def test_a_machine_is_tuned_by_the_whole_way(model: Path) -> None:
     assert tuning() == chosen
     assert steps[-1] == (len(times), len(times))
     assert {each.most_pixels for each in times} == {160 * 90}
+
+
+def test_a_choice_that_cannot_be_kept_is_said(model: Path, cache: Path) -> None:
+    cache.write_text("a file where the folder should be")
+    with pytest.raises(OutputError, match=r"streams and . frames in flight are chosen, and cannot be kept: "):
+        tune(model, size="90p-180p", frames=4, runs=1)
 
 
 def test_more_streams_have_to_be_worth_their_memory() -> None:

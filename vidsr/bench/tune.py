@@ -11,6 +11,7 @@ from vidsr.bench.film import write_film
 from vidsr.bench.stages import run_whole
 from vidsr.engines import settle
 from vidsr.engines.tuning import Tuning, keep_tuning, trial
+from vidsr.errors import OutputError
 from vidsr.limits import cores
 
 FRAMES, RUNS = 72, 3
@@ -28,7 +29,7 @@ def tune(
     """Measure and keep how OpenVINO's frames share this machine's threads; give the choice, and all ms a frame.
 
     Decoder and encoder run beside, as they will later; candidates take turns. progress: as of `bench`.
-    Raises UnknownModel, NotAModel, WrongOption, EngineError, and OSError where it cannot be kept.
+    Raises UnknownModel, NotAModel, WrongOption, EngineError, and OutputError where it cannot be kept.
     """
     ((measured, (_, case)),) = cases_of([model], [size], [settle(engine="openvino")]).items()
     tries = [replace(each, most_pixels=measured.width * measured.height) for each in candidates(cores())]
@@ -44,7 +45,11 @@ def tune(
                     progress(turn * len(tries) + place + 1, runs * len(tries))
     medians = {each: median(its) for each, its in times.items()}
     chosen = choice(medians)
-    keep_tuning(chosen)
+    try:
+        keep_tuning(chosen)
+    except OSError as exc:
+        how = f"{chosen.streams} streams and {chosen.in_flight} frames in flight"
+        raise OutputError(f"{how} are chosen, and cannot be kept: {exc}; see to XDG_CACHE_HOME, and run again") from exc
     return chosen, medians
 
 

@@ -135,7 +135,8 @@ def _drawn(frames: list[Frame], making: Cost, count: int) -> tuple[list[Frame], 
     """The same with a hard picture instead: texture that moves, and grain that is new in each frame."""
     rng = np.random.default_rng(0)
     like, top = planar(frames[0]), (1 << frames[0].bits) - 1
-    texture, grain = (rng.normal(0, top / share, like.planes[0].shape) for share in (12, 80))
+    shape = like.planes[0].shape
+    texture, grain = (rng.standard_normal(shape, np.float32) * np.float32(top / share) for share in (12, 80))
     texture = texture + np.roll(texture, 1, 0) + np.roll(texture, 1, 1) + np.roll(texture, (1, 1), (0, 1))
     drawn = []
     for number in range(count):
