@@ -88,16 +88,26 @@ class Stream:
 
 
 class Room:
-    """Memory of one tensor on the device. stream: where it is taken and given back in the order of that stream."""
+    """Memory of one tensor on the device. To take it waits for all that runs there."""
 
-    def __init__(self, shape: tuple[int, ...], kind: np.dtype[Any], *, stream: Stream | None = None) -> None:
+    def __init__(self, shape: tuple[int, ...], kind: np.dtype[Any]) -> None:
         self.shape, self.kind = shape, kind
         self.size = math.prod(shape) * kind.itemsize
-        size = max(self.size, 1)
-        # Without a stream, taking memory waits for all that runs.
-        taken = call(runtime.cudaMallocAsync, size, stream.queue) if stream else call(runtime.cudaMalloc, size)
-        self.address = int(taken)
-        weakref.finalize(self, _free, self.address, stream)
+        self.address = int(call(runtime.cudaMalloc, max(self.size, 1)))
+        weakref.finalize(self, runtime.cudaFree, self.address)
+
+
+class Taken:
+    """A room for a result of its own, spare again when nobody holds this any more.
+
+    Encoders note where pictures lie, and refuse memory of CUDA's own pools (cudaMallocAsync): so rooms stay.
+    """
+
+    def __init__(self, like: Room, spare: list[Room]) -> None:
+        """spare: rooms of the same shape that nobody uses."""
+        room = spare.pop() if spare else Room(like.shape, like.kind)
+        self.address, self.shape, self.kind = room.address, room.shape, room.kind
+        weakref.finalize(self, spare.append, room)
 
 
 def pinned(room: Room) -> NDArray[Any]:
@@ -107,13 +117,6 @@ def pinned(room: Room) -> NDArray[Any]:
     memory = (ctypes.c_ubyte * size).from_address(address)
     weakref.finalize(memory, runtime.cudaFreeHost, address)  # arrays on it keep `memory`
     return np.ctypeslib.as_array(memory)[: room.size].view(room.kind).reshape(room.shape)
-
-
-def _free(address: int, stream: Stream | None) -> None:
-    if stream is None:
-        runtime.cudaFree(address)
-    else:
-        runtime.cudaFreeAsync(address, stream.queue)
 
 
 def _close(stream: Any, end: Any) -> None:

@@ -31,6 +31,7 @@ class Slot:
         self.outputs = {port.name: cuda.Room(self._shape_of(port.name, port.kind), port.kind) for port in asked.outputs}
         for name, room in (*self.inputs.items(), *self.outputs.items()):
             self._context.set_tensor_address(name, room.address)
+        self._spare: dict[str, list[cuda.Room]] = {name: [] for name in self.outputs}
         self._sent = {name: cuda.pinned(room) for name, room in self.inputs.items()}
         self.taken = {name: cuda.pinned(room) for name, room in self.outputs.items()}
         self._compute()  # what is loaded or chosen at a first run cannot be recorded
@@ -38,7 +39,7 @@ class Slot:
         self.stream.wait()
         self._launch = self._recorded()
 
-    def start(self, inputs: Mapping[str, Any], *, on_device: bool) -> tuple[list[Any], dict[str, cuda.Room]]:
+    def start(self, inputs: Mapping[str, Any], *, on_device: bool) -> tuple[list[Any], dict[str, cuda.Taken]]:
         """Queue a run; gives what must be held until it ends, and the results that stay on the device."""
         for name, room in self.inputs.items():
             if tuple(inputs[name].shape) != room.shape:
@@ -48,7 +49,7 @@ class Slot:
         kept = {}
         for name, room in self.outputs.items():
             if on_device and name != FINITE:
-                kept[name] = self._copied(room)
+                kept[name] = self._copied(name)
                 continue
             self.stream.copy(self.taken[name].ctypes.data, room.address, room.size, cuda.DEVICE_TO_HOST)
         self.stream.mark()
@@ -68,9 +69,10 @@ class Slot:
         self.stream.copy_lines(room.address, source.address, pitch=pitch, line=line, lines=lines)
         return source
 
-    def _copied(self, room: cuda.Room) -> cuda.Room:
+    def _copied(self, name: str) -> cuda.Taken:
         """Queue the copy of a result that the next run would overwrite."""
-        own = cuda.Room(room.shape, room.kind, stream=self.stream)
+        room = self.outputs[name]
+        own = cuda.Taken(room, self._spare[name])
         self.stream.copy(own.address, room.address, room.size, cuda.ON_DEVICE)
         return own
 
