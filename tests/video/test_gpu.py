@@ -8,6 +8,7 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+from av.codec.hwaccel import HWAccel
 from PIL import Image
 
 from tests.networks import network, reach, runnable, save
@@ -110,6 +111,11 @@ def test_where_the_gpu_refuses_the_film_its_decoder_goes_on_on_the_cpu(
             assert (one.pts, one.duration, one.quantiser) == (other.pts, other.duration, other.quantiser)
             assert one.shows(other)
         assert film.notices[1:] == ["this GPU refuses h264 of this kind: the CPU decodes it"]
+
+
+def test_an_ffmpeg_that_knows_no_such_device_opens_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gpu, "settings_of", lambda device: HWAccel("mediacodec"))  # as Linux's knows no Android
+    assert not opens("cuda")
 
 
 def test_a_stream_that_reads_a_surface_waits_for_the_decoder(monkeypatch: pytest.MonkeyPatch) -> None:

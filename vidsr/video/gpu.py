@@ -41,10 +41,10 @@ def opens(device: str) -> bool:
     made so itself: ask before anything else uses the GPU.
     """
     try:
-        av.CodecContext.create("h264", "r", hwaccel=settings_of(device))
+        context: Any = av.CodecContext.create("h264", "r", hwaccel=settings_of(device))
     except (av.error.FFmpegError, OSError, ValueError, NotImplementedError):
         return False
-    return True
+    return bool(context.is_hwaccel)  # false without a word where this FFmpeg was built without CUDA
 
 
 def why_not(stream: Any) -> str:
