@@ -3,6 +3,7 @@
 import platform
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 
@@ -48,6 +49,7 @@ def output_of(*command: str, timeout_s: float = 10) -> str | None:
     return done.stdout
 
 
+@cache
 def _cpuinfo() -> dict[str, str]:
     """What Linux tells, of the first core."""
     told, facts = Path("/proc/cpuinfo"), dict[str, str]()
