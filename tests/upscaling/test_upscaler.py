@@ -235,6 +235,13 @@ def test_a_size_that_changes_in_the_middle_opens_another_and_the_first_again(mod
                 waiting.append(upscaler.submit(frame(*sizes[i + 2], seed=i + 2)))
 
 
+def test_tiles_of_as_many_sizes_as_frames_are_in_flight_may_wait(models: Models) -> None:
+    sizes = [(60, 52), (64, 52), (68, 52)]
+    with open_upscaler(models(), precision="f32", in_flight=3, tile=24) as upscaler:
+        for size, run in zip(sizes, [upscaler.submit(frame(*size)) for size in sizes], strict=True):
+            same(run.result(), upscaled(frame(*size), models()))
+
+
 def test_a_model_is_compiled_once_for_each_size(models: Models, monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[Any] = []
     from vidsr.upscaling import watched

@@ -176,7 +176,7 @@ class Upscaler:
         if key not in self._lanes:
             self._lanes[key] = made(network, frame, self._options)
         self._lanes.move_to_end(key)
-        if len(self._lanes) > LANES:
+        if len(self._lanes) > max(LANES, self.in_flight):  # of each frame under way tiles may wait
             self._lanes.popitem(last=False)[1].close()
         return self._lanes[key]
 
