@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -88,6 +89,7 @@ def test_every_model_is_there_with_what_runs_it(report: Any) -> None:
 def test_what_is_missing_comes_with_its_command(report: Any) -> None:
     for one in report["missing"]:
         assert one["command"].startswith(("pip install ", "docker run "))
+        assert not re.search(r"(?<!')\bvidsr\[", one["command"]), "zsh takes [ for a pattern"
 
 
 def test_a_broken_runtime_is_a_line_of_the_report(tmp_path: Path) -> None:

@@ -165,6 +165,14 @@ def test_stdin_goes_to_stdout_as_nut(tmp_path: Path) -> None:
     assert size_of(tmp_path / "larger.nut") == (128, 96)
 
 
+def test_the_summary_names_each_pipe(tmp_path: Path) -> None:
+    source = film(tmp_path / "clip.nut")
+    with running("--json", "-", "-") as process:
+        _, said = process.communicate(source.read_bytes(), timeout=60)
+    summary = json.loads(said)
+    assert (summary["source"], summary["target"]) == ("stdin", "stdout")
+
+
 def test_a_format_that_cannot_be_piped_is_refused_with_one_that_can(clip: Path) -> None:
     shown = upscale("-f", "mp4", clip, "-")
     assert shown.exit_code == 6

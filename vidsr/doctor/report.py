@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import shlex
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -141,8 +142,8 @@ def _runtimes(pool: ThreadPoolExecutor) -> tuple[list[Runtime], dict[str, str]]:
 
 def _quoted(command: str, *, again: bool) -> str:
     """The command as every shell takes it, with what a broken package needs besides."""
-    program, package = command.rsplit(" ", 1)
-    return f"{program}{' --force-reinstall' if again else ''} " + (f"'{package}'" if "[" in package else package)
+    program, action, *packages = shlex.split(command)
+    return shlex.join([program, action, *(["--force-reinstall"] if again else []), *packages])
 
 
 def _model(facts: Any, runtimes: list[Runtime]) -> Model:

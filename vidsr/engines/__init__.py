@@ -159,7 +159,7 @@ def open_engine(
 def on_cpu_alone(title: str, device: str) -> str:
     """The CPU, for a runtime that computes nowhere else. Raises EngineError where another device was asked for."""
     if device not in ("auto", "cpu"):
-        raise EngineError(f"{title} computes on the CPU here, not on {device}; use --device cpu, or another --engine")
+        raise EngineError(f"{title} computes on the CPU here, not on {device}; use --device cpu, or see `vidsr doctor`")
     return "cpu"
 
 
