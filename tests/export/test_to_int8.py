@@ -1,4 +1,5 @@
 import importlib.util
+import logging
 import sys
 from pathlib import Path
 
@@ -103,3 +104,11 @@ def test_what_8_bits_spoil_is_not_written(
 
 def test_quantising_reports_itself_to_nobody(quantised: Path) -> None:
     assert sys.modules.get("openvino_telemetry") is None
+
+
+def test_quantising_silences_nobody_else(
+    source: Path, film: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    to_int8.export_int8(source, [film], tmp_path / "mine.onnx")
+    logging.getLogger("mine").warning("still heard")
+    assert "still heard" in caplog.text

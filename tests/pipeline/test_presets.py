@@ -115,6 +115,12 @@ def test_an_encoder_without_presets_is_said_and_a_picture_is_not(tmp_path: Path)
     assert not any("preset" in sentence for sentence in upscaled(clip, tmp_path / "%02d.png"))
 
 
+def test_two_wishes_for_a_preset_are_refused(tmp_path: Path) -> None:
+    small = film(tmp_path / "a.mp4")
+    with pytest.raises(WrongOption, match="--preset auto chooses what --encoder-option preset=slow sets"):
+        upscale_video(small, tmp_path / "b.mkv", model="bicubic", preset="auto", encoder_options={"preset": "slow"})
+
+
 def test_a_job_that_resumes_names_its_preset(tmp_path: Path) -> None:
     with pytest.raises(WrongOption, match="name a preset"):
         upscaled(film(tmp_path / "clip.mkv"), tmp_path / "larger.mkv", resume=True)

@@ -326,6 +326,11 @@ def test_a_precision_nobody_knows_is_refused_at_once(model: Any) -> None:
         open_upscaler(model, precision="f8")  # type: ignore[arg-type]
 
 
+def test_an_engine_that_is_none_is_refused_where_none_is_needed_too() -> None:
+    with pytest.raises(EngineMissing, match="there is no engine 'nonsense'"):
+        open_upscaler("bicubic", engine="nonsense")
+
+
 @pytest.mark.parametrize("kernel", ["bicubic", "lanczos", "nearest"])
 def test_a_kernel_takes_no_tiles(kernel: Any) -> None:
     with pytest.raises(ValueError, match=f"{kernel} resizes a picture at once; leave the tile out"):

@@ -103,6 +103,19 @@ def _middle(picture: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.ascontiguousarray(picture, np.float32)
 
 
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep NNCF's progress from stdout, and from silencing the root logger's handlers, which are others'."""
+    levels = [(handler, handler.level) for handler in logging.getLogger().handlers]
+    nncf.set_log_level(logging.ERROR)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            yield
+    finally:
+        for handler, level in levels:
+            handler.setLevel(level)
+
+
 def _quantised(model: ModelProto, samples: list[Sample], inner: set[str]) -> ModelProto:
     """The model with all nodes but `inner` left as they are; its quantiser is a constant again."""
     told = _with_quantiser(model)
@@ -113,8 +126,7 @@ def _quantised(model: ModelProto, samples: list[Sample], inner: set[str]) -> Mod
         min=ranges.StatisticsCollectorParameters(ranges.StatisticsType.MIN, ranges.AggregatorType.MIN),
         max=ranges.StatisticsCollectorParameters(ranges.StatisticsType.MAX, ranges.AggregatorType.MAX),
     )
-    nncf.set_log_level(logging.ERROR)
-    with contextlib.redirect_stdout(io.StringIO()):  # its progress
+    with _quiet():
         quantised: ModelProto = nncf.quantize(
             told,
             nncf.Dataset(samples),

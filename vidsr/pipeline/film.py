@@ -81,7 +81,7 @@ def upscale_video(
     of a pipe went away. Unless it returns, there is no target.
     """
     record = Record(progress, notice)
-    check_preset(preset, resume=resume)
+    check_preset(preset, encoder_options, resume=resume)
     if resume:
         format = check_resumable(source, target, format).name
     settings = Settings(

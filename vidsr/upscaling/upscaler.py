@@ -56,12 +56,12 @@ def open_upscaler(
     the size makes no sense or a kernel is given a tile.
     """
     check(precision, device)
+    choose(engine)
     goal = Goal(scale, width, height)
     if model in zoo.RESIZES:
         if tile is not None:
             raise ValueError(f"{model} resizes a picture at once; leave the tile out")
         return ResizingUpscaler(cast(Kernel, model), goal, in_flight=in_flight or 2, threads=threads)
-    choose(engine)
     # what is given is asked for: a live stream has one frame under way
     tuned = tuning() if in_flight is None else Tuning(in_flight=in_flight)
     options = LaneOptions(engine, device, precision, tile, tuned.in_flight, threads, steady, notice, tuned)
