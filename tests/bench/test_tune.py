@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from tests.networks import network, save
-from vidsr.bench.tune import candidates, choice, tune
+from vidsr.bench.tune import candidates, tune
 from vidsr.card import ModelCard
-from vidsr.engines.tuning import ROOM, Tuning, keep_tuning, machine_key, trial, tuning
+from vidsr.engines.tuning import ROOM, Tuning, keep_tuning, machine_key, quickest, trial, tuning
 from vidsr.errors import OutputError
 from vidsr.folders import kept
 from vidsr.frames import ColorSpec, Frame
@@ -99,6 +99,6 @@ def test_a_choice_that_cannot_be_kept_is_said(model: Path, cache: Path) -> None:
 
 def test_more_streams_have_to_be_worth_their_memory() -> None:
     usual, waiting, two = candidates(2)
-    assert choice({usual: 10.0, waiting: 10.1, two: 9.9}) == usual
-    assert choice({usual: 10.0, waiting: 10.1, two: 9.0}) == two
+    assert quickest({usual: 10.0, waiting: 10.1, two: 9.9}) == usual
+    assert quickest({usual: 10.0, waiting: 10.1, two: 9.0}) == two
     assert [each.streams for each in candidates(16)] == [1, 1, 2, 4, 8]

@@ -32,14 +32,18 @@ def test_the_disks_are_where_files_would_go(tmp_path: Path, monkeypatch: pytest.
     assert all(0 <= disk.free <= disk.total for disk in disks())
 
 
+def stand_in(folder: Path, lines: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put a shell script of these lines in the place of NVIDIA's tool."""
+    tool = folder / "nvidia-smi"
+    tool.write_text(f"#!/bin/sh\n{lines}\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", str(folder))
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="a shell script stands for NVIDIA's tool")
 def test_gpus_are_as_nvidias_tool_tells_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    tool = tmp_path / "nvidia-smi"
-    tool.write_text(
-        "#!/bin/sh\necho 'NVIDIA L4, 23034, 22500, 8.9, 550.54'\necho 'NVIDIA L4, 23034, [N/A], 8.9, 550.54'\n"
-    )
-    tool.chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path))
+    tool = "echo 'NVIDIA L4, 23034, 22500, 8.9, 550.54'\necho 'NVIDIA L4, 23034, [N/A], 8.9, 550.54'"
+    stand_in(tmp_path, tool, monkeypatch)
     first, second = gpus()
     assert first == Gpu("NVIDIA L4", 23034 << 20, 22500 << 20, "8.9", "550.54")
     assert second.free is None
@@ -47,12 +51,8 @@ def test_gpus_are_as_nvidias_tool_tells_them(tmp_path: Path, monkeypatch: pytest
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a shell script stands for NVIDIA's tool")
 def test_a_tool_without_its_driver_means_no_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    tool = tmp_path / "nvidia-smi"
-    tool.write_text(
-        "#!/bin/sh\necho 'NVIDIA-SMI has failed because it could not communicate with the driver.'\nexit 9\n"
-    )
-    tool.chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path))
+    tool = "echo 'NVIDIA-SMI has failed because it could not communicate with the driver.'\nexit 9"
+    stand_in(tmp_path, tool, monkeypatch)
     try:
         __import__("ctypes").CDLL("libcuda.so.1")
     except OSError:

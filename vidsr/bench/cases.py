@@ -8,10 +8,10 @@ from typing import Any, Literal, cast
 
 from vidsr import zoo
 from vidsr.bench.sizes import DEFAULT, Size, name_for, size_of
-from vidsr.card import ModelCard, read_card
+from vidsr.card import ModelCard
 from vidsr.engines import Precision, Setup, check, choose, settle
 from vidsr.errors import EngineError
-from vidsr.upscaling.probe import probe
+from vidsr.upscaling.probe import card_of
 
 BESIDE: Literal["bicubic"] = "bicubic"
 KINDS = ("live-", "fast-")  # of the shelf's models, those that are measured where none is named
@@ -88,8 +88,7 @@ def setups_of(engines: Sequence[str], precisions: Sequence[str]) -> tuple[list[S
 def _card(model: str | Path) -> ModelCard | None:
     if str(model) in zoo.RESIZES:
         return None
-    path = zoo.find(model)
-    return read_card(path) or probe(path)
+    return card_of(zoo.find(model))
 
 
 def _own(card: ModelCard | None) -> str:
@@ -101,5 +100,5 @@ def _shelf(size: Size) -> dict[str, ModelCard | None]:
     fit = {card.name: card for _, card in zoo.shelf() if card.name.startswith(KINDS) and card.scale == size.factor}
     if not fit:
         path = zoo.by_scale(size.factor)
-        fit = {path.stem: read_card(path) or probe(path)}
+        fit = {path.stem: card_of(path)}
     return {**fit}

@@ -10,12 +10,11 @@ from vidsr.bench.cases import cases_of
 from vidsr.bench.film import write_film
 from vidsr.bench.stages import run_whole
 from vidsr.engines import settle
-from vidsr.engines.tuning import Tuning, keep_tuning, trial
+from vidsr.engines.tuning import Tuning, keep_tuning, quickest, trial
 from vidsr.errors import OutputError
 from vidsr.limits import cores
 
 FRAMES, RUNS = 72, 3
-WORTH = 1.03  # times as fast as the usual way, for less may be chance
 
 
 def tune(
@@ -44,7 +43,7 @@ def tune(
                 if progress:
                     progress(turn * len(tries) + place + 1, runs * len(tries))
     medians = {each: median(its) for each, its in times.items()}
-    chosen = choice(medians)
+    chosen = quickest(medians)
     try:
         keep_tuning(chosen)
     except OSError as exc:
@@ -61,10 +60,3 @@ def candidates(most: int) -> Iterator[Tuning]:
     while streams <= min(most, 8):
         yield Tuning(streams, streams + 1)
         streams *= 2
-
-
-def choice(medians: dict[Tuning, float]) -> Tuning:
-    """The fastest where it is worth its memory, else the first."""
-    usual = next(iter(medians))
-    best = min(medians, key=medians.__getitem__)
-    return best if medians[usual] >= WORTH * medians[best] else usual

@@ -4,8 +4,9 @@ import importlib
 import importlib.util
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Protocol, Self, cast, get_args
@@ -13,7 +14,7 @@ from typing import Any, Literal, Protocol, Self, cast, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from vidsr.errors import EngineError, EngineMissing
+from vidsr.errors import EngineBusy, EngineError, EngineMissing, OutOfMemory, VidsrError
 
 log = logging.getLogger(__name__)
 
@@ -161,6 +162,30 @@ def on_cpu_alone(title: str, device: str) -> str:
     if device not in ("auto", "cpu"):
         raise EngineError(f"{title} computes on the CPU here, not on {device}; use --device cpu, or see `vidsr doctor`")
     return "cpu"
+
+
+def explained(runtime: str, exc: BaseException, otherwise: type[VidsrError], *, lacking: Collection[str]) -> VidsrError:
+    """What a runtime raises, as a sentence: its kinds are told apart by what they say.
+
+    lacking: signs that memory is what it lacks, in its name or words.
+    """
+    kind, text = type(exc).__name__, " ".join(str(exc).split())
+    if any(sign in kind or sign in text for sign in lacking):
+        return OutOfMemory("the picture does not fit into memory; give a smaller --tile")
+    return otherwise(f"{runtime} cannot run the network: {text[-300:] or kind}")
+
+
+def busy(in_flight: int) -> EngineBusy:
+    """What a `submit` beyond the runs that may be under way raises."""
+    return EngineBusy(f"{in_flight} runs are under way already; take the result of one first")
+
+
+def runtime_version(engine: str) -> str:
+    """Of an engine's package; "unknown" where it was installed under another name, as some builds are."""
+    try:
+        return version(ENGINES[engine][1])
+    except PackageNotFoundError:
+        return "unknown"
 
 
 def shareable(array: NDArray[Any]) -> NDArray[Any]:

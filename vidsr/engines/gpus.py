@@ -38,11 +38,16 @@ def gpus() -> tuple[Gpu, ...]:
     return tuple(_gpu(cuda, number) for number in range(_asked(cuda.cuDeviceGetCount)))
 
 
+def number_of(device: str) -> int:
+    """Of the GPU that a device means: cuda the first, cuda:N that of the number."""
+    return int(device.partition(":")[2] or 0)
+
+
 def gpu_of(device: str) -> Gpu | None:
     """The GPU that a device means: cuda or auto the first, cuda:N that of the number; None for the CPU or where none is
     there.
     """
-    number = int(device.partition(":")[2] or 0)
+    number = number_of(device)
     return gpus()[number] if device != "cpu" and number < len(gpus()) else None
 
 

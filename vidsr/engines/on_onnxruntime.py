@@ -8,9 +8,9 @@ from weakref import WeakSet
 import onnxruntime
 from onnxruntime.capi import onnxruntime_pybind11_state as state
 
-from vidsr.engines import Arrays, Engine, Precision, Setup
+from vidsr.engines import Arrays, Engine, Precision, Setup, busy, explained
 from vidsr.engines.gpus import gpu_of
-from vidsr.errors import EngineBusy, EngineError, EngineMissing, NotAModel, OutOfMemory, VidsrError
+from vidsr.errors import EngineError, EngineMissing, NotAModel, VidsrError
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ class OnnxruntimeEngine:
         try:
             self._session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
         except FOREIGN as exc:
-            raise explained(exc, NotAModel) from exc
+            raise of_onnxruntime(exc, NotAModel) from exc
         self.in_flight = in_flight
         self._outputs = [port.name for port in self._session.get_outputs()]
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="onnxruntime")  # a run uses all threads; see on_openvino
@@ -43,7 +43,7 @@ class OnnxruntimeEngine:
     def submit(self, inputs: Arrays) -> "OnnxruntimeRun":
         """Start one run; see Engine."""
         if sum(not run.taken for run in self._under_way) >= self.in_flight:
-            raise EngineBusy(f"{self.in_flight} runs are under way already; take the result of one first")
+            raise busy(self.in_flight)
         run = OnnxruntimeRun(self._pool.submit(self._session.run, self._outputs, dict(inputs)), self._outputs)
         self._under_way.add(run)
         return run
@@ -73,7 +73,7 @@ class OnnxruntimeRun:
         try:
             return dict(zip(self._outputs, self._future.result(), strict=True))
         except FOREIGN as exc:
-            raise explained(exc, EngineError) from exc
+            raise of_onnxruntime(exc, EngineError) from exc
 
 
 def settle(device: str, precision: Precision) -> tuple[str, Precision]:
@@ -103,9 +103,6 @@ def open_graph(graph: bytes, setup: Setup, *, in_flight: int, threads: int) -> E
     return OnnxruntimeEngine(graph, in_flight=in_flight, threads=threads)
 
 
-def explained(exc: Exception, otherwise: type[VidsrError]) -> VidsrError:
+def of_onnxruntime(exc: Exception, otherwise: type[VidsrError]) -> VidsrError:
     """What ONNX Runtime raises, as a sentence."""
-    text = " ".join(str(exc).split())
-    if any(sign in text for sign in ("bad_alloc", "Failed to allocate", "out of memory")):
-        return OutOfMemory("the picture does not fit into memory; give a smaller --tile")
-    return otherwise(f"ONNX Runtime cannot run the network: {text[-300:]}")
+    return explained("ONNX Runtime", exc, otherwise, lacking=("bad_alloc", "Failed to allocate", "out of memory"))

@@ -10,9 +10,9 @@ from typing import Any, Self
 import onnx
 from google.protobuf.message import DecodeError
 
-from vidsr.engines import Arrays, Precision, Setup, on_cpu_alone, shareable
+from vidsr.engines import Arrays, Precision, Setup, busy, explained, on_cpu_alone, shareable
 from vidsr.engines.pairs import has_amx, pair_columns
-from vidsr.errors import EngineBusy, EngineError, NotAModel, OutOfMemory, VidsrError
+from vidsr.errors import EngineError, NotAModel, VidsrError
 
 # `import openvino` reports itself to Google Analytics through this package where it can be imported, and falls back
 # to a stub of its own where it cannot. Nothing here ever phones home, so it cannot. (It also loads twice as fast.)
@@ -42,7 +42,7 @@ class OpenvinoEngine:
     def submit(self, inputs: Arrays) -> "OpenvinoRun":
         """Start one run; see Engine."""
         if not self._free:
-            raise EngineBusy(f"{self.in_flight} runs are under way already; take the result of one first")
+            raise busy(self.in_flight)
         request = self._free.pop(0)
         shared = {name: shareable(array) for name, array in inputs.items()}
         try:
@@ -132,8 +132,4 @@ def _settings(precision: Precision, threads: int, streams: int) -> dict[str, Any
 
 
 def _explained(exc: Exception, otherwise: type[VidsrError]) -> VidsrError:
-    """OpenVINO knows only RuntimeError: tell its kinds apart by what they say."""
-    text = " ".join(str(exc).split())
-    if any(sign in text for sign in ("bad_alloc", "allocate", "out of memory")):
-        return OutOfMemory("the picture does not fit into memory; give a smaller --tile")
-    return otherwise(f"OpenVINO cannot run the network: {text[-300:]}")
+    return explained("OpenVINO", exc, otherwise, lacking=("bad_alloc", "allocate", "out of memory"))

@@ -9,12 +9,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Self
 
-from vidsr.engines import Arrays, Precision, Setup
+from vidsr.engines import Arrays, Precision, Setup, busy
 from vidsr.engines.dlpack import CUDA, DeviceArray
-from vidsr.engines.gpus import Gpu, gpu_of
+from vidsr.engines.gpus import Gpu, gpu_of, number_of
 from vidsr.engines.plans import Wanted, find, read_engine
 from vidsr.engines.tensorrt_graph import Asked, asked_of
-from vidsr.errors import EngineBusy, EngineError, EngineMissing
+from vidsr.errors import EngineError, EngineMissing
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ class TensorrtEngine:
         stay there: arrays that know `__dlpack__`, of whoever takes them.
         """
         if not self._free:
-            raise EngineBusy(f"{self.in_flight} runs are under way already; take the result of one first")
+            raise busy(self.in_flight)
         use_gpu(self._device)
         slot = self._free.pop(0)
         try:
@@ -146,7 +146,7 @@ def use_gpu(device: str) -> int:
         cuda = importlib.import_module("vidsr.engines.cuda")
     except ImportError as exc:
         raise EngineMissing(MISSING.format(exc)) from exc
-    number = int(device.partition(":")[2] or 0)
+    number = number_of(device)
     cuda.use(number)
     return number
 

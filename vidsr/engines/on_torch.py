@@ -12,10 +12,11 @@ from onnx.version_converter import ConvertError
 from torch import Tensor
 from torch.utils.dlpack import from_dlpack
 
-from vidsr.engines import Arrays, Precision, Setup
+from vidsr.engines import Arrays, Precision, Setup, busy, explained
+from vidsr.engines.gpus import number_of
 from vidsr.engines.pytorch.device import Cpu, Cuda, Device, Wait
 from vidsr.engines.pytorch.graph import Port, build, inputs_of, read
-from vidsr.errors import EngineBusy, EngineError, NotAModel, OutOfMemory, VidsrError
+from vidsr.errors import EngineError, NotAModel, VidsrError
 
 KINDS: dict[Precision, torch.dtype] = {"f32": torch.float32, "bf16": torch.bfloat16, "f16": torch.float16}
 # What reading and trying out a graph may raise where it is damaged, or is for pictures of another size.
@@ -60,7 +61,7 @@ class TorchEngine:
         stay there: tensors that know `__dlpack__`, of whoever takes them, to be held until all that reads them is done.
         """
         if not self._free:
-            raise EngineBusy(f"{self.in_flight} runs are under way already; take the result of one first")
+            raise busy(self.in_flight)
         lent = {name: value for name, value in inputs.items() if not isinstance(value, np.ndarray)}
         sent = {name: value for name, value in inputs.items() if isinstance(value, np.ndarray)}
         for port in self._ports:
@@ -137,7 +138,7 @@ def settle(device: str, precision: Precision) -> tuple[str, Precision]:
         device = "cuda" if torch.cuda.is_available() else "cpu"
     if device != "cpu":
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-        if int(device.partition(":")[2] or 0) >= count:
+        if number_of(device) >= count:
             found = f"{count} GPUs here, and {device} is none of them" if count else "no GPU here"
             raise EngineError(f"PyTorch finds {found}; use --device cpu, or see `vidsr doctor`")
     if precision == "auto":
@@ -158,9 +159,6 @@ def _drop(wait: Wait, slot: Slot, free: list[Slot], lent: Mapping[str, Any]) -> 
 
 
 def _explained(exc: BaseException, otherwise: type[VidsrError]) -> VidsrError:
-    text = " ".join(str(exc).split())
     if isinstance(exc, VidsrError):
         return exc
-    if isinstance(exc, torch.OutOfMemoryError) or any(sign in text for sign in ("can't allocate", "out of memory")):
-        return OutOfMemory("the picture does not fit into memory; give a smaller --tile")
-    return otherwise(f"PyTorch cannot run the network: {text[-300:] or type(exc).__name__}")
+    return explained("PyTorch", exc, otherwise, lacking=("OutOfMemoryError", "can't allocate", "out of memory"))

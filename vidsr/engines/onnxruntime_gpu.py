@@ -12,13 +12,13 @@ from weakref import WeakSet
 import numpy as np
 from onnxruntime import OrtValue
 
-from vidsr.engines import Precision, Setup
-from vidsr.engines.gpus import gpu_of
+from vidsr.engines import Precision, Setup, busy
+from vidsr.engines.gpus import gpu_of, number_of
 from vidsr.engines.half import halved
 from vidsr.engines.names import FINITE
-from vidsr.engines.on_onnxruntime import FOREIGN, explained
-from vidsr.engines.onnxruntime_providers import Providers, number_of, providers_for, session, try_out
-from vidsr.errors import EngineBusy, EngineError
+from vidsr.engines.on_onnxruntime import FOREIGN, of_onnxruntime
+from vidsr.engines.onnxruntime_providers import Providers, providers_for, session, try_out
+from vidsr.errors import EngineError
 
 
 class OnnxruntimeGpuEngine:
@@ -41,7 +41,7 @@ class OnnxruntimeGpuEngine:
         results stay there: values that know `__dlpack__`, of whoever takes them.
         """
         if sum(not run.taken for run in self._under_way) >= self.in_flight:
-            raise EngineBusy(f"{self.in_flight} runs are under way already; take the result of one first")
+            raise busy(self.in_flight)
         for name, port in self._inputs.items():
             if list(inputs[name].shape) != list(port.shape):
                 raise EngineError(f"{name} is {tuple(inputs[name].shape)}; the network takes {tuple(port.shape)}")
@@ -100,7 +100,7 @@ class OnnxruntimeGpuRun:
         try:
             return self._future.result()
         except FOREIGN as exc:
-            raise explained(exc, EngineError) from exc
+            raise of_onnxruntime(exc, EngineError) from exc
 
 
 KINDS = {"tensor(uint8)": np.uint8, "tensor(uint16)": np.uint16, "tensor(float)": np.float32}

@@ -10,7 +10,8 @@ from typing import Any
 import onnxruntime
 
 from vidsr.engines import Setup
-from vidsr.engines.on_onnxruntime import FOREIGN, explained
+from vidsr.engines.gpus import number_of
+from vidsr.engines.on_onnxruntime import FOREIGN, of_onnxruntime
 from vidsr.engines.plans import folder
 from vidsr.errors import EngineMissing, NotAModel
 
@@ -59,7 +60,7 @@ def session(graph: bytes, providers: Providers) -> Any:
     except EXPECTED as exc:
         if "Please install" in str(exc) or "LoadLibrary" in str(exc):
             raise EngineMissing(f"ONNX Runtime cannot load {wanted}; {NEEDS[wanted]}") from exc
-        raise explained(exc, NotAModel) from exc
+        raise of_onnxruntime(exc, NotAModel) from exc
     if (taken := opened.get_providers()[0]) != wanted:
         raise EngineMissing(f"ONNX Runtime took {taken} in place of {wanted}; {NEEDS.get(wanted, '')}")
     if elsewhere := on_cpu(opened):
@@ -92,8 +93,3 @@ def try_out(provider: str, number: int) -> None:
         ir_version=8,
     )
     session(model.SerializeToString(), [(provider, {"device_id": str(number)})])
-
-
-def number_of(device: str) -> int:
-    """Of the GPU that a device means."""
-    return int(device.partition(":")[2] or 0)

@@ -7,13 +7,14 @@ time on a Xeon of the fourth generation.
 """
 
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import NodeProto, helper, numpy_helper, shape_inference
+
+from vidsr.processor import processor_flags
 
 FULL = 32  # channels that fill the unit
 ALIKE = ("Add", "Mul", "Relu", "LeakyRelu", "PRelu", "Clip", "Max", "Min", "Round", "Cast")
@@ -23,8 +24,7 @@ ALIKE = ("Add", "Mul", "Relu", "LeakyRelu", "PRelu", "Clip", "Max", "Min", "Roun
 @cache
 def has_amx() -> bool:
     """Whether this CPU has a matrix unit for bf16, as far as the system tells."""
-    told = Path("/proc/cpuinfo")
-    return told.exists() and "amx_bf16" in told.read_text()
+    return "amx_bf16" in processor_flags()
 
 
 def pair_columns(model: onnx.ModelProto) -> onnx.ModelProto:

@@ -3,13 +3,14 @@
 Results do not depend on it, only their time does.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from hashlib import sha256
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import TypeVar
 
+from vidsr.engines import runtime_version
 from vidsr.folders import keep, kept
 from vidsr.limits import cores
 from vidsr.processor import processor_kind
@@ -33,6 +34,11 @@ class Tuning:
         return self.streams if pixels <= self.most_pixels else 1
 
 
+WORTH = 1.03
+"""Times as quick as the usual way, for less may be chance."""
+
+T = TypeVar("T")
+
 _trial: list[Tuning] = []
 
 
@@ -54,6 +60,12 @@ def keep_tuning(found: Tuning) -> Path:
     return keep(ROOM, machine_key(), {"tuning": asdict(found), "machine": _machine()})
 
 
+def quickest(seconds: Mapping[T, float]) -> T:
+    """The way that takes least where that is worth it, else the first, which is the usual one."""
+    usual, best = next(iter(seconds)), min(seconds, key=seconds.__getitem__)
+    return best if seconds[usual] >= WORTH * seconds[best] else usual
+
+
 def machine_key() -> str:
     """Short for this kind of CPU, its cores and the version of OpenVINO: what measured times hold for."""
     return sha256(_machine().encode()).hexdigest()[:16]
@@ -70,8 +82,4 @@ def trial(candidate: Tuning) -> Iterator[None]:
 
 
 def _machine() -> str:
-    try:
-        runtime = version("openvino")
-    except PackageNotFoundError:  # some builds go by another name
-        runtime = "unknown"
-    return f"{processor_kind()}, {cores()} cores, OpenVINO {runtime}"
+    return f"{processor_kind()}, {cores()} cores, OpenVINO {runtime_version('openvino')}"

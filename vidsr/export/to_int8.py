@@ -17,14 +17,14 @@ from numpy.typing import NDArray
 from onnx import ModelProto, TensorProto, helper
 
 from vidsr import zoo
-from vidsr.card import KEY, QUANTISER, ModelCard, read_card
+from vidsr.card import KEY, QUANTISER, ModelCard
 from vidsr.engines import open_engine
 from vidsr.errors import ParityFailed
 from vidsr.export.inner import inner_nodes
 from vidsr.frames import Frame
 from vidsr.runs import write_whole
 from vidsr.upscaling.edges import luma_top
-from vidsr.upscaling.probe import probe
+from vidsr.upscaling.probe import card_of
 from vidsr.upscaling.surgery import load, picture_ports
 from vidsr.video.source import open_source
 
@@ -54,7 +54,7 @@ def export_int8(
     ParityFailed where quantising spoils the network (NNCF: arXiv 2002.08679).
     """
     path = zoo.find(source)
-    model, card = load(path), read_card(path) or probe(path)
+    model, card = load(path), card_of(path)
     inner = inner_nodes(model)
     samples = [sample for clip in clips for sample in _samples(clip, card, picture_ports(model)[0].name)]
     quantised = _quantised(model, samples, inner)

@@ -1,9 +1,9 @@
 """Which jobs can resume, and what must be the same for one that was begun to be gone on with."""
 
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from pathlib import Path
 
-from vidsr.engines import ENGINES, settle
+from vidsr.engines import ENGINES, runtime_version, settle
 from vidsr.errors import InputError, NotPipeable, OutputError
 from vidsr.jobs.identity import Plan, as_text, identity_of
 from vidsr.pipeline.flow import Settings
@@ -56,11 +56,8 @@ def plan_of(source: Path, upscaler: Upscaler | ResizingUpscaler, settings: Setti
     versions = {"vidsr": version("vidsr"), **codec_versions()}
     if upscaler.files:
         asked = {name: settings.enlarging[name] for name in ("engine", "device", "precision")}
-        package = ENGINES[settle(**asked).engine][1]
-        try:
-            versions[package] = version(package)
-        except PackageNotFoundError:  # some builds go by another name
-            versions[package] = "unknown"
+        engine = settle(**asked).engine
+        versions[ENGINES[engine][1]] = runtime_version(engine)
     return {
         "input": identity_of(source),
         "model": {"content": ", ".join(map(digest_of, upscaler.files))} if upscaler.files else {"model": str(model)},

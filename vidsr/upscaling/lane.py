@@ -12,15 +12,15 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 
 from vidsr import zoo
-from vidsr.card import QUANTISER, ModelCard, read_card
-from vidsr.engines import Precision, Setup, settle
+from vidsr.card import QUANTISER
+from vidsr.engines import Engine, Precision, Setup, settle
 from vidsr.engines.tuning import Tuning
 from vidsr.errors import EngineBusy
 from vidsr.frames import Frame, Plane
 from vidsr.upscaling.edges import attach
 from vidsr.upscaling.goal import halvings
 from vidsr.upscaling.pieces import PendingPlanes, Piece, Tile
-from vidsr.upscaling.probe import probe
+from vidsr.upscaling.probe import card_of
 from vidsr.upscaling.ready import best_of
 from vidsr.upscaling.surgery import PLANES_IN, load
 from vidsr.upscaling.tiles import seams
@@ -36,7 +36,7 @@ class Network:
 
     def __init__(self, path: Path) -> None:
         self.name = zoo.name_of(path)
-        self.card: ModelCard = read_card(path) or probe(path)
+        self.card = card_of(path)
         self.model = load(path)
         stored = next((each for each in self.model.graph.initializer if each.name == QUANTISER), None)
         self.quantiser = None if stored is None else numpy_helper.to_array(stored).astype(np.float32)
@@ -99,16 +99,8 @@ class Lane:
         self._in_flight, self._frames = options.in_flight, WeakSet[PendingPlanes]()
         self._waiting, self._started = deque[ref[Piece]](), WeakSet[Piece]()
         self._room = max(options.in_flight, min(options.in_flight * len(self._tiles), AHEAD))
-        self._engine = open_watched(
-            graph_of,
-            best_of(graph_of, setup, asked=options.engine, steady=options.steady, notice=options.notice),
-            title=card.name,
-            in_flight=self._room,
-            threads=options.threads,
-            streams=options.tuning.streams_for(height * width),
-            steady=options.steady,
-            notice=options.notice,
-        )
+        streams = options.tuning.streams_for(height * width)
+        self._engine = engine_for(network, graph_of, setup, options, in_flight=self._room, streams=streams)
 
     def submit(self, frame: Frame) -> "PendingPlanes":
         """Start on a frame's planes; on luma alone for a luma network. Raises EngineBusy."""
@@ -142,6 +134,28 @@ class Lane:
     def close(self) -> None:
         """Let go of the engine."""
         self._engine.close()
+
+
+def engine_for(
+    network: Network,
+    graph_of: Callable[[bool], bytes],
+    setup: Setup,
+    options: LaneOptions,
+    *,
+    in_flight: int,
+    streams: int = 1,
+) -> Engine:
+    """Open what computes a lane's pictures best; see `best_of` and `open_watched`."""
+    return open_watched(
+        graph_of,
+        best_of(graph_of, setup, asked=options.engine, steady=options.steady, notice=options.notice),
+        title=network.card.name,
+        in_flight=in_flight,
+        threads=options.threads,
+        streams=streams,
+        steady=options.steady,
+        notice=options.notice,
+    )
 
 
 def known_of(network: Network, frame: Frame) -> dict[str, NDArray[np.float32]]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from vidsr.engines.tuning import machine_key
+from vidsr.engines.tuning import machine_key, quickest
 from vidsr.errors import OutOfMemory
 from vidsr.folders import keep, kept
 from vidsr.frames import Frame
@@ -25,7 +25,6 @@ ROOM = "tiles"  # of what is kept: one file for each kind of picture
 BANDS = (150_000, 300_000, 600_000, 1_200_000, 2_400_000, LARGEST)  # input pixels of those that are tried
 SIDE = 512  # of the square tile that is tried
 RUNS = 3  # of each, after the first
-WORTH = 1.03  # times as quick as the usual tiles, for less may be chance
 
 Size = tuple[int, int]
 
@@ -72,8 +71,7 @@ def _quickest(network: Network, frame: Frame, options: LaneOptions) -> tuple[Siz
             log.info("a tile of %dx%d does not fit into memory", size[1], size[0])
     if not times:
         raise OutOfMemory("no tile that is worth trying fits into memory; give a small --tile")
-    usual, best = next(iter(times)), min(times, key=times.__getitem__)
-    best = best if times[usual] >= WORTH * times[best] else usual
+    best = quickest(times)
     return best, times[best]
 
 

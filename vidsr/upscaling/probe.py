@@ -9,7 +9,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto
 
-from vidsr.card import QUANTISER, ModelCard
+from vidsr.card import QUANTISER, ModelCard, read_card
 from vidsr.engines import Engine, open_engine
 from vidsr.errors import EngineError, NotAModel
 from vidsr.limits import MOST_SCALE
@@ -20,6 +20,11 @@ EVERYWHERE = 1 << 20
 """Reach of a network that looks at the whole picture, or too far for tiles."""
 MOST_NUMBERS = 1 << 28  # in one array of a trial: 1 GB
 SEEN = 1e-6  # rounding alone changes less, and no depth can show so little
+
+
+def card_of(path: Path) -> ModelCard:
+    """The card of a model file; of one that carries none, what is found by running it. Raises as `probe` does."""
+    return read_card(path) or probe(path)
 
 
 def probe(path: Path) -> ModelCard:

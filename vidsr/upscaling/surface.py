@@ -7,7 +7,8 @@ as encoders want them: Y above UV, (1.5 height, pitch), of which the first `widt
 import numpy as np
 from numpy.typing import NDArray
 
-from vidsr.frames import ColorSpec, Siting
+from vidsr.frames import ColorSpec
+from vidsr.upscaling.colours import on_luma
 from vidsr.upscaling.surgery import Surgery
 
 SURFACE_IN = ("in.surface.y", "in.surface.uv")
@@ -45,7 +46,7 @@ def surface_out(surgery: Surgery, planes: list[str], *, height: int, width: int,
 
 def enlarged_chroma(surgery: Surgery, codes: str, scale: int, color: ColorSpec, bits: int) -> str:
     """One plane of chroma enlarged as swscale's bicubic does, by where its samples lie: (1, 1, h * s, w * s)."""
-    down, across = (_taps(scale, on_luma=_on_luma(color.siting, axis=axis)) for axis in range(2))
+    down, across = (_taps(scale, on_luma=on_luma(color.siting, axis)) for axis in (2, 3))
     weights = np.einsum("iy,jx->ijyx", down, across).reshape(scale**2, 1, 5, 5)
     middle, pads = surgery.constant(1 << (bits - 1)), surgery.constant([0, 0, 2, 2] * 2, np.int64)
     around_zero = surgery.add("Sub", codes, middle)  # where half precision is finest
@@ -56,11 +57,6 @@ def enlarged_chroma(surgery: Surgery, codes: str, scale: int, color: ColorSpec, 
 
 def _shaped(surgery: Surgery, value: str, *shape: int) -> str:
     return surgery.add("Reshape", value, surgery.constant(shape, np.int64))
-
-
-def _on_luma(siting: Siting, *, axis: int) -> bool:
-    """Whether chroma samples lie on every other luma sample down (0) or across (1), rather than between two."""
-    return siting == "topleft" or (siting == "left" and axis == 1)
 
 
 def _taps(scale: int, *, on_luma: bool) -> NDArray[np.float64]:

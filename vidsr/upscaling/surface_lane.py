@@ -9,11 +9,9 @@ from vidsr.engines import Pending
 from vidsr.frames import Frame
 from vidsr.upscaling.edges import attach_surface
 from vidsr.upscaling.goal import Plan
-from vidsr.upscaling.lane import LaneOptions, Network, known_of, setup_for
-from vidsr.upscaling.ready import best_of
+from vidsr.upscaling.lane import LaneOptions, Network, engine_for, known_of, setup_for
 from vidsr.upscaling.surface import SURFACE_IN, SURFACE_OUT
 from vidsr.upscaling.tiling import LARGEST
-from vidsr.upscaling.watched import open_watched
 
 
 class SurfaceLane:
@@ -38,15 +36,7 @@ class SurfaceLane:
 
         self._staying: dict[str, Any] = {"on_device": True} if on_device else {}
         setup = setup_for(network, frame.bits, options)
-        self._engine: Any = open_watched(
-            graph_of,
-            best_of(graph_of, setup, asked=options.engine, steady=options.steady, notice=options.notice),
-            title=network.card.name,
-            in_flight=options.in_flight,
-            threads=options.threads,
-            steady=options.steady,
-            notice=options.notice,
-        )
+        self._engine: Any = engine_for(network, graph_of, setup, options, in_flight=options.in_flight)
 
     def submit(self, frame: Frame) -> "PendingSurface":
         """Start on a semi-planar frame. Raises EngineBusy."""

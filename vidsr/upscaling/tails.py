@@ -72,9 +72,7 @@ def give_planes(
     zero = 0 if tail.repeats else levels.luma[0]
     codes = _convolved(surgery, tail.features, kernels[0], biases[0] + zero, tail.pads)
     if tail.repeats:
-        ones = surgery.constant(np.ones(scale**2))
-        last = surgery.add("Transpose", luma, perm=[0, 2, 3, 1])
-        codes = surgery.add("Add", codes, surgery.add("Transpose", surgery.add("Mul", last, ones), perm=[0, 3, 1, 2]))
+        codes = surgery.add_repeated(codes, luma, scale**2)
     surgery.samples_out(UNSHUFFLED, surgery.whole(codes, bits), bits)
 
     sides = {axis: on_luma for axis, on_luma in halved(color)}

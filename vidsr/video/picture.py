@@ -140,11 +140,16 @@ def picture_of(frame: Frame, pixel_format: str | None = None) -> av.VideoFrame:
         picture = blank(picture, frame.width, frame.height, pixel_format, frame.color.siting)
         for target, plane in zip(planes_of(picture), planes, strict=True):
             np.copyto(target, plane, casting="unsafe")
+    tell(picture, frame)
+    return picture
+
+
+def tell(picture: av.VideoFrame, frame: Frame) -> None:
+    """Tell FFmpeg's picture the colours and times of the frame whose samples it has."""
     picture.color_range = FULL if frame.color.full_range else LIMITED
     picture.colorspace = frame.color.matrix
     picture.color_primaries, picture.color_trc = frame.color.primaries, frame.color.transfer
     picture.pts, picture.duration, picture.time_base = frame.pts, frame.duration, frame.time_base
-    return picture
 
 
 def pixel_format_of(frame: Frame) -> str:

@@ -13,6 +13,7 @@ from av.video.reformatter import VideoReformatter
 from vidsr.errors import EngineError
 from vidsr.frames import Frame, Plane
 from vidsr.video.layouts import planes_of
+from vidsr.video.picture import tell
 from vidsr.video.side_data import side_data
 
 BITS = {"nv12": 8, "p010le": 10}
@@ -109,10 +110,7 @@ def surface_picture(frame: Frame, context: CudaContext | None = None) -> av.Vide
     if not _holds(picture, frame.planes[0]):
         layout = next(name for name, bits in BITS.items() if bits == frame.bits)
         picture = av.VideoFrame.from_dlpack(frame.planes, format=layout, cuda_context=context)
-    picture.color_range = 2 if frame.color.full_range else 1
-    picture.colorspace = frame.color.matrix
-    picture.color_primaries, picture.color_trc = frame.color.primaries, frame.color.transfer
-    picture.pts, picture.duration, picture.time_base = frame.pts, frame.duration, frame.time_base
+    tell(picture, frame)
     return picture
 
 
