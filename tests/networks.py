@@ -25,6 +25,7 @@ def network(
     residual: float = 0.1,
     quantiser: float | None = None,
     unshuffle: int = 1,
+    columns: int = 1,
     opset: int = 17,
     size: tuple[int, int] | None = None,
     seed: int = 0,
@@ -32,6 +33,7 @@ def network(
     """Convolutions 3x3 with ReLU between, a pixel shuffle, and the repeated input: (n, c, h, w) -> (n, c, h*s, w*s).
 
     residual: gain of what the convolutions add; 0 repeats the input. quantiser: the default of one that knows it.
+    unshuffle, columns: what the convolutions see as channels: so many lines and columns, or columns alone.
     """
     rng = np.random.default_rng(seed)
     nodes: list[onnx.NodeProto] = []
@@ -45,12 +47,19 @@ def network(
         nodes.append(helper.make_node(operator, list(inputs), [out], **attributes))
         return out
 
+    def regroup(value: str, count: int, out: str) -> str:
+        last = add("Transpose", value, out=f"{out}.last", perm=[0, 2, 3, 1])
+        last = add("Reshape", last, constant(f"{out}.shape", [0, 0, -1, count], np.int64), out=f"{out}.regrouped")
+        return add("Transpose", last, out=out, perm=[0, 3, 1, 2])
+
     features, count = "x", channels
+    if columns > 1:
+        features, count = regroup("x", channels * columns, "joined"), channels * columns
     if unshuffle > 1:
         features, count = add("SpaceToDepth", "x", out="unshuffled", blocksize=unshuffle), channels * unshuffle**2
     for i in range(layers + 1):
         last = i == layers
-        more = channels * (scale * unshuffle) ** 2 if last else width
+        more = channels * columns * (scale * unshuffle) ** 2 if last else width
         weights = rng.normal(0, (2 / (9 * count)) ** 0.5, (more, count, 3, 3)) * (residual if last else 1)
         bias = rng.normal(0, 0.02, more) * (residual if last else 1)
         features = add(
@@ -63,6 +72,8 @@ def network(
         if not last:
             features = add("Relu", features, out=f"relu{i}")
         count = more
+    if columns > 1:
+        features = regroup(features, channels * scale**2, "parted")
     if unshuffle == 1:
         # channel c of the input beside its s² channels before the shuffle (CRD)
         order = [f"x{c}" for c in range(channels) for _ in range(scale**2)]
@@ -87,9 +98,9 @@ def network(
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
 
 
-def reach(layers: int, unshuffle: int = 1) -> int:
-    """The receptive radius of `network` in input pixels."""
-    return unshuffle * (layers + 1) + (unshuffle - 1)
+def reach(layers: int, step: int = 1) -> int:
+    """The receptive radius of `network` in input pixels; step: what it unshuffles by, or its columns."""
+    return step * (layers + 1) + (step - 1)
 
 
 def save(model: onnx.ModelProto, path: Path, card: ModelCard | None = None) -> Path:

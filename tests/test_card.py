@@ -31,7 +31,8 @@ def test_what_is_no_card_is_refused(text):
     ("name", "value"),
     [
         ("scale", 1000), ("scale", 0), ("scale", 1.5), ("scale", "2"), ("scale", True), ("channels", 2), ("reach", -1),
-        ("reach", None), ("name", 3), ("quantiser", 1), ("metrics", [1]), ("metrics", {"psnr": "high"}),
+        ("step", 0), ("step", 1000), ("reach", None), ("name", 3), ("quantiser", 1),
+        ("metrics", [1]), ("metrics", {"psnr": "high"}),
     ],
 )  # fmt: skip
 def test_a_card_that_makes_no_sense_is_refused(name, value):

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal, Self, get_type_hints
 
 from vidsr.errors import CardMismatch, NotAModel
-from vidsr.limits import MOST_SCALE
+from vidsr.limits import MOST_SCALE, MOST_STEP
 
 KEY = "vidsr.card"  # in ONNX metadata_props and in the safetensors header
 QUANTISER = "quantiser"  # the named constant of a network that knows the codec's QP / 51; (1, 1, 1, 1) float
@@ -23,6 +23,8 @@ class ModelCard:
     """1: luma, 3: RGB."""
     reach: int
     """Receptive radius in input pixels: farther pixels do not change an output pixel."""
+    step: int = 1
+    """What the sides of the pictures it takes must be multiples of."""
     quantiser: bool = False
     """Whether the network takes the frame's QP."""
     parameters: int = 0
@@ -61,9 +63,11 @@ def _check(card: ModelCard) -> None:
     if (
         not 1 <= card.scale <= MOST_SCALE
         or card.channels not in (1, 3)
+        or not 1 <= card.step <= MOST_STEP
         or min(card.reach, card.parameters, card.macs) < 0
     ):
-        raise ValueError(f"a scale of {card.scale}, {card.channels} channels and a reach of {card.reach} make no sense")
+        found = f"a scale of {card.scale}, {card.channels} channels, a reach of {card.reach} and a step of {card.step}"
+        raise ValueError(f"{found} make no sense")
     if not isinstance(card.metrics, dict) or not all(isinstance(v, int | float) for v in card.metrics.values()):
         raise ValueError("its metrics are no numbers")
 

@@ -12,6 +12,7 @@ MOST_PIXELS = 1 << 28
 BYTES_A_PIXEL = 16
 """Memory that a picture takes at worst until it is enlarged or written (RGB, held as 10-bit 4:4:4 as well)."""
 MOST_SCALE = 16  # of a network; more is a mistake, or meant to do harm
+MOST_STEP = 64  # the same of what the sides of its pictures are multiples of
 
 
 def most_pixels() -> int:

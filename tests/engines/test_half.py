@@ -91,6 +91,7 @@ def shift_by_constant(model: onnx.ModelProto) -> onnx.ModelProto:
 KINDS = {
     "luma": (network(), 1),
     "unshuffled, enlarging by Resize": (network(unshuffle=2), 1),
+    "on pairs of columns": (network(columns=2), 1),
     "that knows the quantiser": (network(quantiser=0.3), 1),
     "colour": (network(channels=3), 3),
     "with constants": (shift_by_constant(network()), 1),

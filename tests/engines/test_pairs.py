@@ -12,7 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 from tests.engines.test_contract import IN, picture
 from tests.networks import network
 from vidsr.engines import open_engine
-from vidsr.engines.pairs import pair_columns
+from vidsr.engines.pairs import ALIKE, pair_columns
 from vidsr.frames import ColorSpec
 from vidsr.upscaling.edges import attach
 
@@ -47,6 +47,19 @@ def test_a_network_on_pairs_gives_the_same_codes(bits: int, scale: int, quantise
     paired = pair_columns(model(34, bits, **options))
     assert 32 in channels(paired)
     np.testing.assert_array_equal(results(paired, codes), results(model(34, bits, **options), codes))
+
+
+def test_pairs_of_a_networks_own_stay_pairs_to_the_end() -> None:
+    options: dict[str, Any] = {"scale": 4, "width": 32, "columns": 2, "residual": 1, "quantiser": 0.5}
+    codes, plain = picture(2, HEIGHT, 34), model(34, **options)
+    paired = pair_columns(model(34, **options))
+    assert "parted" in {out for node in plain.graph.node for out in node.output}
+    after = {name: node for node in paired.graph.node for name in node.input}
+    here = "conv2"
+    while after[here].op_type in ALIKE:
+        here = after[here].output[0]
+    assert here.startswith("edge.Cast.after") or here.endswith(".pairs")  # not before it is whole codes
+    np.testing.assert_array_equal(results(paired, codes), results(plain, codes))
 
 
 def test_three_channels_are_not_taken_for_the_three_taps_of_a_kernel() -> None:

@@ -46,6 +46,7 @@ KINDS = [
     {"channels": 1},
     {"channels": 1, "scale": 3, "quantiser": 0.5},
     {"channels": 1, "unshuffle": 2},
+    {"channels": 1, "columns": 2, "quantiser": 0.5},
     {"channels": 3},
 ]
 

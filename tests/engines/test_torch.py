@@ -16,10 +16,11 @@ from tests.networks import network
 from vidsr import zoo
 from vidsr.card import read_card
 from vidsr.engines import Precision, Setup, open_engine, settle
+from vidsr.engines.names import PLANES_IN
 from vidsr.errors import EngineError, NotAModel, OutOfMemory
 from vidsr.frames import BT709, ColorSpec
 from vidsr.upscaling.edges import attach
-from vidsr.upscaling.surgery import PLANES_IN, load
+from vidsr.upscaling.places import load
 
 HEIGHT, WIDTH = 18, 26
 

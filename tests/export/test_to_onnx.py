@@ -55,6 +55,15 @@ def test_the_card_says_what_was_measured(weights, tmp_path):
     assert card.parameters > 0
 
 
+def test_a_network_of_columns_is_plain_operators_whatever_the_size_and_says_so(tmp_path):
+    spec = SPEC | {"columns": 2, "width": 16}
+    path = export(written(tmp_path, nets.build(spec), spec), tmp_path / "mine.onnx")
+    card, graph = read_card(path), onnx.load(path).graph
+    assert (card.step, card.reach) == (2, 2 * (2 + 2 + 1) + 1)
+    assert [node.op_type for node in graph.node].count("Reshape") == 2
+    assert not {"Shape", "Gather", "Unsqueeze"} & {node.op_type for node in graph.node}
+
+
 def test_by_default_it_goes_to_the_export_folder(weights, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert str(export(weights)) == "export/mine.onnx"

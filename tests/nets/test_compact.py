@@ -8,21 +8,22 @@ from torch import nn
 from torch.nn import functional
 
 from vidsr.nets import build, measure
+from vidsr.nets.columns import regrouped
 from vidsr.nets.compact import Compact
 from vidsr.nets.reparam import fold
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
-@pytest.mark.parametrize("unshuffle", [1, 2])
-def test_the_output_is_scale_times_larger(scale, unshuffle):
-    net = Compact(scale=scale, depth=1, unshuffle=unshuffle)
+@pytest.mark.parametrize("columns", [1, 2])
+def test_the_output_is_scale_times_larger(scale, columns):
+    net = Compact(scale=scale, depth=1, columns=columns)
     assert net(torch.rand(2, 1, 12, 10)).shape == (2, 1, 12 * scale, 10 * scale)
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-@pytest.mark.parametrize("unshuffle", [1, 2])
-def test_without_detail_the_output_is_the_input_repeated(unshuffle, channels):
-    net = Compact(scale=2, depth=1, unshuffle=unshuffle, channels=channels)
+@pytest.mark.parametrize("columns", [1, 2])
+def test_without_detail_the_output_is_the_input_repeated(columns, channels):
+    net = Compact(scale=2, depth=1, columns=columns, channels=channels)
     with torch.no_grad():
         for parameter in net.tail.parameters():
             parameter.zero_()
@@ -39,6 +40,44 @@ def test_the_quantiser_changes_the_picture_and_none_means_clean():
 
 def test_reach_counts_every_convolution():
     assert measure.reach(fold(Compact(scale=2, depth=3, head_size=5))) == 2 + 3 + 1
+
+
+def test_reach_counts_the_columns_that_are_taken_for_one():
+    net = fold(Compact(scale=2, width=8, depth=3, head_size=5, columns=2))
+    assert measure.reach(net) == 2 * (2 + 3 + 1) + 1
+    assert measure.step(net) == 2
+
+
+def test_columns_become_channels_and_channels_columns():
+    x = torch.arange(24.0).reshape(1, 2, 3, 4)
+    joined = regrouped(x, 4)
+    assert joined.shape == (1, 4, 3, 2)
+    torch.testing.assert_close(joined[:, :2], x[..., ::2])
+    torch.testing.assert_close(joined[:, 2:], x[..., 1::2])
+    torch.testing.assert_close(regrouped(joined, 2), x)
+
+
+def test_gradients_go_back_to_the_columns_they_came_from():
+    x = torch.rand(2, 2, 3, 4, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda x: regrouped(x, 4).square(), x)
+
+
+def test_a_stack_of_columns_does_what_one_of_half_the_channels_does():
+    """The kernels of pairs hold those of single columns, and zeros where the other column is out of reach."""
+    from vidsr.engines.pairs import paired_kernel
+
+    torch.manual_seed(0)
+    single, pairs = (
+        fold(Compact(scale=2, width=width, depth=2, quantiser=False, columns=columns))
+        for width, columns in ((8, 1), (16, 2))
+    )
+    with torch.no_grad():
+        for one, both in zip(single.modules(), pairs.modules(), strict=True):
+            if isinstance(one, nn.Conv2d):
+                both.weight.copy_(torch.from_numpy(paired_kernel(one.weight.numpy())))
+                both.bias.copy_(one.bias.repeat(2))
+    x = torch.rand(2, 1, 9, 12)
+    torch.testing.assert_close(pairs(x), single(x))
 
 
 def test_cost_is_the_sum_of_the_kernels():

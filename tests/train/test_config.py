@@ -36,6 +36,7 @@ def test_the_shipped_recipes_are_found_by_name(name):
         ({"net": {"scale": 5}}, "it must be 2, 3 or 4"),
         ({"net": {}}, r"the recipe lacks net\.scale"),
         ({"net": {"scale": 2, "head_size": 4}}, "head_size must be odd"),
+        ({"net": {"scale": 2, "columns": 4}}, "columns 1 or 2"),
         ({"data": {"patches": 0}}, r"data\.patches, .* must be over 0"),
         ({"pixel": {"batch": 0}}, r"must be over 0"),
         ({"pixel": {"validate_every": 0}}, r"validate_every, .* must be over 0"),

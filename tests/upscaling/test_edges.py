@@ -12,10 +12,10 @@ from onnx import TensorProto, helper, numpy_helper
 from tests.networks import network, runnable
 from vidsr.card import QUANTISER
 from vidsr.engines import Precision, open_engine
+from vidsr.engines.names import PLANES_IN, UNSHUFFLED, UNSHUFFLED_CHROMA
 from vidsr.errors import NotAModel
 from vidsr.frames import BT709, BT2020, SMPTE170M, ColorSpec, Siting, rgb_to_yuv
 from vidsr.upscaling.edges import attach, luma_top, planes_of, shuffle
-from vidsr.upscaling.surgery import PLANES_IN, UNSHUFFLED, UNSHUFFLED_CHROMA
 
 Planes = list[NDArray[Any]]
 MATRICES = (BT709, SMPTE170M, BT2020)

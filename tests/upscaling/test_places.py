@@ -9,7 +9,7 @@ from onnx import TensorProto, helper
 
 from tests.networks import network
 from vidsr.errors import NotAModel
-from vidsr.upscaling.surgery import load
+from vidsr.upscaling.places import load
 
 SIZE = 1 << 16
 

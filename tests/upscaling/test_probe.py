@@ -13,15 +13,16 @@ from vidsr.upscaling.probe import EVERYWHERE, probe
 
 
 @pytest.mark.parametrize(
-    ("scale", "channels", "layers", "unshuffle", "opset"), [(4, 1, 2, 1, 17), (2, 3, 3, 1, 13), (3, 1, 1, 2, 21)]
+    ("scale", "channels", "layers", "unshuffle", "opset"),
+    [(4, 1, 2, 1, 17), (2, 3, 3, 1, 13), (3, 1, 1, 2, 21), (2, 1, 1, 4, 17)],
 )
 def test_scale_channels_and_reach_are_found(
     tmp_path: Path, scale: int, channels: int, layers: int, unshuffle: int, opset: int
 ) -> None:
     model = network(scale=scale, channels=channels, layers=layers, unshuffle=unshuffle, opset=opset, residual=1)
     card = probe(save(model, tmp_path / "stranger.onnx"))
-    assert (card.name, card.scale, card.channels, card.reach) == (
-        "stranger", scale, channels, reach(layers, unshuffle)
+    assert (card.name, card.scale, card.channels, card.reach, card.step) == (
+        "stranger", scale, channels, reach(layers, unshuffle), unshuffle
     )  # fmt: skip
     assert card.licence == "unknown"
     assert not card.quantiser

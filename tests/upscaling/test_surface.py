@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 
 from tests.networks import network, runnable
 from vidsr.engines import open_engine
+from vidsr.engines.names import PLANES_IN
 from vidsr.frames import BT709, ColorSpec, Frame, Siting
 from vidsr.upscaling.edges import attach, attach_surface
 from vidsr.upscaling.surface import PITCH_BYTES, SURFACE_IN, SURFACE_OUT
-from vidsr.upscaling.surgery import PLANES_IN
 from vidsr.video.picture import Resizer
 
 HEIGHT, WIDTH = 34, 46

@@ -9,6 +9,7 @@ from vidsr.upscaling.tiles import Span, equal_tile, seams
 from vidsr.upscaling.tiling import tile_size
 
 REACHES = st.integers(0, 30)
+STEPS = st.sampled_from([2, 4, 6, 8])
 
 
 @given(length=st.integers(1, 4000), reach=REACHES, more=st.integers(1, 400))
@@ -23,27 +24,29 @@ def test_spans_cover_the_side_once_and_no_cut_is_nearer_than_reach(length: int, 
         assert span.keep_to == length or span.start + size - span.keep_to >= reach
 
 
-@given(length=st.integers(1, 4000), reach=REACHES, more=st.integers(1, 400))
-def test_starts_and_cuts_are_even_where_the_sides_allow_it(length: int, reach: int, more: int) -> None:
-    reach *= 2
-    tile = 2 * reach + 1 + more
-    tile += (length - tile) % 2
-    for span in seams(length, tile, reach):
-        assert span.start % 2 == 0
-        assert span.keep_from % 2 == 0
+@given(length=st.integers(1, 4000), reach=REACHES, more=st.integers(1, 400), step=STEPS)
+def test_starts_and_cuts_are_multiples_of_a_step_where_the_sides_allow_it(
+    length: int, reach: int, more: int, step: int
+) -> None:
+    reach *= step
+    tile = 2 * reach + step - 1 + more
+    tile += (length - tile) % step
+    for span in seams(length, tile, reach, step):
+        assert span.start % step == 0
+        assert span.keep_from % step == 0
 
 
-@given(length=st.integers(1, 4000), reach=REACHES, more=st.integers(4, 400))
-def test_equal_tiles_are_no_more_and_as_small_as_can_be(length: int, reach: int, more: int) -> None:
-    reach *= 2
-    most = 2 * reach + more
-    tile = equal_tile(length, most, reach)
+@given(length=st.integers(1, 4000), reach=REACHES, more=st.integers(0, 400), step=STEPS)
+def test_equal_tiles_are_no_more_and_as_small_as_can_be(length: int, reach: int, more: int, step: int) -> None:
+    reach *= step
+    most = 2 * (reach + step) + more
+    tile = equal_tile(length, most, reach, step)
     assert tile <= most
     if length > most:
-        count = len(seams(length, most - (length - most) % 2, reach))
-        assert (length - tile) % 2 == 0
-        assert len(seams(length, tile, reach)) == count
-        assert tile - 2 <= 2 * reach + 1 or len(seams(length, tile - 2, reach)) > count
+        count = len(seams(length, most - (most - length) % step, reach, step))
+        assert (length - tile) % step == 0
+        assert len(seams(length, tile, reach, step)) == count
+        assert tile - step < 2 * reach + step or len(seams(length, tile - step, reach, step)) > count
 
 
 def test_last_tile_moves_back_instead_of_padding() -> None:

@@ -33,9 +33,10 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Models:
 
     def make(**options: Any) -> Path:
         options = {"scale": 2, "channels": 1, "layers": 2, "residual": 0.5, **options}
-        looks = reach(options["layers"], options.get("unshuffle", 1))
+        step = max(options.get("unshuffle", 1), options.get("columns", 1))
+        looks = reach(options["layers"], step)
         name = "-".join(f"{key}{value}" for key, value in options.items())
-        card = ModelCard(name, options["scale"], options["channels"], looks, quantiser="quantiser" in options)
+        card = ModelCard(name, options["scale"], options["channels"], looks, step, "quantiser" in options)
         return save(network(**options), folder / f"{name}.onnx", card)
 
     return make
@@ -156,9 +157,39 @@ def test_on_every_engine_tiles_equal_the_whole_to_its_precision(models: Models, 
             assert (apart > 0).mean() < 0.01
 
 
-def test_a_network_that_unshuffles_is_tiled_at_even_places(models: Models) -> None:
-    model, small = models(unshuffle=2, layers=1), frame(60, 76)
-    same(upscaled(small, model, tile=32), upscaled(small, model))
+STEPS = [{"unshuffle": 2}, {"columns": 2}, {"unshuffle": 4}]
+
+
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("size", [(60, 76), (61, 77), (75, 90)])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_network_of_several_pixels_at_once_is_tiled_between_them(
+    models: Models, step: dict[str, int], size: tuple[int, int], channels: int
+) -> None:
+    model, small = models(**step, layers=1, channels=channels), frame(*size)
+    same(upscaled(small, model, tile=48), upscaled(small, model))
+
+
+@pytest.mark.parametrize("engine", runnable())
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("size", [(35, 51), (36, 51), (35, 52)])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_pictures_that_do_not_fit_it_are_filled_up_with_their_last_pixels(
+    models: Models, engine: str, step: dict[str, int], size: tuple[int, int], channels: int
+) -> None:
+    model, small = models(**step, channels=channels), frame(*size, subsampling=(0, 0))
+    whole = tuple(np.pad(plane, [(0, -side % 4) for side in plane.shape], mode="edge") for plane in small.planes)
+    large, expected = (upscaled(each, model, engine=engine) for each in (small, replace(small, planes=whole)))
+    for plane, filled in zip(large.planes[:channels], expected.planes, strict=False):
+        np.testing.assert_array_equal(plane, filled[: plane.shape[0], : plane.shape[1]])
+
+
+@pytest.mark.parametrize("bits", [8, 10])
+@pytest.mark.parametrize("width", [52, 51])
+def test_columns_at_the_default_precision_leave_what_they_add_to_exact(models: Models, bits: int, width: int) -> None:
+    small = frame(36, width, bits=bits)
+    large = upscaled(small, models(columns=2, residual=0, scale=4, width=32), precision="auto")
+    np.testing.assert_array_equal(large.planes[0], small.planes[0].repeat(4, 0).repeat(4, 1))
 
 
 def test_large_pictures_are_cut_into_bands(models: Models, monkeypatch: pytest.MonkeyPatch) -> None:

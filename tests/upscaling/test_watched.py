@@ -15,10 +15,10 @@ from tests.video.films import make_film
 from vidsr.card import ModelCard
 from vidsr.engines import Engine, Setup, installed
 from vidsr.engines.half import halved
+from vidsr.engines.names import FINITE
 from vidsr.frames import Frame
 from vidsr.pipeline import upscale_video
 from vidsr.upscaling import watched
-from vidsr.upscaling.surgery import FINITE
 from vidsr.upscaling.upscaler import open_upscaler
 from vidsr.upscaling.watched import WatchedEngine
 

@@ -6,7 +6,7 @@ from onnx import ModelProto, NodeProto
 
 from vidsr.card import QUANTISER
 from vidsr.errors import NotAModel
-from vidsr.upscaling.surgery import picture_ports
+from vidsr.upscaling.endings import picture_ports
 
 
 def inner_nodes(model: ModelProto) -> set[str]:

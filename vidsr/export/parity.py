@@ -16,13 +16,13 @@ LIMIT = 1 / 255
 
 @torch.no_grad()
 def check_parity(model: ModelProto, net: nn.Module, card: ModelCard, *, engine: str = "auto") -> float:
-    """Run file and network on noise of odd sizes, clean and coded; give the largest difference, in units of [0, 1].
+    """Run file and network on noise of odd sizes, where it takes them, clean and coded.
 
-    Raises ParityFailed where it reaches 1/255.
+    Gives the largest difference, in units of [0, 1]. Raises ParityFailed where it reaches 1/255.
     """
     generator = torch.Generator().manual_seed(0)
     worst = 0.0
-    for height, width in SIZES:
+    for height, width in ((side - side % card.step for side in size) for size in SIZES):
         picture = torch.rand(1, card.channels, height, width, generator=generator)
         for quantiser in QUANTISERS if card.quantiser else QUANTISERS[:1]:
             inputs = (picture, torch.full((1, 1, 1, 1), quantiser)) if card.quantiser else (picture,)

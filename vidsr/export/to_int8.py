@@ -24,8 +24,9 @@ from vidsr.export.inner import inner_nodes
 from vidsr.frames import Frame
 from vidsr.runs import write_whole
 from vidsr.upscaling.edges import luma_top
+from vidsr.upscaling.endings import picture_ports
+from vidsr.upscaling.places import load
 from vidsr.upscaling.probe import card_of
-from vidsr.upscaling.surgery import load, picture_ports
 from vidsr.video.source import open_source
 
 # NNCF reports itself to Google Analytics through this package where it can be imported; nothing here phones home.

@@ -50,6 +50,7 @@ def export(
         card,
         name=name or card.name,
         reach=measure.reach(net, channels=card.channels),
+        step=measure.step(net),
         parameters=measure.parameters(net),
         macs=measure.macs(net, channels=card.channels),
         licence=licence or card.licence,

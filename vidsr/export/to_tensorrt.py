@@ -111,7 +111,8 @@ def in_bands(sizes: Sizes, network: Network, notice: Notice) -> Sizes:
     if sizes.least != sizes.most:
         return sizes
     width, height = sizes.best
-    tall, _ = tile_size(height, width, None, reach=network.reach, card=network.card, on_cpu=False)
+    about: Any = {"reach": network.reach, "step": network.step, "card": network.card}
+    tall, _ = tile_size(height, width, None, **about, on_cpu=False)
     if tall == height:
         return sizes
     notice(f"pictures of {width}x{height} are computed in bands, so the engine is built for {width}x{tall}")
@@ -122,10 +123,11 @@ def graph_for(network: Network, pixels: Pixels, *, watched: bool) -> bytes:
     """The very graph that an upscaler asks an engine for; see `attach` and `attach_surface`."""
     options: dict[str, Any] = {
         "channels": network.card.channels, "height": pixels.height, "width": pixels.width, "bits": pixels.bits,
-        "color": pixels.color, "watched": watched, "model_name": network.name,
+        "color": pixels.color, "watched": watched, "model_name": network.name, "scale": network.card.scale,
+        "step": network.card.step,
     }  # fmt: skip
     if pixels.surface:
-        return attach_surface(network.model, scale=network.card.scale, **options)
+        return attach_surface(network.model, **options)
     return attach(network.model, gray=pixels.gray, shuffled=True, **options)
 
 

@@ -66,6 +66,8 @@ def _exact(network: Network, corner: Pixels, whole: Planes, known: Planes) -> Pl
         color=corner.color,
         gray=corner.gray,
         shuffled=True,
+        scale=network.card.scale,
+        step=network.card.step,
     )
     names = PLANES_IN[: network.card.channels]
     pieces = {name: np.ascontiguousarray(_cut(whole[name], corner, name)) for name in names if name in whole}

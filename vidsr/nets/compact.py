@@ -5,15 +5,19 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vidsr.card import QUANTISER
+from vidsr.nets.columns import regrouped
 from vidsr.nets.reparam import RepConv
+
+UNDAMPED = 24  # channels of a stack that learns without damping; see RepConv
 
 
 class Compact(nn.Module):
     """A picture in, enlarged out: head, `depth` convolutions, tail, on top of the repeated input, pixel-shuffled.
 
-    (n, c, h, w) float in [0, 1] -> (n, c, h * scale, w * scale), c = `channels`: 1 luma, 3 RGB. With `unshuffle` 2 the
-    stack runs on half-size pictures of four times the channels; h and w must then be even. With `quantiser` a second
-    input (n, 1, 1, 1), the codec's QP / 51, is turned into a bias of the head; left out, it is 0: clean.
+    (n, c, h, w) float in [0, 1] -> (n, c, h * scale, w * scale), c = `channels`: 1 luma, 3 RGB. The stack runs on
+    `columns` neighbouring columns taken for one of so many times the channels, which fills the matrix units of CPUs
+    at few channels; w must be a multiple. With `quantiser` a second input (n, 1, 1, 1), the codec's QP / 51, is turned
+    into a bias of the head; left out, it is 0: clean.
     residual: every two convolutions add to what they were given, and all start so small that the untrained network
     nearly repeats its input; `depth` must be even. A stack of 12 hardly learns without. Sources: ECBSR
     (ACM MM 2021) for the shape, ABPN (arXiv 2105.09750) for the repeated input as anchor, EDSR (arXiv 1707.02921) for
@@ -29,17 +33,18 @@ class Compact(nn.Module):
         depth: int = 4,
         head_size: int = 3,
         slope: float = 0.1,
-        unshuffle: int = 1,
+        columns: int = 1,
         quantiser: bool = True,
         residual: bool = False,
     ) -> None:
         super().__init__()
         assert not (residual and depth % 2), f"a residual network skips two convolutions at a time, not {depth}"
-        self.scale, self.channels, self.unshuffle = scale, channels, unshuffle
+        self.scale, self.channels, self.columns = scale, channels, columns
         self.slope, self.residual = slope, residual
-        self.head = RepConv(channels * unshuffle**2, width, head_size, damped=residual)
-        self.body = nn.ModuleList([RepConv(width, width, damped=residual) for _ in range(depth)])
-        self.tail = RepConv(width, channels * (unshuffle * scale) ** 2, damped=residual)
+        damped = residual or width > UNDAMPED
+        self.head = RepConv(channels * columns, width, head_size, damped=damped)
+        self.body = nn.ModuleList([RepConv(width, width, damped=damped) for _ in range(depth)])
+        self.tail = RepConv(width, channels * columns * scale**2, damped=damped)
         self.bias = nn.Sequential(nn.Conv2d(1, width, 1), nn.ReLU(), nn.Conv2d(width, width, 1)) if quantiser else None
         self.register_buffer(QUANTISER, torch.zeros(1, 1, 1, 1), persistent=False)
         if residual:
@@ -58,17 +63,16 @@ class Compact(nn.Module):
 
     def forward(self, x: Tensor, quantiser: Tensor | None = None) -> Tensor:
         """(n, c, h, w), (n, 1, 1, 1) -> (n, c, h * scale, w * scale)."""
-        small = functional.pixel_unshuffle(x, self.unshuffle) if self.unshuffle > 1 else x
+        small = regrouped(x, self.channels * self.columns) if self.columns > 1 else x
         features = self.head(small)
         if self.bias is not None:
             features = features + self.bias(self.get_buffer(QUANTISER) if quantiser is None else quantiser)
         features = functional.leaky_relu(features, self.slope)
         detail = self.tail(self._through(features))
-        if self.unshuffle > 1:
-            base = functional.interpolate(x, scale_factor=float(self.scale), mode="nearest")
-            return base + functional.pixel_shuffle(detail, self.unshuffle * self.scale)
+        if self.columns > 1:
+            detail = regrouped(detail, self.channels * self.scale**2)
         # Adding before the shuffle keeps the sum at the low resolution's memory layout, where it is cheapest.
-        planes = x.split(1, 1) if self.channels > 1 else [x]  # a split of one stands in the way of `multiply_repeats`
+        planes = x.split(1, 1) if self.channels > 1 else [x]  # a split of one stands in the way of `take_repeats`
         repeated = [plane for plane in planes for _ in range(self.scale**2)]
         return functional.pixel_shuffle(detail + torch.cat(repeated, 1), self.scale)
 

@@ -1,5 +1,7 @@
 """What a network is, found by looking at it: reach and cost."""
 
+from itertools import product
+
 import torch
 from torch import nn
 
@@ -8,24 +10,31 @@ from vidsr.nets.reparam import NormConv, RepConv
 
 @torch.no_grad()
 def reach(net: nn.Module, *, channels: int = 1, size: int = 96) -> int:
-    """Measure the receptive radius in input pixels: nudge the middle pixel, see how far the output changes.
+    """Measure the receptive radius in input pixels: nudge a pixel in the middle, see how far the output changes.
 
-    Nudged to both sides on several random pictures, since a ReLU may hide a path. size: must exceed twice the radius.
+    Nudged to both sides on several random pictures, since a ReLU may hide a path, and at every place among the columns
+    that are taken for one. size: must exceed twice the radius.
     """
     generator = torch.Generator().manual_seed(0)
     middle, farthest = size // 2, 0
     for _ in range(4):
         picture = torch.rand(1, channels, size, size, generator=generator)
-        for value in (-4.0, 4.0):
+        before = net(picture)
+        for column, value in product(range(middle, middle + step(net)), (-4.0, 4.0)):
             nudged = picture.clone()
-            nudged[..., middle, middle] += value
-            before, after = net(picture), net(nudged)
-            changed = (before - after).abs().amax(dim=(0, 1)) > 0
+            nudged[..., middle, column] += value
+            after = net(nudged)
             scale = after.shape[-1] // size
-            for place in changed.nonzero().flatten():
-                farthest = max(farthest, abs(int(place) // scale - middle))
+            changed = ((before - after).abs().amax(dim=(0, 1)) > 0).nonzero() // scale
+            distances = (changed - torch.tensor([middle, column])).abs()
+            farthest = max([farthest, *distances.flatten().tolist()])
     assert farthest < middle - 1, f"a picture of {size} pixels is too small to measure the reach of this network"
     return farthest
+
+
+def step(net: nn.Module) -> int:
+    """What the sides of a picture must be multiples of."""
+    return int(getattr(net, "columns", 1))
 
 
 def parameters(net: nn.Module) -> int:

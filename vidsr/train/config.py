@@ -23,7 +23,7 @@ class Compact:
     depth: int = 4
     head_size: int = 3
     slope: float = 0.1
-    unshuffle: int = 1
+    columns: int = 1
     quantiser: bool = True
     residual: bool = False
 
@@ -40,7 +40,7 @@ class SRResNet:
 
     channels: ClassVar[Literal[3]] = 3
     quantiser: ClassVar[bool] = False
-    unshuffle: ClassVar[int] = 1
+    columns: ClassVar[int] = 1
 
 
 Net = Compact | SRResNet

@@ -120,6 +120,7 @@ class Record:
             scale=recipe.net.scale,
             channels=channels,
             reach=self._reach(plain),
+            step=measure.step(plain),
             quantiser=recipe.net.quantiser,
             parameters=measure.parameters(plain),
             macs=measure.macs(plain, channels=channels),

@@ -10,12 +10,12 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from vidsr.engines.names import REBUILD
+from vidsr.engines.names import PLANES_IN, PLANES_OUT, REBUILD, UNSHUFFLED, UNSHUFFLED_CHROMA
 from vidsr.frames import ColorSpec
 from vidsr.upscaling.colours import attach_colours, feed_colours, levels_of
 from vidsr.upscaling.pixels import Pixels, command_for
 from vidsr.upscaling.surface import enlarged_chroma, surface_in, surface_out
-from vidsr.upscaling.surgery import PLANES_IN, PLANES_OUT, UNSHUFFLED, UNSHUFFLED_CHROMA, Surgery
+from vidsr.upscaling.surgery import Surgery
 from vidsr.upscaling.tails import give_planes, takes
 
 
@@ -31,10 +31,13 @@ def attach(
     shuffled: bool = False,
     watched: bool = False,
     model_name: str = "MODEL",
+    scale: int = 1,
+    step: int = 1,
 ) -> bytes:
     """Make the graph that enlarges the planes of one stream.
 
-    model: one float input (n, channels, h, w) in [0, 1], one output. height, width: of the luma plane. shuffled: leave
+    model: one float input (n, channels, h, w) in [0, 1], one output, as its card says; its scale counts where pictures
+    must be filled up to its step. height, width: of the luma plane. shuffled: leave
     the pixel shuffle that ends a luma network where it is, as is best on a GPU. watched: give FINITE too. model_name:
     for the command that builds an engine for the graph, which its metadata keeps.
     Returns ONNX bytes: inputs PLANES_IN (the first alone for a luma network or a gray picture) and, where the network
@@ -45,13 +48,14 @@ def attach(
     surgery = Surgery(model, watched=watched)
     pixels = Pixels(width, height, bits, color, gray)
     surgery.note(REBUILD, command_for(model_name, pixels, channels=channels))
+    filled = surgery.fill(height, width, step=step, scale=scale)
     if channels == 1:
         _attach_luma(surgery, height, width, bits, luma_top(bits, color.full_range), shuffled)
         return surgery.done()
     across, down = color.subsampling
     sizes = [(height, width)] + ([] if gray else 2 * [((height + down) >> down, (width + across) >> across)])
     planes = [surgery.plane_in(name, *size, bits) for name, size in zip(PLANES_IN, sizes, strict=False)]
-    tail = None if shuffled or watched else surgery.tail()
+    tail = None if shuffled or watched or filled else surgery.tail()
     if tail is not None and takes(tail, color, gray=gray):
         levels = levels_of(color, bits)
         chroma = feed_colours(surgery, planes, height=height, width=width, color=color, levels=levels)
@@ -74,6 +78,7 @@ def attach_surface(
     color: ColorSpec,
     watched: bool = False,
     model_name: str = "MODEL",
+    step: int = 1,
 ) -> bytes:
     """The same for pictures as GPUs hold them, chroma enlarged as well: inputs SURFACE_IN, output SURFACE_OUT.
 
@@ -81,6 +86,7 @@ def attach_surface(
     """
     surgery = Surgery(model, watched=watched)
     surgery.note(REBUILD, command_for(model_name, Pixels(width, height, bits, color, surface=True), channels=channels))
+    surgery.fill(height, width, step=step, scale=scale)
     planes = surface_in(surgery, height=height, width=width, bits=bits)
     if channels == 1:
         top = luma_top(bits, color.full_range)

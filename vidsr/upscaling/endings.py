@@ -1,12 +1,25 @@
-"""How a network ends: what its edges can take into its last operators."""
+"""A network's two ends: its ports, and what edges can take into its last operators."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import onnx
 from numpy.typing import NDArray
 from onnx import NodeProto, TensorProto, helper, numpy_helper
+
+from vidsr.errors import NotAModel
+
+
+def picture_ports(model: onnx.ModelProto) -> tuple[onnx.ValueInfoProto, str]:
+    """The picture a network takes, and the name of the one it gives. Raises NotAModel where there are more."""
+    stored = {tensor.name for tensor in model.graph.initializer}
+    inputs = [port for port in model.graph.input if port.name not in stored]
+    if len(inputs) != 1 or len(model.graph.output) != 1:
+        found = f"{len(inputs)} inputs and {len(model.graph.output)} outputs"
+        raise NotAModel(f"the network has {found}; vidsr runs networks with one picture in and one out")
+    return inputs[0], model.graph.output[0].name
 
 
 @dataclass(frozen=True, slots=True)

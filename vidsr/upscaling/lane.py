@@ -1,5 +1,6 @@
 """One network compiled for one kind of picture: its tiles and its engine."""
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -14,15 +15,16 @@ from onnx import numpy_helper
 from vidsr import zoo
 from vidsr.card import QUANTISER
 from vidsr.engines import Engine, Precision, Setup, settle
+from vidsr.engines.names import PLANES_IN
 from vidsr.engines.tuning import Tuning
 from vidsr.errors import EngineBusy
 from vidsr.frames import Frame, Plane
 from vidsr.upscaling.edges import attach
 from vidsr.upscaling.goal import halvings
 from vidsr.upscaling.pieces import PendingPlanes, Piece, Tile
+from vidsr.upscaling.places import load
 from vidsr.upscaling.probe import card_of
 from vidsr.upscaling.ready import best_of
-from vidsr.upscaling.surgery import PLANES_IN, load
 from vidsr.upscaling.tiles import seams
 from vidsr.upscaling.tiling import tile_size
 from vidsr.upscaling.watched import open_watched
@@ -42,10 +44,15 @@ class Network:
         self.quantiser = None if stored is None else numpy_helper.to_array(stored).astype(np.float32)
 
     @property
+    def step(self) -> int:
+        """What places of tiles must be multiples of, in input pixels; even, as halved chroma wants it."""
+        return math.lcm(2, self.card.step)
+
+    @property
     def reach(self) -> int:
-        """Receptive radius with the edges, in input pixels; even."""
+        """Receptive radius with the edges, in input pixels; a multiple of `step`."""
         reach = self.card.reach + (EDGES_REACH if self.card.channels == 3 else 0)
-        return reach + reach % 2
+        return reach + -reach % self.step
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +82,16 @@ class Lane:
         self._network = network
         setup = setup_for(network, frame.bits, options)
         self._size = size or tile_size(
-            frame.height, frame.width, options.tile, reach=network.reach, card=card, on_cpu=setup.device == "cpu"
+            frame.height,
+            frame.width,
+            options.tile,
+            reach=network.reach,
+            step=network.step,
+            card=card,
+            on_cpu=setup.device == "cpu",
         )
         sides = zip((frame.height, frame.width), self._size, strict=True)
-        down, across = (seams(length, tile, network.reach) for length, tile in sides)
+        down, across = (seams(length, tile, network.reach, network.step) for length, tile in sides)
         self._tiles = [Tile(each, other) for each in down for other in across]
         height, width = self._size
 
@@ -94,6 +107,8 @@ class Lane:
                 shuffled=setup.device != "cpu",
                 watched=watched,
                 model_name=network.name,
+                scale=card.scale,
+                step=card.step,
             )
 
         self._in_flight, self._frames = options.in_flight, WeakSet[PendingPlanes]()

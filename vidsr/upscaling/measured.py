@@ -53,12 +53,12 @@ def open_lane(network: Network, frame: Frame, options: LaneOptions) -> Lane:
 
 def _candidates(network: Network, frame: Frame, options: LaneOptions) -> list[Size]:
     """Sizes that may be worth trying, the usual one first; none takes more memory than that of LARGEST."""
-    height, width, reach = frame.height, frame.width, network.reach
+    height, width, reach, step = frame.height, frame.width, network.reach, network.step
     on_cpu = setup_for(network, frame.bits, options).device == "cpu"
-    least = 2 * reach + 4
-    bands = [(equal_tile(height, max(pixels // width, least), reach), width) for pixels in BANDS]
-    square = equal_tile(height, max(SIDE, least), reach), equal_tile(width, max(SIDE, least), reach)
-    usual = tile_size(height, width, None, reach=reach, card=network.card, on_cpu=on_cpu)
+    least = 2 * (reach + step)
+    bands = [(equal_tile(height, max(pixels // width, least), reach, step), width) for pixels in BANDS]
+    square = equal_tile(height, max(SIDE, least), reach, step), equal_tile(width, max(SIDE, least), reach, step)
+    usual = tile_size(height, width, None, reach=reach, step=step, card=network.card, on_cpu=on_cpu)
     return list(dict.fromkeys([usual, *bands, square]))
 
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from vidsr.engines import Arrays, Pending
+from vidsr.engines.names import UNSHUFFLED, UNSHUFFLED_CHROMA
 from vidsr.errors import EngineBusy
 from vidsr.frames import Frame
 from vidsr.upscaling.edges import planes_of, shuffle
 from vidsr.upscaling.goal import halvings
-from vidsr.upscaling.surgery import UNSHUFFLED, UNSHUFFLED_CHROMA
 from vidsr.upscaling.tiles import Span
 
 

@@ -1,12 +1,31 @@
-"""Where a model file keeps its weights: in itself, or in files of its own folder; nowhere else."""
+"""Model files, which keep their weights in themselves, or in files of their own folder; nowhere else."""
 
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import onnx
+from google.protobuf.message import DecodeError
 from onnx import TensorProto
 
 from vidsr.errors import NotAModel
+
+
+def load(path: Path) -> onnx.ModelProto:
+    """Read a model file. Raises NotAModel."""
+    try:
+        model = onnx.load(path, load_external_data=False)
+        check_places(model, path)
+        onnx.load_external_data_for_model(model, str(path.parent))
+    except DecodeError as exc:
+        raise NotAModel(f"{path} is no ONNX file; give an .onnx file, or a name that `vidsr models` lists") from exc
+    except (onnx.checker.ValidationError, FileNotFoundError, ValueError) as exc:
+        if isinstance(exc, NotAModel):
+            raise
+        reason = " ".join(str(exc).split())
+        raise NotAModel(f"{path} keeps its weights in another file, which cannot be read: {reason}") from exc
+    check_places(model, None)
+    return model
 
 
 def check_places(model: Any, path: Path | None) -> None:

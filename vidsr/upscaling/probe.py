@@ -13,8 +13,11 @@ from vidsr.card import QUANTISER, ModelCard, read_card
 from vidsr.engines import Engine, open_engine
 from vidsr.errors import EngineError, NotAModel
 from vidsr.limits import MOST_SCALE
-from vidsr.upscaling.surgery import FLOATS, load, picture_ports
+from vidsr.upscaling.endings import picture_ports
+from vidsr.upscaling.places import load
+from vidsr.upscaling.surgery import FLOATS
 
+STEPS = (1, 2, 4, 8, 16, 32)
 SIDES = (32, 96, 192)  # of the pictures that are tried until a nudge no longer reaches their edge
 EVERYWHERE = 1 << 20
 """Reach of a network that looks at the whole picture, or too far for tiles."""
@@ -35,7 +38,8 @@ def probe(path: Path) -> ModelCard:
     model = load(path)
     try:
         channels = _channels(model)
-        scale, reach = _scale_and_reach(model, channels)
+        step = _step(model, channels)
+        scale, reach = _scale_and_reach(model, channels, step)
     except (NotAModel, EngineError) as exc:
         raise NotAModel(f"{path} cannot be used: {exc}") from exc
     stored = model.graph.initializer
@@ -44,6 +48,7 @@ def probe(path: Path) -> ModelCard:
         scale=scale,
         channels=channels,
         reach=reach,
+        step=step,
         quantiser=any(tensor.name == QUANTISER for tensor in stored),
         parameters=sum(math.prod(tensor.dims) for tensor in stored if tensor.data_type in FLOATS),
     )
@@ -59,12 +64,24 @@ def _channels(model: onnx.ModelProto) -> Literal[1, 3]:
     return cast(Literal[1, 3], shape[1])
 
 
-def _scale_and_reach(model: onnx.ModelProto, channels: int) -> tuple[int, int]:
+def _step(model: onnx.ModelProto, channels: int) -> int:
+    """What the sides of its pictures must be multiples of: it fails at others, or gives no whole factor of them."""
+    for step in STEPS:
+        try:
+            with _Trial(model, channels, SIDES[0] + step) as trial:
+                trial.scale()
+        except (NotAModel, EngineError):
+            continue
+        return step
+    return 1  # it fails at all: the trials to come say why
+
+
+def _scale_and_reach(model: onnx.ModelProto, channels: int, step: int) -> tuple[int, int]:
     scale = 0
     for side in SIDES:
         with _Trial(model, channels, side) as trial:
             scale = trial.scale()
-            if (reach := trial.reach(scale)) < side // 2 - 1:
+            if (reach := trial.reach(scale, step)) < side // 2 - step:
                 return scale, reach
     return scale, EVERYWHERE
 
@@ -126,17 +143,17 @@ class _Trial:
             raise NotAModel(f"it turns {sizes}; vidsr runs networks that enlarge a picture by a whole factor")
         return scale
 
-    def reach(self, scale: int) -> int:
-        """How many input pixels away from a nudged pixel the output still changes."""
+    def reach(self, scale: int, step: int) -> int:
+        """How many input pixels away from a nudged pixel the output still changes: one at either end of a step."""
         rng = np.random.default_rng(0)
-        middle = self._shape[-1] // 2
         farthest = 0
         # Both ways and on several pictures, since a ReLU may hide a path.
         for nudge in (-4.0, 4.0) * 3:
             picture = rng.random(self._shape)
             before = self._run(picture)
-            picture[..., middle, middle] += nudge
-            changed = np.abs(self._run(picture) - before)[0].max(axis=0) > SEEN
-            places = np.argwhere(changed) // scale
-            farthest = max(farthest, int(np.abs(places - middle).max(initial=0)))
+            for place in {self._shape[-1] // 2, self._shape[-1] // 2 + step - 1}:
+                nudged = picture.copy()
+                nudged[..., place, place] += nudge
+                changed = np.abs(self._run(nudged) - before)[0].max(axis=0) > SEEN
+                farthest = max(farthest, int(np.abs(np.argwhere(changed) // scale - place).max(initial=0)))
         return farthest

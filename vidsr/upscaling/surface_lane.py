@@ -32,6 +32,7 @@ class SurfaceLane:
                 color=frame.color,
                 watched=watched,
                 model_name=network.name,
+                step=network.card.step,
             )
 
         self._staying: dict[str, Any] = {"on_device": True} if on_device else {}

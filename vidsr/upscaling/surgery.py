@@ -1,23 +1,16 @@
 """Adding operators before and after a network in an ONNX graph."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
-from google.protobuf.message import DecodeError
 from onnx import NodeProto, TensorProto, helper, numpy_helper, version_converter
 
 from vidsr.card import QUANTISER
 from vidsr.engines.half import EDGE
-from vidsr.engines.names import FINITE as FINITE
-from vidsr.engines.names import PLANES_IN as PLANES_IN
-from vidsr.engines.names import PLANES_OUT as PLANES_OUT
-from vidsr.engines.names import UNSHUFFLED as UNSHUFFLED
-from vidsr.engines.names import UNSHUFFLED_CHROMA as UNSHUFFLED_CHROMA
+from vidsr.engines.names import FINITE
 from vidsr.errors import NotAModel
-from vidsr.upscaling.endings import Tail, repeats, tail_of
-from vidsr.upscaling.places import check_places
+from vidsr.upscaling.endings import Tail, attribute, picture_ports, repeats, tail_of
 
 OPSET = 13  # the operators added here are written for this or later
 FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16)
@@ -40,6 +33,8 @@ class Surgery:
         self._before: list[NodeProto] = []
         self._after: list[NodeProto] = []
         self._fed, self._watched = False, watched
+        self._filled: dict[int, int] = {}  # by axis, how much a picture is filled up
+        self._enlarged = 1  # how many samples the network gives for a pixel on a side
         self._quantised = any(node.op_type == "DequantizeLinear" for node in self._body)
         del graph.input[:], graph.output[:], graph.value_info[:], graph.node[:]
         for tensor in graph.initializer:
@@ -73,18 +68,31 @@ class Surgery:
         nodes.append(helper.make_node(operator, list(inputs), [out or name], name, **attributes))
         return out or name
 
+    def fill(self, height: int, width: int, *, step: int, scale: int) -> bool:
+        """Fill pictures up to sides that are multiples of `step`, repeating their last pixels, and cut what is too much
+        off what the network gives; False where nothing is to be filled.
+        """
+        self._filled = {axis: -side % step for axis, side in ((2, height), (3, width)) if side % step}
+        self._enlarged = scale
+        return bool(self._filled)
+
     def feed(self, picture: str) -> None:
         """Give the network its float picture."""
         name, kind = self._input
         if kind not in FLOATS:
             found = TensorProto.DataType.Name(kind).lower()
             raise NotAModel(f"the network takes {found}; vidsr runs networks that take float pictures in [0, 1]")
+        if self._filled:
+            pads = self.constant([0] * 6 + [self._filled.get(axis, 0) for axis in (2, 3)], np.int64)
+            picture = self.add("Pad", picture, pads, mode="edge")
         self._before.append(helper.make_node("Cast", [picture], [name], to=kind))
         self._fed = True
 
     def picture(self) -> str:
         """The network's own float picture."""
         picture = self.as_float(self._output)
+        for axis, rest in self._filled.items():
+            picture = self.part(picture, axis, 0, -rest * self._enlarged)
         if self._watched:
             self.add("ReduceMean", picture, out=FINITE, keepdims=0)
             self._model.graph.output.append(helper.make_tensor_value_info(FINITE, TensorProto.FLOAT, []))
@@ -95,11 +103,17 @@ class Surgery:
         return self.add("Cast", value, to=TensorProto.FLOAT)
 
     def take_shuffle(self) -> bool:
-        """Take off the pixel shuffle that ends the network, where one does: `picture` is then what it was given."""
+        """Take off the pixel shuffle that ends the network, where one does: `picture` is then what it was given.
+
+        Where pictures are filled up, only one that gives whole pixels of the input.
+        """
         last = next((node for node in self._body if self._output in node.output), None)
         if last is None or last.op_type != "DepthToSpace":
             return False
+        if self._filled and attribute(last, "blocksize", 0) != self._enlarged:
+            return False
         self._body.remove(last)
+        self._enlarged = 1
         self._output = last.input[0]
         return True
 
@@ -192,33 +206,6 @@ class Surgery:
                 nodes.insert(0, node)
         self._model.graph.node.extend(nodes)
         return bytes(self._model.SerializeToString())
-
-
-def load(path: Path) -> onnx.ModelProto:
-    """Read a model file. Raises NotAModel."""
-    try:
-        model = onnx.load(path, load_external_data=False)
-        check_places(model, path)
-        onnx.load_external_data_for_model(model, str(path.parent))
-    except DecodeError as exc:
-        raise NotAModel(f"{path} is no ONNX file; give an .onnx file, or a name that `vidsr models` lists") from exc
-    except (onnx.checker.ValidationError, FileNotFoundError, ValueError) as exc:
-        if isinstance(exc, NotAModel):
-            raise
-        reason = " ".join(str(exc).split())
-        raise NotAModel(f"{path} keeps its weights in another file, which cannot be read: {reason}") from exc
-    check_places(model, None)
-    return model
-
-
-def picture_ports(model: onnx.ModelProto) -> tuple[onnx.ValueInfoProto, str]:
-    """The picture a network takes, and the name of the one it gives. Raises NotAModel where there are more."""
-    stored = {tensor.name for tensor in model.graph.initializer}
-    inputs = [port for port in model.graph.input if port.name not in stored]
-    if len(inputs) != 1 or len(model.graph.output) != 1:
-        found = f"{len(inputs)} inputs and {len(model.graph.output)} outputs"
-        raise NotAModel(f"the network has {found}; vidsr runs networks with one picture in and one out")
-    return inputs[0], model.graph.output[0].name
 
 
 def _codes(bits: int) -> int:

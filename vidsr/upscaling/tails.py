@@ -9,10 +9,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from vidsr.engines.names import UNSHUFFLED, UNSHUFFLED_CHROMA
 from vidsr.frames import ColorSpec, rgb_to_yuv
 from vidsr.upscaling.colours import Levels, halved
 from vidsr.upscaling.endings import Tail
-from vidsr.upscaling.surgery import UNSHUFFLED, UNSHUFFLED_CHROMA, Surgery
+from vidsr.upscaling.surgery import Surgery
 
 Kernel = NDArray[np.float64]
 

@@ -11,23 +11,23 @@ WASTE = 16  # reaches that a band is high at least: an eighth of it is computed 
 
 
 def tile_size(
-    height: int, width: int, tile: int | None, *, reach: int, card: ModelCard, on_cpu: bool
+    height: int, width: int, tile: int | None, *, reach: int, card: ModelCard, on_cpu: bool, step: int = 2
 ) -> tuple[int, int]:
     """Height and width of the tiles of a picture of so many input pixels.
 
     tile: the side asked for; None: bands as wide as the picture. reach: of the network with its
-    edges, even.
+    edges, a multiple of `step`, which places of tiles are multiples of.
     Raises ModelError where a tile of that side has nothing to keep.
     """
-    least = 2 * reach + 4
+    least = 2 * (reach + step)
     if tile is None:
         # Bands: no seams across lines, and their planes need no copy.
         tall = LARGEST // width
         if on_cpu:
             tall = min(tall, max(QUICKEST // width, WASTE * reach))
-        return equal_tile(height, max(tall, least), reach), width
+        return equal_tile(height, max(tall, least), reach, step), width
     if tile < least:
         raise ModelError(
             f"{card.name} looks {card.reach} pixels far, so a tile of {tile} is too small; give {least} or more"
         )
-    return equal_tile(height, tile, reach), equal_tile(width, tile, reach)
+    return equal_tile(height, tile, reach, step), equal_tile(width, tile, reach, step)

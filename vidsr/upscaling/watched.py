@@ -8,8 +8,8 @@ from functools import partial
 from typing import Any, Self
 
 from vidsr.engines import Engine, Pending, Setup, open_engine, settle
+from vidsr.engines.names import FINITE
 from vidsr.errors import CannotHalve
-from vidsr.upscaling.surgery import FINITE
 
 log = logging.getLogger(__name__)
 
