@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from vidsr.doctor.gpus import Gpu, gpus
+from vidsr.doctor.gpus import GpuState, gpus
 from vidsr.doctor.machine import cpu, disks, memory
 
 
@@ -45,7 +45,7 @@ def test_gpus_are_as_nvidias_tool_tells_them(tmp_path: Path, monkeypatch: pytest
     tool = "echo 'NVIDIA L4, 23034, 22500, 8.9, 550.54'\necho 'NVIDIA L4, 23034, [N/A], 8.9, 550.54'"
     stand_in(tmp_path, tool, monkeypatch)
     first, second = gpus()
-    assert first == Gpu("NVIDIA L4", 23034 << 20, 22500 << 20, "8.9", "550.54")
+    assert first == GpuState("NVIDIA L4", 23034 << 20, 22500 << 20, "8.9", "550.54")
     assert second.free is None
 
 

@@ -10,7 +10,7 @@ from vidsr.engines import Setup
 from vidsr.pipeline import decoding, upscale_video
 from vidsr.pipeline.decoding import find_gpu, gpu_for
 from vidsr.upscaling.upscaler import Upscaler, open_upscaler
-from vidsr.video.gpu import Gpu, opens
+from vidsr.video.gpu import Offload, opens
 
 HERE = opens("cuda")
 
@@ -69,16 +69,16 @@ class Settled:
 @pytest.mark.parametrize(
     ("hwaccel", "engine", "device", "does"),
     [
-        ("auto", "torch", "cuda", Gpu("cuda:0", keeps=True, always=False)),
-        ("auto", "torch", "cuda:0", Gpu("cuda:0", keeps=True, always=False)),
-        ("auto", "onnxruntime", "cuda", Gpu("cuda:0", keeps=False, always=False)),
+        ("auto", "torch", "cuda", Offload("cuda:0", keeps=True, always=False)),
+        ("auto", "torch", "cuda:0", Offload("cuda:0", keeps=True, always=False)),
+        ("auto", "onnxruntime", "cuda", Offload("cuda:0", keeps=False, always=False)),
         ("auto", "torch", "cuda:1", None),
         ("auto", "openvino", "cpu", None),
-        ("cuda", "openvino", "cpu", Gpu("cuda:0", keeps=False, always=True)),
+        ("cuda", "openvino", "cpu", Offload("cuda:0", keeps=False, always=True)),
     ],
 )
 def test_pictures_stay_where_the_network_takes_them(
-    monkeypatch: pytest.MonkeyPatch, hwaccel: Any, engine: str, device: str, does: Gpu | None
+    monkeypatch: pytest.MonkeyPatch, hwaccel: Any, engine: str, device: str, does: Offload | None
 ) -> None:
     monkeypatch.setattr(decoding, "Upscaler", Settled)
     assert gpu_for("cuda:0", hwaccel, cast(Upscaler, Settled(engine, device))) == does
@@ -88,4 +88,4 @@ def test_pictures_stay_where_the_network_takes_them(
 def test_a_kernel_computes_on_the_cpu() -> None:
     with open_upscaler("bicubic") as upscaler:
         assert gpu_for("cuda:0", "auto", upscaler) is None
-        assert gpu_for("cuda:0", "cuda", upscaler) == Gpu("cuda:0", keeps=False, always=True)
+        assert gpu_for("cuda:0", "cuda", upscaler) == Offload("cuda:0", keeps=False, always=True)

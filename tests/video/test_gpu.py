@@ -18,7 +18,7 @@ from vidsr.frames import Frame
 from vidsr.pipeline.stages import upscale
 from vidsr.upscaling.upscaler import open_upscaler
 from vidsr.video import gpu, surfaces
-from vidsr.video.gpu import Gpu, opens, second_decoder
+from vidsr.video.gpu import Offload, opens, second_decoder
 from vidsr.video.layouts import planes_of
 from vidsr.video.sink import open_sink
 from vidsr.video.source import open_source
@@ -27,7 +27,7 @@ from vidsr.video.surfaces import planar
 
 HERE = opens("cuda")
 needs_gpu = pytest.mark.skipif(not HERE, reason="FFmpeg opens no GPU here")
-KEPT = Gpu("cpu", keeps=True)
+KEPT = Offload("cpu", keeps=True)
 UNEVEN = (0, 40, 80, 100, 180, 200, 240, 310)  # milliseconds
 
 
@@ -72,12 +72,12 @@ def test_a_second_decoder_makes_the_same_pictures_at_the_same_times(tmp_path: Pa
 @pytest.mark.skipif(HERE, reason="there is a GPU")
 def test_where_there_is_no_gpu_the_cpu_decodes_and_says_why(tmp_path: Path) -> None:
     path = make_film(tmp_path / "film.mp4")
-    with open_source(path, gpu=Gpu("cuda", keeps=True)) as asked, open_source(path) as plain:
+    with open_source(path, gpu=Offload("cuda", keeps=True)) as asked, open_source(path) as plain:
         assert asked.notices == ["no GPU decodes here, which `vidsr doctor` tells more of: the CPU does"]
         for one, other in zip(asked, plain, strict=True):
             if isinstance(one, Frame) and isinstance(other, Frame):
                 assert one.shows(other)
-    with open_source(path, gpu=Gpu("cuda", always=False)) as film:
+    with open_source(path, gpu=Offload("cuda", always=False)) as film:
         assert film.notices == []
 
 
@@ -93,7 +93,7 @@ def test_what_no_gpu_decodes_is_told_and_decoded_on_the_cpu(
     tmp_path: Path, codec: str, pixel_format: str, reason: str
 ) -> None:
     path = make_film(tmp_path / "film.mkv", codec=codec, pixel_format=pixel_format)
-    with open_source(path, gpu=Gpu("cuda", keeps=True)) as film:
+    with open_source(path, gpu=Offload("cuda", keeps=True)) as film:
         assert film.notices == [reason]
         assert sum(isinstance(item, Frame) for item in film) == 12
 
@@ -105,7 +105,7 @@ def test_where_the_gpu_refuses_the_film_its_decoder_goes_on_on_the_cpu(
     monkeypatch.setattr(gpu, "settings_of", lambda device: None)
     monkeypatch.setattr(gpu, "opens", lambda device: True)
     path = make_film(tmp_path / "film.mp4", b_frames=2)
-    with open_source(path, gpu=Gpu("cuda", keeps=True)) as film, open_source(path) as plain:
+    with open_source(path, gpu=Offload("cuda", keeps=True)) as film, open_source(path) as plain:
         for one, other in zip(film, plain, strict=True):
             assert isinstance(one, Frame) and isinstance(other, Frame)
             assert (one.pts, one.duration, one.quantiser) == (other.pts, other.duration, other.quantiser)
@@ -134,7 +134,7 @@ def test_a_stream_that_reads_a_surface_waits_for_the_decoder(monkeypatch: pytest
 
 
 def test_where_damage_ends_the_film_the_cpu_decodes(tmp_path: Path) -> None:
-    with open_source(make_film(tmp_path / "film.mp4"), gpu=Gpu("cuda"), strict=True) as film:
+    with open_source(make_film(tmp_path / "film.mp4"), gpu=Offload("cuda"), strict=True) as film:
         assert film.notices == ["with --strict the CPU decodes, which tells of damage as GPUs do not"]
 
 
@@ -148,7 +148,7 @@ def test_nv12_stays_as_it_is_where_it_may(nv12: Path) -> None:
             assert planar(one).shows(other)
 
 
-def enlarged(source: Path, target: Path, model: Path, on: Gpu | None, engine: str, **options: Any) -> list[str]:
+def enlarged(source: Path, target: Path, model: Path, on: Offload | None, engine: str, **options: Any) -> list[str]:
     """The whole way, without threads; what was told."""
     told: list[str] = []
     with (
@@ -214,7 +214,7 @@ def test_interlaced_pictures_and_odd_sizes_do_not_stay(tmp_path: Path) -> None:
         stream.codec_context.options = {"x264-params": "tff=1"}
 
     laced = make_film(tmp_path / "laced.mkv", decorate=interlace)
-    with open_source(laced, gpu=Gpu("cuda", keeps=True)) as film:
+    with open_source(laced, gpu=Offload("cuda", keeps=True)) as film:
         assert film.notices[0] == "interlaced film is decoded on the CPU, where it is deinterlaced"
 
 
@@ -227,7 +227,7 @@ def test_a_gpu_decodes_what_the_cpu_does(tmp_path: Path, codec: str, pixel_forma
         pytest.skip("few GPUs decode 10-bit H.264")
     path = make_film(tmp_path / "film.mp4", codec=codec, pixel_format=pixel_format, size=(256, 256), b_frames=2)
     for keeps in (False, True):
-        with open_source(path, gpu=Gpu("cuda", keeps=keeps)) as film, open_source(path) as plain:
+        with open_source(path, gpu=Offload("cuda", keeps=keeps)) as film, open_source(path) as plain:
             assert film.first.semiplanar is keeps
             for one, other in zip(film, plain, strict=True):
                 assert isinstance(one, Frame) and isinstance(other, Frame)
@@ -243,7 +243,7 @@ def test_frames_in_a_gpus_memory_are_encoded_there(tmp_path: Path, model: Path, 
     path = make_film(tmp_path / "film.mp4", size=(256, 256))
     with (
         open_upscaler(model, engine="torch", device="cuda") as upscaler,
-        open_source(path, gpu=Gpu("cuda", keeps=True)) as film,
+        open_source(path, gpu=Offload("cuda", keeps=True)) as film,
     ):
         info = replace(film.info, width=512, height=512)
         with open_sink(tmp_path / "out.mp4", info, source=film, codec=codec, notice=print) as sink:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Literal
 
-from vidsr.doctor.gpus import Gpu, gpus
+from vidsr.doctor.gpus import GpuState, gpus
 from vidsr.doctor.machine import Cpu, Disk, Memory, cpu, disks, memory
 from vidsr.doctor.packages import Extra, extras
 
@@ -94,7 +94,7 @@ class Report:
     cpu: Cpu
     memory: Memory
     disks: tuple[Disk, ...]
-    gpus: tuple[Gpu, ...]
+    gpus: tuple[GpuState, ...]
     engines: tuple[Runtime, ...]
     video: Video
     models: tuple[Model, ...]

@@ -6,7 +6,7 @@ from typing import Literal, get_args
 from vidsr.engines import TAKES_DLPACK, Setup
 from vidsr.upscaling.resizer import ResizingUpscaler
 from vidsr.upscaling.upscaler import Upscaler
-from vidsr.video.gpu import Gpu, opens
+from vidsr.video.gpu import Offload, opens
 
 Hwaccel = Literal["auto", "cuda", "none"]
 """auto: the GPU that enlarges decodes as well, where nothing is lost by it; cuda: a GPU decodes whatever it can."""
@@ -29,7 +29,7 @@ def find_gpu(hwaccel: Hwaccel, device: str, *, resume: bool, notice: Callable[[s
     return name if opens(name) or hwaccel == "cuda" else None  # the source tells of what it cannot do
 
 
-def gpu_for(name: str | None, hwaccel: Hwaccel, upscaler: Upscaler | ResizingUpscaler) -> Gpu | None:
+def gpu_for(name: str | None, hwaccel: Hwaccel, upscaler: Upscaler | ResizingUpscaler) -> Offload | None:
     """What the GPU that was found does: it keeps its pictures where the network takes them there."""
     if name is None:
         return None
@@ -37,4 +37,4 @@ def gpu_for(name: str | None, hwaccel: Hwaccel, upscaler: Upscaler | ResizingUps
     together = name in (setup.device, f"{setup.device}:0")
     if hwaccel == "auto" and not together:
         return None
-    return Gpu(name, keeps=together and setup.engine in TAKES_DLPACK, always=hwaccel == "cuda")
+    return Offload(name, keeps=together and setup.engine in TAKES_DLPACK, always=hwaccel == "cuda")

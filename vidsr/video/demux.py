@@ -15,7 +15,7 @@ from vidsr.video.ebml import Holes
 from vidsr.video.ending import breaks_off, path_of, pictures_behind
 from vidsr.video.evenness import varies
 from vidsr.video.fit import ATTACHED
-from vidsr.video.gpu import Gpu, GpuDecoder, gpu_decoder
+from vidsr.video.gpu import GpuDecoder, Offload, gpu_decoder
 from vidsr.video.pipes import Stopped
 from vidsr.video.quantiser import Estimator
 from vidsr.video.streams import alpha_decoder, cover_packets, is_picture
@@ -39,7 +39,7 @@ class Demuxer:
         live: bool,
         rate: Fraction | None = None,
         strict: bool = False,
-        gpu: Gpu | None = None,
+        gpu: Offload | None = None,
         notice: Callable[[str], None] = lambda sentence: None,
     ) -> None:
         """rate: frames a second of a container that tells no times. strict: whether damage raises Damaged.

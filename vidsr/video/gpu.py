@@ -17,7 +17,7 @@ _PROGRESSIVE = (0, 1)  # of AVFieldOrder: not told, and progressive
 
 
 @dataclass(frozen=True, slots=True)
-class Gpu:
+class Offload:
     """What a GPU is to do for a source."""
 
     device: str
@@ -79,7 +79,7 @@ def second_decoder(stream: Any, name: str, settings: HWAccel | None = None) -> A
 class GpuDecoder:
     """A decoder on a GPU, and what it decoded brought into our memory where it cannot go on as it is."""
 
-    def __init__(self, stream: Any, gpu: Gpu, notice: Callable[[str], None]) -> None:
+    def __init__(self, stream: Any, gpu: Offload, notice: Callable[[str], None]) -> None:
         """notice: called where the CPU decodes after all: FFmpeg's decoder falls back to it where the GPU refuses."""
         self._codec = stream.codec_context.codec.canonical_name
         self._decoder = second_decoder(stream, self._codec, settings_of(gpu.device))
@@ -96,7 +96,7 @@ class GpuDecoder:
         return picture if self._keeps and stays(picture) else in_memory(picture)
 
 
-def gpu_decoder(stream: Any, gpu: Gpu | None, notice: Callable[[str], None]) -> GpuDecoder | None:
+def gpu_decoder(stream: Any, gpu: Offload | None, notice: Callable[[str], None]) -> GpuDecoder | None:
     """A decoder on a GPU; None where the stream's own does as well or better, and why, where the GPU was asked for.
 
     To be made after `set_up_decoder`.

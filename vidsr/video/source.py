@@ -18,7 +18,7 @@ from vidsr.video.demux import Demuxer
 from vidsr.video.fit import ATTACHED
 from vidsr.video.framing import Framer
 from vidsr.video.gallery import Gallery
-from vidsr.video.gpu import Gpu
+from vidsr.video.gpu import Offload
 from vidsr.video.opening import open_input, title_of
 from vidsr.video.pipes import Stop
 from vidsr.video.sequence import Sequence, sequence_of
@@ -41,7 +41,7 @@ def open_source(
     rate: Fraction | None = None,
     strict: bool = False,
     stop: Stop | None = None,
-    gpu: Gpu | None = None,
+    gpu: Offload | None = None,
 ) -> "Source":
     """Open anything FFmpeg reads and decode its first picture; use as a context manager.
 
@@ -102,7 +102,7 @@ class Source:
         rate: Fraction | None = None,
         strict: bool = False,
         pictures: Sequence | None = None,
-        gpu: Gpu | None = None,
+        gpu: Offload | None = None,
     ) -> None:
         self.container, self.name, self.live = container, name, live
         title = self.title = title_of(name)
