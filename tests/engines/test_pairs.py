@@ -53,13 +53,63 @@ def test_pairs_of_a_networks_own_stay_pairs_to_the_end() -> None:
     options: dict[str, Any] = {"scale": 4, "width": 32, "columns": 2, "residual": 1, "quantiser": 0.5}
     codes, plain = picture(2, HEIGHT, 34), model(34, **options)
     paired = pair_columns(model(34, **options))
-    assert "parted" in {out for node in plain.graph.node for out in node.output}
+    check_whole(paired)
     after = {name: node for node in paired.graph.node for name in node.input}
     here = "conv2"
     while after[here].op_type in ALIKE:
         here = after[here].output[0]
-    assert here.startswith("edge.Cast.after") or here.endswith(".pairs")  # not before it is whole codes
+    assert here.startswith("edge.Cast.after")  # not before it is whole codes
+    assert here.endswith(".pairs")
     np.testing.assert_array_equal(results(paired, codes), results(plain, codes))
+
+
+def check_whole(model: onnx.ModelProto) -> None:
+    """Every value is made once, before it is taken."""
+    known = [port.name for port in model.graph.input] + [tensor.name for tensor in model.graph.initializer]
+    for node in model.graph.node:
+        assert all(name in known for name in node.input if name), node
+        assert not set(known).intersection(node.output), node
+        known += node.output
+    assert all(port.name in known for port in model.graph.output)
+
+
+@pytest.mark.parametrize("aside", ["parted.last", "parted.regrouped", "parted"])
+@pytest.mark.parametrize("given", [False, True])
+def test_pairs_that_others_see_on_the_way_back_are_put_back(aside: str, given: bool) -> None:
+    """Another node takes a value of the three, or it is an output itself."""
+    plain = onnx.shape_inference.infer_shapes(model(34, width=32, columns=2, residual=1))
+    port = "aside"
+    if given:
+        port = aside
+    else:
+        plain.graph.node.append(helper.make_node("Neg", [aside], [port]))
+    plain.graph.output.append(helper.make_tensor_value_info(port, TensorProto.FLOAT, None))
+    paired = onnx.ModelProto.FromString(plain.SerializeToString())
+    pair_columns(paired)
+    check_whole(paired)
+    codes = {IN: picture(2, HEIGHT, 34).astype(np.uint8)}
+    both = []
+    for each in (plain, paired):
+        with open_engine(each.SerializeToString(), engine="openvino", precision="f32") as engine:
+            both.append({name: np.array(array) for name, array in engine.submit(codes).result().items()})
+    assert len(both[0]) == 2
+    for name, array in both[0].items():
+        np.testing.assert_allclose(both[1][name].astype(float), array, atol=1e-5)
+
+
+def test_a_network_of_pairs_without_the_repeated_picture_is_whole() -> None:
+    bare = network(width=32, columns=2, residual=1)
+    total = next(node for node in bare.graph.node if node.output[0] == "sum")
+    shuffled = next(node for node in bare.graph.node if node.op_type == "DepthToSpace")
+    bare.graph.node.remove(total)
+    shuffled.input[0] = "parted"
+    for dim, side in zip(bare.graph.input[0].type.tensor_type.shape.dim, (1, 1, 8, 12), strict=True):
+        dim.dim_value = side
+    paired = onnx.ModelProto.FromString(bare.SerializeToString())
+    pair_columns(paired)
+    check_whole(paired)
+    codes = np.random.default_rng(0).random((1, 1, 8, 12)).astype(np.float32)
+    np.testing.assert_array_equal(results(paired, codes, "x"), results(bare, codes, "x"))
 
 
 def test_three_channels_are_not_taken_for_the_three_taps_of_a_kernel() -> None:

@@ -80,6 +80,14 @@ def test_it_makes_nearly_the_same_picture_on_engines_and_still_knows_the_quantis
     assert not np.array_equal(results[quantised, 0], results[quantised, 30])
 
 
+def test_clips_that_do_not_fit_a_network_of_several_pixels_at_once_calibrate_it(tmp_path: Path) -> None:
+    card = ModelCard("mine", 2, 1, 9, 2)
+    model = save(named(network(layers=3, width=16, residual=0.02, columns=2)), tmp_path / "mine.onnx", card)
+    film = film_at(tmp_path / "odd.mkv", codec="ffv1", size=(61, 47))
+    eight = export_int8(model, [film], tmp_path / "q.onnx")
+    assert read_card(eight).step == 2  # type: ignore[union-attr]
+
+
 def test_inside_is_what_lies_between_two_layers_and_not_on_the_way_of_the_quantiser() -> None:
     model = named(network(layers=2, quantiser=0.5))
     kinds = sorted(name.split(".")[0] for name in inner_nodes(model))

@@ -93,6 +93,17 @@ def test_file_and_network_agree_on_odd_sizes_to_a_rounding(spec):
     assert check_parity(to_onnx.to_onnx(net, card), net, card) < 1e-5
 
 
+def test_weights_of_before_columns_took_the_place_of_unshuffle_are_what_they_were(tmp_path):
+    old = SPEC | {"unshuffle": 1, "residual": False}
+    net = nets.build(SPEC)
+    plain, again = (export(written(tmp_path, net, spec), tmp_path / "a.onnx").read_bytes() for spec in (SPEC, old))
+    assert plain == again
+    for gone in (old | {"unshuffle": 2}, old | {"width": 32}):  # the second learnt undamped
+        built = nets.build({key: value for key, value in gone.items() if key != "unshuffle"})
+        with pytest.raises(CardMismatch, match="do not fit the network"):
+            export(written(tmp_path, built, gone), tmp_path / "b.onnx")
+
+
 def test_weights_of_another_network_are_refused(tmp_path):
     path = written(tmp_path, nets.build(SPEC), {**SPEC, "depth": 3})
     with pytest.raises(CardMismatch, match="do not fit the network"):

@@ -44,7 +44,8 @@ KINDS = [
 
 def stored(folder: Path, channels: int, **options: Any) -> Network:
     options = {"layers": 2, "residual": 0.5, "quantiser": 0.3, **options}
-    card = ModelCard("mine", 2, channels, reach(2), quantiser=True)  # type: ignore[arg-type]
+    step = options.get("unshuffle", 1)
+    card = ModelCard("mine", 2, channels, reach(2, step), step, quantiser=True)  # type: ignore[arg-type]
     return Network(save(network(channels=channels, **options), folder / "mine.onnx", card))
 
 
@@ -62,14 +63,17 @@ def frame(pixels: Pixels) -> Frame:
 
 @pytest.mark.parametrize(("channels", "pixels"), KINDS)
 @pytest.mark.parametrize("precision", ["f16", "f32"])
+@pytest.mark.parametrize("unshuffle", [1, 4])
 def test_an_engine_is_built_of_the_very_graph_that_an_upscaler_asks_for(
-    channels: int, pixels: Pixels, precision: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    channels: int, pixels: Pixels, precision: Any, unshuffle: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    pixels = replace(pixels, width=pixels.width - 2 if unshuffle > 1 else pixels.width)  # and so filled up
     asked: list[bytes] = []
     for module in (lane, surface_lane):
         monkeypatch.setattr(module, "setup_for", lambda *_: Setup("tensorrt", "cuda", precision))
     monkeypatch.setattr(watched, "open_engine", lambda graph, **_: asked.append(graph) or open_engine(graph))
-    model, options = stored(tmp_path, channels), LaneOptions("tensorrt", "cuda", precision)
+    model = stored(tmp_path, channels, unshuffle=unshuffle)
+    options = LaneOptions("tensorrt", "cuda", precision)
     if pixels.surface:
         SurfaceLane(model, frame(pixels), options, on_device=False).close()
     else:
@@ -136,6 +140,11 @@ def test_sizes_that_make_no_sense_are_refused(tmp_path: Path) -> None:
         Sizes((63, 48), (96, 64), (128, 96))
     assert str(Sizes((63, 49), (63, 49), (63, 49)).option()) == "--size 63x49"
     assert VARYING.option() == "--dynamic 64x48 96x64 128x96"
+    many = stored(tmp_path, 1, unshuffle=8)
+    VARYING.check_step(many)
+    FIXED.check_step(many)
+    with pytest.raises(WrongOption, match="64x48 96x64 98x66 are not all multiples of 8, as mine wants"):
+        Sizes((64, 48), (96, 64), (98, 66)).check_step(many)
     with pytest.raises(WrongOption, match="takes one size"):
         export_engine("live-x2", sizes=VARYING, pixels=replace(PIXELS, surface=True))
 

@@ -14,7 +14,7 @@ from vidsr.upscaling.probe import EVERYWHERE, probe
 
 @pytest.mark.parametrize(
     ("scale", "channels", "layers", "unshuffle", "opset"),
-    [(4, 1, 2, 1, 17), (2, 3, 3, 1, 13), (3, 1, 1, 2, 21), (2, 1, 1, 4, 17)],
+    [(4, 1, 2, 1, 17), (2, 3, 3, 1, 13), (3, 1, 1, 2, 21), (2, 1, 1, 4, 17), (2, 1, 0, 16, 17), (2, 1, 0, 32, 17)],
 )
 def test_scale_channels_and_reach_are_found(
     tmp_path: Path, scale: int, channels: int, layers: int, unshuffle: int, opset: int

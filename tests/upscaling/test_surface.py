@@ -64,10 +64,14 @@ def test_luma_goes_through_the_network_and_chroma_as_swscale_would_have_it(
 
 
 @pytest.mark.parametrize("bits", [8, 10])
-def test_an_rgb_network_gives_what_it_gives_by_planes(bits: int) -> None:
-    color, model, given = ColorSpec(BT709, full_range=False), network(channels=3, scale=2), planes(bits)
+@pytest.mark.parametrize("unshuffle", [1, 4])
+def test_an_rgb_network_gives_what_it_gives_by_planes(bits: int, unshuffle: int) -> None:
+    color, given = ColorSpec(BT709, full_range=False), planes(bits)
+    model = network(channels=3, scale=2, unshuffle=unshuffle)
     shape: dict[str, Any] = {"channels": 3, "height": HEIGHT, "width": WIDTH, "bits": bits, "color": color}
-    with open_engine(attach(model, **shape, shuffled=True), precision="f32") as engine:
+    shape["step"] = unshuffle
+    assert HEIGHT % 4 or WIDTH % 4
+    with open_engine(attach(model, **shape, scale=2, shuffled=True), precision="f32") as engine:
         inputs = {name: plane[None, None] for name, plane in zip(PLANES_IN, given, strict=True)}
         expected = [codes[0, 0].copy() for codes in engine.submit(inputs).result().values()]
     with open_engine(attach_surface(model, scale=2, **shape), precision="f32") as engine:

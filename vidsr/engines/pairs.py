@@ -66,21 +66,26 @@ class Pairing:
         for value in (*graph.input, *graph.value_info, *graph.output):
             self._shapes[value.name] = [side.dim_value for side in value.type.tensor_type.shape.dim]
         self._nodes: list[NodeProto] = []
-        self._after = {name: node for node in graph.node for name in node.input}  # one that takes a value
+        self._given = {port.name for port in graph.output}
+        self._takers: dict[str, list[NodeProto]] = {}  # the nodes that take a value
+        for node in graph.node:
+            for name in node.input:
+                self._takers.setdefault(name, []).append(node)
         self._pairs: dict[str, str] = {}  # of values that are there in pairs, under this name
         self._only: set[str] = set()  # those that are there in pairs alone
 
     def rewrite(self) -> None:
         """Pair what gains by it, and put back in order whatever else needs."""
         graph = self._graph
-        nodes = list(graph.node)
-        while nodes:
-            node = nodes.pop(0)
-            if (last := self._parts(node)) is not None:
+        dropped: set[str] = set()
+        for node in graph.node:
+            if dropped.intersection(node.output):
+                continue
+            if parting := self._parting(node):
                 self._restore(node.input)
-                self._pairs[last.output[0]] = node.input[0]
-                self._only.add(last.output[0])
-                nodes = [each for each in nodes if each is not last and node.output[0] not in each.input]
+                self._pairs[parting[-1]] = node.input[0]
+                self._only.add(parting[-1])
+                dropped.update(parting)
             elif self._is_small(node):
                 picture, kernel, *bias = node.input
                 stored = [paired_kernel(self._stored[kernel])] + [np.tile(self._stored[name], 2) for name in bias]
@@ -106,18 +111,24 @@ class Pairing:
         even = len(shape) == 4 and all(shape) and shape[3] % 2 == 0
         return plain and few and kernel[2:] == [3, 3] and even and self._stored[node.input[1]].dtype == np.float32
 
-    def _parts(self, node: NodeProto) -> NodeProto | None:
-        """The last of three nodes that put pairs of the network's own back in order, given the first; else None."""
-        kinds, chain = ("Transpose", "Reshape", "Transpose"), [node]
-        while len(chain) < 3 and chain[-1].output[0] in self._after:
-            chain.append(self._after[chain[-1].output[0]])
-        if tuple(each.op_type for each in chain) != kinds:
-            return None
-        perms = [list(helper.get_attribute_value(each.attribute[0])) for each in chain[::2]]
-        batch, channels, height, width = self._shapes.get(node.input[0], [0] * 4)
+    def _parting(self, first: NodeProto) -> list[str]:
+        """What the three nodes give that put pairs of the network's own back in order, of the first; else nothing."""
+        chain = [first]
+        while len(chain) < 3:
+            (out,) = chain[-1].output[:1]
+            takers = self._takers.get(out, [])
+            if len(takers) != 1 or out in self._given:
+                return []
+            chain += takers
+        if [node.op_type for node in chain] != ["Transpose", "Reshape", "Transpose"]:
+            return []
+        perms = [list(helper.get_attribute_value(node.attribute[0])) for node in chain[::2] if node.attribute]
+        shape = self._shapes.get(first.input[0])
+        if perms != [[0, 2, 3, 1], [0, 3, 1, 2]] or not shape or not all(shape):
+            return []
+        batch, channels, height, width = shape
         parted = [batch, channels // 2, height, width * 2]
-        plain = perms == [[0, 2, 3, 1], [0, 3, 1, 2]] and self._shapes.get(chain[2].output[0]) == parted
-        return chain[2] if plain and all(parted) else None
+        return [node.output[0] for node in chain] if self._shapes.get(chain[2].output[0]) == parted else []
 
     def _alike(self, node: NodeProto) -> list[str] | None:
         """The inputs in pairs of an operator that can take them and has some already; None of any other."""

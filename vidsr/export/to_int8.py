@@ -86,7 +86,7 @@ def _samples(clip: str | Path, card: ModelCard, port: str) -> Iterator[Sample]:
             known = QUANTISERS[index // step % len(QUANTISERS)]
             quantiser = (frame.quantiser or 0) / 51 if known is None else known
             told = {QUANTISER: np.full((1, 1, 1, 1), quantiser, np.float32)} if card.quantiser else {}
-            yield {port: _middle(_seen(frame, card)), **told}
+            yield {port: _middle(_seen(frame, card), card.step), **told}
 
 
 def _seen(frame: Frame, card: ModelCard) -> NDArray[np.float32]:
@@ -97,10 +97,12 @@ def _seen(frame: Frame, card: ModelCard) -> NDArray[np.float32]:
     return np.asarray(frame.planes[0][None, None] / top, np.float32)
 
 
-def _middle(picture: NDArray[np.float32]) -> NDArray[np.float32]:
+def _middle(picture: NDArray[np.float32], step: int) -> NDArray[np.float32]:
+    """A square of SIDE, or what there is, in multiples of `step`."""
     for axis in (2, 3):
-        over = max(picture.shape[axis] - SIDE, 0)
-        picture = np.take(picture, range(over // 2, picture.shape[axis] - (over + 1) // 2), axis)
+        side = min(picture.shape[axis], SIDE) // step * step
+        start = (picture.shape[axis] - side) // 2
+        picture = np.take(picture, range(start, start + side), axis)
     return np.ascontiguousarray(picture, np.float32)
 
 

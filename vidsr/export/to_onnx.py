@@ -18,6 +18,7 @@ from vidsr.errors import CardMismatch
 from vidsr.export.fidelity import mixed_weights
 from vidsr.export.parity import check_parity
 from vidsr.nets import measure
+from vidsr.nets.compact import UNDAMPED
 from vidsr.nets.reparam import fold
 from vidsr.runs import read_weights, write_whole
 
@@ -40,10 +41,10 @@ def export(
     Raises CheckpointError, NotAModel, CardMismatch, ParityFailed, DiskFull.
     """
     arrays, card, recipe = read_weights(source) if fidelity is None else mixed_weights(source, fidelity)
-    net = nets.build(json.loads(recipe)["net"])
     try:
+        net = nets.build(_spec_of(recipe))
         net.load_state_dict({key: torch.from_numpy(array) for key, array in arrays.items()})
-    except RuntimeError as exc:
+    except (TypeError, RuntimeError) as exc:
         raise CardMismatch(f"{source}: the weights do not fit the network that their recipe describes") from exc
     net = fold(net).eval()
     card = replace(
@@ -60,6 +61,13 @@ def export(
     path = target or Path("export") / f"{card.name}.onnx"
     write_whole(path, model.SerializeToString())
     return path
+
+
+def _spec_of(recipe: str) -> dict[str, Any]:
+    """The network of a recipe, one of before `columns` took the place of `unshuffle` too, where it means the same."""
+    spec: dict[str, Any] = json.loads(recipe)["net"]
+    old = spec.get("unshuffle") == 1 and (spec["width"] <= UNDAMPED or spec["residual"])
+    return {key: value for key, value in spec.items() if not (old and key == "unshuffle")}
 
 
 def to_onnx(net: nn.Module, card: ModelCard) -> ModelProto:

@@ -46,6 +46,12 @@ class Sizes:
     def __str__(self) -> str:
         return " ".join("{}x{}".format(*size) for size in (self.least, self.best, self.most))
 
+    def check_step(self, network: Network) -> None:
+        """Raise WrongOption where sizes vary and a network cannot take them as they are: its engine fills none up."""
+        step, sides = network.step, {side for size in (self.least, self.best, self.most) for side in size}
+        if self.least != self.most and any(side % step for side in sides):
+            raise WrongOption(f"{self} are not all multiples of {step}, as {network.card.name} wants sizes that vary")
+
     def option(self) -> str:
         """As the command is told them."""
         return "--size {}x{}".format(*self.best) if self.least == self.most else f"--dynamic {self}"
@@ -79,6 +85,7 @@ def export_engine(
     gpu = gpu_of(device)
     assert gpu is not None
     network = Network(zoo.find(model))
+    sizes.check_step(network)
     sizes = sizes if pixels.surface else in_bands(sizes, network, notice)
     pixels = replace(pixels, width=sizes.best[0], height=sizes.best[1])
     graph = graph_for(network, pixels, watched=f16)

@@ -171,6 +171,7 @@ def _weights(page: Page, card: ModelCard | None) -> None:
         ["parameters", f"{card.parameters:,}"],
         ["multiply-adds for an input pixel", f"{card.macs:,}"],
         ["reach, input pixels", str(card.reach)],
+        ["sides are multiples of, pixels", str(card.step)],
         ["trained on", card.data],
         ["licence", card.licence],
     ]

@@ -30,7 +30,7 @@ def fit_recipe(recipe: Recipe, data: Sequence[Path]) -> Recipe:
         return recipe
     made, net = read_store(data[0]).settings, recipe.net
     wanted = (net.scale, net.channels)
-    if (made.scale, made.channels) != wanted or made.side % net.columns or made.frames < recipe.gan.window:
+    if (made.scale, made.channels) != wanted or made.frames < recipe.gan.window:
         raise DataError(
             f"{data[0]} has pairs of scale {made.scale}, {made.channels} channels and {made.frames} frames of side"
             f" {made.side}; {recipe.name} learns from scale {net.scale}, {net.channels} channels and at least"

@@ -64,8 +64,12 @@ def check(recipe: Recipe) -> None:
     least = 1 if isinstance(net, Compact) else 3  # a feature for each colour
     if net.width < least:
         raise RecipeError(f"net.width is {net.width}; it must be {least} or more")
-    if isinstance(net, Compact) and (net.head_size % 2 == 0 or net.columns > 2 or data.side % net.columns):
-        raise RecipeError("net.head_size must be odd, net.columns 1 or 2, and data.side divisible by net.columns")
+    if isinstance(net, Compact) and net.head_size % 2 == 0:
+        raise RecipeError(f"net.head_size is {net.head_size}; it must be odd")
+    if net.columns not in (1, 2):
+        raise RecipeError(f"net.columns is {net.columns}; it must be 1 or 2")
+    if data.side % net.columns:
+        raise RecipeError(f"data.side is {data.side}; it must be a multiple of net.columns, {net.columns}")
     if isinstance(net, Compact) and net.residual and net.depth % 2:
         raise RecipeError(f"net.depth is {net.depth}; a residual network skips two convolutions at a time")
     if min(pixel.steps, gan.steps) < 0:

@@ -81,7 +81,8 @@ def _scale_and_reach(model: onnx.ModelProto, channels: int, step: int) -> tuple[
     for side in SIDES:
         with _Trial(model, channels, side) as trial:
             scale = trial.scale()
-            if (reach := trial.reach(scale, step)) < side // 2 - step:
+            reach, most = trial.reach(scale, step)
+            if reach < most:
                 return scale, reach
     return scale, EVERYWHERE
 
@@ -143,17 +144,22 @@ class _Trial:
             raise NotAModel(f"it turns {sizes}; vidsr runs networks that enlarge a picture by a whole factor")
         return scale
 
-    def reach(self, scale: int, step: int) -> int:
-        """How many input pixels away from a nudged pixel the output still changes: one at either end of a step."""
+    def reach(self, scale: int, step: int) -> tuple[int, int]:
+        """How many input pixels away from a nudged pixel the output still changes, one at either end of a step; and how
+        many would be seen here.
+        """
         rng = np.random.default_rng(0)
+        side = self._shape[-1]
+        first = (side - step) // 2 // step * step
+        last = first + step - 1
         farthest = 0
         # Both ways and on several pictures, since a ReLU may hide a path.
         for nudge in (-4.0, 4.0) * 3:
             picture = rng.random(self._shape)
             before = self._run(picture)
-            for place in {self._shape[-1] // 2, self._shape[-1] // 2 + step - 1}:
+            for place in {first, last}:
                 nudged = picture.copy()
                 nudged[..., place, place] += nudge
                 changed = np.abs(self._run(nudged) - before)[0].max(axis=0) > SEEN
                 farthest = max(farthest, int(np.abs(np.argwhere(changed) // scale - place).max(initial=0)))
-        return farthest
+        return farthest, min(first, side - 1 - last)
