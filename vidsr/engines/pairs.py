@@ -3,7 +3,8 @@
 AMX multiplies rows of 32 bf16 numbers, so a convolution of 16 channels leaves half of it idle. Two neighbouring columns
 taken for one column of twice the channels fill it; the kernels get zeros where the other column is out of reach, and
 every sum stays what it was. Channels last, both are the same bytes: nothing is moved. An eighth of such a network's
-time on a Xeon of the fourth generation.
+time on a Xeon of the fourth generation. What a network itself computes on pairs (`columns` of a recipe) stays in pairs
+to the end of the graph.
 """
 
 from functools import cache
