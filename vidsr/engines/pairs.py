@@ -3,8 +3,7 @@
 AMX multiplies rows of 32 bf16 numbers, so a convolution of 16 channels leaves half of it idle. Two neighbouring columns
 taken for one column of twice the channels fill it; the kernels get zeros where the other column is out of reach, and
 every sum stays what it was. Channels last, both are the same bytes: nothing is moved. An eighth of such a network's
-time on a Xeon of the fourth generation. What a network itself computes on pairs (`columns` of a recipe) stays in pairs
-to the end of the graph.
+time on a Xeon of the fourth generation.
 """
 
 from functools import cache
@@ -67,27 +66,14 @@ class Pairing:
         for value in (*graph.input, *graph.value_info, *graph.output):
             self._shapes[value.name] = [side.dim_value for side in value.type.tensor_type.shape.dim]
         self._nodes: list[NodeProto] = []
-        self._given = {port.name for port in graph.output}
-        self._takers: dict[str, list[NodeProto]] = {}  # the nodes that take a value
-        for node in graph.node:
-            for name in node.input:
-                self._takers.setdefault(name, []).append(node)
         self._pairs: dict[str, str] = {}  # of values that are there in pairs, under this name
         self._only: set[str] = set()  # those that are there in pairs alone
 
     def rewrite(self) -> None:
         """Pair what gains by it, and put back in order whatever else needs."""
         graph = self._graph
-        dropped: set[str] = set()
         for node in graph.node:
-            if dropped.intersection(node.output):
-                continue
-            if parting := self._parting(node):
-                self._restore(node.input)
-                self._pairs[parting[-1]] = node.input[0]
-                self._only.add(parting[-1])
-                dropped.update(parting)
-            elif self._is_small(node):
+            if self._is_small(node):
                 picture, kernel, *bias = node.input
                 stored = [paired_kernel(self._stored[kernel])] + [np.tile(self._stored[name], 2) for name in bias]
                 self._compute(node, [self._in_pairs(picture), *map(self._store, stored)])
@@ -111,25 +97,6 @@ class Pairing:
         few = FULL // 4 < kernel[1] <= FULL // 2 and kernel[0] <= FULL // 2
         even = len(shape) == 4 and all(shape) and shape[3] % 2 == 0
         return plain and few and kernel[2:] == [3, 3] and even and self._stored[node.input[1]].dtype == np.float32
-
-    def _parting(self, first: NodeProto) -> list[str]:
-        """What the three nodes give that put pairs of the network's own back in order, of the first; else nothing."""
-        chain = [first]
-        while len(chain) < 3:
-            (out,) = chain[-1].output[:1]
-            takers = self._takers.get(out, [])
-            if len(takers) != 1 or out in self._given:
-                return []
-            chain += takers
-        if [node.op_type for node in chain] != ["Transpose", "Reshape", "Transpose"]:
-            return []
-        perms = [list(helper.get_attribute_value(node.attribute[0])) for node in chain[::2] if node.attribute]
-        shape = self._shapes.get(first.input[0])
-        if perms != [[0, 2, 3, 1], [0, 3, 1, 2]] or not shape or not all(shape):
-            return []
-        batch, channels, height, width = shape
-        parted = [batch, channels // 2, height, width * 2]
-        return [node.output[0] for node in chain] if self._shapes.get(chain[2].output[0]) == parted else []
 
     def _alike(self, node: NodeProto) -> list[str] | None:
         """The inputs in pairs of an operator that can take them and has some already; None of any other."""

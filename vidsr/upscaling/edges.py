@@ -139,12 +139,14 @@ def _attach_luma(surgery: Surgery, height: int, width: int, bits: int, top: int,
     small = surgery.add("Mul", codes, surgery.constant(1 / 256 if scaled else 1 / top))
     surgery.feed(small)
     large = surgery.picture()
+    if not unshuffled:
+        surgery.plane_out(PLANES_OUT[0], surgery.add("Mul", large, surgery.constant(top)), bits)
+        return
+    # The picture is added to all samples of a pixel, clamped and rounded with them in one pass, in f32.
+    large = surgery.samples(large)
     if repeated and not scaled:
-        large = surgery.add_repeated(large, small, repeated)
+        large = surgery.add("Add", large, surgery.samples(small))
     large = surgery.add("Mul", large, surgery.constant(top))
     if scaled:
-        large = surgery.add_repeated(large, codes, repeated)
-    if unshuffled:
-        surgery.samples_out(UNSHUFFLED, surgery.whole(large, bits), bits)
-    else:
-        surgery.plane_out(PLANES_OUT[0], large, bits)
+        large = surgery.add("Add", large, surgery.samples(codes))
+    surgery.samples_out(UNSHUFFLED, surgery.whole(large, bits), bits)

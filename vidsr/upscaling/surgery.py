@@ -134,20 +134,20 @@ class Surgery:
             self._body.remove(made[ours[0]])
         return len(made[ours[0]].input)
 
-    def add_repeated(self, values: str, plane: str, times: int) -> str:
-        """Add a plane (1, 1, h, w) to values (1, times, h, w).
-
-        Whole codes of 8 bits stay exact in bf16, and channels last is how engines lay out what they are added to, which
-        they do not see themselves. A fifth of a small network's time.
-        """
-        last = self.add("Transpose", plane, perm=[0, 2, 3, 1])
-        repeated = self.add("Mul", last, self.constant(np.ones(times)))
-        return self.add("Add", values, self.add("Transpose", repeated, perm=[0, 3, 1, 2]))
+    def samples(self, value: str) -> str:
+        """(1, c, h, w) -> (h, w, c), which is how engines lay it out: nothing is moved."""
+        # With four axes OpenVINO would take the transposition for a layout, and move all back at the end.
+        return self.add("Squeeze", self.add("Transpose", value, perm=[0, 2, 3, 1]), self.constant([0], np.int64))
 
     def scale_first(self, factor: float) -> bool:
         """Multiply the picture by a factor inside the convolutions that see it; False where something else does."""
         stored = {tensor.name: tensor for tensor in self._model.graph.initializer}
-        seeing = [node for node in self._body if self._input[0] in node.input]
+        picture, seeing = {self._input[0]}, []
+        for node in self._body:
+            if picture.intersection(node.input[:1]) and node.op_type in ("Transpose", "Reshape"):
+                picture.update(node.output)
+            elif picture.intersection(node.input):
+                seeing.append(node)
         weights = [node.input[1] for node in seeing if node.op_type == "Conv" and node.input[1] in stored]
         used = [name for node in self._body for name in node.input]
         if len(weights) < len(seeing) or any(used.count(name) > 1 for name in weights):
@@ -173,8 +173,8 @@ class Surgery:
         self._model.graph.output.append(helper.make_tensor_value_info(name, _codes(bits), None))
 
     def samples_out(self, name: str, whole: str, bits: int) -> None:
-        """Make whole codes an output, all channels of a pixel together."""
-        self.add("Transpose", whole, out=name, perm=[0, 2, 3, 1])
+        """Make whole codes (h, w, c) an output (1, h, w, c)."""
+        self.add("Unsqueeze", whole, self.constant([0], np.int64), out=name)
         self._model.graph.output.append(helper.make_tensor_value_info(name, _codes(bits), None))
 
     def whole(self, codes: str, bits: int) -> str:

@@ -71,9 +71,9 @@ def give_planes(
     biases = np.einsum("pc,cji->pji", to_yuv, bias)
 
     zero = 0 if tail.repeats else levels.luma[0]
-    codes = _convolved(surgery, tail.features, kernels[0], biases[0] + zero, tail.pads)
+    codes = surgery.samples(_convolved(surgery, tail.features, kernels[0], biases[0] + zero, tail.pads))
     if tail.repeats:
-        codes = surgery.add_repeated(codes, luma, scale**2)
+        codes = surgery.add("Add", codes, surgery.samples(luma))
     surgery.samples_out(UNSHUFFLED, surgery.whole(codes, bits), bits)
 
     sides = {axis: on_luma for axis, on_luma in halved(color)}
@@ -81,7 +81,7 @@ def give_planes(
     across = halving(scale, halves=3 in sides, on_luma=sides.get(3, False))
     kernels, biases = (np.einsum("mj,pji...->pmi...", down, each[1:]) for each in (kernels, biases))
     codes = _halved(surgery, tail, kernels, biases + levels.chroma[0], across, chroma, bits)
-    surgery.samples_out(UNSHUFFLED_CHROMA, codes, bits)
+    surgery.samples_out(UNSHUFFLED_CHROMA, surgery.samples(codes), bits)
 
 
 def _halved(
