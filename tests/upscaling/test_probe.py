@@ -28,6 +28,14 @@ def test_scale_channels_and_reach_are_found(
     assert not card.quantiser
 
 
+def test_a_network_whose_names_are_no_text_is_refused(tmp_path: Path) -> None:
+    model, path = network(), tmp_path / "damaged.onnx"
+    model.graph.node[-1].domain = "zz"
+    path.write_bytes(model.SerializeToString().replace(b"zz", b"\xa0\xa0"))
+    with pytest.raises(NotAModel, match="its shapes do not fit together"):
+        probe(path)
+
+
 def test_parameters_and_a_quantiser_are_found(tmp_path: Path) -> None:
     card = probe(save(network(width=4, layers=1, quantiser=0.5), tmp_path / "q.onnx"))
     assert card.quantiser

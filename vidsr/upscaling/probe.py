@@ -91,7 +91,7 @@ def _check_sizes(model: onnx.ModelProto, side: int) -> None:
     """Raise NotAModel where the shapes in a graph of fixed size grow beyond all reason, before they take memory."""
     try:
         inferred = onnx.shape_inference.infer_shapes(model, data_prop=True).graph
-    except onnx.shape_inference.InferenceError as exc:
+    except (onnx.shape_inference.InferenceError, UnicodeDecodeError) as exc:  # the latter of a name that is no text
         raise NotAModel(f"its shapes do not fit together ({str(exc).splitlines()[0]}); export it again") from exc
     for value in (*inferred.value_info, *inferred.output):
         shape = [dim.dim_value for dim in value.type.tensor_type.shape.dim]
