@@ -4,13 +4,14 @@ from typing import Any
 
 import numpy as np
 import onnx
-from onnx import NodeProto, TensorProto, helper, numpy_helper, version_converter
+from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from vidsr.card import QUANTISER
 from vidsr.engines.half import EDGE
 from vidsr.engines.names import FINITE
 from vidsr.errors import NotAModel
 from vidsr.upscaling.endings import Tail, attribute, picture_ports, repeats, tail_of
+from vidsr.upscaling.places import of_opset
 
 OPSET = 13  # the operators added here are written for this or later
 FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16)
@@ -21,11 +22,8 @@ class Surgery:
 
     def __init__(self, model: onnx.ModelProto, *, watched: bool = False) -> None:
         """watched: whether FINITE is an output."""
-        opset = next((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), 0)
-        if opset < OPSET:
-            model = version_converter.convert_version(model, OPSET)
         self._model = onnx.ModelProto()
-        self._model.CopyFrom(model)
+        self._model.CopyFrom(of_opset(model, OPSET))
         graph = self._model.graph
         picture, self._output = picture_ports(self._model)
         self._input = picture.name, picture.type.tensor_type.elem_type
