@@ -8,7 +8,6 @@ from typing import Any, Self
 import numpy as np
 import torch
 from google.protobuf.message import DecodeError
-from onnx.version_converter import ConvertError
 from torch import Tensor
 from torch.utils.dlpack import from_dlpack
 
@@ -20,7 +19,7 @@ from vidsr.errors import EngineError, NotAModel, VidsrError
 
 KINDS: dict[Precision, torch.dtype] = {"f32": torch.float32, "bf16": torch.bfloat16, "f16": torch.float16}
 # What reading and trying out a graph may raise where it is damaged, or is for pictures of another size.
-BROKEN = (DecodeError, ConvertError, RuntimeError, ValueError, LookupError, TypeError, ArithmeticError, AssertionError)
+BROKEN = (DecodeError, RuntimeError, ValueError, LookupError, TypeError, ArithmeticError, AssertionError)
 
 FAILED = (RuntimeError, ValueError, TypeError, BufferError, MemoryError)  # and what a run may raise
 

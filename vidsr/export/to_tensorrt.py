@@ -22,7 +22,6 @@ from vidsr.runs import write_whole
 from vidsr.upscaling.edges import attach, attach_surface
 from vidsr.upscaling.lane import Network
 from vidsr.upscaling.pixels import Pixels, word_of
-from vidsr.upscaling.tiling import tile_size
 
 Size = tuple[int, int]
 
@@ -118,8 +117,7 @@ def in_bands(sizes: Sizes, network: Network, notice: Notice) -> Sizes:
     if sizes.least != sizes.most:
         return sizes
     width, height = sizes.best
-    about: Any = {"reach": network.reach, "step": network.step, "card": network.card}
-    tall, _ = tile_size(height, width, None, **about, on_cpu=False)
+    tall, _ = network.tile_size(height, width, on_cpu=False)
     if tall == height:
         return sizes
     notice(f"pictures of {width}x{height} are computed in bands, so the engine is built for {width}x{tall}")

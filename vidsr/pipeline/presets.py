@@ -55,11 +55,11 @@ def check_preset(preset: str, options: Mapping[str, str] | None, *, resume: bool
     """Raise WrongOption where a job that encodes alike in every run would choose by what it measures, or where the
     encoder's own options name a preset too.
     """
-    if preset == AUTO and options and {"preset", "cpu-used"} & options.keys():
-        named = next(name for name in ("preset", "cpu-used") if name in options)
-        raise WrongOption(
-            f"--preset auto chooses what --encoder-option {named}={options[named]} sets; give one of them"
-        )
+    for name in ("preset", "cpu-used"):
+        if preset == AUTO and options and name in options:
+            raise WrongOption(
+                f"--preset auto chooses what --encoder-option {name}={options[name]} sets; give one of them"
+            )
     if preset == AUTO and resume:
         raise WrongOption("a job that resumes encodes alike in every run, and auto may not; name a preset")
 

@@ -36,10 +36,10 @@ def attach(
 ) -> bytes:
     """Make the graph that enlarges the planes of one stream.
 
-    model: one float input (n, channels, h, w) in [0, 1], one output, as its card says; its scale counts where pictures
-    must be filled up to its step. height, width: of the luma plane. shuffled: leave
+    model: one float input (n, channels, h, w) in [0, 1], one output. height, width: of the luma plane. shuffled: leave
     the pixel shuffle that ends a luma network where it is, as is best on a GPU. watched: give FINITE too. model_name:
-    for the command that builds an engine for the graph, which its metadata keeps.
+    for the command that builds an engine for the graph, which its metadata keeps. scale, step: as the card says; the
+    scale counts where pictures must be filled up to the step.
     Returns ONNX bytes: inputs PLANES_IN (the first alone for a luma network or a gray picture) and, where the network
     knows it, `quantiser` (1, 1, 1, 1) float32, QP / 51; outputs PLANES_OUT likewise, or UNSHUFFLED (and
     UNSHUFFLED_CHROMA).

@@ -54,6 +54,10 @@ class Network:
         reach = self.card.reach + (EDGES_REACH if self.card.channels == 3 else 0)
         return reach + -reach % self.step
 
+    def tile_size(self, height: int, width: int, tile: int | None = None, *, on_cpu: bool) -> tuple[int, int]:
+        """Of pictures of so many input pixels; see `tiling.tile_size`."""
+        return tile_size(height, width, tile, reach=self.reach, step=self.step, card=self.card, on_cpu=on_cpu)
+
 
 @dataclass(frozen=True, slots=True)
 class LaneOptions:
@@ -81,15 +85,7 @@ class Lane:
         card = network.card
         self._network = network
         setup = setup_for(network, frame.bits, options)
-        self._size = size or tile_size(
-            frame.height,
-            frame.width,
-            options.tile,
-            reach=network.reach,
-            step=network.step,
-            card=card,
-            on_cpu=setup.device == "cpu",
-        )
+        self._size = size or network.tile_size(frame.height, frame.width, options.tile, on_cpu=setup.device == "cpu")
         sides = zip((frame.height, frame.width), self._size, strict=True)
         down, across = (seams(length, tile, network.reach, network.step) for length, tile in sides)
         self._tiles = [Tile(each, other) for each in down for other in across]

@@ -17,7 +17,7 @@ from vidsr.frames import Frame
 from vidsr.upscaling.goal import halvings
 from vidsr.upscaling.lane import Lane, LaneOptions, Network, setup_for
 from vidsr.upscaling.tiles import equal_tile
-from vidsr.upscaling.tiling import LARGEST, tile_size
+from vidsr.upscaling.tiling import LARGEST
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +58,7 @@ def _candidates(network: Network, frame: Frame, options: LaneOptions) -> list[Si
     least = 2 * (reach + step)
     bands = [(equal_tile(height, max(pixels // width, least), reach, step), width) for pixels in BANDS]
     square = equal_tile(height, max(SIDE, least), reach, step), equal_tile(width, max(SIDE, least), reach, step)
-    usual = tile_size(height, width, None, reach=reach, step=step, card=network.card, on_cpu=on_cpu)
+    usual = network.tile_size(height, width, on_cpu=on_cpu)
     return list(dict.fromkeys([usual, *bands, square]))
 
 

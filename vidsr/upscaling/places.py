@@ -6,7 +6,7 @@ from typing import Any
 
 import onnx
 from google.protobuf.message import DecodeError
-from onnx import TensorProto, version_converter
+from onnx import TensorProto
 
 from vidsr.errors import NotAModel
 
@@ -26,20 +26,6 @@ def load(path: Path) -> onnx.ModelProto:
         raise NotAModel(f"{path} keeps its weights in another file, which cannot be read: {reason}") from exc
     check_places(model, None)
     return model
-
-
-def of_opset(model: onnx.ModelProto, least: int) -> onnx.ModelProto:
-    """The model, converted where its operators are of an older set than `least`. Raises NotAModel where they cannot."""
-    opset = next((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), 0)
-    if opset >= least:
-        return model
-    try:
-        return version_converter.convert_version(model, least)
-    except (RuntimeError, UnicodeDecodeError, version_converter.ConvertError) as exc:
-        reason = " ".join(str(exc).split())
-        raise NotAModel(
-            f"the network is of opset {opset}, which ONNX cannot convert to {least} ({reason}); export it with that one"
-        ) from exc
 
 
 def check_places(model: Any, path: Path | None) -> None:

@@ -38,8 +38,7 @@ def probe(path: Path) -> ModelCard:
     model = load(path)
     try:
         channels = _channels(model)
-        step = _step(model, channels)
-        scale, reach = _scale_and_reach(model, channels, step)
+        scale, step, reach = _look(model, channels)
     except (NotAModel, EngineError) as exc:
         raise NotAModel(f"{path} cannot be used: {exc}") from exc
     stored = model.graph.initializer
@@ -73,18 +72,20 @@ def _step(model: onnx.ModelProto, channels: int) -> int:
         except (NotAModel, EngineError):
             continue
         return step
-    return 1  # it fails at all: the trials to come say why
+    return 1  # it takes one size alone: the trials to come say so
 
 
-def _scale_and_reach(model: onnx.ModelProto, channels: int, step: int) -> tuple[int, int]:
-    scale = 0
+def _look(model: onnx.ModelProto, channels: int) -> tuple[int, int, int]:
+    """Scale, step and reach."""
+    scale = step = 0
     for side in SIDES:
         with _Trial(model, channels, side) as trial:
             scale = trial.scale()
+            step = step or _step(model, channels)
             reach, most = trial.reach(scale, step)
             if reach < most:
-                return scale, reach
-    return scale, EVERYWHERE
+                return scale, step, reach
+    return scale, step, EVERYWHERE
 
 
 def _check_sizes(model: onnx.ModelProto, side: int) -> None:

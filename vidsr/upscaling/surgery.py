@@ -9,11 +9,10 @@ from onnx import NodeProto, TensorProto, helper, numpy_helper
 from vidsr.card import QUANTISER
 from vidsr.engines.half import EDGE
 from vidsr.engines.names import FINITE
+from vidsr.engines.opset import of_opset
 from vidsr.errors import NotAModel
 from vidsr.upscaling.endings import Tail, attribute, picture_ports, repeats, tail_of
-from vidsr.upscaling.places import of_opset
 
-OPSET = 13  # the operators added here are written for this or later
 FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16)
 
 
@@ -23,7 +22,7 @@ class Surgery:
     def __init__(self, model: onnx.ModelProto, *, watched: bool = False) -> None:
         """watched: whether FINITE is an output."""
         self._model = onnx.ModelProto()
-        self._model.CopyFrom(of_opset(model, OPSET))
+        self._model.CopyFrom(of_opset(model))
         graph = self._model.graph
         picture, self._output = picture_ports(self._model)
         self._input = picture.name, picture.type.tensor_type.elem_type

@@ -11,6 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor
 
 from vidsr.engines.half import EDGE
+from vidsr.engines.opset import of_opset
 from vidsr.engines.pytorch.arithmetic import ARITHMETIC
 from vidsr.engines.pytorch.node import Builder, Function, Node
 from vidsr.engines.pytorch.pictures import PICTURES
@@ -29,7 +30,6 @@ KINDS: dict[int, torch.dtype] = {
     TensorProto.BOOL: torch.bool,
 }
 OPERATORS: dict[str, Builder] = {**ARITHMETIC, **SHAPES, **PICTURES}
-OPSET = 13  # the operators are read as this one and later ones mean them
 # What is computed in the precision asked for, but in edges. All else is computed in what it is given: what a network
 # adds to the picture is not rounded on the way there, and costs little.
 HEAVY = ("Conv", "ConvTranspose", "MatMul")
@@ -81,10 +81,8 @@ def run_step(step: Step, values: dict[str, Tensor]) -> None:
 
 
 def read(graph: bytes) -> onnx.ModelProto:
-    """ONNX bytes of an opset that is understood. Raises DecodeError, and onnx's own where it cannot be converted."""
-    model = onnx.load_model_from_string(graph)
-    opset = next((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), 0)
-    return model if opset >= OPSET else onnx.version_converter.convert_version(model, OPSET)
+    """ONNX bytes of an opset that is understood. Raises DecodeError, NotAModel."""
+    return of_opset(onnx.load_model_from_string(graph))
 
 
 def inputs_of(model: onnx.ModelProto) -> list[Port]:
