@@ -86,7 +86,7 @@ def test_the_trap_works(sprung: Path) -> None:
 @pytest.mark.parametrize("which", [0, 1])
 def test_a_pickle_in_place_of_a_model_is_refused_and_not_run(which: int, sprung: Path, tmp_path: Path) -> None:
     content = traps(sprung)[which]
-    from vidsr.evaluate.perceptual import _read
+    from vidsr.evaluate.quality.lpips_dists import _read
     from vidsr.nets.vgg import open_vgg
     from vidsr.runs import read_weights
     from vidsr.upscaling.upscaler import open_upscaler
@@ -111,8 +111,8 @@ def test_a_pickle_in_place_of_a_checkpoint_is_refused_and_not_run(which: int, sp
     content = traps(sprung)[which]
     from vidsr.errors import CheckpointError
     from vidsr.runs import Run
-    from vidsr.train.machine import Machine
-    from vidsr.train.parse import load_recipe
+    from vidsr.train.devices import Machine
+    from vidsr.train.recipe_file import load_recipe
     from vidsr.train.state import resume
 
     run = Run(tmp_path)

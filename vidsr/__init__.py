@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from vidsr.upscaling.upscaler import open_upscaler as open_upscaler
     from vidsr.verify import Verification as Verification
     from vidsr.verify import verify_video as verify_video
-    from vidsr.video.sink import open_sink as open_sink
-    from vidsr.video.source import open_source as open_source
+    from vidsr.video.read.source import open_source as open_source
+    from vidsr.video.write.sink import open_sink as open_sink
 
 _HOMES = {
     "Carried": "vidsr.frames",
@@ -37,8 +37,8 @@ _HOMES = {
     "Verification": "vidsr.verify",
     "VideoInfo": "vidsr.frames",
     "errors": "vidsr.errors",
-    "open_sink": "vidsr.video.sink",
-    "open_source": "vidsr.video.source",
+    "open_sink": "vidsr.video.write.sink",
+    "open_source": "vidsr.video.read.source",
     "open_upscaler": "vidsr.upscaling.upscaler",
     "upscale": "vidsr.pipeline",
     "upscale_image": "vidsr.pipeline",

@@ -15,9 +15,9 @@ from graphs import HEIGHT, WIDTH, plain
 
 from vidsr import ColorSpec
 from vidsr.engines import open_engine
-from vidsr.engines.names import PLANES_IN
+from vidsr.engines.ports import PLANES_IN
 from vidsr.frames import SMPTE170M
-from vidsr.upscaling.edges import attach
+from vidsr.upscaling.graph.edges import attach
 
 WARM_UP = 3
 BAR = 0.15

@@ -15,8 +15,8 @@ from common import parser, table
 from vidsr.data.prepare import prepare
 from vidsr.data.store import Settings
 from vidsr.train.batches import draw_batch
-from vidsr.train.machine import Machine
-from vidsr.train.parse import load_recipe
+from vidsr.train.devices import Machine
+from vidsr.train.recipe_file import load_recipe
 from vidsr.train.state import begin
 from vidsr.train.steps import pixel_step
 

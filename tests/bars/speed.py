@@ -20,9 +20,9 @@ from common import parser, table
 from onnx import TensorProto, helper, numpy_helper
 
 from vidsr import ColorSpec, Frame
-from vidsr.bench.peak import matrix_peak
+from vidsr.bench.matmul_peak import matrix_peak
 from vidsr.engines import settle
-from vidsr.upscaling.lane import Lane, LaneOptions, Network
+from vidsr.upscaling.session import Lane, LaneOptions, Network
 from vidsr.zoo import find
 
 SHELF = ["live-x4", "live-x2", "live-x3"]

@@ -11,8 +11,8 @@ from vidsr.bench.tune import candidates, tune
 from vidsr.card import ModelCard
 from vidsr.engines.tuning import ROOM, Tuning, keep_tuning, machine_key, quickest, trial, tuning
 from vidsr.errors import OutputError
-from vidsr.folders import kept
 from vidsr.frames import ColorSpec, Frame
+from vidsr.io.cache import kept
 from vidsr.upscaling.upscaler import open_upscaler
 
 

@@ -8,8 +8,8 @@ from typer.testing import CliRunner
 from tests.evaluate.networks import repeating
 from tests.video.films import make_film
 from vidsr.cli import app
-from vidsr.evaluate import bandwidth
-from vidsr.video.vmaf import why_not
+from vidsr.evaluate.bandwidth import study as bandwidth
+from vidsr.evaluate.quality.vmaf__video import why_not
 
 
 @pytest.fixture

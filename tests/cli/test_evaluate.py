@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from tests.evaluate.test_images import picture
-from tests.evaluate.test_videos import write_film
+from tests.evaluate.quality.test_images import picture
+from tests.evaluate.quality.test_videos import write_film
 from vidsr.cli import app
 
 
@@ -65,7 +65,7 @@ def test_wrong_usage_is_said_in_a_sentence(folder):
 
 
 def test_figures_are_those_of_the_function(folder):
-    from vidsr.evaluate.images import evaluate_images
+    from vidsr.evaluate.quality.images import evaluate_images
 
     rows = json.loads(run("--scale", 2, "--images", folder, "--json").stdout)["images"]["rows"]
     assert rows == [asdict(row) for row in evaluate_images([], [folder], scale=2)]
@@ -81,7 +81,7 @@ def test_figures_are_chosen_by_name(folder):
 
 
 def test_a_figure_that_cannot_be_had_is_said_on_stderr_and_the_rest_still_comes(folder, monkeypatch):
-    monkeypatch.setattr("vidsr.evaluate.perceptual.find_spec", lambda name: None)
+    monkeypatch.setattr("vidsr.evaluate.quality.lpips_dists.find_spec", lambda name: None)
     done = run("--scale", 2, "--images", folder, "--metrics", "ssim", "lpips", "dists", "warping")
     assert done.exit_code == 0, done.output
     for said in ("LPIPS needs torch", "DISTS needs torch", "warping is a figure of clips"):
@@ -135,7 +135,7 @@ def test_bandwidth_is_handed_on_and_stands_alone(folder, tmp_path, monkeypatch):
     film = write_film(tmp_path / "a.mkv", frames=2)
     asked = []
     module = SimpleNamespace(run=lambda models, clips, **options: asked.append((models, clips, options)))
-    monkeypatch.setitem(sys.modules, "vidsr.cli.bandwidth", module)
+    monkeypatch.setitem(sys.modules, "vidsr.cli.evaluate__bandwidth", module)
     done = run("--bandwidth", film, film, "--model", "live-x2", "--frames", 2, "--codec", "libx265")
     assert done.exit_code == 0, done.output
     ((models, clips, options),) = asked

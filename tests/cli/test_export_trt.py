@@ -11,7 +11,7 @@ from vidsr.engines.gpus import gpus
 from vidsr.export import to_tensorrt
 from vidsr.export.to_tensorrt import Sizes
 from vidsr.frames import BT2020, ColorSpec
-from vidsr.upscaling.pixels import Pixels
+from vidsr.upscaling.graph.picture_format import Pixels
 
 
 @pytest.fixture

@@ -19,9 +19,9 @@ from typer.testing import CliRunner, Result
 
 from tests.clips import film, size_of, times_of
 from vidsr.cli import app
-from vidsr.cli.values import tile_of
+from vidsr.cli.params import tile_of
 from vidsr.pipeline import upscale_video
-from vidsr.video.gpu import opens
+from vidsr.video.read.hwdecode import opens
 
 
 def upscale(*arguments: str | Path) -> Result:
@@ -224,7 +224,7 @@ def test_a_signal_before_the_command_has_begun_has_its_own_exit_code() -> None:
 
 STUCK = """
 import sys, time
-from vidsr.upscaling.resizer import ResizingUpscaler
+from vidsr.upscaling.swscale_upscaler import ResizingUpscaler
 ResizingUpscaler.submit = lambda *_: time.sleep(60)
 from vidsr.cli import main
 main()

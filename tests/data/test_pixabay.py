@@ -15,9 +15,9 @@ pytest.importorskip("httpx", reason="fetching needs vidsr[train]")
 from PIL import Image
 
 from tests.data.pixabay_server import FILM, KEY, draw, serve
-from vidsr.data import pixabay
-from vidsr.data.licences import Licences
-from vidsr.data.pixabay import LICENCE, fetch_pixabay
+from vidsr.data import fetch__pixabay as pixabay
+from vidsr.data.fetch__licences import Licences
+from vidsr.data.fetch__pixabay import LICENCE, fetch_pixabay
 from vidsr.errors import DataError, DiskFull, InputError, StreamBroken
 
 IDS = [31, 7, 1964, 5, 12, 88]

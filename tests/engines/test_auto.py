@@ -11,12 +11,13 @@ import pytest
 from tests.engines.test_choice import alone
 from tests.engines.test_contract import graph
 from vidsr import engines
-from vidsr.engines import Setup, gpus, on_tensorrt, settle
+from vidsr.engines import Setup, gpus, settle
 from vidsr.engines.gpus import Gpu
-from vidsr.engines.plans import EngineHeader, pack
-from vidsr.engines.tensorrt_graph import asked_of
+from vidsr.engines.tensorrt import tensorrt_engine as on_tensorrt
+from vidsr.engines.tensorrt.plan_file import EngineHeader, pack
+from vidsr.engines.tensorrt.tensorrt_graph import asked_of
 from vidsr.errors import EngineError, EngineMissing
-from vidsr.upscaling.ready import best_of
+from vidsr.upscaling.session__ready import best_of
 
 L4 = Gpu("NVIDIA L4", "8.9", 24 << 30)
 TORCH = Setup("torch", "cuda", "f16")
@@ -165,6 +166,6 @@ def test_what_is_missing_of_tensorrt_is_said(monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(EngineMissing, match=r"TensorRT cannot be used here .*'pip install vidsr\[trt\]' installs it"):
         on_tensorrt.tensorrt()
     monkeypatch.setitem(sys.modules, "cuda.bindings", None)
-    monkeypatch.delitem(sys.modules, "vidsr.engines.cuda", raising=False)
+    monkeypatch.delitem(sys.modules, "vidsr.engines.tensorrt.cuda", raising=False)
     with pytest.raises(EngineMissing, match=r"TensorRT cannot be used here"):
         on_tensorrt.use_gpu("cuda")

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from tests.networks import network, runnable
 from vidsr.engines import Engine, installed, open_engine, settle
-from vidsr.engines.names import PLANES_IN, PLANES_OUT
+from vidsr.engines.ports import PLANES_IN, PLANES_OUT
 from vidsr.errors import EngineBusy, EngineError, NotAModel
 from vidsr.frames import ColorSpec
-from vidsr.upscaling.edges import attach
+from vidsr.upscaling.graph.edges import attach
 
 HEIGHT, WIDTH = 24, 40
 IN, OUT = PLANES_IN[0], PLANES_OUT[0]

@@ -11,13 +11,15 @@ import pytest
 onnxruntime = pytest.importorskip("onnxruntime", reason="needs vidsr[onnx]")
 
 from tests.engines.test_contract import IN, OUT, graph, picture
-from vidsr.engines import Setup, dlpack, gpus, on_onnxruntime, open_engine
+from vidsr.engines import Setup, gpus, open_engine
+from vidsr.engines import onnxruntime as on_onnxruntime
 from vidsr.engines import onnxruntime_gpu as gpu
 from vidsr.engines import onnxruntime_providers as providers
-from vidsr.engines.dlpack import DeviceArray
 from vidsr.engines.gpus import Gpu
 from vidsr.engines.onnxruntime_gpu import OnnxruntimeGpuEngine
 from vidsr.engines.onnxruntime_providers import CPU, CUDA, TENSORRT
+from vidsr.engines.tensorrt import dlpack
+from vidsr.engines.tensorrt.dlpack import DeviceArray
 from vidsr.errors import EngineBusy, EngineError, EngineMissing, NotAModel
 
 L4 = Gpu("NVIDIA L4", "8.9", 24 << 30)

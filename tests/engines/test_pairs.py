@@ -14,7 +14,7 @@ from tests.networks import network
 from vidsr.engines import open_engine
 from vidsr.engines.pairs import pair_columns
 from vidsr.frames import ColorSpec
-from vidsr.upscaling.edges import attach
+from vidsr.upscaling.graph.edges import attach
 
 HEIGHT = 18
 

@@ -13,19 +13,21 @@ import pytest
 from tests.networks import network, reach, save
 from vidsr.card import ModelCard
 from vidsr.engines import Setup, open_engine
+from vidsr.engines.fp16 import halved
 from vidsr.engines.gpus import gpus
-from vidsr.engines.half import halved
-from vidsr.engines.plans import identity
-from vidsr.engines.tensorrt_graph import asked_of, for_tensorrt
+from vidsr.engines.tensorrt.plan_file import identity
+from vidsr.engines.tensorrt.tensorrt_graph import asked_of, for_tensorrt
 from vidsr.errors import EngineError, ParityFailed, WrongOption
+from vidsr.export.tensorrt_build import keep_timings, read_timings
+from vidsr.export.tensorrt_parity import check_engine
 from vidsr.export.to_tensorrt import Sizes, export_engine, graph_for, in_bands, limits_of, opened
-from vidsr.export.trt_builder import keep_timings, read_timings
-from vidsr.export.trt_parity import check_engine
 from vidsr.frames import BT2020, ColorSpec, Frame
-from vidsr.upscaling import lane, surface_lane, watched
-from vidsr.upscaling.lane import Lane, LaneOptions, Network
-from vidsr.upscaling.pixels import Pixels
-from vidsr.upscaling.surface_lane import SurfaceLane
+from vidsr.upscaling import fp16_guard as watched
+from vidsr.upscaling import gpu_session as surface_lane
+from vidsr.upscaling import session as lane
+from vidsr.upscaling.gpu_session import SurfaceLane
+from vidsr.upscaling.graph.picture_format import Pixels
+from vidsr.upscaling.session import Lane, LaneOptions, Network
 
 VARYING = Sizes((64, 48), (96, 64), (128, 96))
 FIXED = Sizes((96, 64), (96, 64), (96, 64))

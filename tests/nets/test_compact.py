@@ -7,7 +7,8 @@ torch = pytest.importorskip("torch", reason="training needs vidsr[train]")
 from torch import nn
 from torch.nn import functional
 
-from vidsr.nets import build, measure
+from vidsr.nets import build
+from vidsr.nets import receptive_field as measure
 from vidsr.nets.columns import regrouped
 from vidsr.nets.compact import Compact
 from vidsr.nets.reparam import fold

@@ -8,7 +8,7 @@ from torch import nn
 
 from vidsr.nets import DISCRIMINATORS, build
 from vidsr.nets.discriminator import Discriminator, UNet
-from vidsr.nets.measure import parameters
+from vidsr.nets.receptive_field import parameters
 
 
 def test_the_papers_discriminator_has_as_many_weights_as_its_figure_shows():

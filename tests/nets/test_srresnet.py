@@ -4,7 +4,8 @@ torch = pytest.importorskip("torch", reason="training needs vidsr[train]")
 
 from torch import nn
 
-from vidsr.nets import build, measure
+from vidsr.nets import build
+from vidsr.nets import receptive_field as measure
 from vidsr.nets.reparam import NormConv, fold
 from vidsr.nets.srresnet import SRResNet
 

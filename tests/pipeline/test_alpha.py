@@ -18,7 +18,7 @@ from tests.video.films import drawing, frames_of, make_film
 from vidsr.frames import ColorSpec, Frame
 from vidsr.pipeline import upscale_video
 from vidsr.resize import resize
-from vidsr.video.source import open_source
+from vidsr.video.read.source import open_source
 
 DATA = os.environ.get("VIDSR_DATA")
 SIZE = 64, 48

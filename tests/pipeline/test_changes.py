@@ -14,8 +14,8 @@ from tests.networks import network, save
 from tests.video.films import drawing, facts_of, frame_from, frames_of, info_of, make_film
 from vidsr.frames import ColorSpec, Frame, rgb_to_yuv
 from vidsr.pipeline import upscale_video
-from vidsr.video.sink import open_sink
-from vidsr.video.stills import rgb_of
+from vidsr.video.write.image_sink import rgb_of
+from vidsr.video.write.sink import open_sink
 
 DATA = os.environ.get("VIDSR_DATA")
 LIMITED_601 = ColorSpec(6, full_range=False, primaries=1, transfer=1, subsampling=(0, 0))

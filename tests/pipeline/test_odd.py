@@ -18,7 +18,7 @@ from vidsr.errors import NotAVideo, OutputError
 from vidsr.frames import ColorSpec, Frame
 from vidsr.pipeline import upscale_video
 from vidsr.upscaling.upscaler import open_upscaler
-from vidsr.video.stills import rgb_of
+from vidsr.video.write.image_sink import rgb_of
 
 DATA = os.environ.get("VIDSR_DATA")
 TINY = [(1, 1), (2, 1), (1, 2), (3, 5), (66, 4), (45, 33)]

@@ -17,7 +17,7 @@ from tests.networks import network, save
 from vidsr.cli import app
 from vidsr.frames import ColorSpec, Frame
 from vidsr.pipeline import stages, upscale_video
-from vidsr.video.source import open_source
+from vidsr.video.read.source import open_source
 
 SHOWN = [0, 0, 0, 0, 1, 2, 2, 2, 2, 2, 3, 0]  # which picture, frame by frame
 

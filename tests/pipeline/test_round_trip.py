@@ -12,7 +12,7 @@ import pytest
 from tests.video.films import frames_of, info_of
 from vidsr.frames import LUMA_WEIGHTS, YCGCO, ColorSpec, Frame, Notice, Plane, Siting
 from vidsr.pipeline import upscale_video
-from vidsr.video.sink import open_sink
+from vidsr.video.write.sink import open_sink
 
 LAYOUTS: dict[str, tuple[int, int] | None] = {"4:2:0": (1, 1), "4:2:2": (1, 0), "4:4:4": (0, 0), "gray": None}
 ICTCP = 14  # a matrix that swscale does not know

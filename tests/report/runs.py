@@ -8,7 +8,7 @@ import numpy as np
 from vidsr.card import KEY, ModelCard
 from vidsr.resize import resize
 from vidsr.runs import Run, append_log, write_whole
-from vidsr.train.samples import Sample, draw_samples
+from vidsr.train.sample_grid import Sample, draw_samples
 
 RECIPE = {
     "name": "mine & yours",

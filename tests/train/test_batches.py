@@ -9,8 +9,8 @@ from tests.train.stores import make_store
 from vidsr.data.store import INDEX, Pairs
 from vidsr.errors import RecipeError
 from vidsr.train.batches import draw_batch, draw_batches, fit_recipe
-from vidsr.train.machine import Machine
-from vidsr.train.parse import parse_recipe
+from vidsr.train.devices import Machine
+from vidsr.train.recipe_file import parse_recipe
 
 RECIPE = parse_recipe({"name": "tiny", "net": {"scale": 2}, "pixel": {"batch": 32, "full_range": 0.0}})
 

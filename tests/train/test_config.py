@@ -5,7 +5,7 @@ import pytest
 pytest.importorskip("torch", reason="training needs vidsr[train]")
 
 from vidsr.errors import RecipeError
-from vidsr.train.parse import load_recipe, parse_recipe
+from vidsr.train.recipe_file import load_recipe, parse_recipe
 
 LEAST = {"name": "mine", "net": {"scale": 2}}
 

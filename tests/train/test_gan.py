@@ -9,10 +9,11 @@ torch = pytest.importorskip("torch", reason="training needs vidsr[train]")
 from tests.train.stores import losses, make_store
 from vidsr.errors import DataError, Diverged, RecipeError
 from vidsr.runs import read_weights
-from vidsr.train import loop, record
+from vidsr.train import loop
+from vidsr.train import run_writer as record
+from vidsr.train.devices import Machine
 from vidsr.train.losses import ADVERSARIAL
-from vidsr.train.machine import Machine
-from vidsr.train.parse import parse_recipe
+from vidsr.train.recipe_file import parse_recipe
 from vidsr.train.state import begin, begin_gan
 from vidsr.train.steps import gan_step
 

@@ -5,13 +5,13 @@ import pytest
 torch = pytest.importorskip("torch", reason="training needs vidsr[train]")
 
 from tests.data.pictures import draw_film, draw_photo, texture
-from vidsr.data.degrade import Degradation
+from vidsr.data.degradation__degrade import Degradation
 from vidsr.data.prepare import prepare
 from vidsr.data.store import Settings
 from vidsr.errors import CheckpointError, DataError, Diverged, RecipeError
 from vidsr.runs import Run, read_log, read_weights
 from vidsr.train.loop import schedule, train
-from vidsr.train.parse import parse_recipe
+from vidsr.train.recipe_file import parse_recipe
 from vidsr.train.validate import pairs_of_folder
 
 STEPS = 200

@@ -17,11 +17,11 @@ from vidsr.card import ModelCard
 from vidsr.engines import Precision, Setup
 from vidsr.errors import EngineBusy, EngineError, EngineMissing, ModelError, UnknownModel
 from vidsr.frames import BT709, BT2020, SMPTE170M, ColorSpec, Frame
-from vidsr.upscaling import lane
-from vidsr.upscaling.goal import Plan
-from vidsr.upscaling.resizer import ResizingUpscaler
+from vidsr.upscaling import session as lane
+from vidsr.upscaling.output_size import Plan
+from vidsr.upscaling.swscale_upscaler import ResizingUpscaler
 from vidsr.upscaling.upscaler import Upscaler, open_upscaler
-from vidsr.video.picture import Resizer
+from vidsr.video.convert.resizer import Resizer
 
 Models = Callable[..., Path]
 
@@ -195,7 +195,7 @@ def test_columns_at_the_default_precision_leave_what_they_add_to_exact(models: M
 def test_large_pictures_are_cut_into_bands(models: Models, monkeypatch: pytest.MonkeyPatch) -> None:
     model, small = models(), frame(90, 60)
     whole = upscaled(small, model)
-    monkeypatch.setattr("vidsr.upscaling.tiling.LARGEST", 2000)
+    monkeypatch.setattr("vidsr.upscaling.tiling__tiling.LARGEST", 2000)
     with open_upscaler(model, precision="f32") as upscaler:
         assert isinstance(upscaler, Upscaler)
         same(upscaler.submit(small).result(), whole)
@@ -275,7 +275,7 @@ def test_tiles_of_as_many_sizes_as_frames_are_in_flight_may_wait(models: Models)
 
 def test_a_model_is_compiled_once_for_each_size(models: Models, monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[Any] = []
-    from vidsr.upscaling import watched
+    from vidsr.upscaling import fp16_guard as watched
 
     original = watched.open_engine
     monkeypatch.setattr(watched, "open_engine", lambda *args, **options: opened.append(1) or original(*args, **options))

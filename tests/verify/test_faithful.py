@@ -11,15 +11,15 @@ from PIL import Image
 
 from tests.verify.remuxed import captioned, rich
 from tests.video.films import drawing, enlarge, make_film
-from tests.video.test_carry import subtitled
-from tests.video.test_source import with_cover
-from tests.video.test_untold import decorated
+from tests.video.read.test_source import with_cover
+from tests.video.write.test_container_losses import decorated
+from tests.video.write.test_stream_copy import subtitled
 from vidsr.errors import InputError
 from vidsr.frames import Frame
 from vidsr.pipeline import upscale_video
 from vidsr.verify import verify_video
-from vidsr.video.side_data import side_data
-from vidsr.video.source import open_source
+from vidsr.video.convert.side_data import side_data
+from vidsr.video.read.source import open_source
 
 CONTAINERS = ("mp4", "mkv", "mov", "ts", "nut")
 

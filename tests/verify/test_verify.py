@@ -187,7 +187,7 @@ def test_a_file_that_is_not_there_is_said(film: Path, tmp_path: Path) -> None:
 
 
 def test_a_long_film_takes_eight_bytes_a_frame_and_a_packet(film: Path) -> None:
-    from vidsr.video.stocktaking import read_inventory
+    from vidsr.verify.scan import read_inventory
 
     held = read_inventory(film)
     assert (held.times.itemsize, len(held.times), held.tracks[0].times.itemsize) == (8, 24, 8)

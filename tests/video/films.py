@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidsr.frames import Frame, VideoInfo
-from vidsr.video.picture import Resizer
-from vidsr.video.scheduling import own_priority
-from vidsr.video.sink import open_sink
-from vidsr.video.source import open_source
-from vidsr.video.tags import film_tags
+from vidsr.video.convert.resizer import Resizer
+from vidsr.video.metadata import film_tags
+from vidsr.video.read.source import open_source
 from vidsr.video.timing import rational
+from vidsr.video.write.encoder_setup__scheduling import own_priority
+from vidsr.video.write.sink import open_sink
 
 ATTACHED = av.stream.Disposition.attached_pic
 
@@ -198,7 +198,7 @@ def frame_from(
     size: tuple[int, int] = (64, 48), *, pixel_format: str = "yuv420p", index: int = 0, pts: int = 0, **color: Any
 ) -> Frame:
     """A frame that no decoder made."""
-    from vidsr.video.decoded import frame_of
+    from vidsr.video.convert.from_av import frame_of
 
     picture = av.VideoFrame.from_ndarray(drawing(*size, index), format="rgb24").reformat(format=pixel_format)
     picture.pts, picture.time_base, picture.duration = pts, Fraction(1, 25), 1

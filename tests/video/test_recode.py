@@ -12,7 +12,7 @@ from vidsr.errors import InputError
 from vidsr.frames import SMPTE170M, ColorSpec, Frame
 from vidsr.metrics import psnr
 from vidsr.resize import resize
-from vidsr.video.quantiser import from_av1_crf, from_step
+from vidsr.video.convert.qp import from_av1_crf, from_step
 from vidsr.video.recode import Channel, recode
 
 

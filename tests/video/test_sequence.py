@@ -25,9 +25,9 @@ from vidsr.errors import (
     WrongOption,
 )
 from vidsr.frames import Frame
+from vidsr.video.read.source import open_source
 from vidsr.video.sequence import Pattern, pattern_of, sequence_of
-from vidsr.video.sink import open_sink
-from vidsr.video.source import open_source
+from vidsr.video.write.sink import open_sink
 
 NUMBERED = ["pictures tell no times: they are numbered from 1", "the pictures are full-range RGB"]
 PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from vidsr import zoo
-from vidsr.bench.sizes import DEFAULT, Size, name_for, size_of
+from vidsr.bench.cases__sizes import DEFAULT, Size, name_for, size_of
 from vidsr.card import ModelCard
 from vidsr.engines import Precision, Setup, check, choose, settle
 from vidsr.errors import EngineError
-from vidsr.upscaling.probe import card_of
+from vidsr.upscaling.model_file import card_of
 
 BESIDE: Literal["bicubic"] = "bicubic"
 KINDS = ("live-", "fast-")  # of the shelf's models, those that are measured where none is named

@@ -5,14 +5,14 @@ from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
-from vidsr.bench.bench import temporary_folder
+from vidsr.bench.case_runs import run_whole
 from vidsr.bench.cases import cases_of
-from vidsr.bench.film import write_film
-from vidsr.bench.stages import run_whole
+from vidsr.bench.run import temporary_folder
+from vidsr.bench.test_clip import write_film
 from vidsr.engines import settle
 from vidsr.engines.tuning import Tuning, keep_tuning, quickest, trial
 from vidsr.errors import OutputError
-from vidsr.limits import cores
+from vidsr.system__limits import cores
 
 FRAMES, RUNS = 72, 3
 

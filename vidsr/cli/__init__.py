@@ -9,8 +9,8 @@ import typer
 from typer.core import TyperGroup
 
 from vidsr.cli import bench, doctor, evaluate, export, fetch, models, prepare, report, train, upscale, verify
-from vidsr.cli.lists import WithLists
-from vidsr.cli.progress import complain
+from vidsr.cli.console import complain
+from vidsr.cli.params__lists import WithLists
 from vidsr.errors import VidsrError
 
 SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
@@ -91,7 +91,7 @@ def main() -> None:
         app()
     except Interrupted as exc:
         # At once, for a thread may be in a call that nothing can wake.
-        if parts := sys.modules.get("vidsr.video.parts"):
+        if parts := sys.modules.get("vidsr.io.atomic"):
             parts.discard_parts()
         sys.stderr.flush()
         os._exit(128 + exc.number)

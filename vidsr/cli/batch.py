@@ -5,7 +5,7 @@ from pathlib import Path
 
 import typer
 
-from vidsr.cli.progress import complain, say
+from vidsr.cli.console import complain, say
 from vidsr.errors import InputError, OutputError, VidsrError
 
 READ_ONLY = {".gif", ".m2v", ".mpeg", ".mpg", ".ogv", ".vob", ".wmv"}  # films that are not written in the same format
@@ -85,7 +85,7 @@ def _is_numbered(output: str) -> bool:
 
 
 def _is_film(output: str) -> bool:
-    from vidsr.video.muxers import MUXERS
+    from vidsr.video.write.containers import MUXERS
 
     return not Path(output).is_dir() and Path(output).suffix.lower().removeprefix(".") in MUXERS
 
@@ -93,7 +93,7 @@ def _is_film(output: str) -> bool:
 def _files(path: Path) -> list[Path]:
     if not path.is_dir():
         return [path]
-    from vidsr.video.muxers import IMAGES, MUXERS
+    from vidsr.video.write.containers import IMAGES, MUXERS
 
     readable = READ_ONLY.union(f".{extension}" for extension in (*IMAGES, *MUXERS))
     found = sorted(file for file in path.iterdir() if file.suffix.lower() in readable and file.is_file())
@@ -103,7 +103,7 @@ def _files(path: Path) -> list[Path]:
 
 
 def _suffix(source: Path, container: str | None) -> str:
-    from vidsr.video.muxers import IMAGES, MUXERS
+    from vidsr.video.write.containers import IMAGES, MUXERS
 
     own = source.suffix.lower().removeprefix(".")
     if container and own not in IMAGES:

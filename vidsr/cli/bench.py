@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vidsr.cli.progress import Verbose, say
+from vidsr.cli.console import Verbose, say
 
 if TYPE_CHECKING:
-    from vidsr.bench.report import Report
+    from vidsr.bench.speed_table__report import Report
 
 
 def bench(
@@ -37,10 +37,10 @@ def bench(
     """Measure speed on this machine, beside bicubic: the network, the pipeline, the whole way."""
     if tune:
         return _tune(models or [], size or [])
-    from vidsr.bench.bench import bench as measure
     from vidsr.bench.plot import check_plot, write_plot
-    from vidsr.bench.table import as_json as to_json
-    from vidsr.cli.tables import progress
+    from vidsr.bench.run import bench as measure
+    from vidsr.bench.speed_table import as_json as to_json
+    from vidsr.cli.console__tables import progress
 
     if plot:
         check_plot(plot)
@@ -67,7 +67,7 @@ def bench(
 
 def _tune(models: list[str], sizes: list[str]) -> None:
     from vidsr.bench.tune import tune
-    from vidsr.cli.tables import progress
+    from vidsr.cli.console__tables import progress
     from vidsr.errors import WrongOption
 
     if len(models) > 1 or len(sizes) > 1:
@@ -83,7 +83,7 @@ def _tune(models: list[str], sizes: list[str]) -> None:
 
 
 def _print(report: "Report") -> None:
-    from vidsr.bench.table import COST, LEGEND, SPEED, cost_rows, sentences, speed_rows
+    from vidsr.bench.speed_table import COST, LEGEND, SPEED, cost_rows, sentences, speed_rows
 
     for sentence in sentences(report):
         print(sentence)

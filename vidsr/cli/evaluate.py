@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vidsr.cli.tables import once, print_report, progress, write_files
+from vidsr.cli.console__tables import once, print_report, progress, write_files
 
 if TYPE_CHECKING:
-    from vidsr.evaluate.reports import Report
+    from vidsr.evaluate.quality.reports import Report
 
 WHAT, HOW, REPORT = "What is measured", "How it is sent", "Report"  # panels of --help
 
@@ -94,13 +94,13 @@ def evaluate(
     if bandwidth:
         if images or videos or metrics or compress or scale or sheet:
             raise typer.BadParameter("--bandwidth is measured by itself, at CRFs, scales and by figures of its own")
-        from vidsr.cli.bandwidth import run
+        from vidsr.cli.evaluate__bandwidth import run
 
         run(names, bandwidth, preset=preset, frames=frames, html=html, as_json=as_json, **options)
         return
     if not images and not videos:
         raise typer.BadParameter("give --images DIR, --videos CLIP or both, or --bandwidth CLIP")
-    from vidsr.evaluate.reports import check_target
+    from vidsr.evaluate.quality.reports import check_target
 
     if sheet and sheet.suffix.lower() != ".png":
         raise typer.BadParameter(f"--sheet writes a PNG; name it {sheet.stem}.png")
@@ -126,8 +126,8 @@ def _reports(
     pictures: bool,
     options: dict[str, Any],
 ) -> "Iterator[Report]":
-    from vidsr.evaluate.reports import on_images, on_videos
-    from vidsr.evaluate.videos import CRFS, FRAMES
+    from vidsr.evaluate.quality.reports import on_images, on_videos
+    from vidsr.evaluate.quality.videos import CRFS, FRAMES
 
     options = {**options, "notice": once(), "pictures": pictures}
     if images:
@@ -141,7 +141,7 @@ def _reports(
 
 def _figures(words: list[str]) -> dict[str, list[str]]:
     """The option `metrics`, where any were asked for."""
-    from vidsr.evaluate.figures import chosen
+    from vidsr.evaluate.quality.metric_table import chosen
 
     try:
         return {"metrics": chosen([name for word in words for name in word.split(",")])} if words else {}
@@ -150,7 +150,7 @@ def _figures(words: list[str]) -> dict[str, list[str]]:
 
 
 def _crfs(words: list[str], codec: str) -> list[float]:
-    from vidsr.evaluate.codecs import codec_of
+    from vidsr.evaluate.quality.compression import codec_of
 
     try:
         crfs = [float(part) for word in words for part in word.split(",")]

@@ -5,8 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from vidsr.cli.engines import USUAL_SIZE, build_engine
-from vidsr.cli.progress import Verbose
+from vidsr.cli.console import Verbose
+from vidsr.cli.export__engines import USUAL_SIZE, build_engine
 from vidsr.errors import ExtraMissing
 
 TENSORRT = "TensorRT"  # panel of --help
@@ -99,7 +99,7 @@ def _exported(source: Path, to: Path | None, images: list[Path] | None, **option
 
     path: Path = write(source, target=to, **options)
     if images:
-        from vidsr.evaluate.cards import measure_card
+        from vidsr.evaluate.quality.cards import measure_card
 
         measure_card(path, images)
     return path

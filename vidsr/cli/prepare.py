@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vidsr.cli.progress import Bars, Verbose, say
+from vidsr.cli.console import Bars, Verbose, say
 
 if TYPE_CHECKING:
-    from vidsr.data.degrade import Degradation
+    from vidsr.data.degradation__degrade import Degradation
     from vidsr.data.store import Store
 
 
@@ -54,8 +54,8 @@ def prepare(
 
 
 def _degradation(recipe: str | None) -> "Degradation":
-    from vidsr.data.degrade import Degradation
-    from vidsr.train.parse import load_recipe
+    from vidsr.data.degradation__degrade import Degradation
+    from vidsr.train.recipe_file import load_recipe
 
     return load_recipe(recipe).degradation if recipe else Degradation()
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from vidsr.cli.progress import Verbose
+from vidsr.cli.console import Verbose
 from vidsr.errors import DataError
 
 
@@ -27,8 +27,8 @@ def report(
 
 def _page(path: Path) -> str:
     from vidsr.data.store import is_store, read_store
-    from vidsr.report.run import report_run
-    from vidsr.report.store import report_store
+    from vidsr.report.run_page import report_run
+    from vidsr.report.store_page import report_store
     from vidsr.runs import Run, is_run
 
     if is_store(path):

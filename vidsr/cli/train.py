@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from vidsr.cli.progress import Verbose
+from vidsr.cli.console import Verbose
 from vidsr.errors import ExtraMissing
 
 
@@ -51,13 +51,13 @@ def train(
     verbose: Verbose = False,
 ) -> None:
     """Train a network by a recipe on photos and films, or go on with a run that was stopped."""
-    from vidsr.cli.training import Display
+    from vidsr.cli.train_display import Display
 
     try:
+        from vidsr.train.devices import Machine
         from vidsr.train.loop import train as run_training
-        from vidsr.train.machine import Machine
-        from vidsr.train.parse import load_recipe
-        from vidsr.train.profile import profile as time_training
+        from vidsr.train.recipe_file import load_recipe
+        from vidsr.train.throughput import profile as time_training
     except ImportError as exc:
         raise ExtraMissing(f"training needs {exc.name}; 'pip install vidsr[train]' installs it") from exc
 

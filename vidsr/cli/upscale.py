@@ -13,8 +13,8 @@ import typer
 from typer.core import TyperCommand
 
 from vidsr.cli.batch import jobs, not_yet_done, run_each
-from vidsr.cli.progress import Verbose, report, say
-from vidsr.cli.values import LARGEST, pairs_of, rate_of, seconds_of, size_of, tile_of
+from vidsr.cli.console import Verbose, report, say
+from vidsr.cli.params import LARGEST, pairs_of, rate_of, seconds_of, size_of, tile_of
 from vidsr.cli.verify import as_dict, check, print_table, readable_again
 from vidsr.errors import InputError, OutputError
 

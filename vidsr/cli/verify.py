@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
-from vidsr.cli.progress import Verbose, plain
-from vidsr.cli.values import rate_of
+from vidsr.cli.console import Verbose, plain
+from vidsr.cli.params import rate_of
 from vidsr.errors import NotFaithful
 
 if TYPE_CHECKING:
@@ -39,8 +39,8 @@ def verify(
 
 def readable_again(name: str, command: str) -> None:
     """Refuse what gives its bytes but once: to verify, the input and the output are read to their ends."""
-    from vidsr.video.opening import is_address
-    from vidsr.video.pipes import is_fifo
+    from vidsr.io.pipes import is_fifo
+    from vidsr.video.read.open_input import is_address
 
     if name == "-" or is_address(name) or is_fifo(Path(name)):
         what = "a pipe" if name == "-" else name

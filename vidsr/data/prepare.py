@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from vidsr.data.parts import Progress, Source, assemble, begin, cut
 from vidsr.data.sources import find, is_film, left_out, licences
 from vidsr.data.store import VERSION, Settings, Split, Store, is_store, read_store
+from vidsr.data.workers import Progress, Source, assemble, begin, cut
 from vidsr.errors import DataError, DiskFull, TargetExists
 from vidsr.video.recode import version
 

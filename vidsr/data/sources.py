@@ -92,7 +92,7 @@ def open_runs(path: Path, *, channels: int, length: int, at_most: int) -> Iterat
     if not is_film(path):
         yield Run([read_photo(path, channels=channels)])
         return
-    from vidsr.data.films import film_runs
+    from vidsr.data.video_clips import film_runs
 
     for pictures in film_runs(path, channels=channels, length=length, at_most=at_most):
         yield Run(pictures)

@@ -1,5 +1,5 @@
 """What is here, what works, and the command that brings what is missing: `examine()`. Nothing leaves the machine."""
 
-from vidsr.doctor.report import Report, examine
+from vidsr.doctor.diagnosis import Report, examine
 
 __all__ = ["Report", "examine"]

@@ -23,12 +23,12 @@ Arrays = Mapping[str, NDArray[Any]]
 
 # Each runtime's file, its package, and what installs it; the first is the default.
 ENGINES = {
-    "openvino": ("vidsr.engines.on_openvino", "openvino", "pip install vidsr"),
-    "onnxruntime": ("vidsr.engines.on_onnxruntime", "onnxruntime", "pip install vidsr[onnx]"),
-    "torch": ("vidsr.engines.on_torch", "torch", "pip install vidsr[torch]"),
-    "tensorrt": ("vidsr.engines.on_tensorrt", "tensorrt", "pip install vidsr[trt]"),
+    "openvino": ("vidsr.engines.openvino", "openvino", "pip install vidsr"),
+    "onnxruntime": ("vidsr.engines.onnxruntime", "onnxruntime", "pip install vidsr[onnx]"),
+    "torch": ("vidsr.engines.torch.torch_engine", "torch", "pip install vidsr[torch]"),
+    "tensorrt": ("vidsr.engines.tensorrt.tensorrt_engine", "tensorrt", "pip install vidsr[trt]"),
     "onnxruntime-tensorrt": (
-        "vidsr.engines.on_onnxruntime_tensorrt",
+        "vidsr.engines.onnxruntime_tensorrt",
         "tensorrt_libs",
         "pip install vidsr[gpu] 'tensorrt<11'",
     ),
@@ -130,7 +130,7 @@ def built_ahead(graph: bytes, setup: Setup) -> Path | None:
     """
     if "tensorrt" not in installed() or setup.precision not in ("f16", "f32"):
         return None
-    from vidsr.engines.tensorrt_graph import asked_of
+    from vidsr.engines.tensorrt.tensorrt_graph import asked_of
 
     return cast(Path, _module("tensorrt").ready(asked_of(graph, setup.precision).wanted, setup.device))
 

@@ -13,11 +13,11 @@ import numpy as np
 from onnxruntime import OrtValue
 
 from vidsr.engines import Precision, Setup, busy
+from vidsr.engines.fp16 import halved
 from vidsr.engines.gpus import gpu_of, number_of
-from vidsr.engines.half import halved
-from vidsr.engines.names import FINITE
-from vidsr.engines.on_onnxruntime import FOREIGN, of_onnxruntime
+from vidsr.engines.onnxruntime import FOREIGN, of_onnxruntime
 from vidsr.engines.onnxruntime_providers import Providers, providers_for, session, try_out
+from vidsr.engines.ports import FINITE
 from vidsr.errors import EngineError
 
 

@@ -11,8 +11,8 @@ import onnxruntime
 
 from vidsr.engines import Setup
 from vidsr.engines.gpus import number_of
-from vidsr.engines.on_onnxruntime import FOREIGN, of_onnxruntime
-from vidsr.engines.plans import folder
+from vidsr.engines.onnxruntime import FOREIGN, of_onnxruntime
+from vidsr.engines.tensorrt.plan_file import folder
 from vidsr.errors import EngineMissing, NotAModel
 
 log = logging.getLogger(__name__)

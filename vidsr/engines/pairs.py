@@ -14,7 +14,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import NodeProto, helper, numpy_helper, shape_inference
 
-from vidsr.processor import processor_flags
+from vidsr.system import processor_flags
 
 FULL = 32  # channels that fill the unit
 ALIKE = ("Add", "Mul", "Relu", "LeakyRelu", "PRelu", "Clip", "Max", "Min", "Round", "Cast")

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from vidsr.engines import runtime_version
-from vidsr.folders import keep, kept
-from vidsr.limits import cores
-from vidsr.processor import processor_kind
+from vidsr.io.cache import keep, kept
+from vidsr.system import processor_kind
+from vidsr.system__limits import cores
 
 ROOM = "tuning"  # of what is kept: one file for each kind of machine
 

@@ -20,14 +20,14 @@ from vidsr import zoo
 from vidsr.card import KEY, QUANTISER, ModelCard
 from vidsr.engines import open_engine
 from vidsr.errors import ParityFailed
-from vidsr.export.inner import inner_nodes
+from vidsr.export.to_int8__inner import inner_nodes
 from vidsr.frames import Frame
 from vidsr.runs import write_whole
-from vidsr.upscaling.edges import luma_top
-from vidsr.upscaling.endings import picture_ports
-from vidsr.upscaling.places import load
-from vidsr.upscaling.probe import card_of
-from vidsr.video.source import open_source
+from vidsr.upscaling.graph.edges import luma_top
+from vidsr.upscaling.graph.editor__endings import picture_ports
+from vidsr.upscaling.model_file import card_of
+from vidsr.upscaling.model_file__places import load
+from vidsr.video.read.source import open_source
 
 # NNCF reports itself to Google Analytics through this package where it can be imported; nothing here phones home.
 sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]

@@ -15,9 +15,9 @@ from torch import nn
 from vidsr import nets
 from vidsr.card import KEY, QUANTISER, ModelCard
 from vidsr.errors import CardMismatch
-from vidsr.export.fidelity import mixed_weights
+from vidsr.export.interpolate import mixed_weights
 from vidsr.export.parity import check_parity
-from vidsr.nets import measure
+from vidsr.nets import receptive_field as measure
 from vidsr.nets.compact import UNDAMPED
 from vidsr.nets.reparam import fold
 from vidsr.runs import read_weights, write_whole

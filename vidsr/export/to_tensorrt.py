@@ -11,17 +11,17 @@ import onnx
 from vidsr import zoo
 from vidsr.engines import Precision
 from vidsr.engines.gpus import gpu_of
-from vidsr.engines.names import PLANES_IN
-from vidsr.engines.on_tensorrt import TensorrtEngine, settle, tensorrt
-from vidsr.engines.plans import EngineHeader, Shape, folder, pack
-from vidsr.engines.tensorrt_graph import asked_of, for_tensorrt
+from vidsr.engines.ports import PLANES_IN
+from vidsr.engines.tensorrt.plan_file import EngineHeader, Shape, folder, pack
+from vidsr.engines.tensorrt.tensorrt_engine import TensorrtEngine, settle, tensorrt
+from vidsr.engines.tensorrt.tensorrt_graph import asked_of, for_tensorrt
 from vidsr.errors import WrongOption
-from vidsr.export.trt_builder import Notice, Progress, build
-from vidsr.export.trt_parity import check_engine
+from vidsr.export.tensorrt_build import Notice, Progress, build
+from vidsr.export.tensorrt_parity import check_engine
 from vidsr.runs import write_whole
-from vidsr.upscaling.edges import attach, attach_surface
-from vidsr.upscaling.lane import Network
-from vidsr.upscaling.pixels import Pixels, word_of
+from vidsr.upscaling.graph.edges import attach, attach_surface
+from vidsr.upscaling.graph.picture_format import Pixels, word_of
+from vidsr.upscaling.session import Network
 
 Size = tuple[int, int]
 

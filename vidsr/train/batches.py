@@ -10,14 +10,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from vidsr.data.parts import Progress
 from vidsr.data.prepare import open_store
 from vidsr.data.store import Pairs, Settings, Store, is_store, read_store
+from vidsr.data.workers import Progress
 from vidsr.errors import DataError
 from vidsr.prefetch import prefetch
 from vidsr.train.config import Data, Gan, Pixel, Recipe
-from vidsr.train.machine import Machine
-from vidsr.train.parse import check
+from vidsr.train.devices import Machine
+from vidsr.train.recipe_file import check
 
 
 def fit_recipe(recipe: Recipe, data: Sequence[Path]) -> Recipe:

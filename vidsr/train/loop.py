@@ -6,14 +6,14 @@ from pathlib import Path
 
 import torch
 
-from vidsr.data.parts import Progress
+from vidsr.data.workers import Progress
 from vidsr.errors import DataError
 from vidsr.nets.vgg import Vgg, open_vgg
 from vidsr.runs import Run
 from vidsr.train.batches import Batch, draw_batches, fit_recipe, open_pairs
 from vidsr.train.config import VALIDATED, Gan, Pixel, Recipe
-from vidsr.train.machine import Machine, check_batches, joined
-from vidsr.train.record import Record, Report
+from vidsr.train.devices import Machine, check_batches, joined
+from vidsr.train.run_writer import Record, Report
 from vidsr.train.state import State, begin_gan, resume
 from vidsr.train.steps import Losses, gan_step, pixel_step
 from vidsr.train.validate import pairs_of_folder, pairs_of_store

@@ -14,7 +14,7 @@ from vidsr import nets
 from vidsr.errors import CheckpointError, RecipeError
 from vidsr.runs import Run, read_weights
 from vidsr.train.config import Recipe
-from vidsr.train.machine import Machine
+from vidsr.train.devices import Machine
 
 LEARNT, JUDGES = ("net", "average", "adam", "scaler", "judge_scaler"), ("judge", "judge_adam")
 """What of a state is put into a checkpoint, in both stages and in the second alone."""

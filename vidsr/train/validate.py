@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from torch import nn
 
 from vidsr.card import BESIDE
+from vidsr.data.codec_pass import through
 from vidsr.data.photos import Picture
 from vidsr.data.sources import find, open_runs
 from vidsr.data.store import Pairs
-from vidsr.data.travel import through
 from vidsr.errors import DataError
 from vidsr.metrics import luma_of_rgb, psnr, sharpness, ssim
 from vidsr.resize import resize

@@ -14,15 +14,15 @@ from vidsr.card import ModelCard
 from vidsr.engines import TAKES_DLPACK, Precision, Setup, check, choose, settle
 from vidsr.engines.tuning import Tuning, tuning
 from vidsr.frames import Frame
-from vidsr.limits import cores
-from vidsr.upscaling.goal import Goal, Plan, halvings, held
-from vidsr.upscaling.lane import Lane, LaneOptions, Network
-from vidsr.upscaling.measured import open_lane
-from vidsr.upscaling.pieces import PendingPlanes
-from vidsr.upscaling.resizer import Done, ResizingUpscaler
-from vidsr.upscaling.surface_lane import PendingSurface, SurfaceLane, is_whole
-from vidsr.video.picture import Kernel, Resizer, cropped
-from vidsr.video.surfaces import lies_on_gpu, planar
+from vidsr.system__limits import cores
+from vidsr.upscaling.gpu_session import PendingSurface, SurfaceLane, is_whole
+from vidsr.upscaling.output_size import Goal, Plan, halvings, held
+from vidsr.upscaling.session import Lane, LaneOptions, Network
+from vidsr.upscaling.session__pieces import PendingPlanes
+from vidsr.upscaling.swscale_upscaler import Done, ResizingUpscaler
+from vidsr.upscaling.tiling__measured import open_lane
+from vidsr.video.convert.nv12 import lies_on_gpu, planar
+from vidsr.video.convert.resizer import Kernel, Resizer, cropped
 
 LANES = 2  # kinds of picture kept compiled, so that a stream which goes back and forth does not wait each time
 

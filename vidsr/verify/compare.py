@@ -4,15 +4,15 @@ from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
 
-from vidsr.pipeline.supervised import supervised
-from vidsr.verify.film import film_findings
+from vidsr.io.pipes import Stop
+from vidsr.pipeline.supervise import supervised
 from vidsr.verify.findings import Verification, excused
-from vidsr.verify.times import shift_of
-from vidsr.verify.tracks import track_findings
-from vidsr.video.inventory import Inventory
-from vidsr.video.pipes import Stop
+from vidsr.verify.inventory import Inventory
+from vidsr.verify.scan import read_inventory
+from vidsr.verify.stream_checks import track_findings
+from vidsr.verify.timestamp_checks import shift_of
+from vidsr.verify.video_checks import film_findings
 from vidsr.video.sequence import is_sequence
-from vidsr.video.stocktaking import read_inventory
 from vidsr.video.timing import exact
 
 

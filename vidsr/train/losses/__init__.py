@@ -2,7 +2,7 @@
 
 from vidsr.train.losses.adversarial import ADVERSARIAL, Adversarial, gradient_penalty
 from vidsr.train.losses.artifact import artifact, artifact_map, grid
-from vidsr.train.losses.perceptual import DISTANCES, PAPER_SCALE, feature_matching, perceptual
+from vidsr.train.losses.perceptual_loss import DISTANCES, PAPER_SCALE, feature_matching, perceptual
 from vidsr.train.losses.pixel import PIXEL, balance, charbonnier, l1, mse, spectral
 from vidsr.train.losses.temporal import flicker, windows
 

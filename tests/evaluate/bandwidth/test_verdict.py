@@ -1,0 +1,196 @@
+"""Small or full size, in words, and commands that run."""
+
+import shlex
+import shutil
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.clips import size_of
+from tests.video.films import make_film
+from vidsr.evaluate.bandwidth.bandwidth_tables import comparisons_table
+from vidsr.evaluate.bandwidth.commands import aimed_at, command, receiver, sender
+from vidsr.evaluate.bandwidth.encode import Encoder, Film, look_at
+from vidsr.evaluate.bandwidth.rd_curves import Curve, Point
+from vidsr.evaluate.bandwidth.results import Answer, compare
+from vidsr.evaluate.bandwidth.verdict import verdict, winner
+from vidsr.evaluate.quality.compression import CODECS
+
+NATIVE = [(200, 60), (400, 72), (800, 82), (1600, 89), (3200, 93)]
+
+
+def curve(name, scale, method, pairs, psnr=0.0, vmaf=True):
+    """A curve of (kbit/s, VMAF-NEG) pairs; PSNR-Y is a third of that, and `psnr` more."""
+    points = (
+        Point(20 + 4 * i, kbit, neg / 3 + psnr, neg + 1 if vmaf else None, neg if vmaf else None)
+        for i, (kbit, neg) in enumerate(sorted(pairs, reverse=True))
+    )
+    return Curve(name, scale, method, tuple(points))
+
+
+def answer(*small, vmaf=True, path=Path("film.mp4"), size=(1920, 1080), codec="libx264", psnr=0.0):
+    """A film with the curves given as pairs: half size with Lanczos, then with models."""
+    names = ["lanczos", "live-x2", "other"]
+    curves = [curve("native", 1, None, NATIVE, vmaf=vmaf)]
+    curves += [
+        curve(f"half + {name}", 2, name, pairs, psnr, vmaf=vmaf) for name, pairs in zip(names, small, strict=False)
+    ]
+    film = Film(path, "0", *size, 48, 2.0, size)
+    return Answer(film, Encoder(codec, CODECS[codec].preset), "as measured", tuple(curves), compare(curves))
+
+
+WORSE = [(150, 40), (300, 55), (600, 65), (1200, 70)]
+BETTER_BELOW = [(100, 62), (200, 70), (400, 78), (800, 83.5), (1600, 86)]
+BETTER_STILL = [(100, 64), (200, 72), (400, 80), (800, 84.5), (1600, 87)]
+BETTER_ALWAYS = [(100, 64), (200, 73), (400, 82), (800, 88), (1600, 91)]
+
+
+def test_a_film_that_loses_when_sent_small_is_sent_at_full_size():
+    found = answer(WORSE, WORSE)
+    assert winner(found) is None
+    assert verdict(found) == (
+        "Send it at full size: at no bit rate measured (200 to 3200 kbit/s) does a smaller film look better by "
+        "VMAF-NEG than the film itself."
+    )
+    assert "scale" not in sender(found)
+    assert receiver(found) is None
+
+
+def test_curves_without_a_rate_in_common_are_not_called_worse():
+    found = answer([(10, 20), (20, 30), (40, 40), (80, 50)])
+    assert winner(found) is None
+    assert verdict(found).startswith(
+        "Send it at full size: no smaller film was measured at a bit rate of the film's own"
+    )
+    some = verdict(answer([(10, 20), (20, 30), (40, 40), (80, 50)], WORSE))
+    assert some.startswith("Send it at full size: at no bit rate measured")
+
+
+@pytest.mark.parametrize("vmaf", [True, False])
+def test_where_small_wins_only_at_a_quality_that_nobody_would_choose_it_is_sent_at_full_size(monkeypatch, vmaf):
+    monkeypatch.setattr(f"{__name__}.NATIVE", [(kbit, neg - 30) for kbit, neg in NATIVE])
+    found = answer([(kbit, neg - 30) for kbit, neg in BETTER_STILL], vmaf=vmaf)
+    assert found.comparison("half + lanczos", found.metrics[-1]).crossover.kind == "below"
+    assert winner(found) is None and receiver(found) is None
+    said = "VMAF-NEG only up to 1176 kbit/s, where that is 55.9." if vmaf else "PSNR-Y only up to 1176 kbit/s, where"
+    assert verdict(found).startswith(f"Send it at full size: a smaller film looks better by {said}")
+    assert "scale" not in sender(found)
+
+
+def test_below_the_crossover_it_is_sent_small_and_above_at_full_size():
+    said = verdict(answer(BETTER_BELOW, BETTER_STILL))
+    assert said.startswith("Below 1")
+    assert "kbit/s send it at half size and enlarge it with live-x2" in said
+    assert "send it at full size" in said
+    assert "fewer bits on average over what both reach. Against Lanczos at the receiver that is" in said
+
+
+def test_where_small_wins_in_the_middle_only_both_ends_are_told():
+    found = answer([(200, 50), (400, 75), (800, 84), (1600, 86)])
+    crossing = found.comparison("half + lanczos", "vmaf_neg").crossover
+    assert (round(crossing.since), round(crossing.kbit)) == (341, 1056)
+    assert verdict(found).startswith("From 341 to 1056 kbit/s send it at half size")
+    assert "341 to 1056" in [row[4] for row in comparisons_table(found)[1]]
+
+
+def test_where_small_always_wins_it_is_told_how_far_it_reaches():
+    said = verdict(answer(BETTER_BELOW, BETTER_ALWAYS))
+    assert said.startswith("Send it at half size and enlarge it with live-x2: at every bit rate measured for both")
+    assert "(200 to 1600 kbit/s)" in said
+    assert "Beyond VMAF-NEG 91.0, which half size did not reach, send it at full size." in said
+
+
+def test_where_lanczos_does_as_well_no_model_is_recommended():
+    found = answer(BETTER_STILL, BETTER_BELOW)
+    assert "enlarge it with lanczos" in verdict(found)
+    assert "No model here takes fewer." in verdict(found)
+    assert receiver(found).endswith("--model lanczos --scale 2")
+
+
+def test_of_several_sizes_the_one_that_wins_longest_is_told_and_below_what_rate_a_smaller_one_is_better_still():
+    half = answer(BETTER_BELOW, BETTER_STILL)
+    quarter = curve("quarter + tiny", 4, "tiny", [(100, 66), (200, 74), (300, 77), (400, 79)])
+    curves = (*half.curves, quarter)
+    found = replace(half, curves=curves, comparisons=compare(curves))
+    saves = {one.curve: one.against_native for one in found.comparisons if one.metric == "vmaf_neg"}
+    assert saves["quarter + tiny"] < saves["half + live-x2"]  # but of a range that ends where half size goes on
+    assert verdict(found).startswith(verdict(half))
+    assert verdict(found).endswith(" Up to 322 kbit/s quarter size and tiny look better still.")
+    assert sender(found) == sender(half)
+
+
+def test_a_model_that_takes_fewer_bits_is_not_passed_over_in_words():
+    found = answer([(100, 55), (200, 63), (400, 74), (800, 84), (1600, 88.9)], BETTER_STILL)
+    assert winner(found).curve == "half + lanczos"  # wins up to a higher rate
+    assert "No model here takes fewer." not in verdict(found)
+
+
+def test_it_is_said_when_psnr_sees_it_otherwise():
+    assert "By PSNR-Y the film at full size wins at every bit rate" in verdict(answer(BETTER_STILL, psnr=-20))
+    assert "By PSNR-Y it wins at every bit rate too" in verdict(answer(BETTER_STILL, psnr=20))
+    said = verdict(answer(BETTER_STILL))
+    assert "By PSNR-Y it wins below 1" in said and said.endswith("% fewer bits.")
+    assert verdict(answer(BETTER_STILL, psnr=-3.5)).endswith("% more bits.")
+
+
+def test_without_vmaf_psnr_decides_alone():
+    said = verdict(answer(BETTER_BELOW, BETTER_STILL, vmaf=False))
+    assert "better by PSNR-Y than the film itself" in said and "VMAF" not in said
+
+
+def test_a_mean_that_cannot_be_had_is_not_made_up():
+    short = [(100, 75), (200, 80), (400, 84)]
+    said = verdict(answer(short))
+    assert "How many bits that saves on average cannot be said: fewer than four points." in said
+
+
+def test_the_commands_aim_at_a_quality_that_the_small_film_wins_at():
+    found = answer(BETTER_BELOW, BETTER_STILL)
+    small = found.curve("half + live-x2")
+    assert aimed_at(found, small).vmaf_neg == 84.5
+    assert "-crf 24" in sender(found)
+    assert aimed_at(found, found.curve("native")).vmaf_neg == 82
+
+
+def test_names_are_quoted_for_the_shell():
+    found = answer(BETTER_STILL, path=Path("my film's.mp4"))
+    assert shlex.split(sender(found))[2] == "my film's.mp4"
+    assert shlex.split(receiver(found))[2] == "my film's-half.mkv"
+
+
+@pytest.mark.parametrize("name", ["-film.mp4", "take:2.mp4"])
+def test_no_name_is_taken_for_an_option_or_a_protocol(name):
+    found = answer(BETTER_STILL, path=Path(name))
+    line = shlex.split(sender(found))
+    assert line[2] == f"./{name}" and line[-1] == f"./{Path(name).stem}-half.mkv"
+    assert [word[:2] for word in shlex.split(receiver(found))[2:4]] == ["./", "./"]
+
+
+@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="no ffmpeg command here")
+@pytest.mark.parametrize("codec", CODECS)
+def test_the_senders_command_runs_and_makes_the_small_film(codec, tmp_path):
+    encoders = subprocess.run(["ffmpeg", "-hide_banner", "-encoders"], capture_output=True, text=True).stdout
+    if codec not in encoders:
+        pytest.skip(f"this ffmpeg has no {codec}")
+    film = make_film(tmp_path / "my film.mp4", size=(258, 146), pts=range(4), sound="aac")
+    found = answer(BETTER_STILL, path=film, size=(256, 144), codec=codec)
+    found = replace(found, film=replace(found.film, whole=(258, 146)))
+    small = found.curve("half + lanczos")
+    done = subprocess.run(command(found, small, 40), shell=True, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert size_of(tmp_path / "my film-half.mkv") == (128, 72)
+
+
+@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="no ffmpeg command here")
+def test_the_senders_command_keeps_the_shape_of_a_film_that_lies_on_its_side(tmp_path):
+    film = make_film(
+        tmp_path / "upright.mp4", size=(258, 146), pts=range(4),
+        decorate=lambda _, stream: stream.set_display_rotation(90),
+    )  # fmt: skip
+    found = replace(answer(BETTER_STILL), film=look_at(film, None, step=4))
+    small = found.curve("half + lanczos")
+    done = subprocess.run(command(found, small, 40), shell=True, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert size_of(tmp_path / "upright-half.mkv") == (72, 128)

@@ -1,0 +1,92 @@
+"""Which GPU decodes, as it is asked for and as it can be had."""
+
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from tests.clips import film
+from vidsr.engines import Setup
+from vidsr.pipeline import upscale_video
+from vidsr.pipeline import video__decoding as decoding
+from vidsr.pipeline.video__decoding import find_gpu, gpu_for
+from vidsr.upscaling.upscaler import Upscaler, open_upscaler
+from vidsr.video.read.hwdecode import Offload, opens
+
+HERE = opens("cuda")
+
+
+@pytest.mark.skipif(HERE, reason="there is a GPU")
+@pytest.mark.parametrize("hwaccel", ["auto", "cuda", "none"])
+def test_without_a_gpu_the_same_film_is_made_and_only_who_asked_for_one_is_told(tmp_path: Path, hwaccel: Any) -> None:
+    source, told = film(tmp_path / "in.mp4", sound=False), []
+    for name in ("auto", hwaccel):
+        summary = upscale_video(
+            source, tmp_path / f"{name}.nut", model="bicubic", hwaccel=name, overwrite=True, notice=told.append
+        )
+    assert [sentence for sentence in summary.notices if "GPU" in sentence] == (
+        ["no GPU decodes here, which `vidsr doctor` tells more of: the CPU does"] if hwaccel == "cuda" else []
+    )
+    assert (tmp_path / "auto.nut").read_bytes() == (tmp_path / f"{hwaccel}.nut").read_bytes()
+
+
+def test_a_way_to_decode_nobody_knows_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="'vdpau' is no way to decode; choose one of auto, cuda, none"):
+        upscale_video("in.mp4", tmp_path / "out.mp4", hwaccel="vdpau")  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def present(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if FFmpeg could open any GPU."""
+    monkeypatch.setattr(decoding, "opens", lambda device: True)
+
+
+@pytest.mark.usefixtures("present")
+@pytest.mark.parametrize(
+    ("hwaccel", "device", "resume", "found"),
+    [
+        ("auto", "auto", False, "cuda:0"),
+        ("auto", "cuda:1", False, "cuda:1"),
+        ("auto", "cpu", False, None),
+        ("cuda", "cpu", False, "cuda:0"),
+        ("none", "cuda", False, None),
+        ("auto", "cuda", True, None),
+        ("cuda", "cuda", True, None),
+    ],
+)
+def test_the_gpu_that_enlarges_is_the_one_that_decodes(hwaccel: Any, device: str, resume: bool, found: str) -> None:
+    told: list[str] = []
+    assert find_gpu(hwaccel, device, resume=resume, notice=told.append) == found
+    assert bool(told) is (resume and hwaccel == "cuda")
+
+
+class Settled:
+    """An upscaler that computes somewhere."""
+
+    def __init__(self, engine: str, device: str) -> None:
+        self.setup = Setup(engine, device, "f16")
+
+
+@pytest.mark.parametrize(
+    ("hwaccel", "engine", "device", "does"),
+    [
+        ("auto", "torch", "cuda", Offload("cuda:0", keeps=True, always=False)),
+        ("auto", "torch", "cuda:0", Offload("cuda:0", keeps=True, always=False)),
+        ("auto", "onnxruntime", "cuda", Offload("cuda:0", keeps=False, always=False)),
+        ("auto", "torch", "cuda:1", None),
+        ("auto", "openvino", "cpu", None),
+        ("cuda", "openvino", "cpu", Offload("cuda:0", keeps=False, always=True)),
+    ],
+)
+def test_pictures_stay_where_the_network_takes_them(
+    monkeypatch: pytest.MonkeyPatch, hwaccel: Any, engine: str, device: str, does: Offload | None
+) -> None:
+    monkeypatch.setattr(decoding, "Upscaler", Settled)
+    assert gpu_for("cuda:0", hwaccel, cast(Upscaler, Settled(engine, device))) == does
+    assert gpu_for(None, hwaccel, cast(Upscaler, Settled(engine, device))) is None
+
+
+def test_a_kernel_computes_on_the_cpu() -> None:
+    with open_upscaler("bicubic") as upscaler:
+        assert gpu_for("cuda:0", "auto", upscaler) is None
+        assert gpu_for("cuda:0", "cuda", upscaler) == Offload("cuda:0", keeps=False, always=True)

@@ -1,0 +1,31 @@
+"""What is too large is refused in a sentence, before memory is taken."""
+
+import pytest
+
+from tests.networks import network, save
+from vidsr.errors import OutputError
+from vidsr.upscaling.output_size import Goal
+from vidsr.upscaling.upscaler import open_upscaler
+
+
+@pytest.mark.parametrize("goal", [Goal(scale=16), Goal(height=40_000), Goal(width=65_535, height=65_535)])
+def test_more_pixels_than_can_be_held_are_refused(goal: Goal) -> None:
+    with pytest.raises(OutputError, match=r"is more than the \d+ megapixels held here; ask for a smaller size"):
+        goal.size(7680, 4320, own=2, subsampling=(1, 1))
+
+
+def test_a_picture_of_8k_can_be_enlarged_twice() -> None:
+    assert Goal().size(7680, 4320, own=2, subsampling=(1, 1)) == (15360, 8640)
+
+
+def test_a_picture_is_enlarged_a_thousand_times_at_most() -> None:
+    with pytest.raises(OutputError, match="1x1 is enlarged 1024 times at most"):
+        Goal(height=2000).size(1, 1, own=2, subsampling=(0, 0))
+
+
+def test_what_a_network_makes_on_the_way_counts_too(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("vidsr.system__limits.MOST_PIXELS", 100 * 100)
+    with open_upscaler(save(network(scale=4), tmp_path / "a.onnx"), height=60) as upscaler:
+        with pytest.raises(OutputError, match="200x200 is more than"):
+            upscaler.plan(50, 50)
+        assert upscaler.output_size(20, 20) == (60, 60)

@@ -1,0 +1,200 @@
+"""Interlaced film: made whole before it is enlarged, every frame at its own time; progressive film left alone."""
+
+import os
+from collections.abc import Sequence
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from tests.clips import times_of
+from tests.video.films import facts_of, frames_of, make_film
+from vidsr.frames import BT709, Carried, Frame
+from vidsr.pipeline import upscale_video
+from vidsr.video.convert.deinterlace import Deinterlace
+from vidsr.video.read.source import open_source
+
+DATA = os.environ.get("VIDSR_DATA")
+SIZE = 96, 64
+FRAMES, FIELDS, OFF = "are made one whole frame", "each field is made", "are enlarged as one picture"
+Y4M_LAYOUTS = {"yuv420p": ("420mpeg2", 1, 1, 1), "yuv422p10le": ("422p10", 2, 1, 0), "yuv444p": ("444", 1, 0, 0)}
+
+
+def instant(half: int) -> NDArray[np.uint8]:
+    """A dark bar on a slope, at the time of one field: (h, w)."""
+    rows, columns = np.mgrid[: SIZE[1], : SIZE[0]]
+    return np.where(abs(columns - 10 - 3 * half) < 5, 40, 90 + rows + columns // 2).astype(np.uint8)
+
+
+def woven(index: int) -> NDArray[np.uint8]:
+    """The picture of two instants, the earlier one on the upper lines."""
+    picture = instant(2 * index)
+    picture[1::2] = instant(2 * index + 1)[1::2]
+    return picture
+
+
+def interlaced_film(path: Path, layout: str = "yuv420p", count: int = 6, flag: str = "t") -> Path:
+    """A raw film, top field first, whose chroma is gray."""
+    name, size, across, down = Y4M_LAYOUTS[layout]
+    chroma = np.full((2, SIZE[1] >> down, SIZE[0] >> across), 128 << 2 * (size - 1), f"<u{size}").tobytes()
+    pictures = b"".join(
+        b"FRAME\n" + (woven(i).astype(f"<u{size}") << 2 * (size - 1)).tobytes() + chroma for i in range(count)
+    )
+    path.write_bytes(f"YUV4MPEG2 W{SIZE[0]} H{SIZE[1]} F25:1 I{flag} A1:1 C{name}\n".encode() + pictures)
+    return path
+
+
+def read(path: Path, way: Deinterlace) -> tuple[list[Frame], list[str]]:
+    with open_source(path, deinterlace=way) as source:
+        return [item for item in source if isinstance(item, Frame)], source.notices
+
+
+def combed(luma: NDArray[Any]) -> float:
+    """How much more neighbouring lines differ than those of one field."""
+    lines = luma.astype(float)
+    return float(np.abs(lines[1:-1] - (lines[:-2] + lines[2:]) / 2).mean())
+
+
+def mpeg2(path: Path, *, interlaced: bool, size: tuple[int, int] = SIZE, **options: Any) -> Path:
+    def decorate(container: Any, stream: Any) -> None:
+        stream.codec_context.options = {"flags": "+ilme+ildct"} if interlaced else {}
+        stream.codec_context.colorspace = BT709
+
+    return make_film(path, codec="mpeg2video", size=size, decorate=decorate, **options)
+
+
+def joined(path: Path, parts: Sequence[Path]) -> Path:
+    path.write_bytes(b"".join(part.read_bytes() for part in parts))
+    return path
+
+
+@pytest.mark.parametrize("layout", list(Y4M_LAYOUTS))
+def test_each_interlaced_picture_becomes_one_whole_frame_at_its_own_time(layout: str, tmp_path: Path) -> None:
+    film = interlaced_film(tmp_path / "a.y4m", layout)
+    left, _ = read(film, "off")
+    frames, notices = read(film, "frames")
+    assert [FRAMES in sentence for sentence in notices] == [True]
+    assert [(f.pts, f.duration, f.time_base) for f in frames] == [(f.pts, f.duration, f.time_base) for f in left]
+    assert [(f.bits, f.color) for f in frames] == [(f.bits, f.color) for f in left]
+    for index, frame in enumerate(frames):
+        lift = frame.bits - 8
+        assert combed(frame.planes[0] >> lift) < combed(woven(index)) / 4
+        error = np.abs((frame.planes[0] >> lift).astype(int) - instant(2 * index))
+        assert error.mean() < 1.5, "the frame shows another instant than its first field"
+
+
+def test_each_field_becomes_a_frame_half_a_picture_later(tmp_path: Path) -> None:
+    frames, notices = read(interlaced_film(tmp_path / "a.y4m"), "fields")
+    assert [FIELDS in sentence for sentence in notices] == [True]
+    assert [f.pts * f.time_base for f in frames] == [Fraction(i, 50) for i in range(12)]
+    assert {f.duration * f.time_base for f in frames} == {Fraction(1, 50)}
+    for half, frame in enumerate(frames):
+        assert np.abs(frame.planes[0].astype(int) - instant(half)).mean() < 1.5
+    with open_source(tmp_path / "a.y4m", deinterlace="fields") as source:
+        assert source.info.rate == 50 and source.info.time_base == Fraction(1, 50)
+
+
+def test_film_is_left_woven_where_that_is_asked_for(tmp_path: Path) -> None:
+    frames, notices = read(interlaced_film(tmp_path / "a.y4m"), "off")
+    assert [OFF in sentence for sentence in notices] == [True]
+    assert all(np.array_equal(frame.planes[0], woven(i)) for i, frame in enumerate(frames))
+
+
+@pytest.mark.parametrize("way", ["frames", "fields"])
+def test_a_progressive_film_never_meets_the_filter(
+    way: Deinterlace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vidsr.video.convert.deinterlace._Graph", None)
+    frames, notices = read(interlaced_film(tmp_path / "a.y4m", flag="p"), way)
+    assert notices == [] and len(frames) == 6
+    assert [f.pts * f.time_base for f in frames] == [Fraction(i, 25) for i in range(6)]
+
+
+@pytest.mark.parametrize("way", ["frames", "fields"])
+def test_only_the_interlaced_pictures_of_a_mixed_film_are_touched(way: Deinterlace, tmp_path: Path) -> None:
+    whole = mpeg2(tmp_path / "p.m2v", interlaced=False, format="mpeg2video")
+    fields = mpeg2(tmp_path / "i.m2v", interlaced=True, format="mpeg2video")
+    film = joined(tmp_path / "mixed.m2v", [whole, fields, whole])
+    left, _ = read(film, "off")
+    frames, notices = read(film, way)
+    flags = [frame.carrier.interlaced_frame for frame in left]
+    assert flags == [False] * 12 + [True] * 12 + [False] * 12
+    assert len(notices) == 1 and len(frames) == (48 if way == "fields" else 36)
+    assert sum(frame.quantiser is not None for frame in frames) > 30
+    by_time = {frame.pts * frame.time_base: frame for frame in frames}
+    for frame, flag in zip(left, flags, strict=True):
+        now = by_time[frame.pts * frame.time_base]
+        assert now.color == frame.color and now.quantiser == frame.quantiser
+        assert np.array_equal(now.planes[0], frame.planes[0]) is not flag
+
+
+def test_a_new_size_gets_a_filter_of_its_own(tmp_path: Path) -> None:
+    parts = [mpeg2(tmp_path / f"{w}.m2v", interlaced=True, size=(w, 64), format="mpeg2video") for w in (96, 128)]
+    frames, notices = read(joined(tmp_path / "a.m2v", parts), "frames")
+    left, _ = read(tmp_path / "a.m2v", "off")
+    assert [(frame.width, frame.pts) for frame in frames] == [(frame.width, frame.pts) for frame in left]
+    assert {frame.width for frame in frames} == {96, 128} and len(notices) == 1
+    assert all(b.pts > a.pts for a, b in pairwise(frames))
+
+
+def test_the_second_field_does_not_wait_out_a_gap(tmp_path: Path) -> None:
+    film = mpeg2(tmp_path / "a.mkv", interlaced=True, pts=(0, 1, 50, 51))
+    with av.open(str(film)) as source, av.open(str(tmp_path / "b.mkv"), "w") as target:
+        copy = target.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux():
+            if packet.size:
+                packet.duration, packet.stream = 40, copy
+                target.mux(packet)
+    frames, _ = read(tmp_path / "b.mkv", "fields")
+    assert [round(f.pts * f.time_base * 50) for f in frames] == [0, 1, 2, 3, 100, 101, 102, 103]
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_film_of_one_or_two_interlaced_pictures_is_whole(count: int, tmp_path: Path) -> None:
+    film = interlaced_film(tmp_path / "a.y4m", count=count)
+    assert [len(read(film, way)[0]) for way in ("frames", "fields", "off")] == [count, 2 * count, count]
+
+
+def test_pictures_without_room_for_two_fields_are_left_as_they_are(tmp_path: Path) -> None:
+    (tmp_path / "a.y4m").write_bytes(b"YUV4MPEG2 W8 H2 F25:1 It A1:1 C444\nFRAME\n" + bytes(48))
+    frames, notices = read(tmp_path / "a.y4m", "frames")
+    assert len(frames) == 1 and [OFF in sentence for sentence in notices] == [True]
+
+
+def test_sound_keeps_its_packets_and_the_film_its_times(tmp_path: Path) -> None:
+    film = mpeg2(tmp_path / "a.ts", interlaced=True, sound="mp2", pts=range(25))
+    with open_source(film) as source:
+        carried = sum(isinstance(item, Carried) for item in source)
+    for way in ("frames", "fields"):
+        target = tmp_path / f"{way}.mkv"
+        summary = upscale_video(film, target, model="bicubic", preset="ultrafast", deinterlace=way)
+        before, after = facts_of(film), facts_of(target)
+        assert list(after.sound.values()) == list(before.sound.values()) and carried > 10
+        step = {"frames": 1, "fields": 2}[way]
+        offset = after.times[0] - before.times[0]
+        assert summary.frames == len(after.times) == step * 25
+        kept = zip(after.times[::step], before.times, strict=True)
+        assert max(abs(a - b - offset) for a, b in kept) <= Fraction(1, 1000)
+    halves = [b - a for a, b in pairwise(times_of(tmp_path / "fields.mkv"))]
+    assert set(halves) == {Fraction(20, 1000)}
+
+
+def test_a_way_that_is_none_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="'blend' is no way to deinterlace; choose one of frames, fields, off"):
+        open_source(interlaced_film(tmp_path / "a.y4m"), deinterlace="blend")  # type: ignore[arg-type]
+
+
+@pytest.mark.skipif(DATA is None, reason="VIDSR_DATA names no folder with odd films")
+def test_broadcast_film_is_deinterlaced_at_its_own_times() -> None:
+    film = Path(str(DATA)) / "media" / "interlaced_tff_mpeg2.ts"
+    left, _ = read(film, "off")
+    frames, notices = read(film, "frames")
+    assert [frame.pts for frame in frames] == [frame.pts for frame in left] and len(frames) == 24
+    assert [FRAMES in sentence for sentence in notices] == [True]
+    assert np.mean([combed(f.planes[0]) for f in frames]) < np.mean([combed(f.planes[0]) for f in left])
+    assert len(frames_of(film)) == 24

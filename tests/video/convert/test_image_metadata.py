@@ -1,0 +1,138 @@
+"""What image files say beside their picture goes along; the picture is turned upright once."""
+
+import io
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image, ImageCms, ImageOps
+
+from tests.video.films import drawing, enlarge
+from vidsr.video.convert.image_metadata import About, about
+
+PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+KINDS = ["png", "jpg", "tif", "webp"]
+
+
+def exif(orientation: int = 1) -> Image.Exif:
+    made = Image.Exif()
+    made.update({0x010F: "Maker", 0x0112: orientation})
+    made.get_ifd(0x8769).update({0x9003: "2020:01:02 03:04:05", 0xA002: 40, 0xA003: 24, 0x927C: b"note\0\1"})
+    made.get_ifd(0x8825).update({1: "N", 2: (1.5, 2.0, 3.0)})
+    return made
+
+
+def picture(path: Path, *, orientation: int = 1, mode: str = "RGB", **options: Any) -> Path:
+    image = Image.fromarray(drawing(40, 24)).convert(mode)
+    lossless = {".webp": {"lossless": True}, ".jpg": {"quality": 95, "subsampling": 0}}.get(path.suffix, {})
+    image.save(path, exif=exif(orientation).tobytes(), dpi=(300, 300), **{"icc_profile": PROFILE} | lossless | options)
+    return path
+
+
+@pytest.mark.parametrize("target", KINDS)
+@pytest.mark.parametrize("source", KINDS)
+def test_profile_exif_and_dots_per_inch_go_along(source: str, target: str, tmp_path: Path) -> None:
+    path = picture(tmp_path / f"a.{source}")
+    assert enlarge(path, tmp_path / f"b.{target}") == []
+    with Image.open(tmp_path / f"b.{target}") as after:
+        assert after.size == (80, 48)
+        assert after.info["icc_profile"] == PROFILE
+        kept = after.getexif()
+        assert (kept[0x010F], kept.get(0x0112, 1)) == ("Maker", 1)
+        assert kept.get_ifd(0x8825)[2] == (1.5, 2.0, 3.0)
+        part = kept.get_ifd(0x8769)
+        assert (part[0x9003], part[0x927C], part[0xA002], part[0xA003]) == (
+            "2020:01:02 03:04:05", b"note\0\1", 80, 48,
+        )  # fmt: skip
+        if "webp" not in (source, target):
+            assert after.info["dpi"] == pytest.approx((300, 300), abs=0.01)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_picture_that_lies_on_its_side_is_turned_upright_once(kind: str, orientation: int, tmp_path: Path) -> None:
+    path = picture(tmp_path / f"a.{kind}", orientation=orientation)
+    enlarge(path, tmp_path / "b.png", factor=1)
+    with Image.open(path) as before, Image.open(tmp_path / "b.png") as after:
+        assert after.getexif().get(0x0112, 1) == 1
+        expected = np.asarray(ImageOps.exif_transpose(before).convert("RGB")).astype(int)
+        error = abs(np.asarray(after.convert("RGB")).astype(int) - expected)
+    assert error.shape == (expected.shape) and error.mean() < 2
+    assert expected.shape == ((40, 24, 3) if orientation > 4 else (24, 40, 3))
+
+
+def test_the_profile_changes_no_pixel(tmp_path: Path) -> None:
+    picture(tmp_path / "plain.png", icc_profile=None)
+    picture(tmp_path / "tagged.png")
+    for name in ("plain", "tagged"):
+        enlarge(tmp_path / f"{name}.png", tmp_path / f"{name}2.png")
+    with Image.open(tmp_path / "plain2.png") as a, Image.open(tmp_path / "tagged2.png") as b:
+        assert a.tobytes() == b.tobytes() and "icc_profile" not in a.info
+
+
+def test_a_profile_of_other_colours_is_left_out_with_a_sentence(tmp_path: Path) -> None:
+    path = picture(tmp_path / "a.jpg", mode="L")  # the profile is for RGB
+    assert enlarge(path, tmp_path / "b.png") == ["the picture loses a colour profile that is not for these colours"]
+
+
+def test_a_profile_of_grays_goes_where_grays_are_written(tmp_path: Path) -> None:
+    gray = PROFILE[:16] + b"GRAY" + PROFILE[20:]
+    path = picture(tmp_path / "a.png", mode="L", icc_profile=gray)
+    assert enlarge(path, tmp_path / "b.png") == []
+    assert enlarge(path, tmp_path / "b.webp") == ["the picture loses a colour profile that is not for these colours"]
+
+
+def test_what_a_bmp_has_no_place_for_is_told(tmp_path: Path) -> None:
+    path = picture(tmp_path / "a.png")
+    assert enlarge(path, tmp_path / "b.bmp") == ["the picture loses the colour profile and the Exif data"]
+    with Image.open(tmp_path / "b.bmp") as after:
+        assert after.info["dpi"] == pytest.approx((300, 300), abs=0.01)
+
+
+def test_texts_and_xmp_that_are_not_kept_are_told(tmp_path: Path) -> None:
+    Image.fromarray(drawing(40, 24)).save(tmp_path / "a.jpg", xmp=b"<x:xmpmeta/>")
+    assert enlarge(tmp_path / "a.jpg", tmp_path / "b.jpg") == ["the picture loses its XMP data"]
+
+
+@pytest.mark.parametrize(("name", "lost"), [("sRGB", "Exif data"), ("P3", "colour profile and Exif data")])
+def test_what_a_film_of_a_picture_lacks_is_told(name: str, lost: str, tmp_path: Path) -> None:
+    profile = PROFILE.replace("sRGB".encode("utf-16-be"), name.ljust(4).encode("utf-16-be"))
+    path = picture(tmp_path / "a.jpg", icc_profile=profile)
+    assert enlarge(path, tmp_path / "b.mp4") == [f"the {lost} of the picture go into no film"]
+
+
+def test_pages_that_are_not_enlarged_are_told(tmp_path: Path) -> None:
+    page = Image.fromarray(drawing(40, 24))
+    page.save(tmp_path / "a.tif", save_all=True, append_images=[page])
+    assert enlarge(tmp_path / "a.tif", tmp_path / "b.png") == ["the picture loses its other pages"]
+    with Image.open(tmp_path / "b.png") as after:
+        assert "dpi" not in after.info
+
+
+def test_exif_too_long_for_a_jpeg_is_told(tmp_path: Path) -> None:
+    long = exif()
+    long.get_ifd(0x8769)[0x927C] = bytes(70000)
+    Image.fromarray(drawing(40, 24)).save(tmp_path / "a.png", exif=long.tobytes())
+    assert enlarge(tmp_path / "a.png", tmp_path / "b.jpg") == ["the picture loses the Exif data"]
+
+
+@pytest.mark.parametrize("damage", [b"II*\0", b"\xff\xd8\xff\xe1\0\x10Exif\0\0II*\0\xff\xff\xff\xff", b"RIFF0000WEBP"])
+def test_a_damaged_file_is_read_for_nothing_and_says_so(damage: bytes) -> None:
+    assert about(damage) == About(lost=("what the damaged file says beside it",))
+
+
+@pytest.mark.parametrize("file", [None, b"", b"BM", b"GIF89a"])
+def test_other_files_say_nothing(file: bytes | None) -> None:
+    assert about(file) == About()
+
+
+@pytest.mark.parametrize("kind", ["png", "jpg"])
+def test_a_picture_through_a_pipe_keeps_what_it_says(kind: str, tmp_path: Path) -> None:
+    path = picture(tmp_path / f"a.{kind}", orientation=6)
+    command = [sys.executable, "-m", "vidsr", "upscale", "-q", "-m", "nearest", "-", "-", "-f", "png"]
+    done = subprocess.run(command, input=path.read_bytes(), capture_output=True, check=True, timeout=60)
+    with Image.open(io.BytesIO(done.stdout)) as after:
+        assert (after.size, after.info["icc_profile"], after.getexif()[0x010F]) == ((48, 80), PROFILE, "Maker")

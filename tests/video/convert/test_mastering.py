@@ -1,0 +1,91 @@
+"""HDR: tags, mastering display and light levels reach every encoder that can tell them; what cannot is told of."""
+
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.video.films import enlarge, frame_from, frames_of, info_of
+from vidsr.frames import BT2020, Frame
+from vidsr.video.convert.side_data__mastering import Mastering, mastering_of
+from vidsr.video.write.sink import open_sink
+
+PQ, HLG = 16, 18
+DISPLAY = "G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,50)"
+SEEN = [Fraction(n, 50000) for n in (34000, 16000, 13250, 34500, 7500, 3000, 15635, 16450)]
+SEEN += [Fraction(50, 10000), Fraction(1000)]
+LIGHT = 1000, 400
+
+
+def film_in(path: Path, transfer: int, params: str = "", count: int = 2, **options: Any) -> Path:
+    frame = frame_from(pixel_format="yuv420p10le", matrix=BT2020, primaries=9, transfer=transfer)
+    given = {"x265-params": params} if params else {}
+    with open_sink(path, info_of(frame), codec="libx265", encoder_options=given, notice=print, **options) as sink:
+        for index in range(count):
+            sink.write(frame.at(index, 1))
+    return path
+
+
+def first_of(path: Path) -> Frame:
+    return frames_of(path)[0]
+
+
+@pytest.mark.parametrize("name", ["b.mkv", "b.mp4"])
+@pytest.mark.parametrize("codec", ["libx265", "libsvtav1", "libx264"])
+@pytest.mark.parametrize("params", [f"master-display={DISPLAY}:max-cll=1000,400", "max-cll=1000,400"])
+def test_what_the_graders_saw_is_told_on(params: str, codec: str, name: str, tmp_path: Path) -> None:
+    film = film_in(tmp_path / "a.mkv", PQ, params)
+    before = mastering_of(first_of(film).carrier)
+    assert before == Mastering(tuple(SEEN) if "master" in params else None, LIGHT)
+    assert enlarge(film, tmp_path / name, codec=codec, preset="superfast") == []
+    after = mastering_of(first_of(tmp_path / name).carrier)
+    assert after is not None and after.light == LIGHT
+    if before.display is None:
+        assert after.display is None
+    else:  # AV1 counts in steps of 1 / 65536 and 1 / 16384
+        assert after.display is not None
+        steps = [Fraction(1, 65536 if codec == "libsvtav1" else 50000)] * 8 + [Fraction(1, 10000)] * 2
+        worst = [abs(a - b) <= step for a, b, step in zip(after.display, before.display, steps, strict=True)]
+        assert all(worst), after
+    assert first_of(tmp_path / name).color == first_of(film).color
+
+
+@pytest.mark.parametrize("codec", ["libx265", "libsvtav1", "libx264"])
+@pytest.mark.parametrize("name", ["b.mkv", "b.mp4", "b.nut"])
+def test_hlg_stays_hlg(codec: str, name: str, tmp_path: Path) -> None:
+    film = film_in(tmp_path / "a.mp4", HLG)
+    assert enlarge(film, tmp_path / name, codec=codec, preset="superfast") == []
+    color = first_of(tmp_path / name).color
+    assert (color.matrix, color.primaries, color.transfer, color.full_range) == (BT2020, 9, HLG, False)
+    assert first_of(tmp_path / name).bits == 10
+
+
+def test_an_encoder_that_takes_no_mastering_data_is_spoken_of(tmp_path: Path) -> None:
+    film = film_in(tmp_path / "a.mkv", PQ, f"master-display={DISPLAY}:max-cll=1000,400")
+    told: list[Any] = enlarge(film, tmp_path / "b.mkv", codec="ffv1")
+    assert told == ["the mastering display and light levels are left out: ffv1 takes none; libx265 and libsvtav1 do"]
+    assert told[0].about == ("mastering",)
+
+
+def dynamic_metadata() -> bytes:
+    """A prefix SEI of HEVC with the smallest HDR10+ there is (SMPTE ST 2094-40 in ITU-T T.35)."""
+    bits = f"{0xB5:08b}{0x3C:016b}{1:016b}{4:08b}{1:08b}"  # country, provider, its code, application, its version
+    bits += f"{1:02b}{400:027b}{0:01b}"  # windows, the display aimed at, no actual peak
+    bits += f"{1000:017b}" * 3 + f"{100:017b}{0:04b}{0:010b}"  # brightest R, G and B, average, no percentiles
+    bits += "000"  # no actual peak, tone mapping or saturation
+    payload = int(bits.ljust(-(-len(bits) // 8) * 8, "0"), 2).to_bytes(-(-len(bits) // 8), "big")
+    sei = bytes([39 << 1, 1, 4, len(payload)]) + payload + b"\x80"
+    for zeros in (b"\0\0\0", b"\0\0\1", b"\0\0\2", b"\0\0\3"):
+        sei = sei.replace(zeros, b"\0\0\3" + zeros[2:])
+    return b"\0\0\0\1" + sei
+
+
+def test_hdr10_plus_is_left_out_and_spoken_of(tmp_path: Path) -> None:
+    film = film_in(tmp_path / "a.hevc", PQ, count=1, format="hevc")
+    data = film.read_bytes()
+    picture = next(i for i in range(len(data) - 5) if data[i : i + 3] == b"\0\0\1" and data[i + 3] >> 1 in (19, 20))
+    film.write_bytes(data[:picture] + dynamic_metadata() + data[picture:])
+    told: list[Any] = enlarge(film, tmp_path / "b.mkv", codec="libx265", preset="superfast")
+    assert told == ["HDR10+ metadata are left out: no encoder here takes them"]
+    assert told[0].about == ("dynamic HDR",)

@@ -1,1 +1,0 @@
-"""An ONNX graph as PyTorch calls, and the devices they run on."""

@@ -1,0 +1,1 @@
+"""How good a model is: pictures and videos against their originals."""

@@ -1,0 +1,63 @@
+"""Who is measured."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from vidsr.engines import Precision
+from vidsr.errors import DataError
+from vidsr.frames import Frame
+from vidsr.upscaling.swscale_upscaler import ResizingUpscaler
+from vidsr.upscaling.upscaler import Upscaler, open_upscaler
+from vidsr.zoo import RESIZES
+
+BICUBIC, LANCZOS = "protocol bicubic", "protocol lanczos"
+"""The rows of vidsr.resize, which are not swscale's: the models named `bicubic` and `lanczos`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entrant:
+    """A model, opened to be measured as it ships: planes in, planes out."""
+
+    name: str
+    scale: int
+    rgb: bool
+    upscaler: Upscaler | ResizingUpscaler
+
+    def enlarge(self, frame: Frame) -> Frame:
+        """The frame, `scale` times as large."""
+        return self.upscaler.submit(frame).result()
+
+
+@contextmanager
+def open_entrants(
+    models: Sequence[str | Path], *, scale: int | None, engine: str, precision: Precision
+) -> Iterator[dict[int, list[Entrant]]]:
+    """Open every model and give them by scale.
+
+    scale: for models that have none of their own (bicubic, lanczos, nearest); without models, the scale at which the
+    protocol's own rows are wanted. Raises DataError where neither says a scale.
+    """
+    if not models and scale is None:
+        raise DataError("nothing to evaluate; name a model, or give --scale to see the protocol's own resizes")
+    groups: dict[int, list[Entrant]] = {} if scale is None else {scale: []}
+    with ExitStack() as stack:
+        stems = Counter(Path(model).stem for model in dict.fromkeys(models))
+        for model in dict.fromkeys(models):
+            name = str(model) if stems[Path(model).stem] > 1 else Path(model).stem  # a/best.onnx beside b/best.onnx
+            entrant = _open(model, name, scale, engine, precision, stack)
+            groups.setdefault(entrant.scale, []).append(entrant)
+        yield {factor: group for factor, group in groups.items() if group or not models}
+
+
+def _open(
+    model: str | Path, name: str, scale: int | None, engine: str, precision: Precision, stack: ExitStack
+) -> Entrant:
+    resizes = model in RESIZES  # a network given a scale would have its picture resized to that
+    upscaler = open_upscaler(model, scale=(scale or 2) if resizes else None, engine=engine, precision=precision)
+    stack.callback(upscaler.close)
+    if upscaler.card is None:
+        return Entrant(name, scale or 2, False, upscaler)
+    return Entrant(name, upscaler.card.scale, upscaler.card.channels == 3, upscaler)

@@ -1,0 +1,124 @@
+"""TensorRT's builder: a strongly typed graph becomes a plan, and what was timed on the way is kept for the next."""
+
+import hashlib
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from vidsr.engines.tensorrt.plan_file import folder, slug
+from vidsr.engines.tensorrt.tensorrt_engine import logger, tensorrt, use_gpu
+from vidsr.errors import DiskFull, EngineError
+from vidsr.runs import write_whole
+
+Progress = Callable[[str, int, int], None]
+Notice = Callable[[str], None]
+Limits = Mapping[str, list[list[int]]]
+
+LEVEL = 5  # of 5: every kernel is timed beside those compiled for it. A build is made once, and frames are many.
+DIGEST = 32  # bytes of SHA-256 before a timing cache
+
+
+def build(graph: bytes, limits: Limits, *, gpu: str, device: str, progress: Progress, notice: Notice) -> bytes:
+    """Build a plan for a GPU.
+
+    graph: ONNX, as `for_tensorrt` gives it. limits: the least, the best and the largest shape of each input, as they
+    are seen from outside. gpu: its name, for the timing cache. Raises EngineError with TensorRT's reason.
+    """
+    trt = tensorrt()
+    stopped = threading.Event()
+    timings = folder() / f"timings-{slug(gpu)}-trt{trt.__version__}.cache"
+
+    def work() -> bytes:
+        use_gpu(device)
+        builder = trt.Builder(logger())
+        # On TensorRT 11 every network is strongly typed, and the flag says nothing new.
+        network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
+        parser = trt.OnnxParser(network, logger())
+        if not parser.parse(graph):
+            reasons = "; ".join(str(parser.get_error(index)) for index in range(parser.num_errors))
+            raise EngineError(f"TensorRT cannot read the network: {reasons[-300:]}")
+        config = builder.create_builder_config()
+        config.builder_optimization_level = LEVEL
+        config.progress_monitor = monitor = _monitor(trt, progress, stopped)
+        config.clear_flag(trt.BuilderFlag.TF32)  # what is left in f32 is to be exact; TF32 is as coarse as f16
+        _add_profile(builder, network, config, limits)
+        cache = config.create_timing_cache(read_timings(timings, notice))
+        if not config.set_timing_cache(cache, ignore_mismatch=False):  # of another driver, say: begin anew
+            config.set_timing_cache(config.create_timing_cache(b""), ignore_mismatch=False)
+        plan = builder.build_serialized_network(network, config)
+        if plan is None:
+            raise EngineError(f"TensorRT cannot build the engine: {logger().last}")
+        keep_timings(timings, bytes(config.get_timing_cache().serialize()), notice)
+        del monitor  # it had to outlive the build
+        return bytes(plan)
+
+    # In a thread, so that a signal reaches us while TensorRT works: it stops at the next step.
+    pool = ThreadPoolExecutor(1, thread_name_prefix="tensorrt")
+    try:
+        return pool.submit(work).result()
+    except BaseException:
+        stopped.set()
+        raise
+    finally:
+        pool.shutdown(wait=False)
+
+
+def read_timings(path: Path, notice: Notice) -> bytes:
+    """What earlier builds timed on this GPU; nothing where none did, or the file is damaged: it is thrown away."""
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return b""
+    timings = content[DIGEST:]
+    if hashlib.sha256(timings).digest() == content[:DIGEST]:
+        return timings
+    path.unlink(missing_ok=True)
+    notice(f"{path}, which would have made this build shorter, is damaged and was thrown away")
+    return b""
+
+
+def keep_timings(path: Path, timings: bytes, notice: Notice) -> None:
+    """Keep what was timed, with its checksum. That it cannot be kept is said, and spoils nothing."""
+    try:
+        write_whole(path, hashlib.sha256(timings).digest() + timings)
+    except DiskFull as exc:
+        notice(f"{exc}; the next build takes as long as this one")
+
+
+def _add_profile(builder: Any, network: Any, config: Any, limits: Limits) -> None:
+    """Say which sizes are to come, where they are not all the same."""
+    profile = builder.create_optimization_profile()
+    varies = False
+    for index in range(network.num_inputs):
+        tensor = network.get_input(index)
+        if -1 in tuple(tensor.shape):
+            varies = True
+            bytes_of = [2] * (len(tensor.shape) - len(limits[tensor.name][0]))  # of codes of 16 bits
+            profile.set_shape(tensor.name, *([*shape, *bytes_of] for shape in limits[tensor.name]))
+    if varies:
+        config.add_optimization_profile(profile)
+
+
+def _monitor(trt: Any, progress: Progress, stopped: threading.Event) -> Any:
+    """What TensorRT tells of its phases, as calls of `progress`."""
+
+    class Monitor(trt.IProgressMonitor):  # type: ignore[misc]
+        def __init__(self) -> None:
+            trt.IProgressMonitor.__init__(self)
+            self._steps: dict[str, int] = {}
+
+        def phase_start(self, phase_name: str, parent_phase: str | None, num_steps: int) -> None:
+            self._steps[phase_name] = num_steps
+            progress(phase_name, 0, num_steps)
+
+        def step_complete(self, phase_name: str, step: int) -> bool:
+            progress(phase_name, step + 1, max(self._steps.get(phase_name, 0), step + 1))
+            return not stopped.is_set()
+
+        def phase_finish(self, phase_name: str) -> None:
+            steps = self._steps.pop(phase_name, 0)
+            progress(phase_name, steps, steps)
+
+    return Monitor()

@@ -1,0 +1,1 @@
+"""Jobs in segments that can be resumed."""

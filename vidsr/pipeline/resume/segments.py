@@ -1,0 +1,182 @@
+"""A film made in segments that stay on disk, so that a run which was stopped is gone on with."""
+
+import errno
+from collections.abc import Callable, Container, Generator, Iterable, Iterator
+from contextlib import closing, contextmanager
+from fractions import Fraction
+from itertools import islice
+from pathlib import Path
+
+from vidsr.errors import DiskFull, InputError, OutputError, TargetExists, VidsrError
+from vidsr.frames import Carried, Frame, VideoInfo
+from vidsr.io.pipes import Stop
+from vidsr.pipeline.progress import Record
+from vidsr.pipeline.resume.identity import identity_of
+from vidsr.pipeline.resume.journal import Journal, clear_up
+from vidsr.pipeline.resume.segments__resumable import check_film, plan_of
+from vidsr.pipeline.stages import upscale
+from vidsr.pipeline.stages__flow import Settings, enlarged, planned
+from vidsr.upscaling.swscale_upscaler import ResizingUpscaler
+from vidsr.upscaling.upscaler import Upscaler, open_upscaler
+from vidsr.video.read.open_input import title_of
+from vidsr.video.read.source import Source, open_source
+from vidsr.video.timing import rational
+from vidsr.video.write.containers import Muxer
+from vidsr.video.write.encoder_setup import Encoding
+from vidsr.video.write.segment_file import Encoded, Segment, read_segments, write_segment
+from vidsr.video.write.sink import FilmSink, open_sink
+from vidsr.video.write.target import move_into_place, open_target
+
+
+def make_segment(
+    source: str | Path, settings: Settings, index: int, file: Path, *, notice: Callable[[str], None]
+) -> Segment | None:
+    """Make one segment alone: a pure function of the input, the settings and its place on the grid.
+
+    It needs nothing of other segments, of other runs or of the machine, so segments can be made anywhere and joined.
+    file: where its packets go. None where the film ends before it. Raises VidsrError.
+    """
+    with (
+        open_upscaler(**settings.enlarging, notice=notice) as upscaler,
+        open_source(source, **settings.reading) as film,
+    ):
+        _, large = planned(film, upscaler, Record(None, notice), settings)
+        first = index * settings.segment_frames
+        frames = islice((item for item in film if isinstance(item, Frame)), first, first + settings.segment_frames)
+        larger = (item for item in upscale(frames, upscaler) if isinstance(item, Frame))
+        return write_segment(larger, file, index, _encoding(settings, large), film, notice)
+
+
+def upscale_in_segments(
+    film: Source,
+    target: Path,
+    upscaler: Upscaler | ResizingUpscaler,
+    large: VideoInfo,
+    settings: Settings,
+    *,
+    overwrite: bool,
+    record: Record,
+    stop: Stop,
+) -> None:
+    """Make the segments that are missing in TARGET.vidsr, join all of them with the film's other streams, and go.
+
+    However often it was stopped, and however hard, the target gets the same bytes. The input is decoded from its start
+    each time: what a decoder makes of a film may depend on all that came before, and decoding is the cheap part.
+    Raises OutputError where the folder was begun with another input, model, setting or version, or is in use; DiskFull,
+    and what is done stays; pipes.Stopped, and what is done stays.
+    """
+    path = target.resolve() if target.is_symlink() else target
+    folder = path.with_name(f"{path.name}.vidsr")
+    source = Path(str(film.name))
+    try:
+        open_target(path, source=source, overwrite=overwrite, stop=stop).discard()  # what cannot be, fails now
+    except TargetExists:
+        clear_up(folder)
+        raise
+    check_film(film)
+    plan = plan_of(source, upscaler, settings)
+    with _explained(folder), Journal(folder, plan) as journal:
+        _count(journal, film, record)
+        if not journal.whole.exists():
+            with open_sink(
+                journal.whole, large, source=film, **settings.writing,
+                overwrite=True, repeatable=True, notice=record.tell, stop=stop,
+            ) as sink:  # fmt: skip
+                assert isinstance(sink, FilmSink)  # images were refused
+                _make_missing(film, upscaler, large, settings, journal, record, stop)
+                if identity_of(source) != plan["input"]:
+                    raise InputError(f"{film.title} changed while it was read; delete {folder} and begin anew")
+                with open_source(source, **settings.reading, stop=stop) as again:
+                    for item in _joined(again.carried(), read_segments(journal.segments())):
+                        stop.check()
+                        sink.write(item)
+        journal.clear()
+        move_into_place(journal.whole, path, overwrite=overwrite)
+        journal.remove()
+
+
+def _encoding(settings: Settings, large: VideoInfo) -> Encoding:
+    given = dict(settings.writing)
+    muxer, options = Muxer(given.pop("format")), given.pop("encoder_options") or {}
+    return Encoding(muxer, large, options=options, repeatable=True, **given)
+
+
+def _make_missing(
+    film: Source,
+    upscaler: Upscaler | ResizingUpscaler,
+    large: VideoInfo,
+    settings: Settings,
+    journal: Journal,
+    record: Record,
+    stop: Stop,
+) -> None:
+    encoding, size = _encoding(settings, large), settings.segment_frames
+    items = _frames(film, frozenset(journal.done), size, stop)
+
+    def told(ready: Iterable[Frame | Carried]) -> Iterator[Frame]:
+        for frame in ready:
+            stop.check()
+            if isinstance(frame, Frame):
+                record.write(frame, film.info)
+                yield frame
+
+    with closing(enlarged(items, upscaler, film.info, large, reused=record.reuse)) as ready:
+        frames = told(ready)
+        for index in journal.missing():
+            segment = write_segment(islice(frames, size), journal.part(index), index, encoding, film, record.tell)
+            if segment is None:
+                break
+            journal.add(segment)
+
+
+def _frames(film: Source, done: Container[int], size: int, stop: Stop) -> Generator[Frame, None, None]:
+    """Those of the film that are not done yet."""
+    count = 0
+    for item in film:
+        stop.check()
+        if isinstance(item, Frame):
+            if count // size not in done:
+                yield item
+            count += 1
+
+
+def _count(journal: Journal, film: Source, record: Record) -> None:
+    """Tell how far an earlier run came."""
+    if journal.done:
+        frames = sum(segment.frames for segment in journal.done.values())
+        last = journal.done[max(journal.done)]
+        begin, end = film.first.pts * film.info.time_base, last.last * Fraction(last.tick)
+        record.skip(frames, begin=float(begin), end=float(end))
+        record.whisper(f"going on behind {frames} frames of an earlier run")
+
+
+def _joined(carried: Iterable[Carried], film: Iterator[Encoded]) -> Iterator[Carried | Encoded]:
+    """Everything in the order of decoding times; what has none comes where it comes."""
+    ahead = next(film, None)
+    for item in carried:
+        packet, tick = item.packet, rational(item.packet.time_base)
+        time = packet.dts if packet.dts is not None else packet.pts
+        while ahead and time is not None and tick and ahead.packet.dts * ahead.packet.time_base <= time * tick:
+            yield ahead
+            ahead = next(film, None)
+        yield item
+    if ahead:
+        yield ahead
+    yield from film
+
+
+@contextmanager
+def _explained(folder: Path) -> Iterator[None]:
+    """Say of a failure of the system's what it means for the job."""
+    try:
+        yield
+    except (DiskFull, OSError) as exc:
+        full = isinstance(exc, DiskFull) or exc.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
+        if full:
+            raise DiskFull(
+                f"{title_of(folder)}: no room is left on its disk; free some, and the same command goes on with what "
+                "is done"
+            ) from exc
+        if isinstance(exc, VidsrError):
+            raise
+        raise OutputError(f"{title_of(folder)} cannot be written: {exc.strerror}; see to it, and run again") from exc

@@ -1,0 +1,1 @@
+"""ONNX graphs with their edges: integer planes in, integer planes out."""

@@ -1,0 +1,188 @@
+"""One network compiled for one kind of picture: its tiles and its engine."""
+
+import math
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+from weakref import WeakSet, ref
+
+import numpy as np
+from numpy.typing import NDArray
+from onnx import numpy_helper
+
+from vidsr import zoo
+from vidsr.card import QUANTISER
+from vidsr.engines import Engine, Precision, Setup, settle
+from vidsr.engines.ports import PLANES_IN
+from vidsr.engines.tuning import Tuning
+from vidsr.errors import EngineBusy
+from vidsr.frames import Frame, Plane
+from vidsr.upscaling.fp16_guard import open_watched
+from vidsr.upscaling.graph.edges import attach
+from vidsr.upscaling.model_file import card_of
+from vidsr.upscaling.model_file__places import load
+from vidsr.upscaling.output_size import halvings
+from vidsr.upscaling.session__pieces import PendingPlanes, Piece, Tile
+from vidsr.upscaling.session__ready import best_of
+from vidsr.upscaling.tiling import seams
+from vidsr.upscaling.tiling__tiling import tile_size
+
+AHEAD = 4  # tiles in an engine at once, where the frames in flight are not more: one is taken while others are computed
+EDGES_REACH = 4  # of RGB edges, in input pixels: chroma is interpolated before the network and averaged after it
+
+
+class Network:
+    """A model file and its card."""
+
+    def __init__(self, path: Path) -> None:
+        self.name = zoo.name_of(path)
+        self.card = card_of(path)
+        self.model = load(path)
+        stored = next((each for each in self.model.graph.initializer if each.name == QUANTISER), None)
+        self.quantiser = None if stored is None else numpy_helper.to_array(stored).astype(np.float32)
+
+    @property
+    def step(self) -> int:
+        """What places of tiles must be multiples of, in input pixels; even, as halved chroma wants it."""
+        return math.lcm(2, self.card.step)
+
+    @property
+    def reach(self) -> int:
+        """Receptive radius with the edges, in input pixels; a multiple of `step`."""
+        reach = self.card.reach + (EDGES_REACH if self.card.channels == 3 else 0)
+        return reach + -reach % self.step
+
+    def tile_size(self, height: int, width: int, tile: int | None = None, *, on_cpu: bool) -> tuple[int, int]:
+        """Of pictures of so many input pixels; see `tiling.tile_size`."""
+        return tile_size(height, width, tile, reach=self.reach, step=self.step, card=self.card, on_cpu=on_cpu)
+
+
+@dataclass(frozen=True, slots=True)
+class LaneOptions:
+    """How networks are run; see `open_upscaler`."""
+
+    engine: str = "auto"
+    device: str = "auto"
+    precision: Precision = "auto"
+    tile: int | Literal["auto"] | None = None
+    in_flight: int = 2
+    threads: int = 0
+    steady: bool = False
+    notice: Callable[[str], None] | None = None
+    tuning: Tuning = field(default_factory=Tuning)
+
+
+class Lane:
+    """A network with the edges for pictures of one size, depth and colour."""
+
+    def __init__(
+        self, network: Network, frame: Frame, options: LaneOptions, *, size: tuple[int, int] | None = None
+    ) -> None:
+        """size: height and width of the tiles; None takes what `options.tile` says."""
+        assert options.tile != "auto", "open_lane measures"
+        card = network.card
+        self._network = network
+        setup = setup_for(network, frame.bits, options)
+        self._size = size or network.tile_size(frame.height, frame.width, options.tile, on_cpu=setup.device == "cpu")
+        sides = zip((frame.height, frame.width), self._size, strict=True)
+        down, across = (seams(length, tile, network.reach, network.step) for length, tile in sides)
+        self._tiles = [Tile(each, other) for each in down for other in across]
+        height, width = self._size
+
+        def graph_of(watched: bool) -> bytes:
+            return attach(
+                network.model,
+                channels=card.channels,
+                height=height,
+                width=width,
+                bits=frame.bits,
+                color=frame.color,
+                gray=len(frame.planes) == 1,
+                shuffled=setup.device != "cpu",
+                watched=watched,
+                model_name=network.name,
+                scale=card.scale,
+                step=card.step,
+            )
+
+        self._in_flight, self._frames = options.in_flight, WeakSet[PendingPlanes]()
+        self._waiting, self._started = deque[ref[Piece]](), WeakSet[Piece]()
+        self._room = max(options.in_flight, min(options.in_flight * len(self._tiles), AHEAD))
+        streams = options.tuning.streams_for(height * width)
+        self._engine = engine_for(network, graph_of, setup, options, in_flight=self._room, streams=streams)
+
+    def submit(self, frame: Frame) -> "PendingPlanes":
+        """Start on a frame's planes; on luma alone for a luma network. Raises EngineBusy."""
+        if sum(not each.taken for each in self._frames) >= self._in_flight:
+            raise EngineBusy(f"{self._in_flight} frames are under way already; take the result of one first")
+        known, pieces = known_of(self._network, frame), []
+        for tile in self._tiles:
+            planes = zip(PLANES_IN, self._cut(frame, tile), strict=False)
+            pieces.append(Piece(tile, {name: plane[None, None] for name, plane in planes} | known))
+        pending = PendingPlanes(pieces, self._network.card.scale, self.start)
+        self._frames.add(pending)
+        self._waiting.extend(map(ref, pieces))
+        self.start()
+        return pending
+
+    def start(self) -> None:
+        """Give the engine as many tiles as it takes at once; the others wait for room, so that memory is bounded."""
+        while self._waiting and sum(each.run is not None for each in self._started) < self._room:
+            piece = self._waiting.popleft()()
+            if piece is not None:  # still wanted
+                piece.run = self._engine.submit(piece.inputs)
+                self._started.add(piece)
+
+    def _cut(self, frame: Frame, tile: Tile) -> Iterator[Plane]:
+        height, width = self._size
+        for index, plane in enumerate(frame.planes[: self._network.card.channels]):
+            across, down = halvings(frame) if index else (0, 0)
+            lines = slice(tile.down.start >> down, (tile.down.start + height + down) >> down)
+            yield plane[lines, tile.across.start >> across : (tile.across.start + width + across) >> across]
+
+    def close(self) -> None:
+        """Let go of the engine."""
+        self._engine.close()
+
+
+def engine_for(
+    network: Network,
+    graph_of: Callable[[bool], bytes],
+    setup: Setup,
+    options: LaneOptions,
+    *,
+    in_flight: int,
+    streams: int = 1,
+) -> Engine:
+    """Open what computes a lane's pictures best; see `best_of` and `open_watched`."""
+    return open_watched(
+        graph_of,
+        best_of(graph_of, setup, asked=options.engine, steady=options.steady, notice=options.notice),
+        title=network.card.name,
+        in_flight=in_flight,
+        threads=options.threads,
+        streams=streams,
+        steady=options.steady,
+        notice=options.notice,
+    )
+
+
+def known_of(network: Network, frame: Frame) -> dict[str, NDArray[np.float32]]:
+    """What a network is told beside the picture: the quantiser, where it knows it."""
+    if (stored := network.quantiser) is None:
+        return {}
+    return {QUANTISER: stored if frame.quantiser is None else np.full_like(stored, frame.quantiser / 51)}
+
+
+def setup_for(network: Network, bits: int, options: LaneOptions) -> Setup:
+    """What computes; where no precision is asked for, f32 in place of bf16 where that would spoil 10 bits.
+
+    That is so on the way to R'G'B' and back (up to 8 levels), and where a network enlarges its input by an operator of
+    its own (4 levels). What luma networks add to is else kept in f32. f16 is eight times as fine.
+    """
+    setup = settle(engine=options.engine, device=options.device, precision=options.precision)
+    resizes = any(node.op_type in ("Resize", "Upsample") for node in network.model.graph.node)
+    spoilt = options.precision == "auto" and setup.precision == "bf16" and bits > 8
+    return replace(setup, precision="f32") if spoilt and (network.card.channels == 3 or resizes) else setup

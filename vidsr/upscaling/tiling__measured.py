@@ -1,0 +1,108 @@
+"""Tiles that are measured: the quickest here for one network and size of picture, found once and kept."""
+
+import json
+import logging
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from hashlib import sha256
+from typing import Any
+
+import numpy as np
+
+from vidsr.engines.tuning import machine_key, quickest
+from vidsr.errors import OutOfMemory
+from vidsr.frames import Frame
+from vidsr.io.cache import keep, kept
+from vidsr.upscaling.output_size import halvings
+from vidsr.upscaling.session import Lane, LaneOptions, Network, setup_for
+from vidsr.upscaling.tiling import equal_tile
+from vidsr.upscaling.tiling__tiling import LARGEST
+
+log = logging.getLogger(__name__)
+
+ROOM = "tiles"  # of what is kept: one file for each kind of picture
+BANDS = (150_000, 300_000, 600_000, 1_200_000, 2_400_000, LARGEST)  # input pixels of those that are tried
+SIDE = 512  # of the square tile that is tried
+RUNS = 3  # of each, after the first
+
+Size = tuple[int, int]
+
+
+def open_lane(network: Network, frame: Frame, options: LaneOptions) -> Lane:
+    """Open a lane; where its tiles are to be measured, with the quickest, which is told to `options.notice`.
+
+    Raises as Lane does, and OutOfMemory where no tile fits.
+    """
+    if options.tile != "auto":
+        return Lane(network, frame, options)
+    usual = replace(options, tile=None)
+    tell = options.notice or log.info
+    key = _key(network, frame, usual)
+    size = _size_of(kept(ROOM, key))
+    if size is None or size not in _candidates(network, frame, usual):
+        size, seconds = _quickest(network, frame, replace(usual, notice=log.info))
+        what = f"{network.card.name} at {frame.width}x{frame.height}: {1000 * seconds:.0f} ms a frame"
+        tell(f"tiles of {size[1]}x{size[0]} are the quickest here for {what}")
+        try:
+            keep(ROOM, key, size)
+        except OSError as exc:
+            tell(f"that cannot be kept, and is measured again each time: {exc}")
+    return Lane(network, frame, usual, size=size)
+
+
+def _candidates(network: Network, frame: Frame, options: LaneOptions) -> list[Size]:
+    """Sizes that may be worth trying, the usual one first; none takes more memory than that of LARGEST."""
+    height, width, reach, step = frame.height, frame.width, network.reach, network.step
+    on_cpu = setup_for(network, frame.bits, options).device == "cpu"
+    least = 2 * (reach + step)
+    bands = [(equal_tile(height, max(pixels // width, least), reach, step), width) for pixels in BANDS]
+    square = equal_tile(height, max(SIDE, least), reach, step), equal_tile(width, max(SIDE, least), reach, step)
+    usual = network.tile_size(height, width, on_cpu=on_cpu)
+    return list(dict.fromkeys([usual, *bands, square]))
+
+
+def _quickest(network: Network, frame: Frame, options: LaneOptions) -> tuple[Size, float]:
+    times: dict[Size, float] = {}
+    for size in _candidates(network, frame, options):
+        try:
+            times[size] = min(_seconds(network, frame, options, size))
+        except OutOfMemory:
+            log.info("a tile of %dx%d does not fit into memory", size[1], size[0])
+    if not times:
+        raise OutOfMemory("no tile that is worth trying fits into memory; give a small --tile")
+    best = quickest(times)
+    return best, times[best]
+
+
+def _seconds(network: Network, frame: Frame, options: LaneOptions, size: Size) -> Iterator[float]:
+    """Of single frames, the first of which warms up and does not count."""
+    scale = network.card.scale
+    across, down = halvings(frame)
+    large = (frame.height * scale, frame.width * scale)
+    half = tuple((side + halving) >> halving for side, halving in zip(large, (down, across), strict=True))
+    canvas = replace(frame, planes=tuple(np.empty(half if i else large, p.dtype) for i, p in enumerate(frame.planes)))
+    lane = Lane(network, frame, options, size=size)
+    try:
+        for turn in range(RUNS + 1):
+            start = time.perf_counter()
+            lane.submit(frame).write(canvas)
+            if turn:
+                yield time.perf_counter() - start
+    finally:
+        lane.close()
+
+
+def _key(network: Network, frame: Frame, options: LaneOptions) -> str:
+    """What a choice holds for: this machine, network, setup and kind of picture."""
+    setup = asdict(setup_for(network, frame.bits, options))
+    about = [machine_key(), setup, options.threads, frame.height, frame.width, frame.bits, len(frame.planes)]
+    return sha256(network.model.SerializeToString() + json.dumps(about).encode()).hexdigest()[:16]
+
+
+def _size_of(told: Any) -> Size | None:
+    try:
+        height, width = map(int, told)
+    except (ValueError, TypeError, ArithmeticError):
+        return None
+    return height, width

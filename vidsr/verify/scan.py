@@ -1,0 +1,167 @@
+"""A film read to its end, and what is found in it."""
+
+import hashlib
+from array import array
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import datetime
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from vidsr.frames import Carried, Frame
+from vidsr.io.pipes import Stop
+from vidsr.verify.inventory import SRGB, UNTIMED, Chapter, Inventory, Track
+from vidsr.verify.payload import config_of, is_filler, payload
+from vidsr.video.convert.image_metadata import about, is_srgb
+from vidsr.video.convert.resizer import pixel_format_of
+from vidsr.video.convert.side_data import side_data
+from vidsr.video.convert.side_data__mastering import mastering_of
+from vidsr.video.metadata import film_tags, stream_tags
+from vidsr.video.read.source import Source, open_source
+from vidsr.video.read.source__remarks import DYNAMIC_HDR
+from vidsr.video.timing import rational
+from vidsr.video.write.containers__fit import ATTACHED, codec_of
+
+
+def read_inventory(
+    name: str | Path,
+    *,
+    start: Fraction | None = None,
+    duration: Fraction | None = None,
+    rate: Fraction | None = None,
+    stop: Stop | None = None,
+) -> Inventory:
+    """Read a file, or a piece of it, as `upscale_video` would, but for deinterlacing. Raises as `open_source` does."""
+    with open_source(name, start=start, duration=duration, rate=rate, deinterlace="off", stop=stop) as source:
+        return _read(source)
+
+
+class _Tally:
+    """One stream beside the film, while it is read."""
+
+    def __init__(self, stream: Any) -> None:
+        context = stream.codec_context
+        self.codec = codec_of(stream) if context is None else context.codec.canonical_name
+        self.config = config_of(stream)
+        self.times, self.packets, self.digest = array("q"), 0, hashlib.blake2b(digest_size=16)
+        self.spans = stream.type == "subtitle"
+        self.once = bool(stream.disposition & ATTACHED)  # a seek may bring it anew
+        self.tick = rational(stream.time_base) or Fraction(1, 90000)
+        if stream.type == "attachment":
+            self.digest.update(stream.data or b"")
+
+    def add(self, packet: Any) -> None:
+        if is_filler(packet, self.codec) or (self.once and self.packets):
+            return
+        self.packets += 1
+        self.digest.update(payload(packet, self.codec, self.config))
+        pts = packet.pts if packet.pts is not None else packet.dts
+        self.times.append(UNTIMED if pts is None else pts)
+        if self.spans:
+            self.times.append(UNTIMED if pts is None or not packet.duration else pts + packet.duration)
+
+
+def _read(source: Source) -> Inventory:
+    tallies = {stream.index: _Tally(stream) for stream in source.streams}
+    times, fields, captions, transparent = array("q"), 0, 0, 0
+    last = first = source.first
+    for item in source:
+        if isinstance(item, Carried):
+            if item.stream in tallies:
+                tallies[item.stream].add(item.packet)
+            continue
+        times.append(item.pts)
+        fields += bool(getattr(item.carrier, "interlaced_frame", False))
+        transparent += item.alpha is not None and int(item.alpha.min()) < (1 << item.bits) - 1
+        captions += side_data(item.carrier, "A53_CC") is not None
+        last = item
+    film, chapters = source.stream, source.chapters()
+    return Inventory(
+        title=source.title,
+        container=source.container.format.name,
+        pictures=source.info.still or source.pictures is not None,
+        width=first.width,
+        height=first.height,
+        layout=pixel_format_of(first),
+        color=first.color,
+        aspect=source.info.aspect,
+        turn=source.turn,
+        tick=first.time_base,
+        times=times,
+        end=(last.pts + last.duration) * last.time_base if last.duration else None,
+        fields=fields,
+        transparent=transparent,
+        captions=captions,
+        dynamic=tuple(name for kind, name in DYNAMIC_HDR.items() if side_data(first.carrier, kind) is not None),
+        mastering=_mastering_of(first),
+        language=film.metadata.get("language", "und"),
+        disposition=int(film.disposition),
+        stream_tags=_tags_of(film),
+        tags=_dated(_lowered(film_tags(source.container.metadata))),
+        beside=_beside(source),
+        chapters=tuple(_chapter(chapter) for chapter in chapters),
+        tracks=tuple(_track(s, tallies[s.index]) for s in source.streams if not (chapters and _tells_chapters(s))),
+        damage=source.damage,
+    )
+
+
+def _beside(source: Source) -> dict[str, str]:
+    if source.image is None:
+        return {}
+    known = about(source.image)
+    kind = SRGB if known.profile and is_srgb(known.profile) else _digest(known.profile or b"")
+    profile = {"colour profile": kind} if known.profile else {}
+    return profile | {f"Exif {tag}": str(value) for tag, value in (known.exif or {}).items()}
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.blake2b(data, digest_size=8).hexdigest()
+
+
+def _tells_chapters(stream: Any) -> bool:
+    # An mp4 holds its chapters as a track of their own, too.
+    return stream.type == "data" and codec_of(stream) == "bin_data"
+
+
+def _track(stream: Any, tally: _Tally) -> Track:
+    return Track(
+        index=stream.index,
+        kind="cover art" if stream.type == "video" and stream.disposition & ATTACHED else stream.type,
+        codec=tally.codec,
+        language=stream.metadata.get("language", "und"),
+        disposition=int(stream.disposition),
+        tags=_tags_of(stream),
+        packets=tally.packets,
+        payload=tally.digest.hexdigest(),
+        tick=tally.tick,
+        times=tally.times,
+    )
+
+
+def _chapter(chapter: Mapping[str, Any]) -> Chapter:
+    tick = rational(chapter["time_base"]) or Fraction(1)
+    return Chapter(chapter["start"] * tick, chapter["end"] * tick, chapter["metadata"].get("title", ""))
+
+
+def _tags_of(stream: Any) -> dict[str, str]:
+    return {key: value for key, value in _lowered(stream_tags(stream)).items() if key != "language"}
+
+
+def _lowered(tags: Mapping[str, str]) -> dict[str, str]:
+    return {key.lower(): value for key, value in tags.items()}
+
+
+def _dated(tags: dict[str, str]) -> dict[str, str]:
+    # Containers write the same moment in more or fewer digits.
+    with suppress(KeyError, ValueError):
+        tags["creation_time"] = datetime.fromisoformat(tags["creation_time"]).isoformat()
+    return tags
+
+
+def _mastering_of(frame: Frame) -> tuple[int, ...]:
+    told = mastering_of(frame.carrier)
+    if told is None:
+        return ()
+    units = [50000] * 8 + [10000] * 2  # of chromaticities, of luminances
+    return (*(round(value * unit) for value, unit in zip(told.display or (), units, strict=False)), *(told.light or ()))

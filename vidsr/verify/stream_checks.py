@@ -1,0 +1,130 @@
+"""Findings on the streams beside the film."""
+
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+
+from vidsr.verify.findings import Finding, same
+from vidsr.verify.inventory import Inventory, Track
+from vidsr.verify.timestamp_checks import drift_between, slack
+from vidsr.verify.video_checks import kept_tags, seconds
+
+_IMPLIED = 65536 | 131072  # what an mp4 says along with "hearing impaired" and "visual impaired"
+_Said = Inventory | Track
+_DEFAULT = 1
+_DISPOSITIONS = {
+    1: "default", 2: "dub", 4: "original", 8: "comment", 16: "lyrics", 32: "karaoke", 64: "forced",
+    128: "hearing impaired", 256: "visual impaired", 512: "clean effects", 1024: "attached picture",
+    65536: "captions", 131072: "descriptions", 262144: "metadata",
+}  # fmt: skip
+# Codecs whose packets say themselves which it is, and which some containers call by one name.
+_FAMILIES = {"mp1": "MPEG audio", "mp2": "MPEG audio", "mp3": "MPEG audio", "ac3": "AC-3", "eac3": "AC-3"}
+# Raw samples are cut into packets as each muxer likes; only all of them together can be held against each other.
+_RAW = "pcm_"
+_OF_A_FILE = ("filename", "mimetype")  # where a cover is a file within the film, as in Matroska; elsewhere a picture
+
+
+def track_findings(before: Inventory, after: Inventory, shift: Fraction) -> Iterator[Finding]:
+    """Findings on each stream, and the largest drift between sound and picture. shift: seconds the output is later."""
+    pairs, extra = matched(before.tracks, after.tracks)
+    yield _drift(before, after, pairs, shift)
+    chosen, chosen_after = _defaults(before), _defaults(after)
+    yield from _said("film", before, after, chosen=(-1 in chosen, -1 in chosen_after))
+    yield kept_tags("film tags", before.stream_tags, after.stream_tags)
+    for track, other in pairs:
+        name = f"stream {track.index}"
+        if other is None:
+            yield Finding(name, _described(track), "missing", False)
+            continue
+        yield Finding(name, _described(track), f"stream {other.index}", True)
+        yield from _said(name, track, other, chosen=(track.index in chosen, other.index in chosen_after))
+        yield from _details(name, track, other, slack_of(before, after, track, other, shift), shift)
+    for track in extra:
+        yield Finding(f"new stream {track.index}", "none", _described(track), False)
+
+
+def slack_of(before: Inventory, after: Inventory, track: Track, other: Track, shift: Fraction) -> Fraction:
+    """How far rounding may move a packet against the film: where the film was rounded itself, by as much more."""
+    own = slack(track.tick, other.tick)
+    return own + slack(before.tick, after.tick) if shift else own
+
+
+def matched(
+    before: tuple[Track, ...], after: tuple[Track, ...]
+) -> tuple[list[tuple[Track, Track | None]], list[Track]]:
+    """Find each stream in the output: what is most alike first. Then those of the output that are in no input."""
+    left, found = list(after), dict[int, Track]()
+    alike: list[Callable[[Track], object]] = [
+        lambda t: (t.kind, t.payload, t.language, t.disposition),
+        lambda t: (t.kind, t.payload),
+        lambda t: (t.kind, t.language, t.codec),
+        lambda t: (t.kind, t.language),
+        lambda t: (t.kind, t.codec),
+    ]
+    for key in alike:
+        for track in before:
+            like = next((other for other in left if key(other) == key(track)), None)
+            if track.index not in found and like is not None:
+                found[track.index] = like
+                left.remove(like)
+    return [(track, found.get(track.index)) for track in before], left
+
+
+def _drift(before: Inventory, after: Inventory, pairs: list[tuple[Track, Track | None]], shift: Fraction) -> Finding:
+    worst, at, holds = Fraction(0), Fraction(0), True
+    sounds = [(track, other) for track, other in pairs if track.kind == "audio" and other is not None]
+    for track, other in sounds:
+        apart, place = drift_between(track.times, track.tick, other.times, other.tick, shift)
+        holds = holds and abs(apart) <= slack_of(before, after, track, other, shift)
+        if abs(apart) > abs(worst):
+            worst, at = apart, place
+    told = f"at most {seconds(abs(worst))}, at {seconds(at)}" if worst else "none" if sounds else "no sound"
+    return Finding("drift", "sound and picture", told, holds)
+
+
+def _details(name: str, track: Track, other: Track, near: Fraction, shift: Fraction) -> Iterator[Finding]:
+    if track.codec == "time code":  # written anew by each muxer, from what the film's tags say
+        return
+    yield Finding(f"{name} codec", track.codec, other.codec, _codec(track) == _codec(other))
+    yield kept_tags(f"{name} tags", _tags(track, other), other.tags)
+    if not track.codec.startswith(_RAW):
+        yield same(f"{name} packets", track.packets, other.packets)
+    yield Finding(f"{name} payload", track.payload[:8], other.payload[:8], track.payload == other.payload)
+    if track.packets and track.kind not in ("attachment", "cover art") and not track.codec.startswith(_RAW):
+        apart, at = drift_between(track.times, track.tick, other.times, other.tick, shift)
+        told = f"at most {seconds(abs(apart))} off, at {seconds(at)}" if apart else "all exact"
+        yield Finding(f"{name} times", f"{len(track.times)} times", told, abs(apart) <= near)
+
+
+def _said(name: str, before: _Said, after: _Said, *, chosen: tuple[bool, bool]) -> Iterator[Finding]:
+    known = before.language != "und"  # else a container may say it
+    yield Finding(f"{name} language", before.language, after.language, not known or before.language == after.language)
+    told, other = (x.disposition & ~_DEFAULT | one * _DEFAULT for x, one in zip((before, after), chosen, strict=True))
+    kept = not (told & ~other | other & ~told & ~_IMPLIED) & sum(_DISPOSITIONS)
+    yield Finding(f"{name} disposition", _flags(told), _flags(other), kept)
+
+
+def _defaults(film: Inventory) -> set[int]:
+    """The streams that players take: of each kind the first that is flagged, or the first. -1 is the film."""
+    taken: dict[str, tuple[bool, int]] = {"video": (bool(film.disposition & _DEFAULT), -1)}
+    for track in film.tracks:
+        flagged = bool(track.disposition & _DEFAULT)
+        if track.kind not in taken or (flagged and not taken[track.kind][0]):
+            taken[track.kind] = flagged, track.index
+    return {index for _, index in taken.values()}
+
+
+def _tags(track: Track, other: Track) -> dict[str, str]:
+    cover = track.kind == "cover art"
+    return {key: value for key, value in track.tags.items() if not cover or key in other.tags or key not in _OF_A_FILE}
+
+
+def _codec(track: Track) -> str:
+    return _FAMILIES.get(track.codec, track.codec)
+
+
+def _flags(disposition: int) -> str:
+    return ", ".join(flag for bit, flag in _DISPOSITIONS.items() if disposition & bit) or "none"
+
+
+def _described(track: Track) -> str:
+    return f"{track.kind}, {track.codec}" + ("" if track.language == "und" else f", {track.language}")

@@ -1,0 +1,151 @@
+"""Findings on the film itself: its frames, times, colours, shape, chapters and tags."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from fractions import Fraction
+
+from vidsr.frames import BT470BG, SMPTE170M
+from vidsr.verify.findings import Finding, same
+from vidsr.verify.inventory import SRGB, Inventory
+from vidsr.verify.timestamp_checks import gap_between, slack
+from vidsr.video.convert.pixel_formats import LAYOUTS
+
+# Their clocks begin where their muxers let them.
+_OWN_CLOCK = ("mpegts", "nut", "flv", "avi", "yuv4mpegpipe")
+# These tell no duration of a frame, so that the last one may go at any time.
+_NO_DURATIONS = ("mpegts", "nut", "flv", "avi", "yuv4mpegpipe", "h264", "hevc", "mpegvideo")
+
+
+def film_findings(before: Inventory, after: Inventory, shift: Fraction) -> Iterator[Finding]:
+    """All findings but those on other streams. shift: seconds by which the output is later."""
+    if after.pictures:
+        before = _upright(before)
+    yield _size(before, after)
+    lost = (str(film.damage) or "whole" for film in (before, after))
+    yield Finding("readable", next(lost), next(lost), not after.damage)
+    yield same("frames", len(before.times), len(after.times))
+    if before.pictures or not after.pictures:
+        yield from _timing(before, after, shift)
+    if not after.pictures:
+        yield from _colours(before, after)
+        yield same("rotation", _degrees(before), _degrees(after))
+    yield _aspect(before, after)
+    yield same("fields", f"{before.fields} interlaced", f"{after.fields} interlaced")
+    if before.transparent or after.transparent:
+        yield same("alpha", f"on {before.transparent} frames", f"on {after.transparent} frames")
+    if before.dynamic or after.dynamic:
+        yield same("dynamic HDR", ", ".join(before.dynamic) or "none", ", ".join(after.dynamic) or "none")
+    if before.captions or after.captions:
+        yield same("captions", f"on {before.captions} frames", f"on {after.captions} frames")
+    if before.mastering or after.mastering:
+        yield same("mastering", _numbers(before.mastering), _numbers(after.mastering))
+    if before.chapters or after.chapters:
+        yield _chapters(before, after, shift)
+    yield _tags(before, after)
+
+
+def seconds(time: Fraction) -> str:
+    """`0.040 s`, with as many decimals as it takes."""
+    return f"{float(time):.3f} s" if abs(time) >= Fraction(1, 2000) or not time else f"{float(time):.6f} s"
+
+
+def _size(before: Inventory, after: Inventory) -> Finding:
+    across, down = Fraction(after.width, before.width), Fraction(after.height, before.height)
+    factor = f"{float(across):.4g}" if across == down else f"{float(across):.4g} by {float(down):.4g}"
+    return Finding("size", f"{before.width}x{before.height}", f"{after.width}x{after.height}, {factor} times", True)
+
+
+def _timing(before: Inventory, after: Inventory, shift: Fraction) -> Iterator[Finding]:
+    gap = gap_between(before.times, before.tick, after.times, after.tick, shift)
+    start = before.times[0] * before.tick
+    holds = not shift or after.container in _OWN_CLOCK
+    yield Finding("start", seconds(start), seconds(start + shift) + (" like all streams" if shift else ""), holds)
+    told = [f"{gap.missing} missing"] * bool(gap.missing) + [f"{gap.added} new"] * bool(gap.added)
+    moved = f"at most {seconds(abs(gap.worst))} off, at {seconds(gap.at)}" if gap.worst else "all exact"
+    told.append(moved)
+    yield Finding("pts", f"{len(before.times)} times", ", ".join(told), not gap.missing and not gap.added)
+    yield _end(before, after, shift)
+
+
+def _end(before: Inventory, after: Inventory, shift: Fraction) -> Finding:
+    def told(film: Inventory) -> str:
+        return "not told" if film.end is None else seconds(film.end - film.times[0] * film.tick)
+
+    if before.end is None or after.end is None or {before.container, after.container} & {*_NO_DURATIONS}:
+        # What can be held is when the last frame begins, which is in "pts".
+        return Finding("duration", told(before), told(after), True)
+    near = 2 * slack(before.tick, after.tick, shifted=bool(shift))  # of two roundings: a time and a duration
+    return Finding("duration", told(before), told(after), abs(after.end - before.end - shift) <= near)
+
+
+def _colours(before: Inventory, after: Inventory) -> Iterator[Finding]:
+    a, b = before.color, after.color
+    (bits, halvings, gray), (other_bits, other_halvings, other_gray) = LAYOUTS[before.layout], LAYOUTS[after.layout]
+    room = gray or (not other_gray and all(x >= y for x, y in zip(halvings, other_halvings, strict=True)))
+    yield Finding("layout", before.layout, after.layout, room and other_bits >= bits)
+    yield same("range", "full" if a.full_range else "limited", "full" if b.full_range else "limited")
+    if not gray:
+        matrices = {a.matrix, b.matrix}
+        yield Finding("matrix", str(a.matrix), str(b.matrix), len(matrices) == 1 or matrices == {BT470BG, SMPTE170M})
+    yield same("primaries", a.primaries, b.primaries)
+    yield same("transfer", a.transfer, b.transfer)
+    if halvings == other_halvings == (1, 1):  # elsewhere chroma stands where luma does, at least in half of the lines
+        yield same("siting", a.siting, b.siting)
+
+
+def _degrees(film: Inventory) -> str:
+    if not film.turn:
+        return "upright"
+    turns = {(0, 1): "90", (-1, 0): "180", (0, -1): "270"}
+    across, down = ((value > 0) - (value < 0) for value in film.turn[:2])
+    mirrored = film.turn[0] * film.turn[4] - film.turn[1] * film.turn[3] < 0
+    turn = turns.get((across, down))
+    return " and ".join([f"turned by {turn} degrees"] * bool(turn) + ["mirrored"] * mirrored) or "upright"
+
+
+def _aspect(before: Inventory, after: Inventory) -> Finding:
+    # A side may be rounded by a pixel, and a container may round the shape of a pixel.
+    shapes = [film.aspect * Fraction(film.width, film.height) for film in (before, after)]
+    near = after.aspect / after.height * 2 + shapes[0] / 255
+    texts = (f"pixels {film.aspect.numerator}:{film.aspect.denominator}" for film in (before, after))
+    return Finding("aspect", next(texts), next(texts), abs(shapes[0] - shapes[1]) <= near)
+
+
+def _chapters(film: Inventory, other: Inventory, shift: Fraction) -> Finding:
+    before, after = film.chapters, other.chapters
+    near = Fraction(1, 1000)  # in which mp4 and Matroska count
+    if other.container in _OWN_CLOCK:  # where chapters are told before the muxer moves its clock
+        near += abs(shift)
+    moved = [
+        f"{a.title or index + 1} moved by {seconds(b.start - a.start - shift)}"
+        for index, (a, b) in enumerate(zip(before, after, strict=False))
+        if abs(b.start - a.start - shift) > near or abs(b.end - a.end - shift) > near
+    ]
+    named = [f"{b.title!r} for {a.title!r}" for a, b in zip(before, after, strict=False) if a.title != b.title]
+    told = ", ".join([str(len(after)), *moved, *named])
+    return Finding("chapters", str(len(before)), told, len(before) == len(after) and not moved and not named)
+
+
+def _tags(before: Inventory, after: Inventory) -> Finding:
+    told, other = ({**film.tags, **film.beside} for film in (before, after))
+    if not after.pictures and told.get("colour profile") == SRGB:
+        del told["colour profile"]
+    return kept_tags("tags", told, other)
+
+
+def kept_tags(name: str, before: Mapping[str, str], after: Mapping[str, str]) -> Finding:
+    """Whether all tags are there and say the same."""
+    lost = [key for key, value in before.items() if after.get(key) != value]
+    told = f"without {', '.join(lost)}" if lost else ", ".join(before) or "none"
+    return Finding(name, ", ".join(before) or "none", told, not lost)
+
+
+def _upright(film: Inventory) -> Inventory:
+    # As pictures are written, which cannot tell that they are to be turned.
+    if not film.turn or film.turn[0]:
+        return replace(film, turn=())
+    return replace(film, turn=(), width=film.height, height=film.width, aspect=1 / film.aspect)
+
+
+def _numbers(values: tuple[int, ...]) -> str:
+    return " ".join(map(str, values)) or "none"

@@ -1,0 +1,1 @@
+"""Between FFmpeg's frames and ours: pixel formats, scaling, side data."""

@@ -1,0 +1,1 @@
+"""Open and decode: frames of one video stream, packets of all others."""

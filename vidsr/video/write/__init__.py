@@ -1,0 +1,1 @@
+"""Encode and multiplex: frames and copied packets into a file, a pipe or an address."""

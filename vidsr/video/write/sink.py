@@ -1,0 +1,217 @@
+"""Frames and carried packets into a file, a pipe or an address."""
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, Protocol, Self
+
+import av
+
+from vidsr.errors import OutputError
+from vidsr.frames import Carried, Frame, Notice, VideoInfo
+from vidsr.io.pipes import Stop
+from vidsr.video.convert.image_metadata import about, lost_in_film
+from vidsr.video.convert.side_data__mastering import mastering_of
+from vidsr.video.metadata import film_tags, needs_free_tags
+from vidsr.video.read.open_input import title_of
+from vidsr.video.read.source import Source
+from vidsr.video.sequence import pattern_of
+from vidsr.video.write.container_losses import untold
+from vidsr.video.write.container_losses__unsaid import unsaid
+from vidsr.video.write.containers import muxer_of
+from vidsr.video.write.encoder import Encoder
+from vidsr.video.write.encoder_setup import Encoding
+from vidsr.video.write.image_sink import StillSink, beside_a_picture
+from vidsr.video.write.image_sink__numbered import open_numbered
+from vidsr.video.write.output_clock__beginning import Beginning, beginning
+from vidsr.video.write.segment_file import Encoded
+from vidsr.video.write.stream_copy import Carrier
+from vidsr.video.write.target import Target, open_target
+
+
+class Sink(Protocol):
+    """Takes a stream of items; use as a context manager.
+
+    What it wrote appears under its name only when the with-block ends well; else nothing is left behind.
+    """
+
+    def write(self, item: Frame | Carried) -> None:
+        """Encode a frame or copy a packet.
+
+        Raises OutputError (DiskFull where it is), BrokenPipeError where the reader of a pipe went away, pipes.Stopped.
+        """
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+def open_sink(
+    name: str | Path | BinaryIO,
+    info: VideoInfo,
+    *,
+    source: Source | None = None,
+    format: str | None = None,
+    codec: str = "libx264",
+    crf: float = 20.0,
+    preset: str = "veryfast",
+    encoder_options: Mapping[str, str] | None = None,
+    live: bool = False,
+    overwrite: bool = False,
+    repeatable: bool = False,
+    notice: Callable[[str], None],
+    stop: Stop | None = None,
+) -> Sink:
+    """Open an output and write its header, so that what cannot work fails before a frame is enlarged.
+
+    info: of the film as it is to be written (its enlarged size). source: whose other streams, chapters and tags are
+    copied, and which the output must not be. format: FFmpeg's name or an extension; None: by the
+    name, and NUT for `-`. encoder_options: for the encoder; `pix_fmt` chooses the pixel format. live: let every frame
+    out at once. repeatable: the same film must make the same bytes, in every run. notice: takes a sentence for each
+    thing that is changed or left out. A film goes into numbered pictures where the name is `%05d.png` or alike.
+    Raises OutputError, TargetExists, SameFile or NotPipeable.
+    """
+    muxer = muxer_of(name, format)
+    muxer.check(name)
+    if (
+        not muxer.image
+        and info.color.subsampling[0]
+        and (info.width % 2 or (info.color.subsampling[1] and info.height % 2))
+    ):
+        raise OutputError(f"{info.width}x{info.height} is odd, and 4:2:0 needs even sides; round the size")
+    if muxer.image:
+        _tell_of_depth(source, notice)
+        pattern = None if info.still else pattern_of(name)
+        if pattern is not None:
+            return open_numbered(pattern, title_of(name), muxer.name, source, overwrite=overwrite, notice=notice)
+    target = open_target(name, source=None if source is None else source.name, overwrite=overwrite, stop=stop)
+    try:
+        if muxer.image:
+            for sentence in beside_a_picture(source) if source is not None else ():
+                notice(sentence)
+            return StillSink(target, muxer.name, about(source.image if source else None), notice)
+        lost = lost_in_film(about(source.image if source else None))
+        if lost:
+            notice(Notice(lost, "tags"))
+        plan = Encoding(muxer, info, codec, crf, preset, dict(encoder_options or {}), live, repeatable)
+        return FilmSink(target, plan, source, notice)
+    except BaseException as exc:
+        target.discard()
+        reason = target.explain(exc)
+        if reason is exc:
+            raise
+        raise reason from exc
+
+
+def _tell_of_depth(source: Source | None, notice: Callable[[str], None]) -> None:
+    layout = None if source is None else source.stream.codec_context.format
+    if layout is not None and layout.components[0].bits > 8:
+        notice(Notice("the picture is written with 8 bits a colour: Pillow writes no more", "layout"))
+
+
+class FilmSink:
+    """Encodes frames and copies packets. Nothing appears under the target's name before `__exit__` ends well."""
+
+    def __init__(self, target: Target, plan: Encoding, source: Source | None, notice: Callable[[str], None]) -> None:
+        self._target = target
+        tags = {} if source is None else dict(source.container.metadata)
+        options = plan.muxer.options(
+            live=plan.live,
+            free_tags=needs_free_tags(tags),
+            tick=plan.info.time_base,
+            repeatable=plan.repeatable,
+        )
+        self._beginning = Beginning() if source is None else beginning(plan.muxer.name, source.first)
+        self._container: Any = av.open(target.file, "w", format=plan.muxer.name, container_options=options)
+        try:
+            self._encoder = Encoder(self._container, plan, source, notice=notice)
+            streams, covers = ([], {}) if source is None else (source.streams, source.covers)
+            rewinds = not (plan.live or target.piped)
+            spoilt = (lambda packet: None) if source is None else source.spoilt
+            self._carrier = Carrier(
+                self._container, streams, covers=covers, rewinds=rewinds, notice=notice, spoilt=spoilt
+            )
+            if source is not None:
+                self._describe(source, plan, film_tags(tags), notice)
+            self._container.start_encoding()
+        except BaseException:
+            self._abandon()
+            raise
+
+    def _describe(self, source: Source, plan: Encoding, tags: Mapping[str, str], notice: Callable[[str], None]) -> None:
+        chapters: Any = self._beginning.chapters(source.chapters())
+        self._container.set_chapters(chapters)
+        self._container.metadata.update(tags)
+        codec = self._encoder.stream.codec_context.codec.canonical_name
+        for sentence in untold(
+            plan.muxer.name,
+            codec=codec,
+            encoder=self._encoder.stream.codec_context.name,
+            info=plan.info,
+            chapters=bool(chapters),
+            tags=tags,
+            turned=bool(source.turn),
+            mastering=mastering_of(source.first.carrier),
+        ):
+            notice(sentence)
+        for sentence in self._beginning.told(plan.muxer.name):
+            notice(sentence)
+        if plan.muxer.name == "avi" and (
+            source.first.pts or self._carrier.carried or codec in ("h264", "hevc") or source.variable
+        ):
+            what = "avi holds no time stamps: frames come at an even rate, and sound begins with the picture; use .mkv"
+            moved = (f"stream {stream.index} times" for stream in self._carrier.carried)
+            notice(Notice(what, "start", "pts", "duration", "drift", *moved))
+        for stream in (source.stream, *self._carrier.carried):
+            for sentence in unsaid(plan.muxer.name, stream, film=stream is source.stream):
+                notice(sentence)
+
+    def write(self, item: Frame | Carried | Encoded) -> None:
+        """Encode a frame or copy a packet."""
+        try:
+            item = self._beginning.move(item)
+            if isinstance(item, Carried):
+                self._carrier.write(item.stream, item.packet)
+            elif isinstance(item, Encoded):
+                self._container.mux(self._encoder.join(item.packet))
+            else:
+                self._container.mux(self._encoder.encode(item))
+        except Exception as exc:
+            self._fail(exc)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if exc is not None:
+            self._abandon()
+            self._target.discard()
+            return
+        try:
+            if self._encoder.last is None:
+                raise OutputError(f"{self._target.title}: there was not one frame to write")
+            self._container.mux(self._encoder.encode(None))
+            self._carrier.end()
+            self._container.close()
+        except BaseException as failure:
+            self._abandon()
+            self._target.discard()
+            self._fail(failure)
+        self._target.commit()
+
+    def _fail(self, exc: BaseException) -> None:
+        reason = self._target.explain(exc)
+        if reason is exc:
+            raise exc
+        raise reason from exc
+
+    def _abandon(self) -> None:
+        if hasattr(self._target.file, "abandon"):
+            self._target.file.abandon()
+        with suppress(Exception):  # the reason is on its way already; this only frees FFmpeg's memory
+            self._container.close()
