@@ -12,10 +12,10 @@ from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
-import vidsr.system__limits
+import vidsr.system
 
 if __name__ == "__main__":  # before anything asks, so that a claim costs as little as a small machine has
-    vidsr.system__limits.MOST_PIXELS = 1 << 22
+    vidsr.system.MOST_PIXELS = 1 << 22
 
 from PIL import Image
 

@@ -11,7 +11,7 @@ import vidsr
 HOUSE = Path(vidsr.__file__).parent
 
 FLOORS = [
-    {"errors", "frames", "prefetch", "system", "system__control", "system__limits", "shelf"},
+    {"errors", "frames", "prefetch", "system", "shelf"},
     {"card", "metrics", "resize", "html_page", "io"},
     {"video", "engines", "nets", "zoo", "runs"},
     {"upscaling", "data"},
@@ -24,7 +24,7 @@ FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 
 # Folders end in a slash; a file is that file alone.
 ROOMS_OF = {
-    "av": ["video/", "evaluate/quality/vmaf__video.py", "doctor/codecs.py"],
+    "av": ["video/", "evaluate/quality/vmaf.py", "doctor/codecs.py"],
     "torch": ["nets/", "train/", "export/", "engines/torch/", "evaluate/quality/lpips_dists.py"],
     "torchvision": ["nets/", "train/", "evaluate/quality/lpips_dists.py"],
     "openvino": ["engines/openvino.py"],
@@ -34,7 +34,7 @@ ROOMS_OF = {
     "nncf": ["export/"],
     "typer": ["cli/"],
     "rich": ["cli/"],
-    "httpx": ["data/fetch.py", "data/fetch__pixabay.py"],
+    "httpx": ["data/fetch.py"],
     "cv2": ["evaluate/"],
     "bjontegaard": ["evaluate/"],
     "torchmetrics": ["evaluate/quality/lpips_dists.py"],

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal, Self, get_type_hints
 
 from vidsr.errors import CardMismatch, NotAModel
-from vidsr.system__limits import MOST_SCALE, MOST_STEP
+from vidsr.system import MOST_SCALE, MOST_STEP
 
 KEY = "vidsr.card"  # in ONNX metadata_props and in the safetensors header
 QUANTISER = "quantiser"  # the named constant of a network that knows the codec's QP / 51; (1, 1, 1, 1) float

@@ -1,8 +1,11 @@
 """The processor: its name, and what it can, as the operating system tells."""
 
+import os
 import platform
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -57,3 +60,105 @@ def _cpuinfo() -> dict[str, str]:
         key, _, value = line.partition(":")
         facts.setdefault(key.strip(), value.strip())
     return facts
+
+
+def memory_limit(root: Path = Path("/")) -> tuple[int | None, int]:
+    """The limit on memory that leaves least and what is used of it, in bytes; (None, 0) where there is none.
+
+    root: where /proc and /sys are.
+    """
+    return min(memory_limits(root), default=(None, 0), key=lambda group: group[0] - group[1])
+
+
+def memory_limits(root: Path = Path("/")) -> list[tuple[int, int]]:
+    """Every limit on memory and what is used of it, from this process's own group up."""
+    found: list[tuple[int, int]] = []
+    for folder in _groups(root, "memory"):
+        limit = _number(folder / "memory.max") or _number(folder / "memory.limit_in_bytes")
+        if limit is not None:
+            used = _number(folder / "memory.current") or _number(folder / "memory.usage_in_bytes") or 0
+            found.append((limit, max(used - _reclaimable(folder), 0)))
+    return found
+
+
+def cpu_quota(root: Path = Path("/")) -> float | None:
+    """How many cores' worth of time there is; None where nothing limits it."""
+    quotas: list[float] = []
+    for folder in _groups(root, "cpu"):
+        quota, _, period = _text(folder / "cpu.max").partition(" ")
+        if not quota:
+            quota, period = _text(folder / "cpu.cfs_quota_us"), _text(folder / "cpu.cfs_period_us")
+        if quota.isdigit() and period.isdigit():  # no limit is "max", or -1
+            quotas.append(int(quota) / int(period))
+    return min(quotas, default=None)
+
+
+def _groups(root: Path, controller: str) -> Iterator[Path]:
+    """The folders that limit this process, from its own group up, in both versions of control groups."""
+    for line in _text(root / "proc/self/cgroup").splitlines():
+        _, controllers, path = line.split(":", 2)
+        if not controllers or controller in controllers.split(","):
+            top = root / "sys/fs/cgroup" / (controller if controllers else "")
+            own = top / path.lstrip("/")
+            # In a container the path may be the host's, where only the top can be seen.
+            yield from (folder for folder in (own, *own.parents) if folder == top or top in folder.parents)
+
+
+def _reclaimable(folder: Path) -> int:
+    """Bytes of files kept in memory until it is wanted."""
+    pairs = (line.split() for line in _text(folder / "memory.stat").splitlines())
+    facts = {pair[0]: int(pair[1]) for pair in pairs if len(pair) == 2}
+    return facts.get("total_inactive_file", facts.get("inactive_file", 0))
+
+
+def _number(path: Path) -> int | None:
+    text = _text(path)
+    return int(text) if text.isdigit() else None
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except OSError:  # there is no such file in the other version, or it may not be read
+        return ""
+
+
+MOST_PIXELS = 1 << 28
+"""Of one picture, read or written: about what FFmpeg holds at most, and twice a film of 16K."""
+BYTES_A_PIXEL = 16
+"""Memory that a picture takes at worst until it is enlarged or written (RGB, held as 10-bit 4:4:4 as well)."""
+MOST_SCALE = 16  # of a network; more is a mistake, or meant to do harm
+MOST_STEP = 64  # the same of what the sides of its pictures are multiples of
+
+
+def most_pixels() -> int:
+    """Pixels that a picture may have here: MOST_PIXELS, or what the memory there is holds where that is less."""
+    memory = most_memory()
+    return MOST_PIXELS if memory is None else min(MOST_PIXELS, memory // BYTES_A_PIXEL)
+
+
+def most_memory() -> int | None:
+    """Bytes of memory that a process may have here: the machine's, or its control group's where that is less.
+
+    None where the system does not say.
+    """
+    known = []
+    with suppress(AttributeError, ValueError, OSError):  # Windows does not say
+        known.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    return min([*known, *(limit for limit, _ in memory_limits())], default=None)
+
+
+def fits(width: int, height: int) -> bool:
+    """Whether a picture of that size can be held."""
+    # The second is FFmpeg's own rule (av_image_check_size), which very wide or tall pictures meet first.
+    return width * height <= most_pixels() and (8 * width + 1024) * (height + 128) < 1 << 31
+
+
+def megapixels() -> str:
+    """The limit in a sentence."""
+    return f"{most_pixels() // 1_000_000} megapixels"
+
+
+def cores() -> int:
+    """Cores that this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

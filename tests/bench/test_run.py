@@ -17,7 +17,7 @@ from tests.networks import network, reach, save
 from tests.video.films import make_film
 from vidsr.bench import cases
 from vidsr.bench import matmul_peak as peak
-from vidsr.bench.case_runs__timing import run_of, timing_of
+from vidsr.bench.case_runs import run_of, timing_of
 from vidsr.bench.test_clip import drawn, write_film
 from vidsr.card import ModelCard
 from vidsr.cli import app

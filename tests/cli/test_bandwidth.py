@@ -9,7 +9,7 @@ from tests.evaluate.networks import repeating
 from tests.video.films import make_film
 from vidsr.cli import app
 from vidsr.evaluate.bandwidth import study as bandwidth
-from vidsr.evaluate.quality.vmaf__video import why_not
+from vidsr.evaluate.quality.vmaf import why_not
 
 
 @pytest.fixture

@@ -135,7 +135,7 @@ def test_bandwidth_is_handed_on_and_stands_alone(folder, tmp_path, monkeypatch):
     film = write_film(tmp_path / "a.mkv", frames=2)
     asked = []
     module = SimpleNamespace(run=lambda models, clips, **options: asked.append((models, clips, options)))
-    monkeypatch.setitem(sys.modules, "vidsr.cli.evaluate__bandwidth", module)
+    monkeypatch.setitem(sys.modules, "vidsr.cli.evaluate", module)
     done = run("--bandwidth", film, film, "--model", "live-x2", "--frames", 2, "--codec", "libx265")
     assert done.exit_code == 0, done.output
     ((models, clips, options),) = asked

@@ -1,6 +1,6 @@
 import pytest
 
-from vidsr.cli.params__lists import spread
+from vidsr.cli.params import spread
 
 
 def test_further_values_of_an_option_get_the_option_before_them(tmp_path):

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from tests.data.pictures import texture
 from vidsr.data.codec_pass import KERNELS, shrink, through, travel
-from vidsr.data.degradation import BOUNDS
-from vidsr.data.degradation__degrade import Degradation, degrade
+from vidsr.data.degradation import BOUNDS, Degradation
+from vidsr.data.degrade import degrade
 from vidsr.data.hr_degradations import look_like_film
 from vidsr.errors import DataError
 from vidsr.metrics import psnr

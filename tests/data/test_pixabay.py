@@ -15,9 +15,8 @@ pytest.importorskip("httpx", reason="fetching needs vidsr[train]")
 from PIL import Image
 
 from tests.data.pixabay_server import FILM, KEY, draw, serve
-from vidsr.data import fetch__pixabay as pixabay
-from vidsr.data.fetch__licences import Licences
-from vidsr.data.fetch__pixabay import LICENCE, fetch_pixabay
+from vidsr.data import fetch as pixabay
+from vidsr.data.fetch import LICENCE, Licences, fetch_pixabay
 from vidsr.errors import DataError, DiskFull, InputError, StreamBroken
 
 IDS = [31, 7, 1964, 5, 12, 88]

@@ -15,7 +15,7 @@ from tests.clips import film
 from tests.data.pictures import draw_photo
 from vidsr.data import workers as parts
 from vidsr.data.crops import cut_pairs
-from vidsr.data.degradation__degrade import Degradation
+from vidsr.data.degradation import Degradation
 from vidsr.data.prepare import prepare
 from vidsr.data.store import SPLITS, Settings
 from vidsr.errors import DataError, DiskFull, TargetExists

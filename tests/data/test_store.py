@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.data.pictures import draw_photo
-from vidsr.data.degradation__degrade import Degradation
+from vidsr.data.degradation import Degradation
 from vidsr.data.prepare import prepare
 from vidsr.data.store import Settings, is_store, read_store
 from vidsr.errors import DataError

@@ -17,7 +17,7 @@ from vidsr.engines.tensorrt import tensorrt_engine as on_tensorrt
 from vidsr.engines.tensorrt.plan_file import EngineHeader, pack
 from vidsr.engines.tensorrt.tensorrt_graph import asked_of
 from vidsr.errors import EngineError, EngineMissing
-from vidsr.upscaling.session__ready import best_of
+from vidsr.upscaling.session import best_of
 
 L4 = Gpu("NVIDIA L4", "8.9", 24 << 30)
 TORCH = Setup("torch", "cuda", "f16")

@@ -17,8 +17,7 @@ from vidsr import open_upscaler
 from vidsr.card import ModelCard, read_card
 from vidsr.errors import NotAModel, ParityFailed
 from vidsr.export import to_int8
-from vidsr.export.to_int8 import export_int8
-from vidsr.export.to_int8__inner import inner_nodes
+from vidsr.export.to_int8 import export_int8, inner_nodes
 from vidsr.frames import ColorSpec, Frame
 
 

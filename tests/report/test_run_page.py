@@ -11,7 +11,7 @@ from tests.report.runs import BICUBIC, write_recipe, write_run, write_weights
 from vidsr.report import run_page as report
 from vidsr.report.history import History
 from vidsr.report.run_page import report_run
-from vidsr.report.store_page__settings import flat
+from vidsr.report.store_page import flat
 from vidsr.report.training_curves import POINTS, losses, validations
 from vidsr.runs import Run, append_log, write_whole
 

@@ -1,7 +1,7 @@
 """Small stores for the tests of training, and what came of them."""
 
 from tests.data.pictures import draw_photo
-from vidsr.data.degradation__degrade import Degradation
+from vidsr.data.degradation import Degradation
 from vidsr.data.prepare import prepare
 from vidsr.data.store import Settings
 from vidsr.runs import is_validation, read_log

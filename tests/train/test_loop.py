@@ -5,7 +5,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="training needs vidsr[train]")
 
 from tests.data.pictures import draw_film, draw_photo, texture
-from vidsr.data.degradation__degrade import Degradation
+from vidsr.data.degradation import Degradation
 from vidsr.data.prepare import prepare
 from vidsr.data.store import Settings
 from vidsr.errors import CheckpointError, DataError, Diverged, RecipeError

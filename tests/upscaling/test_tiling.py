@@ -5,8 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vidsr.card import ModelCard
-from vidsr.upscaling.tiling import Span, equal_tile, seams
-from vidsr.upscaling.tiling__tiling import tile_size
+from vidsr.upscaling.tiling import Span, equal_tile, seams, tile_size
 
 REACHES = st.integers(0, 30)
 STEPS = st.sampled_from([2, 4, 6, 8])

@@ -195,7 +195,7 @@ def test_columns_at_the_default_precision_leave_what_they_add_to_exact(models: M
 def test_large_pictures_are_cut_into_bands(models: Models, monkeypatch: pytest.MonkeyPatch) -> None:
     model, small = models(), frame(90, 60)
     whole = upscaled(small, model)
-    monkeypatch.setattr("vidsr.upscaling.tiling__tiling.LARGEST", 2000)
+    monkeypatch.setattr("vidsr.upscaling.tiling.LARGEST", 2000)
     with open_upscaler(model, precision="f32") as upscaler:
         assert isinstance(upscaler, Upscaler)
         same(upscaler.submit(small).result(), whole)

@@ -10,7 +10,7 @@ import av
 import numpy as np
 
 from tests.video.films import drawing
-from vidsr.video.write.encoder_setup__scheduling import own_priority
+from vidsr.video.write.encoder_setup import own_priority
 
 FRAMES = 36
 SIZE = (160, 120)

@@ -16,7 +16,7 @@ from vidsr.video.convert.resizer import Resizer
 from vidsr.video.metadata import film_tags
 from vidsr.video.read.source import open_source
 from vidsr.video.timing import rational
-from vidsr.video.write.encoder_setup__scheduling import own_priority
+from vidsr.video.write.encoder_setup import own_priority
 from vidsr.video.write.sink import open_sink
 
 ATTACHED = av.stream.Disposition.attached_pic

@@ -3,17 +3,19 @@
 import time
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import cycle, islice
 from pathlib import Path
+from statistics import median
 
-from vidsr.bench.case_runs__timing import Run, run_of
+import numpy as np
+
 from vidsr.bench.cases import Case
 from vidsr.bench.test_clip import RATE
 from vidsr.frames import Frame
 from vidsr.pipeline import upscale, upscale_video
-from vidsr.pipeline.stages__flow import enlarged
+from vidsr.pipeline.stages import enlarged
 from vidsr.upscaling.swscale_upscaler import ResizingUpscaler
 from vidsr.upscaling.upscaler import Upscaler
 from vidsr.video.read.source import open_source
@@ -23,6 +25,16 @@ def first_frames(film: Path, count: int) -> list[Frame]:
     """The film's first frames."""
     with open_source(film) as source:
         return list(islice((item for item in source if isinstance(item, Frame)), count))
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run over some frames."""
+
+    ms: float
+    """A frame's share of it, from the first frame to the end."""
+    gaps: tuple[float, ...]
+    """Milliseconds from each frame to the next."""
 
 
 def run_network(upscaler: Upscaler | ResizingUpscaler, frames: Sequence[Frame], count: int) -> Run:
@@ -63,3 +75,47 @@ def run_whole(case: Case, film: Path, target: Path, count: int) -> tuple[Run, fl
     )
     end = time.perf_counter()
     return run_of(stamps, end), (time.process_time() - spent[0]) / (end - stamps[0])
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """How one thing compares with another over the turns in which both ran."""
+
+    median: float
+    least: float
+    most: float
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """How long a frame takes."""
+
+    ms: float
+    """Median over the runs."""
+    p95_ms: float
+    """95 of 100 frames came within that time after the one before."""
+    of_bicubic: Ratio
+    """Frames a second against bicubic's; 1 is as fast."""
+
+    @property
+    def fps(self) -> float:
+        """Frames a second."""
+        return 1000 / self.ms
+
+
+def run_of(stamps: Sequence[float], end: float | None = None) -> Run:
+    """Sum up a run. stamps: when each frame came, in seconds, two or more; end: when all was done, if not then."""
+    last = stamps[-1] if end is None else end
+    gaps = tuple(1000 * float(gap) for gap in np.diff(stamps))
+    return Run(1000 * (last - stamps[0]) / len(gaps), gaps)
+
+
+def timing_of(runs: Sequence[Run], beside: Sequence[Run]) -> Timing:
+    """Sum up the runs. beside: those of bicubic, each from the same turn."""
+    ratios = [other.ms / run.ms for run, other in zip(runs, beside, strict=True)]
+    gaps = [gap for run in runs for gap in run.gaps]
+    return Timing(
+        median(run.ms for run in runs),
+        float(np.percentile(gaps, 95)),
+        Ratio(median(ratios), min(ratios), max(ratios)),
+    )

@@ -12,8 +12,7 @@ from pathlib import Path
 
 from vidsr.engines import ENGINES, Setup
 from vidsr.engines.gpus import gpu_of
-from vidsr.system import processor_name
-from vidsr.system__limits import cores
+from vidsr.system import cores, processor_name
 
 BUSY = 0.1  # cores in use by others, beyond which figures do not hold
 

@@ -5,7 +5,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from vidsr.bench.speed_table__report import Report, Result
+from vidsr.bench.speed_table import Report, Result
 from vidsr.card import BESIDE
 from vidsr.errors import ExtraMissing, OutputError, WrongOption
 

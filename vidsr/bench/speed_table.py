@@ -1,11 +1,12 @@
 """A report as a table, and as JSON."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from vidsr.bench.case_runs__timing import Ratio, Timing
-from vidsr.bench.speed_table__report import Report, Result
+from vidsr.bench.case_runs import Ratio, Timing
+from vidsr.bench.cases import Case
+from vidsr.bench.conditions import Machine
 
 SPEED = (
     "size",
@@ -21,7 +22,6 @@ SPEED = (
     "of bicubic",
 )
 COST = ("size", "model", "on", "first frame, s", "memory, MB", "cores busy", "GFLOP/s", "of matrix peak")
-
 LEGEND = (
     "ms: a frame's time, median, and what 95 of 100 stay under; fps: 1000 / median; of bicubic: against bicubic's fps, "
     "median of the turns (least-most).",
@@ -31,6 +31,53 @@ LEGEND = (
     "whole way; matrix peak: 3x3 convolutions from 64 to 64 channels at 480x270 with the same engine and precision, "
     "best of 5.",
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What was found of one case."""
+
+    case: Case
+    network: Timing
+    """Alone, with its edges, and chroma resized beside it: from a frame to a large one in memory."""
+    pipeline: Timing
+    """Decoded and enlarged."""
+    whole: Timing
+    """Decoded, enlarged, encoded by x264 veryfast, written."""
+    first_frame_s: float
+    """From the start of the command until its first frame is out."""
+    peak_mb: float | None
+    """The most memory that the command held; None where the system does not say."""
+    cores: float
+    """Busy on the whole way."""
+    matrix_peak: float | None
+    """GFLOP/s of this machine with the same engine and precision; None without a network."""
+
+    @property
+    def gflops(self) -> float | None:
+        """GFLOP/s that the network reaches; None where the card does not say what it computes."""
+        card, size = self.case.card, self.case.size
+        return 2e-9 * card.macs * size.width * size.height * self.network.fps if card and card.macs else None
+
+    @property
+    def share_of_peak(self) -> float | None:
+        """Of the matrix peak, from 0 to 1."""
+        return self.gflops / self.matrix_peak if self.gflops and self.matrix_peak else None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Everything that was found, and on what."""
+
+    machine: Machine
+    film: str
+    """What was shown."""
+    frames: int
+    """Of the film; slow models are given fewer."""
+    runs: int
+    results: tuple[Result, ...]
+    notices: tuple[str, ...]
+    """Sentences on what was left out."""
 
 
 def speed_rows(report: Report) -> list[list[str]]:

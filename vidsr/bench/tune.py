@@ -12,7 +12,7 @@ from vidsr.bench.test_clip import write_film
 from vidsr.engines import settle
 from vidsr.engines.tuning import Tuning, keep_tuning, quickest, trial
 from vidsr.errors import OutputError
-from vidsr.system__limits import cores
+from vidsr.system import cores
 
 FRAMES, RUNS = 72, 3
 

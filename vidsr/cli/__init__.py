@@ -10,7 +10,7 @@ from typer.core import TyperGroup
 
 from vidsr.cli import bench, doctor, evaluate, export, fetch, models, prepare, report, train, upscale, verify
 from vidsr.cli.console import complain
-from vidsr.cli.params__lists import WithLists
+from vidsr.cli.params import WithLists
 from vidsr.errors import VidsrError
 
 SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]

@@ -10,7 +10,7 @@ import typer
 from vidsr.cli.console import Verbose, say
 
 if TYPE_CHECKING:
-    from vidsr.bench.speed_table__report import Report
+    from vidsr.bench.speed_table import Report
 
 
 def bench(
@@ -40,7 +40,7 @@ def bench(
     from vidsr.bench.plot import check_plot, write_plot
     from vidsr.bench.run import bench as measure
     from vidsr.bench.speed_table import as_json as to_json
-    from vidsr.cli.console__tables import progress
+    from vidsr.cli.console import progress
 
     if plot:
         check_plot(plot)
@@ -67,7 +67,7 @@ def bench(
 
 def _tune(models: list[str], sizes: list[str]) -> None:
     from vidsr.bench.tune import tune
-    from vidsr.cli.console__tables import progress
+    from vidsr.cli.console import progress
     from vidsr.errors import WrongOption
 
     if len(models) > 1 or len(sizes) > 1:

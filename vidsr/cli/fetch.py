@@ -25,7 +25,7 @@ def fetch(
         raise typer.BadParameter(f"vidsr knows pixabay, not {site}")
     if not key:
         raise typer.BadParameter("give --key or set PIXABAY_KEY; a key is free at https://pixabay.com/api/docs/")
-    from vidsr.data.fetch__pixabay import ADDRESS, fetch_pixabay
+    from vidsr.data.fetch import ADDRESS, fetch_pixabay
 
     with Bars(resumes=True) as bars:
         fetched = fetch_pixabay(

@@ -10,7 +10,7 @@ import typer
 from vidsr.cli.console import Bars, Verbose, say
 
 if TYPE_CHECKING:
-    from vidsr.data.degradation__degrade import Degradation
+    from vidsr.data.degradation import Degradation
     from vidsr.data.store import Store
 
 
@@ -54,7 +54,7 @@ def prepare(
 
 
 def _degradation(recipe: str | None) -> "Degradation":
-    from vidsr.data.degradation__degrade import Degradation
+    from vidsr.data.degradation import Degradation
     from vidsr.train.recipe_file import load_recipe
 
     return load_recipe(recipe).degradation if recipe else Degradation()

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vidsr.data.degradation__degrade import degrade
+from vidsr.data.degrade import degrade
 from vidsr.data.photos import Picture
 from vidsr.data.store import INDEX, Settings, shapes
 

@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from vidsr.data.degradation__degrade import Degradation
+from vidsr.data.degradation import Degradation
 from vidsr.errors import DataError
 
 VERSION = 3

@@ -186,8 +186,8 @@ def _video(facts: Any, trouble: str) -> Video:
 
 
 def _ask(*question: str) -> tuple[Any, str]:
-    """Ask `vidsr.doctor.packages__probe` in a process of its own: the answer, or None and what went wrong."""
-    command = [sys.executable, "-P", "-m", "vidsr.doctor.packages__probe", *question]
+    """Ask `vidsr.doctor.packages` in a process of its own: the answer, or None and what went wrong."""
+    command = [sys.executable, "-P", "-m", "vidsr.doctor.packages", *question]
     path = {"PYTHONPATH": os.pathsep.join(sys.path)}  # it finds what this process does
     try:
         done = subprocess.run(

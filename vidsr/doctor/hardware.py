@@ -8,9 +8,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from vidsr.system import output_of, processor_flags, processor_name
-from vidsr.system__control import cpu_quota, memory_limit
-from vidsr.system__limits import cores
+from vidsr.system import cores, cpu_quota, memory_limit, output_of, processor_flags, processor_name
 
 # What matters for inference, by the names that /proc/cpuinfo (x86, then Arm) and macOS's sysctl give it.
 _FEATURES = {

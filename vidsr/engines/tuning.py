@@ -12,8 +12,7 @@ from typing import TypeVar
 
 from vidsr.engines import runtime_version
 from vidsr.io.cache import keep, kept
-from vidsr.system import processor_kind
-from vidsr.system__limits import cores
+from vidsr.system import cores, processor_kind
 
 ROOM = "tuning"  # of what is kept: one file for each kind of machine
 

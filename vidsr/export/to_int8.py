@@ -6,7 +6,7 @@ import io
 import logging
 import math
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,19 +14,17 @@ from typing import Any
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import ModelProto, TensorProto, helper
+from onnx import ModelProto, NodeProto, TensorProto, helper
 
 from vidsr import zoo
 from vidsr.card import KEY, QUANTISER, ModelCard
 from vidsr.engines import open_engine
-from vidsr.errors import ParityFailed
-from vidsr.export.to_int8__inner import inner_nodes
+from vidsr.errors import NotAModel, ParityFailed
 from vidsr.frames import Frame
 from vidsr.runs import write_whole
 from vidsr.upscaling.graph.edges import luma_top
-from vidsr.upscaling.graph.editor__endings import picture_ports
-from vidsr.upscaling.model_file import card_of
-from vidsr.upscaling.model_file__places import load
+from vidsr.upscaling.graph.editor import picture_ports
+from vidsr.upscaling.model_file import card_of, load
 from vidsr.video.read.source import open_source
 
 # NNCF reports itself to Google Analytics through this package where it can be imported; nothing here phones home.
@@ -177,3 +175,43 @@ def _run(model: ModelProto, sample: Sample) -> NDArray[Any]:
     with open_engine(told.SerializeToString(), engine="onnxruntime", precision="f32", in_flight=1) as engine:
         (large,) = engine.submit(sample).result().values()
         return np.array(large, np.float32)
+
+
+def inner_nodes(model: ModelProto) -> set[str]:
+    """Names of the nodes that come after a convolution and lead to one, or are one; those are worth 8 bits.
+
+    Outside are the first layer, what is added to the last, and the small network that shifts by the quantiser with
+    the sum it ends in. Raises NotAModel where nodes have no names, or there is nothing inside.
+    """
+    nodes = list(model.graph.node)
+    if len({node.name for node in nodes}) < len(nodes) or not all(node.name for node in nodes):
+        raise NotAModel("the network's nodes have no names of their own; export it again, by PyTorch say")
+    picture = _reached(nodes, {picture_ports(model)[0].name})
+    shift = _reached(nodes, {QUANTISER}) - picture
+    layers = [node for node in nodes if node.op_type == "Conv" and _made(node) <= picture]
+    behind = _reached(nodes, {name for node in layers for name in node.output})
+    leading = {name for node in layers for name in node.input}
+    for node in reversed(nodes):
+        if _made(node) & leading:
+            leading |= set(node.input)
+    inside = [
+        node
+        for node in nodes
+        if set(node.input) & behind and (node in layers or _made(node) & leading) and not set(node.input) & shift
+    ]
+    if not inside:
+        raise NotAModel("the network has no layer behind another, so there is nothing to quantise")
+    return {node.name for node in inside}
+
+
+def _made(node: NodeProto) -> set[str]:
+    return set(node.output)
+
+
+def _reached(nodes: Iterable[NodeProto], start: set[str]) -> set[str]:
+    """The names of all that is computed from some values, and their own."""
+    found = set(start)
+    for node in nodes:
+        if set(node.input) & found:
+            found |= set(node.output)
+    return found

@@ -15,8 +15,8 @@ import numpy as np
 from vidsr.errors import InputError, WrongOption
 from vidsr.frames import Frame, VideoInfo
 from vidsr.pipeline.progress import Record
-from vidsr.pipeline.stages__flow import Settings, bytes_of
-from vidsr.system__limits import cores
+from vidsr.pipeline.stages import Settings, bytes_of
+from vidsr.system import cores
 from vidsr.upscaling.swscale_upscaler import ResizingUpscaler
 from vidsr.upscaling.upscaler import Upscaler
 from vidsr.video.convert.nv12 import planar

@@ -7,29 +7,30 @@ from contextlib import closing
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import BinaryIO, Literal, get_args
 
-from vidsr.engines import Precision
+from vidsr.engines import TAKES_DLPACK, Precision, Setup
 from vidsr.frames import Frame, VideoInfo
 from vidsr.io.pipes import Stop, is_fifo
 from vidsr.pipeline.auto_preset import check_preset, settled
 from vidsr.pipeline.progress import Progress, Record, Summary
-from vidsr.pipeline.resume.segments import upscale_in_segments
-from vidsr.pipeline.resume.segments__resumable import check_resumable
-from vidsr.pipeline.stages import paced
-from vidsr.pipeline.stages__flow import Settings, enlarged, planned
+from vidsr.pipeline.resume.segments import check_resumable, upscale_in_segments
+from vidsr.pipeline.stages import Settings, enlarged, paced, planned
 from vidsr.pipeline.supervise import supervised
-from vidsr.pipeline.video__decoding import Hwaccel, find_gpu, gpu_for
 from vidsr.upscaling.output_size import Plan
 from vidsr.upscaling.swscale_upscaler import ResizingUpscaler
 from vidsr.upscaling.upscaler import Upscaler, open_upscaler
 from vidsr.video.convert.deinterlace import Deinterlace
+from vidsr.video.read.hwdecode import Offload, opens
 from vidsr.video.read.open_input import is_address, title_of
 from vidsr.video.read.source import Source, open_source
 from vidsr.video.sequence import pattern_of
 from vidsr.video.timing import exact
 from vidsr.video.write.sink import Sink, open_sink
 from vidsr.zoo import RESIZES
+
+Hwaccel = Literal["auto", "cuda", "none"]
+"""auto: the GPU that enlarges decodes as well, where nothing is lost by it; cuda: a GPU decodes whatever it can."""
 
 
 def upscale_video(
@@ -201,3 +202,31 @@ def _is_pipe(name: object, descriptor: int) -> bool:
     if name == "-":
         return not stat.S_ISREG(os.fstat(descriptor).st_mode)
     return is_address(name) or (isinstance(name, str | Path) and is_fifo(Path(name)))
+
+
+def find_gpu(hwaccel: Hwaccel, device: str, *, resume: bool, notice: Callable[[str], None]) -> str | None:
+    """The GPU that may decode, as cuda:N; None where there is none, or none is wanted.
+
+    To be asked before an engine uses the GPU; see `opens`. device: the network's, as it was asked for. notice:
+    called with why none is tried, where one was asked for. Raises ValueError for what is no Hwaccel.
+    """
+    if hwaccel not in get_args(Hwaccel):
+        raise ValueError(f"{hwaccel!r} is no way to decode; choose one of {', '.join(get_args(Hwaccel))}")
+    if hwaccel == "none" or (hwaccel == "auto" and (resume or device == "cpu")):
+        return None
+    if resume:
+        notice("with --resume the CPU decodes: segments must come out the same in every run")
+        return None
+    name = f"cuda:{device.partition(':')[2] or 0}"
+    return name if opens(name) or hwaccel == "cuda" else None  # the source tells of what it cannot do
+
+
+def gpu_for(name: str | None, hwaccel: Hwaccel, upscaler: Upscaler | ResizingUpscaler) -> Offload | None:
+    """What the GPU that was found does: it keeps its pictures where the network takes them there."""
+    if name is None:
+        return None
+    setup = upscaler.setup if isinstance(upscaler, Upscaler) else Setup("swscale", "cpu", "f32")
+    together = name in (setup.device, f"{setup.device}:0")
+    if hwaccel == "auto" and not together:
+        return None
+    return Offload(name, keeps=together and setup.engine in TAKES_DLPACK, always=hwaccel == "cuda")

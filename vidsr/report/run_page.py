@@ -10,7 +10,7 @@ from vidsr.card import BESIDE, ModelCard, read_card
 from vidsr.errors import ModelError
 from vidsr.html_page import Cell, Page
 from vidsr.report.history import History, Line
-from vidsr.report.store_page__settings import flat
+from vidsr.report.store_page import flat
 from vidsr.report.training_curves import in_order, losses, named, validations
 from vidsr.runs import Run
 

@@ -1,7 +1,8 @@
 """The report of a store: what is in it, where from, on what terms, and what it looks like."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -10,7 +11,6 @@ from vidsr.html_page import Page
 from vidsr.report.charts import bars, outlines, panels, stacked
 from vidsr.report.pair_examples import by_codec, by_look, quality, show, shown_width, strip
 from vidsr.report.statistics import measure
-from vidsr.report.store_page__settings import flat
 
 LISTED = 2000  # sources; a page of a million lines helps nobody
 RUNS = 3  # of frames
@@ -149,3 +149,19 @@ def _sources(page: Page, store: Store) -> None:
     ]
     rest = f"The first {LISTED:,} of {len(sources):,}; manifest.json has them all." if len(sources) > LISTED else ""
     page.table(["file", "licence", "split", "size", "frames", "pairs"], listed, caption=rest)
+
+
+def flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[list[str]]:
+    """Give a row of name and value for each setting, tables within tables as `table.name`; `a to b` for two numbers."""
+    for name, value in settings.items():
+        if isinstance(value, Mapping):
+            yield from flat(value, f"{prefix}{name}.")
+        else:
+            yield [prefix + name, _show_value(value)]
+
+
+def _show_value(value: Any) -> str:
+    if not isinstance(value, list | tuple):
+        return str(value) or "-"
+    pair = len(value) == 2 and all(isinstance(one, int | float) for one in value)
+    return (" to " if pair else ", ").join(map(str, value))

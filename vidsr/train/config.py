@@ -5,7 +5,7 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import ClassVar, Literal
 
-from vidsr.data.degradation__degrade import Degradation
+from vidsr.data.degradation import Degradation
 
 PixelLoss = Literal["l1", "mse", "charbonnier"]
 

@@ -11,7 +11,7 @@ from vidsr.upscaling.graph.edges import attach_surface
 from vidsr.upscaling.graph.nv12_edges import SURFACE_IN, SURFACE_OUT
 from vidsr.upscaling.output_size import Plan
 from vidsr.upscaling.session import LaneOptions, Network, engine_for, known_of, setup_for
-from vidsr.upscaling.tiling__tiling import LARGEST
+from vidsr.upscaling.tiling import LARGEST
 
 
 class SurfaceLane:

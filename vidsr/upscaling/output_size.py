@@ -6,7 +6,7 @@ from fractions import Fraction
 from vidsr.card import ModelCard
 from vidsr.errors import OutputError
 from vidsr.frames import Frame
-from vidsr.system__limits import fits, megapixels
+from vidsr.system import fits, megapixels
 from vidsr.video.convert.scale import MOST_TIMES
 
 

@@ -1,5 +1,6 @@
 """One network compiled for one kind of picture: its tiles and its engine."""
 
+import logging
 import math
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -14,23 +15,20 @@ from onnx import numpy_helper
 
 from vidsr import zoo
 from vidsr.card import QUANTISER
-from vidsr.engines import Engine, Precision, Setup, settle
-from vidsr.engines.ports import PLANES_IN
+from vidsr.engines import Arrays, Engine, Pending, Precision, Setup, built_ahead, settle
+from vidsr.engines.ports import PLANES_IN, UNSHUFFLED, UNSHUFFLED_CHROMA
 from vidsr.engines.tuning import Tuning
-from vidsr.errors import EngineBusy
+from vidsr.errors import EngineBusy, VidsrError
 from vidsr.frames import Frame, Plane
 from vidsr.upscaling.fp16_guard import open_watched
-from vidsr.upscaling.graph.edges import attach
-from vidsr.upscaling.model_file import card_of
-from vidsr.upscaling.model_file__places import load
+from vidsr.upscaling.graph.edges import attach, planes_of, shuffle
+from vidsr.upscaling.model_file import card_of, load
 from vidsr.upscaling.output_size import halvings
-from vidsr.upscaling.session__pieces import PendingPlanes, Piece, Tile
-from vidsr.upscaling.session__ready import best_of
-from vidsr.upscaling.tiling import seams
-from vidsr.upscaling.tiling__tiling import tile_size
+from vidsr.upscaling.tiling import Span, seams, tile_size
 
 AHEAD = 4  # tiles in an engine at once, where the frames in flight are not more: one is taken while others are computed
 EDGES_REACH = 4  # of RGB edges, in input pixels: chroma is interpolated before the network and averaged after it
+log = logging.getLogger(__name__)
 
 
 class Network:
@@ -72,6 +70,14 @@ class LaneOptions:
     steady: bool = False
     notice: Callable[[str], None] | None = None
     tuning: Tuning = field(default_factory=Tuning)
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """A piece of the picture."""
+
+    down: Span
+    across: Span
 
 
 class Lane:
@@ -186,3 +192,90 @@ def setup_for(network: Network, bits: int, options: LaneOptions) -> Setup:
     resizes = any(node.op_type in ("Resize", "Upsample") for node in network.model.graph.node)
     spoilt = options.precision == "auto" and setup.precision == "bf16" and bits > 8
     return replace(setup, precision="f32") if spoilt and (network.card.channels == 3 or resizes) else setup
+
+
+class Piece:
+    """A tile that is computed, or waits for it."""
+
+    def __init__(self, tile: Tile, inputs: Arrays) -> None:
+        self.tile, self.inputs = tile, inputs
+        self.run: Pending | None = None
+
+
+class PendingPlanes:
+    """The tiles of one frame."""
+
+    taken = False
+
+    def __init__(self, pieces: list[Piece], scale: int, start: Callable[[], None]) -> None:
+        self._pieces, self._scale, self._start = pieces, scale, start
+
+    def write(self, canvas: Frame) -> None:
+        """Wait, and overwrite the planes of a frame of the enlarged size with what the network made of them.
+
+        Raises EngineBusy where the tiles of a frame before it fill the engine, and nobody has taken them.
+        """
+        for piece in self._pieces:
+            if piece.run is None:
+                self._start()  # a frame before this one may have been dropped
+            if piece.run is None:
+                raise EngineBusy("a frame before this one is under way; take its result first")
+            self._put(piece.tile, piece.run.result(), canvas)
+            piece.run = None
+            self._start()
+        self.taken = True
+
+    def _put(self, tile: Tile, results: Arrays, canvas: Frame) -> None:
+        whole = [(name, *each) for name, codes in results.items() for each in planes_of(name, codes).items()]
+        for name, index, codes in whole:
+            across, down = halvings(canvas) if index else (0, 0)
+            lines, columns = _kept(tile.down, self._scale, down), _kept(tile.across, self._scale, across)
+            target = canvas.planes[index][lines, columns]
+            if name in (UNSHUFFLED, UNSHUFFLED_CHROMA):
+                shuffle(codes[:, _kept_of(tile.down, 1), _kept_of(tile.across, 1)], target)
+            else:
+                lines, columns = (
+                    _kept_of(tile.down, self._scale, down),
+                    _kept_of(tile.across, self._scale, across),
+                )
+                np.copyto(target, codes[0, 0, lines, columns])
+
+
+def _kept(span: Span, scale: int, halving: int = 0, *, start: int = 0) -> slice:
+    """The enlarged pixels that a tile answers for, counted from input pixel `start`."""
+    first, end = (span.keep_from - start) * scale, (span.keep_to - start) * scale
+    return slice(first >> halving, (end + halving) >> halving)
+
+
+def _kept_of(span: Span, scale: int, halving: int = 0) -> slice:
+    """The same, counted in the tile."""
+    return _kept(span, scale, halving, start=span.start)
+
+
+def best_of(
+    graph_of: Callable[[bool], bytes],
+    setup: Setup,
+    *,
+    asked: str,
+    steady: bool,
+    notice: Callable[[str], None] | None = None,
+) -> Setup:
+    """Give TensorRT in place of `setup` where an engine fits, and say what computes.
+
+    graph_of, steady: see `open_watched`. asked: the engine that was asked for. notice: called with a sentence; None
+    logs it. Nothing changes, and nothing is said, on the CPU and where an engine was asked for. Where every run shall
+    stand alone no engine is looked for: one that is built meanwhile would make the next run another.
+    """
+    if asked != "auto" or setup.device == "cpu":
+        return setup
+    say, why = notice or log.info, ""
+    if not steady:
+        try:
+            file = built_ahead(graph_of(setup.precision == "f16"), setup)
+        except VidsrError as exc:
+            file, why = None, f"; {exc}"
+        if file is not None:
+            say(f"TensorRT computes in {setup.precision}, by {file.name}")
+            return replace(setup, engine="tensorrt")
+    say(f"{setup.engine} computes on the GPU in {setup.precision}{why}")
+    return setup

@@ -14,13 +14,12 @@ from vidsr.card import ModelCard
 from vidsr.engines import TAKES_DLPACK, Precision, Setup, check, choose, settle
 from vidsr.engines.tuning import Tuning, tuning
 from vidsr.frames import Frame
-from vidsr.system__limits import cores
+from vidsr.system import cores
 from vidsr.upscaling.gpu_session import PendingSurface, SurfaceLane, is_whole
 from vidsr.upscaling.output_size import Goal, Plan, halvings, held
-from vidsr.upscaling.session import Lane, LaneOptions, Network
-from vidsr.upscaling.session__pieces import PendingPlanes
+from vidsr.upscaling.session import Lane, LaneOptions, Network, PendingPlanes
 from vidsr.upscaling.swscale_upscaler import Done, ResizingUpscaler
-from vidsr.upscaling.tiling__measured import open_lane
+from vidsr.upscaling.tile_tuning import open_lane
 from vidsr.video.convert.nv12 import lies_on_gpu, planar
 from vidsr.video.convert.resizer import Kernel, Resizer, cropped
 

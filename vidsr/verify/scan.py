@@ -15,13 +15,11 @@ from vidsr.verify.inventory import SRGB, UNTIMED, Chapter, Inventory, Track
 from vidsr.verify.payload import config_of, is_filler, payload
 from vidsr.video.convert.image_metadata import about, is_srgb
 from vidsr.video.convert.resizer import pixel_format_of
-from vidsr.video.convert.side_data import side_data
-from vidsr.video.convert.side_data__mastering import mastering_of
+from vidsr.video.convert.side_data import mastering_of, side_data
 from vidsr.video.metadata import film_tags, stream_tags
-from vidsr.video.read.source import Source, open_source
-from vidsr.video.read.source__remarks import DYNAMIC_HDR
+from vidsr.video.read.source import DYNAMIC_HDR, Source, open_source
 from vidsr.video.timing import rational
-from vidsr.video.write.containers__fit import ATTACHED, codec_of
+from vidsr.video.write.containers import ATTACHED, codec_of
 
 
 def read_inventory(

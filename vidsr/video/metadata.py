@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from vidsr.video.write.containers__fit import ATTACHED
+from vidsr.video.write.containers import ATTACHED
 
 # Written by muxers about their own file: untrue of ours.
 _STALE = re.compile(

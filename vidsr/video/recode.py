@@ -15,7 +15,7 @@ from vidsr.errors import InputError
 from vidsr.frames import Frame
 from vidsr.video.convert.pixel_formats import planes_of
 from vidsr.video.convert.qp import EXPORT, Estimator, mean_quantiser
-from vidsr.video.write.encoder_setup__scheduling import own_priority
+from vidsr.video.write.encoder_setup import own_priority
 
 _DECODERS = {
     "libx264": "h264",

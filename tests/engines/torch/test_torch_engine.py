@@ -20,7 +20,7 @@ from vidsr.engines.ports import PLANES_IN
 from vidsr.errors import EngineError, NotAModel, OutOfMemory
 from vidsr.frames import BT709, ColorSpec
 from vidsr.upscaling.graph.edges import attach
-from vidsr.upscaling.model_file__places import load
+from vidsr.upscaling.model_file import load
 
 HEIGHT, WIDTH = 18, 26
 

@@ -21,11 +21,9 @@ from vidsr.evaluate.bandwidth import study as bandwidth
 from vidsr.evaluate.bandwidth.bandwidth_examples import crf_for, show_parts
 from vidsr.evaluate.bandwidth.bandwidth_page import chart, to_html
 from vidsr.evaluate.bandwidth.bandwidth_tables import as_json, comparisons_table, points_table
-from vidsr.evaluate.bandwidth.encode import look_at
-from vidsr.evaluate.bandwidth.encode__ways import open_ways
-from vidsr.evaluate.bandwidth.study import evaluate_bandwidth
-from vidsr.evaluate.bandwidth.study__kept import Kept, cache_folder
-from vidsr.evaluate.quality.vmaf__video import why_not
+from vidsr.evaluate.bandwidth.encode import look_at, open_ways
+from vidsr.evaluate.bandwidth.study import Kept, cache_folder, evaluate_bandwidth
+from vidsr.evaluate.quality.vmaf import why_not
 from vidsr.metrics import psnr
 from vidsr.video.convert.resizer import Resizer
 from vidsr.video.recode import recode

@@ -9,7 +9,7 @@ import pytest
 from vidsr.evaluate.quality.meters import Each, Flicker, open_meters
 from vidsr.evaluate.quality.metric_table import FIGURES
 from vidsr.evaluate.quality.views import View, view_of_rgb
-from vidsr.evaluate.quality.vmaf__video import why_not
+from vidsr.evaluate.quality.vmaf import why_not
 
 
 def view(luma) -> View:

@@ -13,7 +13,7 @@ from vidsr.errors import DataError
 from vidsr.evaluate.quality.methods import BICUBIC, LANCZOS
 from vidsr.evaluate.quality.scores import Row
 from vidsr.evaluate.quality.videos import evaluate_videos, summaries
-from vidsr.evaluate.quality.vmaf__video import why_not
+from vidsr.evaluate.quality.vmaf import why_not
 
 
 def write_film(path: Path, *, frames: int = 6, width: int = 98, height: int = 66, layout: str = "yuv420p") -> Path:

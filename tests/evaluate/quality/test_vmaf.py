@@ -10,7 +10,7 @@ import pytest
 
 from tests.video.films import drawing
 from vidsr.errors import ExtraMissing, InputError
-from vidsr.evaluate.quality.vmaf__video import MODELS, Vmaf, why_not
+from vidsr.evaluate.quality.vmaf import MODELS, Vmaf, why_not
 from vidsr.frames import SMPTE170M, ColorSpec, Frame
 from vidsr.video.convert.resizer import Resizer, picture_of
 

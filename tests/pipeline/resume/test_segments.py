@@ -25,9 +25,9 @@ from vidsr.errors import DiskFull, InputError, NotPipeable, OutputError, TargetE
 from vidsr.pipeline import Progress, upscale_video
 from vidsr.pipeline.progress import Summary
 from vidsr.pipeline.resume import segments
-from vidsr.pipeline.resume import segments__resumable as resumable
+from vidsr.pipeline.resume import segments as resumable
 from vidsr.pipeline.resume.journal import Journal
-from vidsr.pipeline.stages__flow import Settings
+from vidsr.pipeline.stages import Settings
 
 SIZE = 10  # frames of a segment
 EVEN = [*range(0, 1800, 40)]

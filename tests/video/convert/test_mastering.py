@@ -8,7 +8,7 @@ import pytest
 
 from tests.video.films import enlarge, frame_from, frames_of, info_of
 from vidsr.frames import BT2020, Frame
-from vidsr.video.convert.side_data__mastering import Mastering, mastering_of
+from vidsr.video.convert.side_data import Mastering, mastering_of
 from vidsr.video.write.sink import open_sink
 
 PQ, HLG = 16, 18

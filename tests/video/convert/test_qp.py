@@ -13,7 +13,7 @@ from vidsr.frames import Frame
 from vidsr.resize import resize
 from vidsr.video.convert.qp import ESTIMATED, EXPORT, Estimator, estimated_quantiser, mean_quantiser
 from vidsr.video.read.source import open_source
-from vidsr.video.write.encoder_setup__scheduling import own_priority
+from vidsr.video.write.encoder_setup import own_priority
 
 SIZE = (192, 128)
 QUIET = "log-level=none:pools=none:info=0"

@@ -31,7 +31,7 @@ from vidsr.errors import Damaged
 from vidsr.frames import Carried, Frame
 from vidsr.video.read.damage import Damage, Tally, Watch
 from vidsr.video.read.source import open_source
-from vidsr.video.read.truncation__ebml import is_cut_off
+from vidsr.video.read.truncation import is_cut_off
 
 FFMPEG = shutil.which("ffmpeg")
 needs_ffmpeg = pytest.mark.skipif(FFMPEG is None, reason="no ffmpeg here to compare with")

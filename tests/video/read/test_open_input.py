@@ -202,7 +202,7 @@ def test_a_picture_that_is_too_large_is_refused_with_the_limit(tmp_path: Path, m
     with pytest.raises(NotAVideo, match=r"or larger than the .* megapixels"):
         frames_of(path)
     film = make_film(tmp_path / "a.mkv", codec="ffv1")
-    monkeypatch.setattr("vidsr.system__limits.MOST_PIXELS", 64 * 48 - 1)
+    monkeypatch.setattr("vidsr.system.MOST_PIXELS", 64 * 48 - 1)
     with pytest.raises(InputError, match="claims pictures of 64x48; more than 0 megapixels"):
         frames_of(film)
 

@@ -32,7 +32,7 @@ class TensorrtEngine:
         if self._engine is None:
             raise EngineError(f"TensorRT cannot load the engine: {logger().last}; rebuild it: {asked.wanted.command}")
         self.in_flight = in_flight
-        slot = importlib.import_module("vidsr.engines.tensorrt.tensorrt_engine__slot").Slot
+        slot = importlib.import_module("vidsr.engines.tensorrt.slot").Slot
         self._free: list[Any] = [slot(self._engine, asked) for _ in range(in_flight)]
 
     def submit(self, inputs: Mapping[str, Any], *, on_device: bool = False) -> "TensorrtRun":

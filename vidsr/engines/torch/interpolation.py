@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vidsr.engines.torch.torch_graph__node import Function, Node
+from vidsr.engines.torch.node import Function, Node
 
 Taps = list[tuple[Tensor, Tensor | None]]
 """Of one axis: which input pixels (out,), and by what they are multiplied (broadcasts to the picture); None for 1."""

@@ -12,10 +12,8 @@ from torch import Tensor
 
 from vidsr.engines.fp16 import EDGE
 from vidsr.engines.opset import of_opset
-from vidsr.engines.torch.ops import ARITHMETIC
-from vidsr.engines.torch.ops__pictures import PICTURES
-from vidsr.engines.torch.ops__shapes import SHAPES
-from vidsr.engines.torch.torch_graph__node import Builder, Function, Node
+from vidsr.engines.torch.node import Builder, Function, Node
+from vidsr.engines.torch.ops import ARITHMETIC, PICTURES, SHAPES
 from vidsr.errors import NotAModel
 
 KINDS: dict[int, torch.dtype] = {

@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidsr.evaluate.bandwidth.commands import aimed_at
-from vidsr.evaluate.bandwidth.encode import encode
-from vidsr.evaluate.bandwidth.encode__ways import Way
+from vidsr.evaluate.bandwidth.encode import Way, encode
 from vidsr.evaluate.bandwidth.rd_curves import Curve, Floats
 from vidsr.evaluate.bandwidth.results import Answer
 from vidsr.evaluate.bandwidth.verdict import winner

@@ -3,7 +3,7 @@
 import shlex
 from pathlib import Path
 
-from vidsr.evaluate.bandwidth.encode__ways import LANCZOS, SIZES
+from vidsr.evaluate.bandwidth.encode import LANCZOS, SIZES
 from vidsr.evaluate.bandwidth.rd_curves import Curve, Point
 from vidsr.evaluate.bandwidth.results import Answer
 from vidsr.evaluate.bandwidth.verdict import winner

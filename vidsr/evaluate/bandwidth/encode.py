@@ -1,17 +1,21 @@
 """One encode of a film, watched in every way at once, with a few frames in memory."""
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
-from hashlib import file_digest
+from functools import partial
+from hashlib import file_digest, sha256
 from pathlib import Path
 
+from vidsr import zoo
+from vidsr.engines import Precision
 from vidsr.errors import DataError
 from vidsr.evaluate.bandwidth.rd_curves import Point
 from vidsr.evaluate.quality.compression import CODECS
-from vidsr.evaluate.quality.videos__clips import cut, frames_of, seconds_of
-from vidsr.evaluate.quality.vmaf__video import Vmaf, why_not
+from vidsr.evaluate.quality.methods import open_entrants
+from vidsr.evaluate.quality.videos import cut, frames_of, seconds_of
+from vidsr.evaluate.quality.vmaf import Vmaf, why_not
 from vidsr.frames import Frame
 from vidsr.metrics import psnr
 from vidsr.video.convert.resizer import Resizer
@@ -137,3 +141,56 @@ class Judge:
         scores = self._vmaf.result() if self._vmaf else {}
         means = {name: sum(values) / len(values) for name, values in scores.items()}
         return Point(crf, kbit, sum(self._psnr) / len(self._psnr), means.get("vmaf"), means.get("vmaf_neg"))
+
+
+NATIVE, LANCZOS = "native", "lanczos"
+SIZES = {1: "full", 2: "half", 3: "third", 4: "quarter"}
+"""A film's size by how many times smaller its sides are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One way to send a film."""
+
+    name: str
+    scale: int
+    method: str | None
+    """What enlarges, as --model takes it; None at the film's own size."""
+    enlarge: Enlarge
+    identity: str
+    """Tells a model apart from another of its name."""
+
+
+@contextmanager
+def open_ways(models: Sequence[str | Path], *, engine: str, precision: Precision) -> Iterator[list[Way]]:
+    """Open every way there is: native, half size with Lanczos, and each model with Lanczos at its factor beside it.
+
+    The film's own size comes first, half size with Lanczos second. Raises UnknownModel.
+    """
+    wanted = [model for model in models if model != LANCZOS]
+    with open_entrants(wanted, scale=2, engine=engine, precision=precision) as groups:
+        ways = [Way(NATIVE, 1, None, _as_it_is, NATIVE)]
+        for scale in sorted({2, *groups}):
+            lanczos = partial(_resize, Resizer("lanczos", accurate=True), scale)
+            ways.append(Way(_name(scale, LANCZOS), scale, LANCZOS, lanczos, LANCZOS))
+            for entrant in groups.get(scale, ()):
+                model = next(model for model in wanted if entrant.name in (str(model), Path(model).stem))
+                identity = f"{_digest(model)} {engine} {precision}"
+                ways.append(Way(_name(scale, entrant.name), scale, str(model), entrant.enlarge, identity))
+        yield ways
+
+
+def _name(scale: int, method: str) -> str:
+    return f"{SIZES.get(scale, f'1/{scale}')} + {method}"
+
+
+def _as_it_is(frame: Frame) -> Frame:
+    return frame
+
+
+def _resize(resizer: Resizer, scale: int, frame: Frame) -> Frame:
+    return resizer.resize(frame, frame.width * scale, frame.height * scale)
+
+
+def _digest(model: str | Path) -> str:
+    return str(model) if model in zoo.RESIZES else sha256(zoo.find(model).read_bytes()).hexdigest()

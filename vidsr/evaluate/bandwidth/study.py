@@ -1,22 +1,26 @@
 """How many bits a film saves that is sent small and enlarged where it is watched, measured."""
 
+import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from hashlib import sha256
 from itertools import product
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from vidsr.engines import Precision
-from vidsr.evaluate.bandwidth.encode import GOP, RATE, Encoder, Film, look_at, measure
-from vidsr.evaluate.bandwidth.encode__ways import Way, open_ways
+from vidsr.errors import DiskFull
+from vidsr.evaluate.bandwidth.encode import GOP, RATE, Encoder, Film, Way, look_at, measure, open_ways
 from vidsr.evaluate.bandwidth.rd_curves import Curve, Point, bjontegaard
 from vidsr.evaluate.bandwidth.results import Answer, compare
-from vidsr.evaluate.bandwidth.study__kept import Kept, cache_folder
 from vidsr.evaluate.quality.compression import CODECS, codec_of
-from vidsr.evaluate.quality.vmaf__video import why_not
+from vidsr.evaluate.quality.vmaf import why_not
+from vidsr.io import cache as folders
+from vidsr.runs import write_whole
 from vidsr.video.recode import version
 
 FRAMES = 48
-
 _PROTOCOL = 1  # goes up when the same settings give other figures, so that kept points are not taken for them
 _CRFS = {  # by the codec's highest: at its own size, at smaller ones
     51: ((20.0, 24.0, 28.0, 32.0, 36.0, 40.0, 44.0), (16.0, 20.0, 24.0, 28.0, 32.0, 36.0)),
@@ -87,6 +91,37 @@ def protocol(film: Film, encoder: Encoder) -> str:
     )
 
 
+class Kept:
+    """Points by everything that they depend on."""
+
+    def __init__(self, folder: Path) -> None:
+        """Raises DiskFull where nothing can be written in the folder."""
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            TemporaryFile(dir=folder).close()
+        except OSError as exc:
+            raise DiskFull(
+                f"{folder}, where measured points are kept, cannot be written in ({exc.strerror}); set XDG_CACHE_HOME "
+                "to a folder that can"
+            ) from exc
+        self._folder = folder
+
+    def get(self, key: Mapping[str, object]) -> Point | None:
+        """The point of that key; None where it was not measured yet, or its file cannot be read."""
+        try:
+            return Point(**json.loads(self._file(key).read_text())["point"])
+        except (FileNotFoundError, ValueError, KeyError, TypeError):
+            return None
+
+    def put(self, key: Mapping[str, object], point: Point) -> None:
+        """Keep a point. Raises DiskFull."""
+        content = {"key": key, "point": asdict(point)}
+        write_whole(self._file(key), json.dumps(content, indent=1).encode())
+
+    def _file(self, key: Mapping[str, object]) -> Path:
+        return self._folder / f"{sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:32]}.json"
+
+
 def _points(
     film: Film, ways: Sequence[Way], crf: float, encoder: Encoder, kept: Kept, watch: "_Watch"
 ) -> dict[str, Point]:
@@ -127,3 +162,8 @@ class _Watch:
         self._done += frames
         if self._progress:
             self._progress(self._done, self._total)
+
+
+def cache_folder() -> Path:
+    """Where measured points are kept."""
+    return folders.cache_folder("bandwidth")

@@ -2,7 +2,7 @@
 
 import math
 
-from vidsr.evaluate.bandwidth.encode__ways import LANCZOS, SIZES
+from vidsr.evaluate.bandwidth.encode import LANCZOS, SIZES
 from vidsr.evaluate.bandwidth.rd_curves import METRICS, Crossover, Curve, crossover
 from vidsr.evaluate.bandwidth.results import Answer, Comparison
 

@@ -1,8 +1,10 @@
 """How well models regain film that was shrunk and compressed: what travels is compressed video."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 
 from vidsr.engines import Precision
@@ -14,10 +16,10 @@ from vidsr.evaluate.quality.meters import open_meters
 from vidsr.evaluate.quality.methods import LANCZOS, Entrant, open_entrants
 from vidsr.evaluate.quality.metric_table import OF_CLIPS, chosen
 from vidsr.evaluate.quality.scores import Notice, Row, Trial, rows_of
-from vidsr.evaluate.quality.videos__clips import cut, frames_of, seconds_of
 from vidsr.evaluate.quality.views import View, view_of_frame
 from vidsr.frames import Frame
 from vidsr.resize import resize
+from vidsr.video.read.source import open_source
 from vidsr.video.recode import recode
 
 CRFS = (18.0, 23.0, 28.0, 33.0)
@@ -136,3 +138,35 @@ def _seconds(film: Sequence[Frame]) -> float:
     if len(film) == 1:
         return float(film[0].duration * film[0].time_base) or 1 / 25
     return seconds_of(film[0], film[-1].pts, len(film))
+
+
+def frames_of(clip: Path, count: int | None) -> Iterator[Frame]:
+    """Decode the first `count` frames, None for all.
+
+    Raises DataError where there are none, where they are not 8-bit 4:2:0, or where their size changes.
+    """
+    first = None
+    with open_source(clip) as source:
+        for frame in islice((item for item in source if isinstance(item, Frame)), count):
+            first = first or frame
+            if frame.bits != 8 or len(frame.planes) != 3 or frame.color.subsampling != (1, 1):
+                raise DataError(f"{clip} is not 8-bit 4:2:0, which is what the encoders are given; convert it first")
+            if (frame.width, frame.height) != (first.width, first.height):
+                raise DataError(f"{clip} changes its size on the way; cut it where it does")
+            yield frame
+    if first is None:
+        raise DataError(f"{clip} has no pictures that could be decoded")
+
+
+def seconds_of(first: Frame, last_pts: int, count: int) -> float:
+    """How long two or more frames last: from the first to the last, which lasts as long as the others on average."""
+    return float((last_pts - first.pts) * first.time_base * Fraction(count, count - 1))
+
+
+def cut(frame: Frame, width: int, height: int) -> Frame:
+    """Cut a frame right and below. width, height: even."""
+    if (frame.width, frame.height) == (width, height):
+        return frame
+    luma, *chroma = frame.planes
+    planes = luma[:height, :width], *(plane[: height // 2, : width // 2] for plane in chroma)
+    return replace(frame, planes=planes, carrier=None)

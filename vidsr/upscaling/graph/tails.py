@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 
 from vidsr.engines.ports import UNSHUFFLED, UNSHUFFLED_CHROMA
 from vidsr.frames import ColorSpec, rgb_to_yuv
-from vidsr.upscaling.graph.editor import Surgery
-from vidsr.upscaling.graph.editor__endings import Tail
+from vidsr.upscaling.graph.editor import Surgery, Tail
 from vidsr.upscaling.graph.rgb_edges import Levels, halved
 
 Kernel = NDArray[np.float64]

@@ -1,5 +1,6 @@
 """FFmpeg's pictures as Frames."""
 
+import re
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any
@@ -9,8 +10,7 @@ import numpy as np
 from av.video.reformatter import Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
-from vidsr.frames import UNSPECIFIED, ColorSpec, Frame, Siting, guessed_matrix
-from vidsr.video.convert.from_av__depth import ten_bit_planes
+from vidsr.frames import UNSPECIFIED, ColorSpec, Frame, Plane, Siting, guessed_matrix
 from vidsr.video.convert.nv12 import bits_of, in_memory, stays, surfaces_of
 from vidsr.video.convert.pixel_formats import LAYOUTS, alpha_of, nearest_layout, planes_of
 from vidsr.video.convert.scale import FULL, LIMITED, blank, scale, siting_of
@@ -87,3 +87,40 @@ def _rgb_of(picture: av.VideoFrame, scaler: VideoReformatter) -> NDArray[Any]:
     if picture.format.name.startswith("gbrp") and picture.format.name.endswith("le") and bits <= 16:
         return (picture.to_ndarray() / ((1 << bits) - 1)).astype(np.float32)
     return (scaler.reformat(picture, format="rgb48le").to_ndarray() / 65535).astype(np.float32)
+
+
+_DEEP = re.compile(r"(yuva?4(?:20|22|44)p|gray)(9|1[246])(le|be)")
+_TOP = 1023
+
+
+def ten_bit_planes(picture: av.VideoFrame, *, full_range: bool) -> tuple[Plane, ...] | None:
+    """The planes of a picture (Y, or Y, U, V, and alpha) at 10 bits; None where its format is no such one.
+
+    Limited range is shifted; full range is scaled from all codes to all codes, chroma around its middle (H.273).
+    """
+    match = _DEEP.fullmatch(picture.format.name)
+    if match is None:
+        return None
+    bits, planes = int(match[2]), planes_of(picture)
+    if match[3] == "be":
+        planes = tuple(plane.byteswap() for plane in planes)
+    limited = 0 if full_range else 3  # of the planes, how many; alpha always spans all codes
+    return tuple(
+        _shifted(plane, bits) if index < limited else _scaled(plane, bits, chroma=index in (1, 2))
+        for index, plane in enumerate(planes)
+    )
+
+
+def _shifted(plane: Plane, bits: int) -> NDArray[np.uint16]:
+    if bits < 10:
+        return (plane << (10 - bits)).astype(np.uint16)
+    half, shift = 1 << (bits - 11), bits - 10
+    rounded: NDArray[np.uint16] = (np.minimum(plane, (1 << bits) - 1 - half) + np.uint16(half)) >> np.uint16(shift)
+    return rounded
+
+
+def _scaled(plane: Plane, bits: int, *, chroma: bool) -> NDArray[np.uint16]:
+    middle, lifted = (1 << (bits - 1), 512) if chroma else (0, 0)
+    exact = (plane.astype(np.float32) - middle) * np.float32(_TOP / ((1 << bits) - 1)) + lifted
+    codes: NDArray[np.uint16] = np.rint(exact).clip(0, _TOP).astype(np.uint16)
+    return codes

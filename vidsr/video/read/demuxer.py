@@ -14,12 +14,10 @@ from vidsr.video.convert.qp import Estimator
 from vidsr.video.read.damage import Damage, Kind, Tally, Watch
 from vidsr.video.read.hwdecode import GpuDecoder, Offload, gpu_decoder
 from vidsr.video.read.streams import alpha_decoder, cover_packets, is_picture
-from vidsr.video.read.timestamps import abut
-from vidsr.video.read.timestamps__evenness import varies
-from vidsr.video.read.truncation import breaks_off, path_of, pictures_behind
-from vidsr.video.read.truncation__ebml import Holes
+from vidsr.video.read.timestamps import abut, varies
+from vidsr.video.read.truncation import Holes, breaks_off, path_of, pictures_behind
 from vidsr.video.timing import TICK, Clip, Timeline, rational
-from vidsr.video.write.containers__fit import ATTACHED
+from vidsr.video.write.containers import ATTACHED
 
 MAX_RETRIES = 20  # failures of the demuxer in a row before it is given up
 _SEEKABLE = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm")  # elsewhere a seek may land behind its target

@@ -10,7 +10,7 @@ import av
 
 from vidsr.errors import InputError, NotAVideo, StreamBroken
 from vidsr.io.pipes import Stop, Stopped, is_fifo, open_fifo, stdin
-from vidsr.system__limits import most_pixels
+from vidsr.system import most_pixels
 
 # Enough for the headers of every format that is fit for a pipe; more would only delay the first picture.
 LIVE_PROBE = {"probesize": "32768", "analyzeduration": "1000", "fpsprobesize": "0"}

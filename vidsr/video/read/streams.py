@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from vidsr.errors import InputError, NotAVideo, NoVideoStream
-from vidsr.system__limits import fits, megapixels
+from vidsr.system import fits, megapixels
 from vidsr.video.convert.qp import EXPORT
 from vidsr.video.read.hwdecode import second_decoder
 from vidsr.video.read.open_input import REWIND, SIZE_LIMIT
 from vidsr.video.timing import Clip
-from vidsr.video.write.containers__fit import ATTACHED
+from vidsr.video.write.containers import ATTACHED
 
 
 def film_of(container: Any, title: str) -> Any:

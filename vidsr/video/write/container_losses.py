@@ -1,10 +1,16 @@
 """What a container cannot say of a film, told to the user before the first frame."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
-from vidsr.frames import BT470BG, SMPTE170M, UNSPECIFIED, Notice, VideoInfo, guessed_matrix
-from vidsr.video.convert.side_data__mastering import CODECS as MASTERING_CODECS
-from vidsr.video.convert.side_data__mastering import Mastering
+from av.stream import Disposition
+
+from vidsr.frames import BT470BG, SMPTE170M, UNSPECIFIED, Frame, Notice, VideoInfo, guessed_matrix
+from vidsr.video.convert.pixel_formats import layout_name
+from vidsr.video.convert.side_data import CODECS as MASTERING_CODECS
+from vidsr.video.convert.side_data import Mastering, side_data
+from vidsr.video.metadata import stream_tags
+from vidsr.video.write.stream_copy import describe
 
 _NO_CHAPTERS = ("mpegts", "yuv4mpegpipe", "avi", "flv")
 # The tags that a container holds, all where it is not named.
@@ -96,3 +102,116 @@ def untold_colours(muxer: str, codec: str, info: VideoInfo) -> list[str]:
         "siting": color.subsampling == (1, 1) and not info.gray and color.siting != _SITINGS.get(codec, "left"),
     }
     return [what for what, is_needed in needed.items() if is_needed and what not in told]
+
+
+class Watch:
+    """Looks at every frame that is written. A film is written as it began: in one size, layout and colour."""
+
+    def __init__(
+        self, info: VideoInfo, *, keeps_alpha: bool, keeps_captions: bool, writer: str, notice: Callable[[str], None]
+    ) -> None:
+        """info: of the output. writer: the encoder and its container, in words."""
+        self._info, self._keeps_alpha, self._writer, self._notice = info, keeps_alpha, writer, notice
+        self._known = [_kind_of_film(info)]
+        self._alpha_told, self._captions_told = keeps_alpha, keeps_captions
+
+    def look(self, frame: Frame) -> None:
+        """Tell what cannot be kept of a frame."""
+        kind = (frame.width, frame.height, frame.bits, len(frame.planes) == 1, frame.color)
+        if kind not in self._known:
+            self._known.append(kind)
+            for notice in _changes(frame, self._info):
+                self._notice(notice)
+        # Formats may hold alpha and be opaque everywhere; then nothing is lost.
+        if frame.alpha is not None and not self._alpha_told and int(frame.alpha.min()) < (1 << frame.bits) - 1:
+            self._alpha_told = True
+            why = f"{self._writer} holds none; .webm does, .mkv with --codec ffv1 and .mov with --codec prores_ks"
+            if not self._info.alpha:
+                why = "the film began without one"
+            self._notice(Notice(f"the alpha channel is left out: {why}", "alpha"))
+        if not self._captions_told and side_data(frame.carrier, "A53_CC") is not None:
+            self._captions_told = True
+            self._notice(Notice(f"the closed captions are left out: {self._writer} holds none", "captions"))
+
+
+def _kind_of_film(info: VideoInfo) -> tuple[object, ...]:
+    return info.width, info.height, info.bits, info.gray, info.color
+
+
+def _changes(frame: Frame, info: VideoInfo) -> Iterator[Notice]:
+    began = f"{info.width}x{info.height}"
+    if (frame.width, frame.height) != (info.width, info.height):
+        yield Notice(f"the picture changes its size on the way: {frame.width}x{frame.height} is stretched to {began}")
+    layouts = [
+        layout_name(bits, color.subsampling, gray=gray)
+        for bits, color, gray in (
+            (frame.bits, frame.color, len(frame.planes) == 1),
+            (info.bits, info.color, info.gray),
+        )
+    ]
+    if layouts[0] != layouts[1]:
+        yield Notice(
+            "the film changes on the way from {1} to {0}: it is written as it began".format(*layouts), "layout"
+        )
+    for what, now, then in (
+        ("primaries", frame.color.primaries, info.color.primaries),
+        ("transfer", frame.color.transfer, info.color.transfer),
+    ):
+        if now != then:
+            sentence = f"the colours change on the way: {what} {now} (ITU-T H.273) is still told as {then}"
+            yield Notice(sentence, what)
+
+
+# Flags beside "default", which players find by themselves where it is not told; and those that a container has, all
+# where it is not named.
+_FLAGS = (
+    "dub", "original", "comment", "lyrics", "karaoke", "forced", "hearing_impaired", "visual_impaired", "clean_effects",
+)  # fmt: skip
+_FLAGS_HELD: dict[str, tuple[str, ...]] = {
+    "matroska": ("dub", "original", "comment", "forced", "hearing_impaired", "visual_impaired"),
+    "webm": ("forced",),
+    "mp4": ("dub", "comment", "forced", "hearing_impaired", "visual_impaired"),
+    "mov": (),
+    "mpegts": ("hearing_impaired", "visual_impaired", "clean_effects"),
+    "nut": ("dub", "original", "comment", "lyrics", "karaoke"),
+    "avi": (),
+    "flv": (),
+    "yuv4mpegpipe": (),
+}
+# The tags of a stream that a container has, all where it is not named.
+_TAGS_HELD: dict[str, tuple[str, ...]] = {
+    "mp4": ("title", "handler_name", "timecode"),
+    "mov": ("title", "handler_name", "timecode"),
+    "mpegts": (),
+    "avi": ("title",),
+    "flv": (),
+    "yuv4mpegpipe": (),
+}
+_ELSEWHERE = ("language", "filename", "mimetype", "rotate")  # tags that say what is told in another way
+
+
+def unsaid(muxer: str, stream: Any, *, film: bool) -> Iterator[Notice]:
+    """A sentence where a container cannot say all that is told of one stream of the input.
+
+    muxer: FFmpeg's name. film: whether it is the one that is enlarged.
+    """
+    title, name = ("the film", "film") if film else (describe(stream), f"stream {stream.index}")
+    language = stream.metadata.get("language", "und")
+    if language != "und" and not _says_language(muxer, stream, language):
+        yield Notice(f"{title}: {muxer} cannot tell the language {language}", f"{name} language")
+    held = _FLAGS_HELD.get(muxer, _FLAGS)
+    flags = [flag for flag in _FLAGS if stream.disposition & Disposition[flag] and flag not in held]
+    if flags:
+        words = ", ".join(flags).replace("_", " ")
+        yield Notice(f"{title}: {muxer} cannot flag it as {words}", f"{name} disposition")
+    tags = [key for key in stream_tags(stream) if key.lower() not in _ELSEWHERE]
+    lost = [key for key in tags if muxer in _TAGS_HELD and key.lower() not in _TAGS_HELD[muxer]]
+    if lost:
+        yield Notice(f"{title}: {muxer} holds no tags of a stream ({', '.join(lost)})", f"{name} tags")
+
+
+def _says_language(muxer: str, stream: Any, language: str) -> bool:
+    if muxer in ("flv", "avi", "yuv4mpegpipe") or (muxer == "mpegts" and stream.type not in ("audio", "subtitle")):
+        return False
+    plain = len(language) == 3 and language.isascii() and language.isalpha()  # ISO 639-2
+    return plain or muxer not in ("mp4", "mov", "mpegts")

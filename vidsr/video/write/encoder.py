@@ -14,7 +14,7 @@ from vidsr.video.convert.resizer import Resizer, picture_of
 from vidsr.video.convert.scale import FULL, LIMITED
 from vidsr.video.metadata import stream_tags
 from vidsr.video.read.source import Source
-from vidsr.video.write.container_losses__changes import Watch
+from vidsr.video.write.container_losses import Watch
 from vidsr.video.write.encoder_options import ARRANGED, encoder_options, layout_for, repeating
 from vidsr.video.write.encoder_setup import Encoding, choose_codec, open_codec
 from vidsr.video.write.nvenc import nvenc_for, stream_options, takes

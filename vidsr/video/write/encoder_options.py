@@ -8,7 +8,7 @@ from av.codec.codec import Codec
 from vidsr.errors import OutputError
 from vidsr.frames import VideoInfo
 from vidsr.video.convert.pixel_formats import LAYOUTS, is_transparent, layout_name
-from vidsr.video.convert.side_data__mastering import mastering_of, mastering_options
+from vidsr.video.convert.side_data import mastering_of, mastering_options
 
 PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo")
 _SVT = (12, 11, 10, 9, 8, 7, 6, 5, 4, 2)

@@ -1,7 +1,8 @@
 """How a film is to be written, and the encoder chosen and opened for it."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,9 +11,7 @@ from av.codec.codec import Codec, UnknownCodecError
 
 from vidsr.errors import OutputError
 from vidsr.frames import VideoInfo
-from vidsr.video.write.containers import FITTING, Muxer
-from vidsr.video.write.containers__fit import TS_CODECS
-from vidsr.video.write.encoder_setup__scheduling import own_priority
+from vidsr.video.write.containers import FITTING, TS_CODECS, Muxer
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,3 +95,21 @@ def _reason(name: str, failed: Any, options: Mapping[str, str]) -> str:
         av.logging.set_level(before[0])
         av.logging.set_skip_repeated(before[1])
     return "it does not say why"
+
+
+@contextmanager
+def own_priority() -> Iterator[None]:
+    """Undo what a codec does inside to the priority of this thread.
+
+    SVT-AV1, where root runs it, makes the thread that opens it real-time (SCHED_FIFO): whatever that thread does
+    later starves every other process of the machine.
+    """
+    if not hasattr(os, "sched_getscheduler"):  # no Linux
+        yield
+        return
+    policy, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
+    try:
+        yield
+    finally:
+        if os.sched_getscheduler(0) != policy:
+            os.sched_setscheduler(0, policy, parameters)

@@ -1,8 +1,10 @@
 """One picture into an image file."""
 
+import os
 import struct
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -10,16 +12,20 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from vidsr.errors import OutputError
-from vidsr.frames import Carried, Frame, Notice, bands
-from vidsr.video.convert.image_metadata import About
+from vidsr.errors import OutputError, SameFile, StreamBroken, TargetExists
+from vidsr.frames import BT2020, Carried, Frame, Notice, bands
+from vidsr.io.atomic import begin_part, discard_part, end_part, new_folder, sync_folder
+from vidsr.video.convert.image_metadata import About, about
 from vidsr.video.convert.nv12 import planar
 from vidsr.video.convert.pixel_formats import layout_name
 from vidsr.video.convert.resizer import Resizer
 from vidsr.video.convert.side_data import side_data
+from vidsr.video.metadata import film_tags
+from vidsr.video.read.open_input import title_of
 from vidsr.video.read.source import Source
+from vidsr.video.sequence import Pattern
 from vidsr.video.write.stream_copy import describe
-from vidsr.video.write.target import Target
+from vidsr.video.write.target import Target, cannot_begin
 
 # 4:4:4 and little loss: the picture was enlarged to be looked at closely.
 _OPTIONS: dict[str, dict[str, Any]] = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"quality": 95, "method": 4}}
@@ -124,3 +130,147 @@ def upright(frame: Frame, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
     rgb = rgb[:, ::-1] if across < 0 else rgb
     rgb = rgb[::-1] if down < 0 else rgb
     return np.ascontiguousarray(rgb)
+
+
+_HDR = (16, 18)  # transfer characteristics PQ and HLG (H.273, table 3)
+_COLOURS = ("layout", "range", "matrix", "siting", "primaries", "transfer", "mastering", "dynamic HDR", "rotation")
+
+
+class NumberedTarget(Target):
+    """Files written into a temporary folder, synced and moved to their names at the end.
+
+    A folder that is not there yet appears with all of them in it, at once.
+    """
+
+    def __init__(self, pattern: Pattern, title: str, *, overwrite: bool) -> None:
+        self.title, self.file = title, None
+        self._pattern, self._overwrite = pattern, overwrite
+        self._check()
+        beside = pattern.file(1) if pattern.folder.is_dir() else pattern.folder
+        try:
+            self._part, self._lock = begin_part(beside, new_folder)
+        except OSError as exc:
+            raise cannot_begin(beside, exc) from exc
+
+    def write(self, number: int, data: bytes) -> None:
+        """Write one picture."""
+        try:
+            with (self._part / self._pattern.file(number).name).open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as exc:
+            raise self.explain(exc) from exc
+
+    def commit(self) -> None:
+        """Move the pictures to their names, and remove those of an older sequence."""
+        try:
+            self._check()
+            sync_folder(self._part)
+            if self._pattern.folder.is_dir():
+                self._move_in()
+            else:
+                self._part.replace(self._pattern.folder)
+        except OutputError:  # something else has got a name
+            self.discard()
+            raise
+        except OSError as exc:
+            self.discard()
+            raise self.explain(exc) from exc
+        end_part(self._part)
+        os.close(self._lock)
+        sync_folder(self._pattern.folder.parent)
+
+    def discard(self) -> None:
+        """Remove the temporary folder."""
+        discard_part(self._part)
+        os.close(self._lock)
+
+    def _move_in(self) -> None:
+        old = set(self._pattern.found().values())
+        for file in sorted(self._part.iterdir()):
+            final = self._pattern.folder / file.name
+            file.replace(final)
+            old.discard(final)
+        for file in old:
+            file.unlink()
+        self._part.rmdir()
+        sync_folder(self._pattern.folder)
+
+    def _check(self) -> None:
+        if self._pattern.folder.exists() and not self._pattern.folder.is_dir():
+            raise OutputError(f"{self._pattern.folder} is a file, not a folder; name another folder for the pictures")
+        there = next(iter(self._pattern.found().values()), None)
+        if there is not None and not self._overwrite:
+            raise TargetExists(f"{there} is there already; pass --overwrite to replace the pictures of {self.title}")
+
+
+class NumberedSink:
+    """Writes each frame into a file of its own, upright; one that was a picture keeps its number and what it said."""
+
+    def __init__(self, target: NumberedTarget, kind: str, source: Source | None, notice: Callable[[str], None]) -> None:
+        """kind: Pillow's name of the format."""
+        self._target, self._kind, self._notice = target, kind, notice
+        self._given = {} if source is None or source.pictures is None else source.pictures.files
+        self._shift = 1 if source is None else source.number_of(0)
+        self._written = 0
+        for sentence in _lost(source) if source is not None else ():
+            notice(sentence)
+
+    def write(self, item: Frame | Carried) -> None:
+        """Write a picture; packets have no place here."""
+        if isinstance(item, Carried):
+            return
+        number = self._shift + (item.pts if self._given else self._written)
+        known = about(_read(self._given[number]) if number in self._given else None)
+        self._target.write(number, image_file(item, self._kind, known, self._notice))
+        self._written += 1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        end(self._target, exc, written=self._written > 0)
+
+
+def open_numbered(
+    pattern: Pattern, title: str, kind: str, source: Source | None, *, overwrite: bool, notice: Callable[[str], None]
+) -> NumberedSink:
+    """Begin a sequence. Raises SameFile, StreamBroken, TargetExists or OutputError."""
+    if source is not None and source.pictures is not None:
+        given = {path.resolve() for path in source.pictures.files.values()}
+        if any(path.resolve() in given for path in pattern.found().values()):
+            raise SameFile(f"{title} is the input itself; name another output")
+    return NumberedSink(NumberedTarget(pattern, title, overwrite=overwrite), kind, source, notice)
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as exc:
+        raise StreamBroken(f"{title_of(file)} cannot be read any more: {exc.strerror}") from exc
+
+
+def _lost(source: Source) -> Iterator[Notice]:
+    for stream in source.streams:
+        yield Notice(f"{describe(stream)} is left out: pictures hold none", f"stream {stream.index}")
+    if source.chapters():
+        yield Notice("the chapters are left out: pictures hold none", "chapters")
+    if source.pictures is not None:
+        return
+    tags = film_tags(dict(source.container.metadata))
+    if tags:
+        yield Notice(f"the tags of the film ({', '.join(tags)}) are left out: pictures hold none", "tags")
+    uneven = ", evenly though they came unevenly" if source.variable else ""
+    yield Notice(f"pictures tell no times: they are numbered from 1{uneven}", "start", "pts", "duration", "drift")
+    color = source.info.color
+    if color.transfer in _HDR or color.primaries == BT2020:
+        what = f"primaries {color.primaries}, transfer {color.transfer}"
+        yield Notice(f"pictures cannot tell the colours of this film ({what}): they will look wrong", *_COLOURS)
+    else:
+        yield Notice("the pictures are full-range RGB", *_COLOURS)
+    if not source.info.square:
+        shape = f"{source.info.aspect.numerator}:{source.info.aspect.denominator}"
+        yield Notice(f"pictures cannot tell that the film's pixels are {shape}: they look squeezed", "aspect")

@@ -12,19 +12,17 @@ from vidsr.errors import OutputError
 from vidsr.frames import Carried, Frame, Notice, VideoInfo
 from vidsr.io.pipes import Stop
 from vidsr.video.convert.image_metadata import about, lost_in_film
-from vidsr.video.convert.side_data__mastering import mastering_of
+from vidsr.video.convert.side_data import mastering_of
 from vidsr.video.metadata import film_tags, needs_free_tags
 from vidsr.video.read.open_input import title_of
 from vidsr.video.read.source import Source
 from vidsr.video.sequence import pattern_of
-from vidsr.video.write.container_losses import untold
-from vidsr.video.write.container_losses__unsaid import unsaid
+from vidsr.video.write.container_losses import unsaid, untold
 from vidsr.video.write.containers import muxer_of
 from vidsr.video.write.encoder import Encoder
 from vidsr.video.write.encoder_setup import Encoding
-from vidsr.video.write.image_sink import StillSink, beside_a_picture
-from vidsr.video.write.image_sink__numbered import open_numbered
-from vidsr.video.write.output_clock__beginning import Beginning, beginning
+from vidsr.video.write.image_sink import StillSink, beside_a_picture, open_numbered
+from vidsr.video.write.output_clock import Beginning, beginning
 from vidsr.video.write.segment_file import Encoded
 from vidsr.video.write.stream_copy import Carrier
 from vidsr.video.write.target import Target, open_target

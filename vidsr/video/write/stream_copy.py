@@ -9,7 +9,7 @@ import av
 from vidsr.frames import Notice
 from vidsr.video.metadata import stream_tags
 from vidsr.video.timing import rational
-from vidsr.video.write.containers__fit import ATTACHED, CHANNELS, UNKNOWN, codec_of, unfit, unnamed_channels
+from vidsr.video.write.containers import ATTACHED, CHANNELS, UNKNOWN, codec_of, unfit, unnamed_channels
 from vidsr.video.write.subtitles import Converter, add_text_stream, text_codec
 
 

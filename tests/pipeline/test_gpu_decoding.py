@@ -8,8 +8,8 @@ import pytest
 from tests.clips import film
 from vidsr.engines import Setup
 from vidsr.pipeline import upscale_video
-from vidsr.pipeline import video__decoding as decoding
-from vidsr.pipeline.video__decoding import find_gpu, gpu_for
+from vidsr.pipeline import video as decoding
+from vidsr.pipeline.video import find_gpu, gpu_for
 from vidsr.upscaling.upscaler import Upscaler, open_upscaler
 from vidsr.video.read.hwdecode import Offload, opens
 

@@ -11,7 +11,7 @@ from tests.networks import network, save
 from vidsr.card import ModelCard
 from vidsr.errors import OutOfMemory
 from vidsr.frames import BT709, ColorSpec, Frame
-from vidsr.upscaling import tiling__measured as measured
+from vidsr.upscaling import tile_tuning as measured
 from vidsr.upscaling.upscaler import Upscaler, open_upscaler
 
 

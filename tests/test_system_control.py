@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from vidsr.system__control import cpu_quota, memory_limit
+from vidsr.system import cpu_quota, memory_limit
 
 
 def files(root: Path, **contents: str) -> Path:

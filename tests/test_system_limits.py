@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from vidsr import system__limits as limits
-from vidsr.system__control import memory_limits
+from vidsr import system as limits
+from vidsr.system import memory_limits
 
 
 def test_a_control_group_s_limit_counts_where_it_is_less_than_the_machine_s(

@@ -16,8 +16,7 @@ from vidsr.frames import Frame
 from vidsr.io.cache import keep, kept
 from vidsr.upscaling.output_size import halvings
 from vidsr.upscaling.session import Lane, LaneOptions, Network, setup_for
-from vidsr.upscaling.tiling import equal_tile
-from vidsr.upscaling.tiling__tiling import LARGEST
+from vidsr.upscaling.tiling import LARGEST, equal_tile
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from onnx import TensorProto, helper
 
 from tests.networks import network
 from vidsr.errors import NotAModel
-from vidsr.upscaling.model_file__places import load
+from vidsr.upscaling.model_file import load
 
 SIZE = 1 << 16
 
