@@ -146,11 +146,11 @@ def write_clip(path: Path, *, large: bool = False, frames: int = RATE * SECONDS)
     """Draw the frames and write the clip as H.264 and AAC; large: 1920x1080, hardly compressed."""
     with av.open(str(path), "w") as container:
         options = {"crf": "8", "preset": "fast"} if large else {"crf": "17", "preset": "veryslow"}
-        film = container.add_stream("libx264", rate=RATE, options=options)
-        film.width, film.height, film.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        video = container.add_stream("libx264", rate=RATE, options=options)
+        video.width, video.height, video.pix_fmt = WIDTH, HEIGHT, "yuv420p"
         if large:
-            film.width, film.height = WIDTH * SHRINK, HEIGHT * SHRINK
-        colour, matrix = film.codec_context, 1 if large else 6  # BT.709 from 720 lines up, else BT.601
+            video.width, video.height = WIDTH * SHRINK, HEIGHT * SHRINK
+        colour, matrix = video.codec_context, 1 if large else 6  # BT.709 from 720 lines up, else BT.601
         colour.colorspace, colour.color_primaries, colour.color_trc, colour.color_range = matrix, matrix, matrix, 1
         sound = container.add_stream("aac", rate=SOUND_RATE, layout="mono")
         sound.bit_rate = 80_000
@@ -161,8 +161,8 @@ def write_clip(path: Path, *, large: bool = False, frames: int = RATE * SECONDS)
                 format="yuv420p", dst_colorspace="ITU709" if large else "ITU601", dst_color_range="MPEG"
             )
             picture.pts, picture.time_base = index, Fraction(1, RATE)
-            container.mux(film.encode(picture))
-        container.mux(film.encode(None))
+            container.mux(video.encode(picture))
+        container.mux(video.encode(None))
         tune = av.AudioFrame.from_ndarray(play_tune(), format="fltp", layout="mono")
         tune.sample_rate, tune.pts = SOUND_RATE, 0
         container.mux(sound.encode(tune))

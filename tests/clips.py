@@ -11,7 +11,7 @@ import numpy as np
 RATE = 48000
 
 
-def film(
+def video(
     path: Path,
     *,
     times: Sequence[int] = range(0, 480, 40),

@@ -20,7 +20,7 @@ if __name__ == "__main__":  # before anything asks, so that a claim costs as lit
 from PIL import Image
 
 from tests.networks import network, save
-from tests.video.films import drawing, frame_from, make_film
+from tests.video.videos import drawing, frame_from, make_film
 from vidsr.errors import VidsrError
 from vidsr.pipeline import upscale_video
 from vidsr.upscaling.upscaler import open_upscaler

@@ -7,7 +7,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from vidsr.card import KEY, QUANTISER, ModelCard
+from vidsr.card import KEY, QP_NAME, ModelCard
 from vidsr.engines import installed
 
 
@@ -23,7 +23,7 @@ def network(
     width: int = 8,
     layers: int = 2,
     residual: float = 0.1,
-    quantiser: float | None = None,
+    qp: float | None = None,
     unshuffle: int = 1,
     columns: int = 1,
     opset: int = 17,
@@ -65,9 +65,9 @@ def network(
         features = add(
             "Conv", features, constant(f"w{i}", weights), constant(f"b{i}", bias), out=f"conv{i}", pads=[1, 1, 1, 1]
         )
-        if i == 0 and quantiser is not None:
+        if i == 0 and qp is not None:
             shift = constant("wq", rng.normal(0, 1, (width, 1, 1, 1)))
-            shift = add("Conv", constant(QUANTISER, [[[[quantiser]]]]), shift, out="shift")
+            shift = add("Conv", constant(QP_NAME, [[[[qp]]]]), shift, out="shift")
             features = add("Add", features, shift, out="shifted")
         if not last:
             features = add("Relu", features, out=f"relu{i}")
@@ -98,7 +98,7 @@ def network(
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
 
 
-def reach(layers: int, step: int = 1) -> int:
+def receptive_field(layers: int, step: int = 1) -> int:
     """The receptive radius of `network` in input pixels; step: what it unshuffles by, or its columns."""
     return step * (layers + 1) + (step - 1)
 

@@ -12,7 +12,7 @@ from vidsr.errors import CardMismatch, NotAModel
 
 @given(st.text(), st.integers(1, 8), st.sampled_from([1, 3]), st.dictionaries(st.text(), st.floats(-1e6, 1e6)))
 def test_a_card_survives_json(name, scale, channels, metrics):
-    card = ModelCard(name=name, scale=scale, channels=channels, reach=5, metrics=metrics)
+    card = ModelCard(name=name, scale=scale, channels=channels, receptive_field=5, metrics=metrics)
     assert ModelCard.from_json(card.to_json(), where="here") == card
 
 
@@ -31,7 +31,7 @@ def test_what_is_no_card_is_refused(text):
     ("name", "value"),
     [
         ("scale", 1000), ("scale", 0), ("scale", 1.5), ("scale", "2"), ("scale", True), ("channels", 2), ("reach", -1),
-        ("step", 0), ("step", 1000), ("reach", None), ("name", 3), ("quantiser", 1),
+        ("step", 0), ("step", 1000), ("receptive_field", None), ("name", 3), ("qp", 1),
         ("metrics", [1]), ("metrics", {"psnr": "high"}),
     ],
 )  # fmt: skip

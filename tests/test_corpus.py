@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.video.films import drawing, make_film
+from tests.video.videos import drawing, make_film
 from vidsr.errors import VidsrError
 from vidsr.pipeline import upscale_video
 from vidsr.verify import verify_video

@@ -10,7 +10,7 @@ from vidsr.card import ModelCard
 from vidsr.errors import CheckpointError, DiskFull, NotAModel
 from vidsr.runs import Run, append_log, is_run, read_log, read_weights, trim_log, write_weights, write_whole
 
-CARD = ModelCard(name="mine", scale=2, channels=1, reach=3)
+CARD = ModelCard(name="mine", scale=2, channels=1, receptive_field=3)
 
 
 def test_weights_come_back_with_card_and_recipe(tmp_path):

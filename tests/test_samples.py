@@ -20,9 +20,9 @@ def test_the_clip_is_short_and_has_sound():
     clip = SAMPLES / "clip.mp4"
     assert clip.stat().st_size < 1_000_000
     with av.open(str(clip)) as container:
-        film, sound = container.streams.video[0], container.streams.audio[0]
-        assert (film.codec_context.width, film.codec_context.height, film.average_rate) == (480, 270, 24)
-        assert film.frames == 144
+        video, sound = container.streams.video[0], container.streams.audio[0]
+        assert (video.codec_context.width, video.codec_context.height, video.average_rate) == (480, 270, 24)
+        assert video.frames == 144
         assert sound.codec_context.name == "aac"
         assert abs(float(sound.duration * sound.time_base) - 6) < 0.1
 

@@ -3,13 +3,14 @@
 import json
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal, Self, get_type_hints
+from typing import Literal, Self, get_type_hints
 
 from vidsr.errors import CardMismatch, NotAModel
 from vidsr.system import MOST_SCALE, MOST_STEP
 
 KEY = "vidsr.card"  # in ONNX metadata_props and in the safetensors header
-QUANTISER = "quantiser"  # the named constant of a network that knows the codec's QP / 51; (1, 1, 1, 1) float
+QP_NAME = "quantiser"  # the named constant of a network that knows the codec's QP / 51; (1, 1, 1, 1) float
+OLD_KEYS = {"reach": "receptive_field", "quantiser": "qp"}  # as cards were written before 0.2
 BESIDE = "bicubic_"  # before the name of a metric: bicubic's, which ours is held against
 
 
@@ -21,11 +22,11 @@ class ModelCard:
     scale: int
     channels: Literal[1, 3]
     """1: luma, 3: RGB."""
-    reach: int
+    receptive_field: int
     """Receptive radius in input pixels: farther pixels do not change an output pixel."""
     step: int = 1
     """What the sides of the pictures it takes must be multiples of."""
-    quantiser: bool = False
+    qp: bool = False
     """Whether the network takes the frame's QP."""
     parameters: int = 0
     macs: int = 0
@@ -45,7 +46,7 @@ class ModelCard:
     def from_json(cls, text: str, *, where: str) -> Self:
         """Read a card back; `where` names the file in errors. Raises CardMismatch where it is no card of ours."""
         try:
-            values: dict[str, Any] = json.loads(text)
+            values = {OLD_KEYS.get(key, key): value for key, value in json.loads(text).items()}
             known = {f.name for f in fields(cls)}
             card = cls(**{key: value for key, value in values.items() if key in known})
             _check(card)
@@ -64,9 +65,11 @@ def _check(card: ModelCard) -> None:
         not 1 <= card.scale <= MOST_SCALE
         or card.channels not in (1, 3)
         or not 1 <= card.step <= MOST_STEP
-        or min(card.reach, card.parameters, card.macs) < 0
+        or min(card.receptive_field, card.parameters, card.macs) < 0
     ):
-        found = f"a scale of {card.scale}, {card.channels} channels, a reach of {card.reach} and a step of {card.step}"
+        found = (
+            f"scale {card.scale}, {card.channels} channels, receptive field {card.receptive_field}, step {card.step}"
+        )
         raise ValueError(f"{found} make no sense")
     if not isinstance(card.metrics, dict) or not all(isinstance(v, int | float) for v in card.metrics.values()):
         raise ValueError("its metrics are no numbers")

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Plane = NDArray[np.uint8] | NDArray[np.uint16]
-Siting = Literal["left", "center", "topleft"]
+ChromaLocation = Literal["left", "center", "topleft"]
 
 # ITU-T H.273 code points, the same numbers as FFmpeg's enums.
 BT709, UNSPECIFIED, BT470BG, SMPTE170M, YCGCO, BT2020 = 1, 2, 5, 6, 8, 9
@@ -38,7 +38,7 @@ class ColorSpec:
     transfer: int = UNSPECIFIED
     subsampling: tuple[int, int] = (1, 1)
     """How often chroma is halved: (across, down); (1, 1) is 4:2:0, (0, 0) is 4:4:4."""
-    siting: Siting = "left"
+    chroma_location: ChromaLocation = "left"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +58,12 @@ class Frame:
     duration: int = 0
     """Ticks of `time_base`; 0 where unknown."""
     time_base: Fraction = Fraction(1, 25)
-    quantiser: float | None = None
+    qp: float | None = None
     """Mean QP the codec used on this picture, on H.264's scale 0 to 51; None where unknown. Of a picture that repeats
     the one before, that one's: nothing was coded since, so the damage is the same, whatever QP the codec names."""
     alpha: Plane | None = None
     """How opaque each pixel is, from 0 to the highest code at `bits`; of luma's shape and dtype. None: wholly."""
-    carrier: Any = None
+    av_frame: Any = None
     """The decoder's own picture: owns the planes' memory and the side data that the sink hands on."""
 
     def __repr__(self) -> str:
@@ -94,7 +94,7 @@ class Frame:
         """
         if rgb.ndim != 3 or rgb.shape[2] != 3:
             raise ValueError(f"an RGB picture is (height, width, 3), got {rgb.shape}")
-        color = ColorSpec(SMPTE170M, full_range=True, subsampling=(0, 0), siting="center")
+        color = ColorSpec(SMPTE170M, full_range=True, subsampling=(0, 0), chroma_location="center")
         planes = tuple(np.empty(rgb.shape[:2], np.uint16) for _ in range(3))
         for lines in bands(rgb.shape[0]):
             unit = rgb[lines].astype(np.float32) / (255 if rgb.dtype == np.uint8 else 1)

@@ -19,7 +19,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from tests.clips import film
+from tests.clips import video
 
 
 def main() -> None:
@@ -34,7 +34,7 @@ def main() -> None:
     chance = random.Random(asked.seed)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        source = film(folder / "clip.mkv", times=range(0, asked.frames * 40, 40), size=(160, 90))
+        source = video(folder / "clip.mkv", times=range(0, asked.frames * 40, 40), size=(160, 90))
         options = ["-q", "--model", asked.model, "--codec", asked.codec]
         began = time.monotonic()
         whole = run(source, folder / f"whole.{asked.suffix}", options, None, chance)

@@ -23,15 +23,15 @@ def main() -> None:
         small = small_film(given.data, folder)
         long = folder / "long.mp4"
         ffmpeg("-stream_loop", given.times - 1, "-i", small, "-c", "copy", long)
-        short_mb, long_mb = (resident_mb(film, folder / "large.mp4", given.model) for film in (small, long))
+        short_mb, long_mb = (resident_mb(video, folder / "large.mp4", given.model) for video in (small, long))
     rows = [["720 frames", f"{short_mb:.0f}", "500"], [f"{720 * given.times} frames", f"{long_mb:.0f}", ""]]
     rows.append(["longer / shorter", f"{long_mb / short_mb:.2f}", "0.90 to 1.10"])
     table(["film", "resident MB", "bar"], rows)
 
 
-def resident_mb(film: Path, target: Path, model: str) -> float:
+def resident_mb(video: Path, target: Path, model: str) -> float:
     """Run the command and give its largest resident set, in MB."""
-    words = [film, target, "--height", "1080", "--model", model, "--overwrite", "--quiet"]
+    words = [video, target, "--height", "1080", "--model", model, "--overwrite", "--quiet"]
     process = subprocess.Popen([*VIDSR, "upscale", *map(str, words)])
     _, status, usage = os.wait4(process.pid, 0)
     if status:

@@ -60,10 +60,10 @@ def main() -> None:
     )
 
 
-def sampled(film: Path, folder: Path, model: str) -> Samples:
+def sampled(video: Path, folder: Path, model: str) -> Samples:
     """Run the command under perf."""
     record = ["perf", "record", "-q", "-F", "199", "-e", "cpu-clock", "-o", str(folder / "perf.data")]
-    words = ["upscale", film, folder / "large.mp4", "--height", "1080", "--model", model, "--quiet"]
+    words = ["upscale", video, folder / "large.mp4", "--height", "1080", "--model", model, "--quiet"]
     subprocess.run([*record, *VIDSR, *map(str, words)], check=True)
     script = ["perf", "script", "-i", str(folder / "perf.data"), "-F", "tid,ip,sym,dso"]
     shown = subprocess.run(script, capture_output=True, text=True, check=True).stdout

@@ -22,7 +22,7 @@ from onnx import TensorProto, helper, numpy_helper
 from vidsr import ColorSpec, Frame
 from vidsr.bench.matmul_peak import matrix_peak
 from vidsr.engines import settle
-from vidsr.upscaling.session import Lane, LaneOptions, Network
+from vidsr.upscaling.session import Network, Session, SessionOptions
 from vidsr.zoo import find
 
 SHELF = ["live-x4", "live-x2", "live-x3"]
@@ -94,16 +94,18 @@ def measure(networks: dict[str, Network], width: int, height: int, runs: int, pr
     """Time the networks in turns, from the luma plane into the enlarged one: milliseconds of each run."""
     rng = np.random.default_rng(1)
     frame = Frame((rng.integers(16, 236, (height, width)).astype(np.uint8),), ColorSpec(1, full_range=False))
-    options = LaneOptions(engine="openvino", precision=precision, in_flight=1)
+    options = SessionOptions(engine="openvino", precision=precision, in_flight=1)
     times: dict[str, list[float]] = {name: [] for name in networks}
     with ExitStack() as stack:
-        lanes = {name: stack.enter_context(closing(Lane(each, frame, options))) for name, each in networks.items()}
+        sessions = {
+            name: stack.enter_context(closing(Session(each, frame, options))) for name, each in networks.items()
+        }
         for _ in range(runs + WARM_UP):
-            for name, lane in lanes.items():
+            for name, session in sessions.items():
                 scale = networks[name].card.scale
                 canvas = replace(frame, planes=(np.zeros((height * scale, width * scale), np.uint8),))
                 start = time.perf_counter()
-                lane.submit(frame).write(canvas)
+                session.submit(frame).write(canvas)
                 times[name].append(1000 * (time.perf_counter() - start))
     return {name: its[WARM_UP:] for name, its in times.items()}
 

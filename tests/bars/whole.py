@@ -66,9 +66,9 @@ def cpu_seconds() -> float:
     return spent.ru_utime + spent.ru_stime
 
 
-def vidsr(film: Path, target: Path, model: str, *more: str) -> None:
+def vidsr(video: Path, target: Path, model: str, *more: str) -> None:
     """Run the command at the bar's settings, which are its defaults."""
-    words = [film, target, "--height", "1080", "--model", model, "--overwrite", "--quiet", *more]
+    words = [video, target, "--height", "1080", "--model", model, "--overwrite", "--quiet", *more]
     subprocess.run([*VIDSR, "upscale", *map(str, words)], check=True)
 
 

@@ -13,12 +13,12 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner, Result
 
-from tests.networks import network, reach, save
-from tests.video.films import make_film
+from tests.networks import network, receptive_field, save
+from tests.video.videos import make_film
 from vidsr.bench import cases
 from vidsr.bench import matmul_peak as peak
 from vidsr.bench.case_runs import run_of, timing_of
-from vidsr.bench.test_clip import drawn, write_film
+from vidsr.bench.test_clip import drawn, write_video
 from vidsr.card import ModelCard
 from vidsr.cli import app
 from vidsr.engines import Precision, Setup
@@ -40,7 +40,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def model(folder: Path) -> Path:
-    card = ModelCard("double", 2, 1, reach(2), macs=9 * (8 + 64 + 32), metrics=METRICS)
+    card = ModelCard("double", 2, 1, receptive_field(2), macs=9 * (8 + 64 + 32), metrics=METRICS)
     return save(network(), folder / "double.onnx", card)
 
 
@@ -91,8 +91,8 @@ def test_the_plot_is_a_picture(measured: Result, folder: Path) -> None:
 
 
 def test_the_table_says_what_was_measured_and_on_what(tmp_path: Path) -> None:
-    film = make_film(tmp_path / "mine.mkv", size=(96, 64), pts=range(6), codec="ffv1")
-    shown = run("bicubic", "--size", "36p-72p", "--runs", 1, "--film", film)
+    video = make_film(tmp_path / "mine.mkv", size=(96, 64), pts=range(6), codec="ffv1")
+    shown = run("bicubic", "--size", "36p-72p", "--runs", 1, "--film", video)
     assert shown.exit_code == 0, shown.output
     lines = shown.stdout.splitlines()
     assert " cores, " in lines[0] and "vidsr 0" in lines[0]
@@ -137,8 +137,8 @@ def test_without_matplotlib_the_plot_is_refused_with_what_installs_it(
 
 
 def test_a_film_of_too_few_frames_is_refused(tmp_path: Path) -> None:
-    film = make_film(tmp_path / "short.mkv", size=(96, 64), pts=range(3), codec="ffv1")
-    refused = run("bicubic", "--size", "36p-72p", "--film", film)
+    video = make_film(tmp_path / "short.mkv", size=(96, 64), pts=range(3), codec="ffv1")
+    refused = run("bicubic", "--size", "36p-72p", "--film", video)
     assert refused.exit_code == 3
     assert "has 3 frames, too few" in refused.stderr
 
@@ -147,7 +147,7 @@ def test_the_film_moves_and_is_the_same_each_time(tmp_path: Path) -> None:
     first, again = ([*drawn(64, 36, 4, ColorSpec(6, full_range=False))] for _ in range(2))
     assert all((a.planes[0] == b.planes[0]).all() for a, b in zip(first, again, strict=True))
     assert all((a.planes[0] != b.planes[0]).mean() > 0.5 for a, b in pairwise(first))
-    assert write_film(tmp_path / "film.mkv", 64, 36, 4) == 4
+    assert write_video(tmp_path / "film.mkv", 64, 36, 4) == 4
 
 
 def test_a_run_lasts_from_the_first_frame_to_the_end() -> None:

@@ -6,14 +6,14 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.evaluate.networks import repeating
-from tests.video.films import make_film
+from tests.video.videos import make_film
 from vidsr.cli import app
 from vidsr.evaluate.bandwidth import study as bandwidth
 from vidsr.evaluate.quality.vmaf import why_not
 
 
 @pytest.fixture
-def film(tmp_path, monkeypatch):
+def video(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return make_film(tmp_path / "film.mkv", size=(192, 128), pts=range(4), codec="ffv1")
 
@@ -22,10 +22,10 @@ def run(*words):
     return CliRunner().invoke(app, ["evaluate", *map(str, words)])
 
 
-def test_tables_verdict_and_commands_are_printed_and_the_page_is_written(film, tmp_path):
+def test_tables_verdict_and_commands_are_printed_and_the_page_is_written(video, tmp_path):
     page = tmp_path / "page.html"
     model = repeating(tmp_path / "twice.onnx")
-    done = run("--bandwidth", film, "--model", model, "--frames", 3, "--html", page)
+    done = run("--bandwidth", video, "--model", model, "--frames", 3, "--html", page)
     assert done.exit_code == 0, done.output
     lines = done.stdout.splitlines()
     assert lines[0].startswith("film.mkv: 3 frames (0.12 s) of 192x128")
@@ -37,8 +37,8 @@ def test_tables_verdict_and_commands_are_printed_and_the_page_is_written(film, t
     assert list((tmp_path / "cache" / "vidsr" / "bandwidth").glob("*.json"))
 
 
-def test_json_is_all_that_is_on_stdout(film):
-    done = run("--bandwidth", film, "--json")
+def test_json_is_all_that_is_on_stdout(video):
+    done = run("--bandwidth", video, "--json")
     assert done.exit_code == 0, done.output
     (found,) = json.loads(done.stdout)["bandwidth"]
     assert found["film"]["frames"] == 4
@@ -46,15 +46,15 @@ def test_json_is_all_that_is_on_stdout(film):
     assert ("PSNR-Y alone" in done.stderr) == (why_not() is not None)
 
 
-def test_without_a_number_the_first_frames_are_taken(film, monkeypatch):
+def test_without_a_number_the_first_frames_are_taken(video, monkeypatch):
     monkeypatch.setattr(bandwidth, "FRAMES", 2)
-    done = run("--bandwidth", film, "--json")
+    done = run("--bandwidth", video, "--json")
     assert json.loads(done.stdout)["bandwidth"][0]["film"]["frames"] == 2
 
 
-def test_a_page_is_not_written_over_something_else(film, tmp_path):
+def test_a_page_is_not_written_over_something_else(video, tmp_path):
     page = tmp_path / "page.html"
     page.write_text("mine")
-    done = run("--bandwidth", film, "--html", page)
+    done = run("--bandwidth", video, "--html", page)
     assert done.exit_code == 6
     assert page.read_text() == "mine"

@@ -21,12 +21,12 @@ def test_one_input_goes_to_the_output_itself() -> None:
 
 
 def test_a_folder_gives_its_films_and_pictures_in_order(tmp_path: Path) -> None:
-    films = folder_of(tmp_path / "in", "b.mp4", "a.MKV", "c.png", "notes.txt")
+    videos = folder_of(tmp_path / "in", "b.mp4", "a.MKV", "c.png", "notes.txt")
     out = tmp_path / "out"
-    assert jobs([str(films)], str(out), None) == [
-        (str(films / "a.MKV"), str(out / "a.MKV")),
-        (str(films / "b.mp4"), str(out / "b.mp4")),
-        (str(films / "c.png"), str(out / "c.png")),
+    assert jobs([str(videos)], str(out), None) == [
+        (str(videos / "a.MKV"), str(out / "a.MKV")),
+        (str(videos / "b.mp4"), str(out / "b.mp4")),
+        (str(videos / "c.png"), str(out / "c.png")),
     ]
     assert out.is_dir()
 
@@ -44,14 +44,14 @@ def test_a_folder_gives_its_films_and_pictures_in_order(tmp_path: Path) -> None:
     ],
 )
 def test_an_output_ends_in_what_can_be_written(tmp_path: Path, name: str, container: str | None, target: str) -> None:
-    films = folder_of(tmp_path / "in", name)
-    assert jobs([str(films)], str(tmp_path / "out"), container)[0][1] == str(tmp_path / "out" / target)
+    videos = folder_of(tmp_path / "in", name)
+    assert jobs([str(videos)], str(tmp_path / "out"), container)[0][1] == str(tmp_path / "out" / target)
 
 
 def test_two_inputs_that_would_share_an_output_are_refused(tmp_path: Path) -> None:
-    films = folder_of(tmp_path / "in", "a.gif", "a.mkv")
+    videos = folder_of(tmp_path / "in", "a.gif", "a.mkv")
     with pytest.raises(OutputError, match=r"a\.gif and .*a\.mkv would both become"):
-        jobs([str(films)], str(tmp_path / "out"), None)
+        jobs([str(videos)], str(tmp_path / "out"), None)
     assert not (tmp_path / "out").exists()
 
 

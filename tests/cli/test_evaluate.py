@@ -10,7 +10,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from tests.evaluate.quality.test_images import picture
-from tests.evaluate.quality.test_videos import write_film
+from tests.evaluate.quality.test_videos import write_video
 from vidsr.cli import app
 
 
@@ -49,7 +49,7 @@ def test_crfs_may_be_separated_by_commas(folder):
 
 
 def test_clips_are_measured_at_four_crfs_and_summed_up(tmp_path):
-    clips = [write_film(tmp_path / name, frames=2) for name in ("a.mkv", "b.mkv")]
+    clips = [write_video(tmp_path / name, frames=2) for name in ("a.mkv", "b.mkv")]
     done = run("lanczos", "--scale", 2, "--videos", *clips, "--metrics", "psnr")
     assert done.exit_code == 0, done.output
     assert len([line for line in done.stdout.splitlines() if "| lanczos" in line]) == 8
@@ -91,8 +91,8 @@ def test_a_figure_that_cannot_be_had_is_said_on_stderr_and_the_rest_still_comes(
 
 def test_without_opencv_the_warping_error_is_left_out(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "cv2", None)
-    film = write_film(tmp_path / "a.mkv", frames=2)
-    done = run("--scale", 2, "--videos", film, "--compress", 23, 33, "--metrics", "warping")
+    video = write_video(tmp_path / "a.mkv", frames=2)
+    done = run("--scale", 2, "--videos", video, "--compress", 23, 33, "--metrics", "warping")
     assert done.exit_code == 0, done.output
     assert done.stderr.count("the warping error needs OpenCV") == 1
     assert "vidsr[evaluate]" in done.stderr
@@ -132,19 +132,19 @@ def test_models_may_be_named_by_the_option_too(folder):
 
 
 def test_bandwidth_is_handed_on_and_stands_alone(folder, tmp_path, monkeypatch):
-    film = write_film(tmp_path / "a.mkv", frames=2)
+    video = write_video(tmp_path / "a.mkv", frames=2)
     asked = []
     module = SimpleNamespace(run=lambda models, clips, **options: asked.append((models, clips, options)))
     monkeypatch.setitem(sys.modules, "vidsr.cli.evaluate", module)
-    done = run("--bandwidth", film, film, "--model", "live-x2", "--frames", 2, "--codec", "libx265")
+    done = run("--bandwidth", video, video, "--model", "live-x2", "--frames", 2, "--codec", "libx265")
     assert done.exit_code == 0, done.output
     ((models, clips, options),) = asked
-    assert models == ["live-x2"] and clips == [film, film]
+    assert models == ["live-x2"] and clips == [video, video]
     assert options == {
         **{"codec": "libx265", "preset": None, "frames": 2, "html": None, "as_json": False},
         **{"engine": "auto", "precision": "auto"},
     }
     for more in (["--images", folder], ["--scale", 3], ["--sheet", "s.png"]):
-        done = run("--bandwidth", film, *more)
+        done = run("--bandwidth", video, *more)
         assert done.exit_code == 2 and "--bandwidth is measured by itself" in " ".join(done.output.split())
     assert len(asked) == 1

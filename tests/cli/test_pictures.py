@@ -10,8 +10,8 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from tests.cli.test_upscale import names, running, upscale, wait_for_a_file_in
-from tests.clips import film, times_of
-from tests.video.films import drawing
+from tests.clips import times_of, video
+from tests.video.videos import drawing
 from vidsr.cli import app
 from vidsr.cli.batch import jobs
 
@@ -55,7 +55,7 @@ def test_pictures_become_pictures_without_a_word(source: str, tmp_path: Path) ->
 
 
 def test_a_film_becomes_pictures(tmp_path: Path) -> None:
-    clip = film(tmp_path / "clip.mkv", sound=False)
+    clip = video(tmp_path / "clip.mkv", sound=False)
     assert upscale("-q", "--verify", clip, tmp_path / "large" / "%03d.png").exit_code == 0
     assert len(names(tmp_path / "large")) == 12
 
@@ -80,7 +80,7 @@ def test_a_rate_that_is_none_is_wrong_usage(rate: str, tmp_path: Path) -> None:
 
 
 def test_a_rate_for_a_film_that_has_one_is_wrong_usage(tmp_path: Path) -> None:
-    shown = upscale(film(tmp_path / "clip.mkv"), tmp_path / "larger.mkv", "--fps", "24")
+    shown = upscale(video(tmp_path / "clip.mkv"), tmp_path / "larger.mkv", "--fps", "24")
     assert shown.exit_code == 2 and "tells its own times" in shown.stderr
     assert names(tmp_path) == ["clip.mkv"]
 
@@ -91,7 +91,7 @@ def test_a_missing_sequence_is_said_plainly(tmp_path: Path) -> None:
 
 
 def test_a_signal_leaves_none_of_the_pictures(tmp_path: Path) -> None:
-    clip = film(tmp_path / "clip.mkv", times=range(0, 20000, 40), size=(320, 240), sound=False)
+    clip = video(tmp_path / "clip.mkv", times=range(0, 20000, 40), size=(320, 240), sound=False)
     with running(clip, tmp_path / "large" / "%d.png") as process:
         wait_for_a_file_in(tmp_path, besides=1)
         process.send_signal(signal.SIGINT)

@@ -51,17 +51,17 @@ def test_a_steady_pace_is_told_as_it_is(clock):
     pace = Pace(clock)
     assert pace.per_second is None
     for images in range(0, 3200, 32):
-        pace.reach(images)
+        pace.receptive_field(images)
         clock.now += 0.5
     assert pace.per_second == pytest.approx(64)
 
 
 def test_what_was_done_before_does_not_count_as_speed(clock):
     pace = Pace(clock)
-    pace.reach(10_000_000)
+    pace.receptive_field(10_000_000)
     assert pace.per_second is None
     clock.now += 2
-    pace.reach(10_000_064)
+    pace.receptive_field(10_000_064)
     assert pace.per_second == pytest.approx(32)
 
 
@@ -70,7 +70,7 @@ def test_a_pace_follows_what_happens_lately_without_jumping(clock):
     told = []
     for rate in (100, 10):
         for _ in range(int(5 * MEMORY_S)):
-            pace.reach(images)
+            pace.receptive_field(images)
             clock.now += 1
             images += rate
             told.append(pace.per_second)

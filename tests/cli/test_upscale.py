@@ -17,7 +17,7 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from tests.clips import film, size_of, times_of
+from tests.clips import size_of, times_of, video
 from vidsr.cli import app
 from vidsr.cli.params import tile_of
 from vidsr.pipeline import upscale_video
@@ -46,7 +46,7 @@ def running(*arguments: str | Path) -> Iterator[subprocess.Popen[bytes]]:
 
 @pytest.fixture
 def clip(tmp_path: Path) -> Path:
-    return film(tmp_path / "clip.mkv")
+    return video(tmp_path / "clip.mkv")
 
 
 def names(folder: Path) -> list[str]:
@@ -136,12 +136,12 @@ def test_help_names_the_defaults_of_the_function(option: str) -> None:
 
 
 def test_a_folder_is_done_file_by_file_and_one_failure_does_not_stop_the_others(tmp_path: Path) -> None:
-    films = tmp_path / "in"
-    films.mkdir()
-    film(films / "a.mkv", times=[0, 40])
-    (films / "b.mkv").write_text("no film")
-    film(films / "c.mp4", times=[0, 40])
-    shown = upscale(films, tmp_path / "out")
+    videos = tmp_path / "in"
+    videos.mkdir()
+    video(videos / "a.mkv", times=[0, 40])
+    (videos / "b.mkv").write_text("no film")
+    video(videos / "c.mp4", times=[0, 40])
+    shown = upscale(videos, tmp_path / "out")
     assert shown.exit_code == 3
     assert names(tmp_path / "out") == ["a.mkv", "c.mp4"]
     assert "b.mkv" in shown.stderr
@@ -156,7 +156,7 @@ def test_a_folder_as_target_of_one_input_is_refused(clip: Path, tmp_path: Path) 
 
 
 def test_stdin_goes_to_stdout_as_nut(tmp_path: Path) -> None:
-    source = film(tmp_path / "clip.nut")
+    source = video(tmp_path / "clip.nut")
     with running("-", "-") as process:
         out, said = process.communicate(source.read_bytes(), timeout=60)
     assert process.returncode == 0, said.decode()
@@ -166,7 +166,7 @@ def test_stdin_goes_to_stdout_as_nut(tmp_path: Path) -> None:
 
 
 def test_the_summary_names_each_pipe(tmp_path: Path) -> None:
-    source = film(tmp_path / "clip.nut")
+    source = video(tmp_path / "clip.nut")
     with running("--json", "-", "-") as process:
         _, said = process.communicate(source.read_bytes(), timeout=60)
     summary = json.loads(said)
@@ -202,7 +202,7 @@ def test_a_closed_stdin_is_an_empty_one(tmp_path: Path) -> None:
 
 
 def test_a_signal_ends_a_run_that_is_at_work(tmp_path: Path) -> None:
-    source = film(tmp_path / "clip.mkv", times=range(0, 20000, 40), size=(320, 240), sound=False)
+    source = video(tmp_path / "clip.mkv", times=range(0, 20000, 40), size=(320, 240), sound=False)
     with running("--preset", "placebo", source, tmp_path / "larger.mkv") as process:
         wait_for_a_file_in(tmp_path, besides=1)
         process.send_signal(signal.SIGTERM)
@@ -244,7 +244,7 @@ def test_a_signal_ends_a_run_even_where_a_thread_cannot_be_woken(clip: Path, tmp
 
 
 def test_a_live_frame_leaves_before_the_next_arrives(tmp_path: Path) -> None:
-    data = film(tmp_path / "clip.nut", times=range(0, 2000, 40), sound=False).read_bytes()
+    data = video(tmp_path / "clip.nut", times=range(0, 2000, 40), sound=False).read_bytes()
     (tmp_path / "half.nut").write_bytes(data[: len(data) // 2])
     arrived = len(times_of(tmp_path / "half.nut"))
     with running("-", "-") as process, (tmp_path / "out.nut").open("wb") as out:

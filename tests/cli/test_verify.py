@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from tests.clips import film
+from tests.clips import video
 from tests.verify.remuxed import remux
-from tests.video.films import make_film
+from tests.video.videos import make_film
 from vidsr.cli import app
 
 
@@ -19,7 +19,7 @@ def vidsr(*arguments: str | Path) -> Result:
 
 @pytest.fixture
 def clip(tmp_path: Path) -> Path:
-    return film(tmp_path / "clip.mkv")
+    return video(tmp_path / "clip.mkv")
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ def test_what_a_file_says_of_itself_cannot_command_the_terminal(tmp_path: Path) 
     def titled(container: Any, _: Any) -> None:
         container.metadata["\x1b[2Jtitle"] = "\x1b]0;mine\x07"
 
-    film = make_film(tmp_path / "a.mkv", decorate=titled)
-    done = vidsr("upscale", film, tmp_path / "b.ts", "--model", "nearest", "--verify")
+    video = make_film(tmp_path / "a.mkv", decorate=titled)
+    done = vidsr("upscale", video, tmp_path / "b.ts", "--model", "nearest", "--verify")
     assert "left out: mpegts holds none" in done.stderr and "\\x1b" in done.stderr
     assert "\x1b" not in done.stderr

@@ -64,7 +64,7 @@ class Server(ThreadingHTTPServer):
             "user": 'Ann, "the" Author',
         }
 
-    def film(self, number: int) -> dict[str, Any]:
+    def video(self, number: int) -> dict[str, Any]:
         sizes = {"large": (3840, 2160), "medium": (1920, 1080), "small": (1280, 720), "tiny": (640, 360)}
         files = {
             name: {"url": f"{self.root}/video/{number}_{name}.mp4", "width": w, "height": h, "size": len(FILM)}
@@ -100,14 +100,14 @@ class Handler(BaseHTTPRequestHandler):
             body = FILM + str(number).encode() if split.path.startswith("/video/") else self.server.bodies[number]
             self.reply(200, body, trouble=trouble)
 
-    def search(self, query: dict[str, str], films: bool) -> None:
+    def search(self, query: dict[str, str], videos: bool) -> None:
         self.server.queries.append(query)
         if (key := query.pop("key")) != KEY:
             self.reply(400, f"[ERROR 400] Invalid or missing API key {key} (https://pixabay.com/api/docs/).".encode())
             return
         per_page, page = self.server.per_page or int(query["per_page"]), int(query["page"])
         here = self.server.ids[(page - 1) * per_page : page * per_page]
-        hits = [self.server.film(one) if films else self.server.photo(one) for one in here]
+        hits = [self.server.video(one) if videos else self.server.photo(one) for one in here]
         found = {"total": 9 * len(self.server.ids), "totalHits": len(self.server.ids), "hits": hits}
         self.reply(200, json.dumps(found).encode(), self.server.headers)
 

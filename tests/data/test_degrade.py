@@ -11,7 +11,7 @@ from tests.data.pictures import texture
 from vidsr.data.codec_pass import KERNELS, shrink, through, travel
 from vidsr.data.degradation import BOUNDS, Degradation
 from vidsr.data.degrade import degrade
-from vidsr.data.hr_degradations import look_like_film
+from vidsr.data.hr_degradations import look_like_video
 from vidsr.errors import DataError
 from vidsr.metrics import psnr
 from vidsr.resize import resize
@@ -56,7 +56,7 @@ def test_every_kernel_shrinks_and_keeps_the_mean(scale, channels):
 
 
 def test_without_film_look_the_picture_is_untouched():
-    (same,), names = look_like_film([texture(96, 96)], CLEAN, np.random.default_rng(0))
+    (same,), names = look_like_video([texture(96, 96)], CLEAN, np.random.default_rng(0))
     assert np.array_equal(same, texture(96, 96))
     assert names == []
 
@@ -67,7 +67,7 @@ def test_each_look_does_what_it_says(channels):
 
     def look(**shares):
         settings = replace(CLEAN, **{"sharpened": 0, **shares})
-        return look_like_film([picture], settings, np.random.default_rng(3))[0][0].astype(float)
+        return look_like_video([picture], settings, np.random.default_rng(3))[0][0].astype(float)
 
     def detail(values):
         return np.abs(np.diff(values, axis=1)).mean()
@@ -84,8 +84,8 @@ def test_each_codec_damages_the_run_and_tells_a_quantiser_in_range(x265, av1):
     settings = Degradation(x265=x265, av1=av1, crf=(35, 36))
     run = [texture(96, 96)] * 3
     arrived = travel(run, settings, np.random.default_rng(0))
-    assert len(arrived.pictures) == len(arrived.quantisers) == 3
-    assert all(20 < quantiser < 51 for quantiser in arrived.quantisers)
+    assert len(arrived.pictures) == len(arrived.qps) == 3
+    assert all(20 < qp < 51 for qp in arrived.qps)
     assert all(0.1 < np.abs(a.astype(float) - b).mean() < 20 for a, b in zip(arrived.pictures, run, strict=True))
 
 
@@ -94,7 +94,7 @@ def test_a_clean_way_is_shrinking_alone(run):
     for seed in range(8):
         sent = spoilt(CLEAN, run, seed=seed)
         assert same(sent.truth, run)
-        assert (sent.kind, sent.crf, sent.looks, sent.quantisers) == ("clean", None, (), [0.0, 0.0])
+        assert (sent.kind, sent.crf, sent.looks, sent.qps) == ("clean", None, (), [0.0, 0.0])
         assert all(psnr(low, resize(truth, 24, 48)) > 22 for low, truth in zip(sent.low, run, strict=True))
     assert any(same(spoilt(CLEAN, run, seed=i).low, [resize(truth, 24, 48) for truth in run]) for i in range(8))
 
@@ -105,15 +105,15 @@ def test_luma_goes_the_way_it_always_went():
         settings = replace(Degradation(), **dict.fromkeys(ON_LOW, 0.0))
         rng = np.random.default_rng(seed)
         coded = rng.random() < settings.coded
-        truth, _ = look_like_film(run, settings, rng)
-        low, quantisers = shrink(truth, 2, rng), [0.0] * 2
+        truth, _ = look_like_video(run, settings, rng)
+        low, qps = shrink(truth, 2, rng), [0.0] * 2
         if coded:
             arrived = travel(low, settings, rng)
-            low, quantisers = arrived.pictures, arrived.quantisers
+            low, qps = arrived.pictures, arrived.qps
         sent = spoilt(settings, luma(RUN), seed=seed)
         assert same([picture[..., 0] for picture in sent.truth], truth)
         assert same([picture[..., 0] for picture in sent.low], low)
-        assert sent.quantisers == quantisers
+        assert sent.qps == qps
 
 
 @hypothesis(max_examples=25, deadline=None)
@@ -122,11 +122,11 @@ def test_the_same_seed_gives_the_same_bytes(seed, channels, scale):
     run = [picture[..., :channels] for picture in RUN]
     a, b = (spoilt(Degradation(), run, scale, seed) for _ in range(2))
     assert same(a.low, b.low) and same(a.truth, b.truth)
-    assert (a.kind, a.crf, a.looks, a.quantisers) == (b.kind, b.crf, b.looks, b.quantisers)
+    assert (a.kind, a.crf, a.looks, a.qps) == (b.kind, b.crf, b.looks, b.qps)
     for low, truth in zip(a.low, a.truth, strict=True):
         assert truth.shape == (48, 96, channels) and low.shape == (48 // scale, 96 // scale, channels)
         assert low.dtype == truth.dtype == np.uint8
-    assert len(a.low) == len(a.truth) == len(a.quantisers) == 2
+    assert len(a.low) == len(a.truth) == len(a.qps) == 2
 
 
 @pytest.mark.parametrize("side", [192, 320])
@@ -257,21 +257,21 @@ def test_a_run_goes_through_the_drawn_codec_as_one_clip(run, shares, kind, crf):
     run = [np.roll(run[0], 2 * i, axis=1) for i in range(6)]
     sent = spoilt(replace(CLEAN, crf=(30, 30), **shares), run, coded=True)
     assert (sent.kind, sent.crf, sent.looks) == (kind, crf, ())
-    assert len(sent.low) == 6 and all(0 < quantiser <= 51 for quantiser in sent.quantisers)
+    assert len(sent.low) == 6 and all(0 < qp <= 51 for qp in sent.qps)
     clean = spoilt(CLEAN, run, coded=False)
     assert same(sent.truth, clean.truth)
     assert 0.2 < distance(sent.low, clean.low) < 20
     if kind == "libx264":
-        assert len(set(sent.quantisers)) > 1  # key, P and B frames have their own
+        assert len(set(sent.qps)) > 1  # key, P and B frames have their own
 
 
 @pytest.mark.parametrize("codec", ["libx264", "libx265", "libsvtav1"])
 @pytest.mark.parametrize("channels", [(), (3,)])
 def test_pictures_too_small_for_a_codec_go_through_it_all_the_same(codec, channels):
     run = [texture(4, 10, *channels), texture(4, 10, *channels, seed=1)]
-    sent, quantisers = through(codec, run, 20)
+    sent, qps = through(codec, run, 20)
     assert [picture.shape for picture in sent] == [(4, 10, *channels)] * 2
-    assert len(quantisers) == 2 and distance(sent, run) < 12
+    assert len(qps) == 2 and distance(sent, run) < 12
 
 
 def test_coded_says_whether_a_codec_is_in_the_way_and_none_draws_it():

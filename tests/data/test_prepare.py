@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.clips import film
+from tests.clips import video
 from tests.data.pictures import draw_photo
 from vidsr.data import workers as parts
 from vidsr.data.crops import cut_pairs
@@ -51,7 +51,7 @@ def test_pairs_show_the_same_place(photos, tmp_path):
     pairs = prepare([photos], tmp_path / "store", settings()).split("train")
     assert pairs.low.shape[1:] == (1, 16, 16, 1)
     assert pairs.high.shape[1:] == (1, 32, 32, 1)
-    assert not pairs.quantiser.any()
+    assert not pairs.qp.any()
     for low, high in zip(pairs.low[:, 0, ..., 0], pairs.high[:, 0, ..., 0], strict=True):
         assert psnr(resize(high, 16, 16)[2:-2, 2:-2], low[2:-2, 2:-2]) > 30
 
@@ -175,9 +175,9 @@ def test_where_there_is_no_room_the_store_is_named_and_the_next_run_goes_on(phot
 
 
 def test_pairs_of_several_frames_follow_each_other(tmp_path):
-    clip = film(tmp_path / "clip.mkv", times=range(0, 960, 40), size=(160, 120))
+    clip = video(tmp_path / "clip.mkv", times=range(0, 960, 40), size=(160, 120))
     pairs = prepare([clip], tmp_path / "store", settings(frames=3, validation=0.0, test=0.0)).split("train")
-    assert pairs.low.shape[1] == pairs.quantiser.shape[1] == 3
+    assert pairs.low.shape[1] == pairs.qp.shape[1] == 3
     near = np.abs(np.diff(pairs.high.astype(int), axis=1)).mean()
     assert 0 < near < np.abs(pairs.high[:-1, 0].astype(int) - pairs.high[1:, 0]).mean()
 
@@ -194,7 +194,7 @@ def test_the_index_says_what_was_done_to_each_pair(photos, tmp_path):
     coded = prepare([photos], tmp_path / "store", settings(degradation=Degradation(coded=1, av1=0))).split("train")
     assert set(coded.index["kind"]) <= {"libx264", "libx265", "jpeg"}
     assert np.isfinite(coded.index["crf"]).all()
-    assert coded.quantiser.all()
+    assert coded.qp.all()
 
 
 def test_licences_come_from_the_list_beside_the_sources_else_from_the_caller(photos, tmp_path):
@@ -265,7 +265,7 @@ def test_two_folders_of_one_name_are_told_apart(tmp_path):
 
 
 def test_nothing_is_decoded_twice(photos, tmp_path, monkeypatch):
-    film(photos / "clip.mkv", times=range(0, 1920, 40), size=(96, 64), sound=False)
+    video(photos / "clip.mkv", times=range(0, 1920, 40), size=(96, 64), sound=False)
     decoded, plain = [], parts.open_runs
     monkeypatch.setattr(
         parts, "open_runs", lambda path, **options: (decoded.append(path.name), plain(path, **options))[1]

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from tests.data.pictures import draw_film, draw_photo
-from vidsr.data.sources import find, is_film, left_out, licences, open_runs
+from vidsr.data.sources import find, is_video, left_out, licences, open_runs
 from vidsr.errors import DataError
 
 
@@ -136,7 +136,7 @@ def test_licences_come_from_the_table_beside_the_files(tmp_path):
 
 
 def test_photos_and_films_are_told_apart_by_name():
-    assert [is_film(Path(name)) for name in ("a.JPG", "a.tiff", "a.mkv", "a.MP4")] == [False, False, True, True]
+    assert [is_video(Path(name)) for name in ("a.JPG", "a.tiff", "a.mkv", "a.MP4")] == [False, False, True, True]
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -147,12 +147,12 @@ def test_a_photo_is_one_run_of_one_picture(tmp_path, channels):
     assert picture.shape == (40, 56, channels) and picture.dtype == np.uint8
 
 
-def film(path, frames):
+def video(path, frames):
     return draw_film(path, (np.full((32, 32), i % 256, np.uint8) for i in range(frames)))
 
 
 def test_a_film_is_read_as_runs_of_consecutive_frames_over_its_whole_length(tmp_path):
-    found = runs(film(tmp_path / "film.mkv", 40))
+    found = runs(video(tmp_path / "film.mkv", 40))
     numbers = [[int(picture[0, 0, 0]) for picture in run] for run in found]
     assert all(run == list(range(run[0], run[0] + 6)) for run in numbers)
     assert numbers[0][0] < 6
@@ -160,7 +160,7 @@ def test_a_film_is_read_as_runs_of_consecutive_frames_over_its_whole_length(tmp_
 
 
 def test_a_long_film_gives_a_bounded_number_of_runs(tmp_path):
-    assert len(runs(film(tmp_path / "film.mkv", 180), at_most=5)) == 5
+    assert len(runs(video(tmp_path / "film.mkv", 180), at_most=5)) == 5
 
 
 def test_a_file_that_is_no_film_is_named(tmp_path):

@@ -182,8 +182,8 @@ def test_interlaced_films_are_refused(tmp_path):
 
 def test_a_picture_with_the_name_of_a_film_is_read_as_a_picture(tmp_path):
     photo = draw_photo(tmp_path / "photo.png", height=33 // 8 * 8)
-    film = photo.rename(tmp_path / "photo.mp4")
-    ((picture,),) = runs(film, channels=3)
+    video = photo.rename(tmp_path / "photo.mp4")
+    ((picture,),) = runs(video, channels=3)
     assert picture.shape == (32, 320, 3)
 
 

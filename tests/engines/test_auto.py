@@ -92,8 +92,8 @@ def keep(folder: Path, header: EngineHeader) -> None:
     (folder / header.file_name()).write_bytes(pack(header, b"plan"))
 
 
-def chosen(said: list[str], setup: Setup = TORCH, *, asked: str = "auto", steady: bool = False) -> Setup:
-    return best_of(lambda _: graph(), setup, asked=asked, steady=steady, notice=said.append)
+def chosen(said: list[str], setup: Setup = TORCH, *, asked: str = "auto", stateless: bool = False) -> Setup:
+    return best_of(lambda _: graph(), setup, asked=asked, stateless=stateless, notice=said.append)
 
 
 def test_an_engine_that_fits_is_taken_and_it_is_said(built: EngineHeader) -> None:
@@ -132,7 +132,7 @@ def test_what_was_asked_for_is_taken_without_a_word() -> None:
 @pytest.mark.usefixtures("built")
 def test_a_run_that_must_be_repeatable_looks_for_no_engine() -> None:
     said: list[str] = []
-    assert chosen(said, steady=True) == TORCH
+    assert chosen(said, stateless=True) == TORCH
     assert said == ["torch computes on the GPU in f16"]
 
 

@@ -142,7 +142,7 @@ def test_what_is_no_graph_is_refused(place: dict[str, str]) -> None:
 
 
 def test_a_quantiser_is_an_input(place: dict[str, str]) -> None:
-    with open_engine(graph(quantiser=0.5), **place, precision="f32") as engine:
+    with open_engine(graph(qp=0.5), **place, precision="f32") as engine:
         clean, worn = (
             engine.submit({IN: picture(), "quantiser": np.full((1, 1, 1, 1), q, np.float32)}).result()[OUT].copy()
             for q in (0, 1)

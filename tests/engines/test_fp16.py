@@ -11,7 +11,7 @@ from onnx.reference import ReferenceEvaluator
 
 from tests.networks import network
 from vidsr import zoo
-from vidsr.card import QUANTISER
+from vidsr.card import QP_NAME
 from vidsr.engines.fp16 import EDGE, halved
 from vidsr.errors import EngineError
 from vidsr.frames import BT709, ColorSpec
@@ -33,7 +33,7 @@ def planes(graph: bytes, bits: int) -> dict[str, NDArray[Any]]:
     rng, inputs = np.random.default_rng(0), {}
     for port in onnx.load_from_string(graph).graph.input:
         shape = [dim.dim_value for dim in port.type.tensor_type.shape.dim]
-        if port.name == QUANTISER:
+        if port.name == QP_NAME:
             inputs[port.name] = np.full(shape, 0.5, np.float32)
         else:
             codes = rng.integers(0, 1 << bits, shape)
@@ -92,7 +92,7 @@ KINDS = {
     "luma": (network(), 1),
     "unshuffled, enlarging by Resize": (network(unshuffle=2), 1),
     "on pairs of columns": (network(columns=2), 1),
-    "that knows the quantiser": (network(quantiser=0.3), 1),
+    "that knows the quantiser": (network(qp=0.3), 1),
     "colour": (network(channels=3), 3),
     "with constants": (shift_by_constant(network()), 1),
 }
@@ -112,7 +112,7 @@ def test_a_network_in_float16_is_within_a_level_of_float32(kind: str, bits: int)
 
 def test_onnx_runtime_computes_the_same_float16_graph() -> None:
     onnxruntime = pytest.importorskip("onnxruntime", reason="needs vidsr[onnx]")
-    graph = attached(network(quantiser=0.3), 1)
+    graph = attached(network(qp=0.3), 1)
     inputs = planes(graph, 8)
     results = [
         onnxruntime.InferenceSession(each, providers=["CPUExecutionProvider"]).run(None, inputs)[0].astype(int)

@@ -40,9 +40,9 @@ def channels(model: onnx.ModelProto) -> list[int]:
 
 @pytest.mark.parametrize("bits", [8, 10])
 @pytest.mark.parametrize("scale", [2, 3, 4])
-@pytest.mark.parametrize("quantiser", [None, 0.5])
-def test_a_network_on_pairs_gives_the_same_codes(bits: int, scale: int, quantiser: float | None) -> None:
-    options: dict[str, Any] = {"scale": scale, "width": 16, "layers": 4, "residual": 1, "quantiser": quantiser}
+@pytest.mark.parametrize("qp", [None, 0.5])
+def test_a_network_on_pairs_gives_the_same_codes(bits: int, scale: int, qp: float | None) -> None:
+    options: dict[str, Any] = {"scale": scale, "width": 16, "layers": 4, "residual": 1, "qp": qp}
     codes = picture(2, HEIGHT, 34).astype(np.uint8 if bits == 8 else np.uint16) * (1 if bits == 8 else 4)
     paired = pair_columns(model(34, bits, **options))
     assert 32 in channels(paired)

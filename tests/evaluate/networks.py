@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from vidsr.card import KEY, QUANTISER, ModelCard
+from vidsr.card import KEY, QP_NAME, ModelCard
 
 
 def repeating(path: Path, *, scale: int = 2, channels: int = 1) -> Path:
@@ -14,21 +14,21 @@ def repeating(path: Path, *, scale: int = 2, channels: int = 1) -> Path:
     sizes = numpy_helper.from_array(np.array([1, 1, scale, scale], np.float32), "sizes")
     node = helper.make_node("Resize", ["x", "", "sizes"], ["y"], mode="nearest", nearest_mode="floor",
                             coordinate_transformation_mode="asymmetric")  # fmt: skip
-    return _save(path, [node], [sizes], ModelCard(path.stem, scale, channels, reach=0))
+    return _save(path, [node], [sizes], ModelCard(path.stem, scale, channels, receptive_field=0))
 
 
 def quantiser_as_gray(path: Path) -> Path:
     """Answers with a flat picture, QP / 51 bright, twice as large."""
     weights = [
-        numpy_helper.from_array(np.zeros((1, 1, 1, 1), np.float32), QUANTISER),
+        numpy_helper.from_array(np.zeros((1, 1, 1, 1), np.float32), QP_NAME),
         numpy_helper.from_array(np.zeros((4, 1, 1, 1), np.float32), "black"),
     ]
     nodes = [
         helper.make_node("Conv", ["x", "black"], ["dark"]),
-        helper.make_node("Add", ["dark", QUANTISER], ["flat"]),
+        helper.make_node("Add", ["dark", QP_NAME], ["flat"]),
         helper.make_node("DepthToSpace", ["flat"], ["y"], blocksize=2, mode="CRD"),
     ]
-    return _save(path, nodes, weights, ModelCard(path.stem, 2, 1, reach=0, quantiser=True))
+    return _save(path, nodes, weights, ModelCard(path.stem, 2, 1, receptive_field=0, qp=True))
 
 
 def _save(path: Path, nodes: list[onnx.NodeProto], weights: list[onnx.TensorProto], card: ModelCard) -> Path:

@@ -20,7 +20,7 @@ def write_stage(path, seed, *, recipe=RECIPE, scale=2):
     torch.manual_seed(seed)
     net = nets.build(asdict(recipe.net))
     card = ModelCard(
-        name="tiny", scale=scale, channels=3, reach=11, recipe="tiny, 5 steps", metrics={"psnr_clean": 30.0}
+        name="tiny", scale=scale, channels=3, receptive_field=11, recipe="tiny, 5 steps", metrics={"psnr_clean": 30.0}
     )
     write_weights(path, {key: tensor.numpy() for key, tensor in net.state_dict().items()}, card, recipe.to_json())
 

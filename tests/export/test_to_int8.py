@@ -11,7 +11,7 @@ for package in ("nncf", "onnxruntime"):
     if importlib.util.find_spec(package) is None:  # importing it would let it find its telemetry
         pytest.skip("quantising needs vidsr[train]", allow_module_level=True)
 
-from tests.clips import film as film_at
+from tests.clips import video as film_at
 from tests.networks import network, runnable, save
 from vidsr import open_upscaler
 from vidsr.card import ModelCard, read_card
@@ -28,20 +28,20 @@ def named(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 @pytest.fixture(scope="module")
-def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return film_at(tmp_path_factory.mktemp("films") / "film.mp4")
 
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    card = ModelCard("mine", 2, 1, 4, quantiser=True, recipe="live 1a2b", metrics={"psnr": 30.0})
-    model = named(network(layers=3, width=16, residual=0.02, quantiser=0.0))
+    card = ModelCard("mine", 2, 1, 4, qp=True, recipe="live 1a2b", metrics={"psnr": 30.0})
+    model = named(network(layers=3, width=16, residual=0.02, qp=0.0))
     return save(model, tmp_path_factory.mktemp("models") / "mine.onnx", card)
 
 
 @pytest.fixture(scope="module")
-def quantised(source: Path, film: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return export_int8(source, [film], tmp_path_factory.mktemp("int8") / "q.onnx")
+def quantised(source: Path, video: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return export_int8(source, [video], tmp_path_factory.mktemp("int8") / "q.onnx")
 
 
 def test_the_file_is_plain_and_its_inner_layers_are_in_8_bits(quantised: Path) -> None:
@@ -57,7 +57,7 @@ def test_the_file_is_plain_and_its_inner_layers_are_in_8_bits(quantised: Path) -
 def test_the_card_says_what_it_came_from_and_boasts_no_foreign_figures(quantised: Path) -> None:
     card = read_card(quantised)
     assert card is not None
-    assert (card.name, card.scale, card.reach, card.quantiser, card.metrics) == ("mine-int8", 2, 4, True, {})
+    assert (card.name, card.scale, card.receptive_field, card.qp, card.metrics) == ("mine-int8", 2, 4, True, {})
     assert card.recipe.startswith("int8 by NNCF ") and card.recipe.endswith(" of mine, live 1a2b")
 
 
@@ -72,7 +72,7 @@ def test_it_makes_nearly_the_same_picture_on_engines_and_still_knows_the_quantis
     for path in (source, quantised):
         with open_upscaler(path, engine=engine, precision="f32") as upscaler:
             for qp in (0, 30):
-                frame = Frame((luma,), ColorSpec(1, full_range=False), bits, quantiser=qp)
+                frame = Frame((luma,), ColorSpec(1, full_range=False), bits, qp=qp)
                 results[path, qp] = upscaler.submit(frame).result().planes[0].astype(float)
     for qp in (0, 30):
         assert np.abs(results[source, qp] - results[quantised, qp]).mean() < 1 << (bits - 8)
@@ -82,13 +82,13 @@ def test_it_makes_nearly_the_same_picture_on_engines_and_still_knows_the_quantis
 def test_clips_that_do_not_fit_a_network_of_several_pixels_at_once_calibrate_it(tmp_path: Path) -> None:
     card = ModelCard("mine", 2, 1, 9, 2)
     model = save(named(network(layers=3, width=16, residual=0.02, columns=2)), tmp_path / "mine.onnx", card)
-    film = film_at(tmp_path / "odd.mkv", codec="ffv1", size=(61, 47))
-    eight = export_int8(model, [film], tmp_path / "q.onnx")
+    video = film_at(tmp_path / "odd.mkv", codec="ffv1", size=(61, 47))
+    eight = export_int8(model, [video], tmp_path / "q.onnx")
     assert read_card(eight).step == 2  # type: ignore[union-attr]
 
 
 def test_inside_is_what_lies_between_two_layers_and_not_on_the_way_of_the_quantiser() -> None:
-    model = named(network(layers=2, quantiser=0.5))
+    model = named(network(layers=2, qp=0.5))
     kinds = sorted(name.split(".")[0] for name in inner_nodes(model))
     assert kinds == ["Conv", "Conv", "Relu", "Relu"]
 
@@ -101,11 +101,11 @@ def test_a_network_without_inner_layers_or_names_is_refused() -> None:
 
 
 def test_what_8_bits_spoil_is_not_written(
-    source: Path, film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    source: Path, video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(to_int8, "LEAST", 90)
     with pytest.raises(ParityFailed, match=r"in 8 bits its pictures are at [\d.]+ dB from the network's, and 90"):
-        export_int8(source, [film], tmp_path / "q.onnx")
+        export_int8(source, [video], tmp_path / "q.onnx")
     assert not list(tmp_path.iterdir())
 
 
@@ -114,8 +114,8 @@ def test_quantising_reports_itself_to_nobody(quantised: Path) -> None:
 
 
 def test_quantising_silences_nobody_else(
-    source: Path, film: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    source: Path, video: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    to_int8.export_int8(source, [film], tmp_path / "mine.onnx")
+    to_int8.export_int8(source, [video], tmp_path / "mine.onnx")
     logging.getLogger("mine").warning("still heard")
     assert "still heard" in caplog.text

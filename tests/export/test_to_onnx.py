@@ -7,7 +7,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="exporting needs vidsr[train]")
 
 from vidsr import nets
-from vidsr.card import QUANTISER, ModelCard, read_card
+from vidsr.card import QP_NAME, ModelCard, read_card
 from vidsr.errors import CardMismatch, NotAModel, ParityFailed
 from vidsr.export import to_onnx
 from vidsr.export.parity import check_parity
@@ -27,7 +27,7 @@ def weights(tmp_path):
 def written(folder, net, spec):
     path = folder / "w.safetensors"
     arrays = {name: tensor.numpy() for name, tensor in net.state_dict().items()}
-    card = ModelCard(name="mine", scale=spec["scale"], channels=1, reach=0, quantiser=True)
+    card = ModelCard(name="mine", scale=spec["scale"], channels=1, receptive_field=0, qp=True)
     write_weights(path, arrays, card, json.dumps({"net": spec}))
     return path
 
@@ -39,7 +39,7 @@ def test_the_file_is_plain_one_picture_in_one_out_of_any_size(weights, tmp_path)
     assert len(graph.output) == 1
     dims = graph.input[0].type.tensor_type.shape.dim
     assert [dim.dim_value or dim.dim_param for dim in dims] == ["n", 1, "height", "width"]
-    assert QUANTISER in [tensor.name for tensor in graph.initializer]
+    assert QP_NAME in [tensor.name for tensor in graph.initializer]
 
 
 def test_what_is_repeated_is_the_picture_itself_which_the_edges_do_at_a_fifth_of_the_time(weights, tmp_path):
@@ -50,7 +50,7 @@ def test_what_is_repeated_is_the_picture_itself_which_the_edges_do_at_a_fifth_of
 
 def test_the_card_says_what_was_measured(weights, tmp_path):
     card = read_card(export(weights, tmp_path / "mine.onnx", name="better", licence="CC0"))
-    assert (card.name, card.licence, card.reach) == ("better", "CC0", 2 + 2 + 1)
+    assert (card.name, card.licence, card.receptive_field) == ("better", "CC0", 2 + 2 + 1)
     assert card.macs == 25 * 8 + 2 * 9 * 64 + 9 * 8 * 4
     assert card.parameters > 0
 
@@ -59,7 +59,7 @@ def test_a_network_of_columns_is_plain_operators_whatever_the_size_and_says_so(t
     spec = SPEC | {"columns": 2, "width": 16}
     path = export(written(tmp_path, nets.build(spec), spec), tmp_path / "mine.onnx")
     card, graph = read_card(path), onnx.load(path).graph
-    assert (card.step, card.reach) == (2, 2 * (2 + 2 + 1) + 1)
+    assert (card.step, card.receptive_field) == (2, 2 * (2 + 2 + 1) + 1)
     assert [node.op_type for node in graph.node].count("Reshape") == 2
     assert not {"Shape", "Gather", "Unsqueeze"} & {node.op_type for node in graph.node}
 
@@ -85,11 +85,11 @@ def test_a_file_that_computes_something_else_is_not_left_on_disk(weights, tmp_pa
     assert not (tmp_path / "mine.onnx").exists()
 
 
-@pytest.mark.parametrize("spec", [SPEC, {**SPEC, "scale": 3, "quantiser": False}])
+@pytest.mark.parametrize("spec", [SPEC, {**SPEC, "scale": 3, "qp": False}])
 def test_file_and_network_agree_on_odd_sizes_to_a_rounding(spec):
     torch.manual_seed(1)
     net = fold(nets.build(spec)).eval()
-    card = ModelCard("a", spec["scale"], 1, 5, quantiser=spec.get("quantiser", True))
+    card = ModelCard("a", spec["scale"], 1, 5, qp=spec.get("qp", True))
     assert check_parity(to_onnx.to_onnx(net, card), net, card) < 1e-5
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 import pytest
 
-from tests.networks import network, reach, save
+from tests.networks import network, receptive_field, save
 from vidsr.card import ModelCard
 from vidsr.engines import Setup, open_engine
 from vidsr.engines.fp16 import halved
@@ -24,10 +24,10 @@ from vidsr.export.to_tensorrt import Sizes, export_engine, graph_for, in_bands, 
 from vidsr.frames import BT2020, ColorSpec, Frame
 from vidsr.upscaling import fp16_guard as watched
 from vidsr.upscaling import gpu_session as surface_lane
-from vidsr.upscaling import session as lane
-from vidsr.upscaling.gpu_session import SurfaceLane
+from vidsr.upscaling import session as session
+from vidsr.upscaling.gpu_session import GpuSession
 from vidsr.upscaling.graph.picture_format import Pixels
-from vidsr.upscaling.session import Lane, LaneOptions, Network
+from vidsr.upscaling.session import Network, Session, SessionOptions
 
 VARYING = Sizes((64, 48), (96, 64), (128, 96))
 FIXED = Sizes((96, 64), (96, 64), (96, 64))
@@ -45,9 +45,9 @@ KINDS = [
 
 
 def stored(folder: Path, channels: int, **options: Any) -> Network:
-    options = {"layers": 2, "residual": 0.5, "quantiser": 0.3, **options}
+    options = {"layers": 2, "residual": 0.5, "qp": 0.3, **options}
     step = options.get("unshuffle", 1)
-    card = ModelCard("mine", 2, channels, reach(2, step), step, quantiser=True)  # type: ignore[arg-type]
+    card = ModelCard("mine", 2, channels, receptive_field(2, step), step, qp=True)  # type: ignore[arg-type]
     return Network(save(network(channels=channels, **options), folder / "mine.onnx", card))
 
 
@@ -71,15 +71,15 @@ def test_an_engine_is_built_of_the_very_graph_that_an_upscaler_asks_for(
 ) -> None:
     pixels = replace(pixels, width=pixels.width - 2 if unshuffle > 1 else pixels.width)  # and so filled up
     asked: list[bytes] = []
-    for module in (lane, surface_lane):
+    for module in (session, surface_lane):
         monkeypatch.setattr(module, "setup_for", lambda *_: Setup("tensorrt", "cuda", precision))
     monkeypatch.setattr(watched, "open_engine", lambda graph, **_: asked.append(graph) or open_engine(graph))
     model = stored(tmp_path, channels, unshuffle=unshuffle)
-    options = LaneOptions("tensorrt", "cuda", precision)
+    options = SessionOptions("tensorrt", "cuda", precision)
     if pixels.surface:
-        SurfaceLane(model, frame(pixels), options, on_device=False).close()
+        GpuSession(model, frame(pixels), options, on_device=False).close()
     else:
-        Lane(model, frame(pixels), options).close()
+        Session(model, frame(pixels), options).close()
     built = graph_for(model, pixels, watched=precision == "f16")
     assert asked_of(asked[0], precision) == asked_of(built, precision)
 
@@ -98,11 +98,11 @@ def test_for_large_pictures_it_is_built_for_the_bands_that_are_computed_at_once(
         asked.append(graph)
         raise Asked
 
-    monkeypatch.setattr(lane, "setup_for", lambda *_: Setup("tensorrt", "cuda", "f16"))
+    monkeypatch.setattr(session, "setup_for", lambda *_: Setup("tensorrt", "cuda", "f16"))
     monkeypatch.setattr(watched, "open_engine", note)
     model, large = stored(tmp_path, 1), replace(PIXELS, width=size[0], height=size[1])
     with pytest.raises(Asked):
-        Lane(model, frame(large), LaneOptions("tensorrt", "cuda", "f16"))
+        Session(model, frame(large), SessionOptions("tensorrt", "cuda", "f16"))
     said: list[str] = []
     sizes = in_bands(Sizes(size, size, size), model, said.append)
     assert (sizes.best == size) == (size == (1920, 1080)) == (not said)

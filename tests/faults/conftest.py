@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.scene import TIME_LIMIT_S
-from tests.video.films import make_film
+from tests.video.videos import make_film
 
 SMALL = 10
 """Frames of the films that faults are made of."""
@@ -31,7 +31,7 @@ def nothing_hangs() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def videos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with small films, with sound: film.mp4 (its index in front), .mkv, .ts, .nut; late.mp4 (at its end)."""
     folder = tmp_path_factory.mktemp("films")
     for name in ("film.mkv", "film.ts", "film.nut", "late.mp4"):

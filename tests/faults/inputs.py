@@ -11,14 +11,14 @@ import av
 import numpy as np
 from PIL import Image
 
-from tests.video.films import drawing, make_film
+from tests.video.videos import drawing, make_film
 
 Change = Callable[[bytes], bytes]
 
 
-def changed(films: Path, folder: Path, name: str, change: Change = lambda data: data, *, to: str = "") -> Path:
+def changed(videos: Path, folder: Path, name: str, change: Change = lambda data: data, *, to: str = "") -> Path:
     """A copy of a film, its bytes changed."""
-    return written(folder / (to or name), change((films / name).read_bytes()))
+    return written(folder / (to or name), change((videos / name).read_bytes()))
 
 
 def cut(part: float) -> Change:
@@ -61,8 +61,8 @@ def sound_alone(path: Path, *, cover: bool) -> Path:
 def header_alone(path: Path) -> Path:
     """A film is announced, and not one packet follows."""
     with av.open(str(path), "w") as out:
-        film: Any = out.add_stream("ffv1", rate=25)
-        film.width, film.height, film.pix_fmt = 64, 48, "yuv420p"
+        video: Any = out.add_stream("ffv1", rate=25)
+        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
         out.start_encoding()
     return path
 
@@ -72,9 +72,9 @@ def joined(path: Path, *parts: Path) -> Path:
     return written(path, b"".join(part.read_bytes() for part in parts))
 
 
-def retimed(film: Path, path: Path, pts: Callable[[int], int]) -> Path:
+def retimed(video: Path, path: Path, pts: Callable[[int], int]) -> Path:
     """A copy of a film with other time stamps: pts of the packet of each number, in milliseconds."""
-    with av.open(str(film)) as source, av.open(str(path), "w") as out:
+    with av.open(str(video)) as source, av.open(str(path), "w") as out:
         copy = out.add_stream_from_template(source.streams.video[0], opaque=True)
         packets = [packet for packet in source.demux(video=0) if packet.size]
         for index, packet in enumerate(packets):
@@ -103,10 +103,10 @@ def two_films(path: Path) -> Path:
     return path
 
 
-def appearing(films: Path, path: Path) -> Path:
+def appearing(videos: Path, path: Path) -> Path:
     """A transport stream in which sound begins behind a while: two recordings, the first without."""
     silent = make_film(path.with_name("silent.ts"), pts=range(60))
-    joined(path, silent, films / "film.ts")
+    joined(path, silent, videos / "film.ts")
     silent.unlink()
     return path
 

@@ -27,7 +27,7 @@ from tests.faults.inputs import (
 )
 from tests.faults.scene import contents, run, upscale
 from tests.video.damaged import flip_bits, make_hole, whole_film, without_key
-from tests.video.films import facts_of, frames_of, make_film
+from tests.video.videos import facts_of, frames_of, make_film
 
 NOTHING = "nothing in it that FFmpeg can read as a film or picture"
 Make = Callable[[Path, Path], Path]
@@ -64,26 +64,26 @@ REFUSED = [
 
 
 @pytest.mark.parametrize("fault", REFUSED, ids=lambda fault: fault.what)
-def test_an_input_that_is_no_film_is_refused_in_a_sentence(fault: Refused, films: Path, tmp_path: Path) -> None:
-    source = fault.make(films, tmp_path)
+def test_an_input_that_is_no_film_is_refused_in_a_sentence(fault: Refused, videos: Path, tmp_path: Path) -> None:
+    source = fault.make(videos, tmp_path)
     before = contents(tmp_path)
     shown = upscale(source, tmp_path / "out.mkv")
     assert shown.code == 3 and re.search(fault.sentence, shown.sentence), shown
     assert contents(tmp_path) == before
 
 
-def test_a_folder_for_an_input_needs_a_folder_for_the_outputs(films: Path, tmp_path: Path) -> None:
-    shown = upscale(films, tmp_path / "out.mkv")
+def test_a_folder_for_an_input_needs_a_folder_for_the_outputs(videos: Path, tmp_path: Path) -> None:
+    shown = upscale(videos, tmp_path / "out.mkv")
     assert shown.code == 2 and "the inputs are several; name a folder" in " ".join(shown.said)
     assert contents(tmp_path) == {}
 
 
-def test_a_file_that_may_not_be_read_is_refused(films: Path, tmp_path: Path) -> None:
-    film = changed(films, tmp_path, "film.mp4")
-    film.chmod(0)
-    shown = run(film, tmp_path / "out.mkv", bound_by_permissions=True)
+def test_a_file_that_may_not_be_read_is_refused(videos: Path, tmp_path: Path) -> None:
+    video = changed(videos, tmp_path, "film.mp4")
+    video.chmod(0)
+    shown = run(video, tmp_path / "out.mkv", bound_by_permissions=True)
     assert shown.code == 3 and "film.mp4 may not be read by this user; check its permissions" in shown.sentence
-    film.chmod(0o600)
+    video.chmod(0o600)
     assert list(contents(tmp_path)) == ["film.mp4"]
 
 
@@ -92,7 +92,7 @@ def flipped(path: Path) -> Path:
     return written(path, flip_bits(whole_film(path, "mpeg2").read_bytes()))
 
 
-class Taken(NamedTuple):
+class PooledBuffer(NamedTuple):
     """An input that is enlarged, with so many frames, and a sentence about it where there is one to say."""
 
     what: str
@@ -104,56 +104,66 @@ class Taken(NamedTuple):
 DAMAGED = "is damaged: "
 MANY = range(1, SMALL + 1)
 TAKEN = [
-    Taken("an mp4 cut off behind its index", lambda f, d: changed(f, d, "film.mp4", cut(0.7)), MANY, "lost frame"),
-    Taken("a matroska cut off", lambda f, d: changed(f, d, "film.mkv", cut(0.6)), MANY, "breaks off at 00:00:00"),
-    Taken(
+    PooledBuffer(
+        "an mp4 cut off behind its index", lambda f, d: changed(f, d, "film.mp4", cut(0.7)), MANY, "lost frame"
+    ),
+    PooledBuffer(
+        "a matroska cut off", lambda f, d: changed(f, d, "film.mkv", cut(0.6)), MANY, "breaks off at 00:00:00"
+    ),
+    PooledBuffer(
         "a transport stream cut off", lambda f, d: changed(f, d, "film.ts", cut(0.6)), MANY, "breaks off at 00:00:00"
     ),
-    Taken("a wrong extension", lambda f, d: changed(f, d, "film.mkv", to="a.mp4"), SMALL),
-    Taken("no extension", lambda f, d: changed(f, d, "film.ts", to="a"), SMALL),
-    Taken("a photo", lambda _, d: still(d / "a.jpg"), 1),
-    Taken(
+    PooledBuffer("a wrong extension", lambda f, d: changed(f, d, "film.mkv", to="a.mp4"), SMALL),
+    PooledBuffer("no extension", lambda f, d: changed(f, d, "film.ts", to="a"), SMALL),
+    PooledBuffer("a photo", lambda _, d: still(d / "a.jpg"), 1),
+    PooledBuffer(
         "a size that changes",
         lambda f, d: joined(d / "a.ts", f / "film.ts", make_film(d / "b.ts", size=(96, 64), pts=range(SMALL))),
         2 * SMALL,
     ),
-    Taken(
+    PooledBuffer(
         "a pixel format that changes",
         lambda f, d: joined(d / "a.ts", f / "film.ts", make_film(d / "b.ts", pixel_format="yuv444p", pts=range(SMALL))),
         2 * SMALL,
     ),
-    Taken("a clock that is set back", lambda f, d: joined(d / "a.ts", f / "film.ts", f / "film.ts"), 2 * SMALL),
-    Taken("flipped bits in an mp4", lambda _, d: flipped(d / "a.mp4"), range(20, 37), "corrupt frames"),
-    Taken("flipped bits in a transport stream", lambda _, d: flipped(d / "a.ts"), range(20, 37), "corrupt frames"),
-    Taken("flipped bits in a matroska", lambda _, d: flipped(d / "a.mkv"), range(20, 37), "corrupt frames"),
-    Taken("a hole in a transport stream", lambda f, d: changed(f, d, "film.ts", make_hole), MANY, DAMAGED),
-    Taken(
+    PooledBuffer("a clock that is set back", lambda f, d: joined(d / "a.ts", f / "film.ts", f / "film.ts"), 2 * SMALL),
+    PooledBuffer("flipped bits in an mp4", lambda _, d: flipped(d / "a.mp4"), range(20, 37), "corrupt frames"),
+    PooledBuffer(
+        "flipped bits in a transport stream", lambda _, d: flipped(d / "a.ts"), range(20, 37), "corrupt frames"
+    ),
+    PooledBuffer("flipped bits in a matroska", lambda _, d: flipped(d / "a.mkv"), range(20, 37), "corrupt frames"),
+    PooledBuffer("a hole in a transport stream", lambda f, d: changed(f, d, "film.ts", make_hole), MANY, DAMAGED),
+    PooledBuffer(
         "no key picture at the start",
         lambda _, d: without_key(whole_film(d / "a.mkv", "h264"), d / "b.mkv"),
         range(25, 32),
         r"\d lost frames at 00:00:00",
     ),
-    Taken("times below zero", lambda f, d: retimed(f / "film.mkv", d / "a.mkv", lambda i: 40 * i - 200), SMALL),
-    Taken(
+    PooledBuffer("times below zero", lambda f, d: retimed(f / "film.mkv", d / "a.mkv", lambda i: 40 * i - 200), SMALL),
+    PooledBuffer(
         "a gap of 100 s", lambda f, d: retimed(f / "film.mkv", d / "a.mkv", lambda i: 40 * i + 100_000 * (i > 4)), SMALL
     ),
-    Taken(
+    PooledBuffer(
         "times that go back", lambda f, d: retimed(f / "film.mkv", d / "a.mkv", lambda i: 40 * i - 70 * (i == 5)), SMALL
     ),
-    Taken("an odd size in 4:4:4", lambda _, d: make_film(d / "a.mkv", size=(321, 181), pixel_format="yuv444p"), 12),
-    Taken("an odd size in 4:2:0", lambda _, d: make_film(d / "a.mkv", size=(63, 47), codec="ffv1"), 12),
-    Taken("one pixel", lambda _, d: make_film(d / "a.mkv", size=(1, 1), codec="ffv1", pixel_format="bgr0", pts=[0]), 1),
-    Taken("one frame", lambda _, d: make_film(d / "a.mp4", pts=[0]), 1),
-    Taken("gray", lambda _, d: make_film(d / "a.mkv", codec="ffv1", pixel_format="gray"), 12),
-    Taken("a palette", lambda _, d: gif(d / "a.gif"), 4),
-    Taken("two films in one", lambda _, d: two_films(d / "a.mkv"), 5, "is a second film: it is copied as it is"),
-    Taken("sound that begins on the way", lambda f, d: appearing(f, d / "a.ts"), 60 + SMALL),
+    PooledBuffer(
+        "an odd size in 4:4:4", lambda _, d: make_film(d / "a.mkv", size=(321, 181), pixel_format="yuv444p"), 12
+    ),
+    PooledBuffer("an odd size in 4:2:0", lambda _, d: make_film(d / "a.mkv", size=(63, 47), codec="ffv1"), 12),
+    PooledBuffer(
+        "one pixel", lambda _, d: make_film(d / "a.mkv", size=(1, 1), codec="ffv1", pixel_format="bgr0", pts=[0]), 1
+    ),
+    PooledBuffer("one frame", lambda _, d: make_film(d / "a.mp4", pts=[0]), 1),
+    PooledBuffer("gray", lambda _, d: make_film(d / "a.mkv", codec="ffv1", pixel_format="gray"), 12),
+    PooledBuffer("a palette", lambda _, d: gif(d / "a.gif"), 4),
+    PooledBuffer("two films in one", lambda _, d: two_films(d / "a.mkv"), 5, "is a second film: it is copied as it is"),
+    PooledBuffer("sound that begins on the way", lambda f, d: appearing(f, d / "a.ts"), 60 + SMALL),
 ]
 
 
 @pytest.mark.parametrize("odd", TAKEN, ids=lambda odd: odd.what)
-def test_an_odd_input_is_enlarged_with_all_that_there_is(odd: Taken, films: Path, tmp_path: Path) -> None:
-    source = odd.make(films, tmp_path)
+def test_an_odd_input_is_enlarged_with_all_that_there_is(odd: PooledBuffer, videos: Path, tmp_path: Path) -> None:
+    source = odd.make(videos, tmp_path)
     before, target = contents(tmp_path), tmp_path / "out.mkv"
     shown = upscale(source, target)
     assert shown.code == 0, shown
@@ -175,13 +185,13 @@ def test_a_picture_of_8k_is_made_to_fit(tmp_path: Path) -> None:
     assert facts_of(tmp_path / "out.mkv").size == (480, 270)
 
 
-def test_a_gap_in_time_stays_a_gap(films: Path, tmp_path: Path) -> None:
-    source = retimed(films / "film.mkv", tmp_path / "a.mkv", lambda i: 40 * i + 100_000 * (i > 4))
+def test_a_gap_in_time_stays_a_gap(videos: Path, tmp_path: Path) -> None:
+    source = retimed(videos / "film.mkv", tmp_path / "a.mkv", lambda i: 40 * i + 100_000 * (i > 4))
     assert upscale(source, tmp_path / "out.mkv").code == 0
     assert facts_of(tmp_path / "out.mkv").times == facts_of(source).times
 
 
-def test_times_below_zero_are_no_hindrance_to_nut(films: Path, tmp_path: Path) -> None:
-    source = retimed(films / "film.mkv", tmp_path / "a.mkv", lambda i: 40 * i - 200)
+def test_times_below_zero_are_no_hindrance_to_nut(videos: Path, tmp_path: Path) -> None:
+    source = retimed(videos / "film.mkv", tmp_path / "a.mkv", lambda i: 40 * i - 200)
     assert upscale(source, tmp_path / "out.nut").code == 0
     assert len(frames_of(tmp_path / "out.nut")) == SMALL

@@ -13,7 +13,7 @@ import pytest
 
 from tests.faults.inputs import changed, linked
 from tests.faults.scene import TIME_LIMIT_S, Outcome, command, contents, run, upscale
-from tests.video.films import frames_of, make_film
+from tests.video.videos import frames_of, make_film
 
 
 class Refused(NamedTuple):
@@ -69,24 +69,24 @@ REFUSED = [
 
 
 @pytest.mark.parametrize("fault", REFUSED, ids=lambda fault: fault.what)
-def test_an_output_that_cannot_be_is_refused_in_a_sentence(fault: Refused, films: Path, tmp_path: Path) -> None:
-    film = changed(films, tmp_path, "film.mp4")
+def test_an_output_that_cannot_be_is_refused_in_a_sentence(fault: Refused, videos: Path, tmp_path: Path) -> None:
+    video = changed(videos, tmp_path, "film.mp4")
     output = fault.output(tmp_path)
     before = contents(tmp_path)
-    shown = upscale(*fault.options, film, output)
+    shown = upscale(*fault.options, video, output)
     assert shown.code == 6 and re.search(fault.sentence, shown.sentence), shown
     assert contents(tmp_path) == before
 
 
-def test_an_odd_size_is_made_even_for_a_codec_that_needs_it(films: Path, tmp_path: Path) -> None:
-    shown = upscale("--size", "101x75", films / "film.mp4", tmp_path / "out.mp4")
+def test_an_odd_size_is_made_even_for_a_codec_that_needs_it(videos: Path, tmp_path: Path) -> None:
+    shown = upscale("--size", "101x75", videos / "film.mp4", tmp_path / "out.mp4")
     assert shown.code == 0 and "101x75 becomes 100x76: this chroma needs even sides" in shown.sentence
 
 
-def test_a_folder_that_may_not_be_written_to_is_refused(films: Path, tmp_path: Path) -> None:
+def test_a_folder_that_may_not_be_written_to_is_refused(videos: Path, tmp_path: Path) -> None:
     closed = folder(tmp_path / "closed")
     closed.chmod(0o555)
-    shown = run(films / "film.mp4", closed / "out.mkv", bound_by_permissions=True)
+    shown = run(videos / "film.mp4", closed / "out.mkv", bound_by_permissions=True)
     closed.chmod(0o755)
     assert shown.code == 6 and "nothing may be written in" in shown.sentence and not contents(closed)
 
@@ -108,23 +108,23 @@ def on_a_small_disk(folder: Path, *arguments: str | Path, size: str = "64k", opt
 
 @pytest.mark.skipif(not Path("/proc/self/ns/mnt").exists(), reason="small disks are mounted the Linux way")
 @pytest.mark.parametrize("extension", ["mp4", "mkv"])
-def test_a_disk_that_fills_up_is_said_and_left_empty(extension: str, films: Path, tmp_path: Path) -> None:
-    shown = on_a_small_disk(tmp_path, "--crf", "0", films / "film.mkv", tmp_path / f"out.{extension}", size="12k")
+def test_a_disk_that_fills_up_is_said_and_left_empty(extension: str, videos: Path, tmp_path: Path) -> None:
+    shown = on_a_small_disk(tmp_path, "--crf", "0", videos / "film.mkv", tmp_path / f"out.{extension}", size="12k")
     assert shown.code == 6 and "no room is left on its disk; free some, or choose another folder" in shown.sentence
 
 
 @pytest.mark.skipif(not Path("/proc/self/ns/mnt").exists(), reason="small disks are mounted the Linux way")
-def test_a_disk_that_is_read_only_is_said(films: Path, tmp_path: Path) -> None:
-    shown = on_a_small_disk(tmp_path, films / "film.mkv", tmp_path / "out.mkv", options="ro")
+def test_a_disk_that_is_read_only_is_said(videos: Path, tmp_path: Path) -> None:
+    shown = on_a_small_disk(tmp_path, videos / "film.mkv", tmp_path / "out.mkv", options="ro")
     assert shown.code == 6 and "nothing may be written in" in shown.sentence
 
 
 @pytest.mark.parametrize("extension", ["mp4", "mkv"])
-def test_a_limit_on_the_size_of_files_is_said(extension: str, films: Path, tmp_path: Path) -> None:
+def test_a_limit_on_the_size_of_files_is_said(extension: str, videos: Path, tmp_path: Path) -> None:
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (6000, 6000))
 
-    shown = run("--crf", "0", films / "film.mkv", tmp_path / f"out.{extension}", preexec_fn=limit)
+    shown = run("--crf", "0", videos / "film.mkv", tmp_path / f"out.{extension}", preexec_fn=limit)
     assert (
         shown.code == 6
         and f"out.{extension}: its disk, or a limit of the shell's, takes no larger file; choose" in shown.sentence
@@ -134,8 +134,8 @@ def test_a_limit_on_the_size_of_files_is_said(extension: str, films: Path, tmp_p
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
 @pytest.mark.parametrize("format", ["nut", "mkv", "ts"])
-def test_a_full_device_is_said(format: str, films: Path) -> None:
-    shown = upscale("-f", format, films / "film.mkv", "/dev/full")
+def test_a_full_device_is_said(format: str, videos: Path) -> None:
+    shown = upscale("-f", format, videos / "film.mkv", "/dev/full")
     assert shown.code == 6 and "/dev/full: no room is left" in shown.sentence
 
 
@@ -155,16 +155,16 @@ NAMES = {
 
 
 @pytest.mark.parametrize("name", NAMES.values(), ids=NAMES.keys())
-def test_a_strange_name_is_a_name(name: str, films: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_strange_name_is_a_name(name: str, videos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     try:
-        changed(films, tmp_path, "film.mp4", to=name)
+        changed(videos, tmp_path, "film.mp4", to=name)
     except OSError:
         pytest.skip("this file system has no such names")
     monkeypatch.chdir(tmp_path)
     folder(tmp_path / "out")
     shown = upscale("--", name, f"out/{name}")
     assert shown.code == 0 and shown.said == ()
-    assert len(frames_of(tmp_path / "out" / name)) == len(frames_of(films / "film.mp4"))
+    assert len(frames_of(tmp_path / "out" / name)) == len(frames_of(videos / "film.mp4"))
     assert [path.name for path in (tmp_path / "out").iterdir()] == [name]
 
 
@@ -174,14 +174,14 @@ def test_a_failure_names_a_strange_name_in_one_line_of_text(name: str, tmp_path:
     assert shown.code == 3 and re.search(r"a(\\nb|\ufffd)\.mp4 is not there", shown.sentence)
 
 
-def test_a_name_in_a_process_of_its_own_comes_through_the_command_line(films: Path, tmp_path: Path) -> None:
+def test_a_name_in_a_process_of_its_own_comes_through_the_command_line(videos: Path, tmp_path: Path) -> None:
     name = "-ü\udcff %d'\n.mp4"
-    changed(films, tmp_path, "film.mp4", to=name)
+    changed(videos, tmp_path, "film.mp4", to=name)
     shown = run("--", name, f"./out{name}", cwd=tmp_path)
     assert shown.code == 0 and len(frames_of(tmp_path / f"out{name}")) > 0
 
 
-def test_pictures_numbered_by_a_name_are_no_film(films: Path, tmp_path: Path) -> None:
+def test_pictures_numbered_by_a_name_are_no_film(videos: Path, tmp_path: Path) -> None:
     make_film(tmp_path / "o%d.mkv", pts=range(3))
     assert upscale(tmp_path / "o%d.mkv", tmp_path / "p%d.mkv").code == 0
     assert len(frames_of(tmp_path / "p%d.mkv")) == 3

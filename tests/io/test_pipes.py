@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.video.films import enlarge, facts_of, frame_from, info_of, make_film
+from tests.video.videos import enlarge, facts_of, frame_from, info_of, make_film
 from vidsr.errors import NotAVideo, NotPipeable
 from vidsr.io.pipes import PipeEnd, PipeReader, Stop, Stopped, Writer, open_fifo, open_fifo_end
 from vidsr.video.read.source import open_source
@@ -70,9 +70,9 @@ def test_stop_wakes_a_source_that_waits_for_its_first_bytes(pipe: tuple[int, int
 
 
 def test_stop_wakes_a_source_in_the_middle_of_a_film(pipe: tuple[int, int], tmp_path: Path) -> None:
-    film = make_film(tmp_path / "in.nut").read_bytes()
+    video = make_film(tmp_path / "in.nut").read_bytes()
     stop = Stop()
-    os.write(pipe[1], film[: len(film) * 2 // 3])
+    os.write(pipe[1], video[: len(video) * 2 // 3])
     with open_source(PipeReader(pipe[0], stop), live=True, stop=stop) as source:  # type: ignore[arg-type]
         thread = later(stop.set)
         with pytest.raises(Stopped):
@@ -139,17 +139,17 @@ def test_films_go_through_fifos_of_every_format_that_can_be_piped(tmp_path: Path
         ("mkv", "ts"),
         ("ts", "flv"),
     ):
-        film = make_film(tmp_path / f"in.{given}", sound="aac", pts=range(25))
+        video = make_film(tmp_path / f"in.{given}", sound="aac", pts=range(25))
         for name in ("from", "to"):
             os.mkfifo(tmp_path / name)
-        writer = threading.Thread(target=lambda film=film: (tmp_path / "from").write_bytes(film.read_bytes()))  # type: ignore[misc]
+        writer = threading.Thread(target=lambda video=video: (tmp_path / "from").write_bytes(video.read_bytes()))  # type: ignore[misc]
         reader = threading.Thread(target=lambda: (tmp_path / "out").write_bytes((tmp_path / "to").read_bytes()))
         writer.start()
         reader.start()
         enlarge(tmp_path / "from", tmp_path / "to", format=format, live=True)
         writer.join()
         reader.join()
-        after, before = facts_of(tmp_path / "out"), facts_of(film)
+        after, before = facts_of(tmp_path / "out"), facts_of(video)
         assert len(after.times) == len(before.times) and after.sound == before.sound, (given, format)
         assert abs(after.sound_ends[0] - before.sound_ends[0] - (after.times[0] - before.times[0])) < Fraction(3, 1000)
         for name in ("from", "to", "out"):
@@ -157,7 +157,7 @@ def test_films_go_through_fifos_of_every_format_that_can_be_piped(tmp_path: Path
 
 
 def test_a_reader_that_goes_away_is_a_broken_pipe(pipe: tuple[int, int], tmp_path: Path) -> None:
-    film = make_film(tmp_path / "in.mkv", size=(128, 96), pts=range(60))
+    video = make_film(tmp_path / "in.mkv", size=(128, 96), pts=range(60))
     os.mkfifo(tmp_path / "to")
 
     def read_a_little() -> None:
@@ -167,7 +167,7 @@ def test_a_reader_that_goes_away_is_a_broken_pipe(pipe: tuple[int, int], tmp_pat
     reader = threading.Thread(target=read_a_little)
     reader.start()
     with pytest.raises(BrokenPipeError):
-        enlarge(film, tmp_path / "to", codec="ffv1", live=True)
+        enlarge(video, tmp_path / "to", codec="ffv1", live=True)
     reader.join()
 
 
@@ -200,9 +200,9 @@ def test_formats_that_cannot_be_piped_are_refused_with_one_that_can(format: str)
 
 
 def test_an_mp4_with_its_index_at_the_end_is_explained(tmp_path: Path) -> None:
-    film = make_film(tmp_path / "in.mp4", size=(320, 180), pts=range(50), codec="mpeg4")
+    video = make_film(tmp_path / "in.mp4", size=(320, 180), pts=range(50), codec="mpeg4")
     os.mkfifo(tmp_path / "fifo")
-    writer = threading.Thread(target=lambda: _write_quietly(tmp_path / "fifo", film.read_bytes()))
+    writer = threading.Thread(target=lambda: _write_quietly(tmp_path / "fifo", video.read_bytes()))
     writer.start()
     with pytest.raises(NotAVideo, match=r"cannot be piped: give the file's name, or pipe NUT"):
         open_source(tmp_path / "fifo")
@@ -220,7 +220,7 @@ def test_live_output_with_a_silent_subtitle_track_does_not_wait_for_it(tmp_path:
     def subtitles(container: Any, stream: Any) -> None:
         container.add_mux_stream("subrip")
 
-    film = make_film(tmp_path / "in.mkv", pts=range(20), decorate=subtitles)
+    video = make_film(tmp_path / "in.mkv", pts=range(20), decorate=subtitles)
 
     class Counting:
         total = 0
@@ -232,7 +232,7 @@ def test_live_output_with_a_silent_subtitle_track_does_not_wait_for_it(tmp_path:
     file = Counting()
     grown = []
     with (
-        open_source(film) as source,
+        open_source(video) as source,
         open_sink(  # type: ignore[arg-type]
             file, source.info, source=source, format="mkv", live=True, notice=print
         ) as sink,

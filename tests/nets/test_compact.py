@@ -40,12 +40,12 @@ def test_the_quantiser_changes_the_picture_and_none_means_clean():
 
 
 def test_reach_counts_every_convolution():
-    assert measure.reach(fold(Compact(scale=2, depth=3, head_size=5))) == 2 + 3 + 1
+    assert measure.receptive_field(fold(Compact(scale=2, depth=3, head_size=5))) == 2 + 3 + 1
 
 
 def test_reach_counts_the_columns_that_are_taken_for_one():
     net = fold(Compact(scale=2, width=8, depth=3, head_size=5, columns=2))
-    assert measure.reach(net) == 2 * (2 + 3 + 1) + 1
+    assert measure.receptive_field(net) == 2 * (2 + 3 + 1) + 1
     assert measure.step(net) == 2
 
 
@@ -69,8 +69,7 @@ def test_a_stack_of_columns_does_what_one_of_half_the_channels_does():
 
     torch.manual_seed(0)
     single, pairs = (
-        fold(Compact(scale=2, width=width, depth=2, quantiser=False, columns=columns))
-        for width, columns in ((8, 1), (16, 2))
+        fold(Compact(scale=2, width=width, depth=2, qp=False, columns=columns)) for width, columns in ((8, 1), (16, 2))
     )
     with torch.no_grad():
         for one, both in zip(single.modules(), pairs.modules(), strict=True):
@@ -82,7 +81,7 @@ def test_a_stack_of_columns_does_what_one_of_half_the_channels_does():
 
 
 def test_cost_is_the_sum_of_the_kernels():
-    net = fold(Compact(scale=4, width=16, depth=4, quantiser=False))
+    net = fold(Compact(scale=4, width=16, depth=4, qp=False))
     kernels = 9 * 16 + 4 * 9 * 16 * 16 + 9 * 16 * 16
     assert measure.macs(net) == kernels
     assert measure.parameters(net) == kernels + 5 * 16 + 16
@@ -104,7 +103,7 @@ def test_a_luma_network_keeps_the_names_of_its_weights():
 
 @pytest.mark.parametrize("width", [32, 48, 64])
 def test_colour_costs_more_at_both_ends_only(width):
-    net = fold(Compact(scale=4, channels=3, width=width, depth=2, quantiser=False, residual=True))
+    net = fold(Compact(scale=4, channels=3, width=width, depth=2, qp=False, residual=True))
     assert measure.macs(net, channels=3, size=8) == 9 * (3 * width + 2 * width * width + width * 48)
     assert net(torch.rand(2, 3, 7, 5)).shape == (2, 3, 28, 20)
 
@@ -112,17 +111,17 @@ def test_colour_costs_more_at_both_ends_only(width):
 def test_a_residual_network_starts_near_its_input_and_folds():
     torch.manual_seed(0)
     net = Compact(scale=2, channels=3, width=32, depth=12, residual=True)
-    x, quantiser = torch.rand(2, 3, 9, 7), torch.full((2, 1, 1, 1), 0.5)
-    before = net(x, quantiser)
+    x, qp = torch.rand(2, 3, 9, 7), torch.full((2, 1, 1, 1), 0.5)
+    before = net(x, qp)
     assert (before - functional.interpolate(x, scale_factor=2.0)).abs().mean() < 0.2
-    torch.testing.assert_close(fold(net)(x, quantiser), before, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(fold(net)(x, qp), before, rtol=1e-4, atol=1e-5)
     with pytest.raises(AssertionError, match="two convolutions at a time"):
         Compact(scale=2, depth=3, residual=True)
 
 
 def test_the_reach_of_a_residual_network_counts_every_convolution():
     torch.manual_seed(0)
-    assert measure.reach(fold(Compact(scale=2, depth=4, residual=True)), size=32) == 1 + 4 + 1
+    assert measure.receptive_field(fold(Compact(scale=2, depth=4, residual=True)), size=32) == 1 + 4 + 1
 
 
 def stripes(count, side):
@@ -159,5 +158,5 @@ def fitted(net, *, steps):
 
 def test_a_deep_stack_learns_with_skips():
     torch.manual_seed(0)
-    net = Compact(scale=2, width=32, depth=12, quantiser=False, residual=True)
+    net = Compact(scale=2, width=32, depth=12, qp=False, residual=True)
     assert fitted(net, steps=80) < 0.93  # without them it is above 1: worse than its untrained self

@@ -51,8 +51,8 @@ def test_every_branch_of_a_block_learns(damped):
 
 def test_folding_a_network_leaves_no_block_and_the_same_picture():
     net = shaken(Compact(scale=2, depth=2))
-    x, quantiser = torch.rand(1, 1, 12, 10), torch.full((1, 1, 1, 1), 0.5)
-    before = net(x, quantiser)
+    x, qp = torch.rand(1, 1, 12, 10), torch.full((1, 1, 1, 1), 0.5)
+    before = net(x, qp)
     folded = fold(net)
     assert not any(isinstance(module, RepConv) for module in folded.modules())
-    torch.testing.assert_close(folded(x, quantiser), before, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(folded(x, qp), before, rtol=1e-5, atol=1e-5)

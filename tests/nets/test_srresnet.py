@@ -81,7 +81,7 @@ def test_folding_leaves_no_normalisation_and_the_same_picture(scale):
 def test_reach_counts_every_convolution():
     torch.manual_seed(0)
     # 4 of the head, 2 in each block and 1 after them, 1 and 1/2 before the shuffles, 1 of the tail: 11.5 pixels.
-    assert measure.reach(fold(lived(SRResNet(scale=4, width=16, blocks=2))), channels=3, size=32) == 12
+    assert measure.receptive_field(fold(lived(SRResNet(scale=4, width=16, blocks=2))), channels=3, size=32) == 12
 
 
 def test_cost_is_asked_of_folded_networks_only():

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tests.networks import network, save
-from tests.pipeline.test_round_trip import film_of, noise
-from tests.video.films import drawing, frames_of, make_film
+from tests.pipeline.test_round_trip import noise, video_stream_of
+from tests.video.videos import drawing, frames_of, make_film
 from vidsr.frames import ColorSpec, Frame
 from vidsr.pipeline import upscale_video
 from vidsr.resize import resize
@@ -54,14 +54,14 @@ def test_alpha_is_enlarged_beside_colours_that_do_not_change(
     layout: tuple[int, int], bits: int, tmp_path: Path
 ) -> None:
     given = veiled(layout, bits)
-    film = film_of(given, tmp_path / "a.mkv")
+    video = video_stream_of(given, tmp_path / "a.mkv")
     upscale_video(
-        film_of([replace(f, alpha=None) for f in given], tmp_path / "p.mkv"), tmp_path / "q.mkv", codec="ffv1"
+        video_stream_of([replace(f, alpha=None) for f in given], tmp_path / "p.mkv"), tmp_path / "q.mkv", codec="ffv1"
     )
     said: list[str] = []
-    upscale_video(film, tmp_path / "b.mkv", codec="ffv1", notice=said.append)
+    upscale_video(video, tmp_path / "b.mkv", codec="ffv1", notice=said.append)
     assert said == []
-    read, plain, after = frames_of(film), frames_of(tmp_path / "q.mkv"), frames_of(tmp_path / "b.mkv")
+    read, plain, after = frames_of(video), frames_of(tmp_path / "q.mkv"), frames_of(tmp_path / "b.mkv")
     for small, opaque, large, source in zip(read, plain, after, given, strict=True):
         assert np.array_equal(small.alpha, source.alpha), "alpha was not even read as it was written"
         assert all(np.array_equal(a, b) for a, b in zip(large.planes, opaque.planes, strict=True))
@@ -70,9 +70,9 @@ def test_alpha_is_enlarged_beside_colours_that_do_not_change(
 
 
 def test_nearest_repeats_alpha_too(tmp_path: Path) -> None:
-    film = film_of(veiled((1, 1), 10), tmp_path / "a.mkv")
-    upscale_video(film, tmp_path / "b.mkv", model="nearest", codec="ffv1")
-    for small, large in zip(frames_of(film), frames_of(tmp_path / "b.mkv"), strict=True):
+    video = video_stream_of(veiled((1, 1), 10), tmp_path / "a.mkv")
+    upscale_video(video, tmp_path / "b.mkv", model="nearest", codec="ffv1")
+    for small, large in zip(frames_of(video), frames_of(tmp_path / "b.mkv"), strict=True):
         assert small.alpha is not None
         assert np.array_equal(large.alpha, small.alpha.repeat(2, 0).repeat(2, 1))
 
@@ -91,11 +91,11 @@ def test_nearest_repeats_alpha_too(tmp_path: Path) -> None:
 def test_every_output_that_can_keeps_alpha(
     origin: str, name: str, options: dict[str, Any], near: float, tmp_path: Path
 ) -> None:
-    film = film_of(veiled((1, 1), 8), tmp_path / "a.mkv", origin, crf=5)
+    video = video_stream_of(veiled((1, 1), 8), tmp_path / "a.mkv", origin, crf=5)
     said: list[str] = []
-    upscale_video(film, tmp_path / name, model="bicubic", crf=5, notice=said.append, **options)
+    upscale_video(video, tmp_path / name, model="bicubic", crf=5, notice=said.append, **options)
     assert not [sentence for sentence in said if "alpha" in sentence]
-    before, after = frames_of(film), frames_of(tmp_path / name)
+    before, after = frames_of(video), frames_of(tmp_path / name)
     assert len(after) == len(before) == 4
     for small, large in zip(before, after, strict=True):
         assert small.alpha is not None and large.alpha is not None
@@ -104,9 +104,9 @@ def test_every_output_that_can_keeps_alpha(
 
 @pytest.mark.parametrize(("name", "codec"), [("b.mp4", "libx264"), ("b.mkv", "libx265"), ("b.nut", "libvpx-vp9")])
 def test_alpha_that_is_left_out_is_spoken_of_once(name: str, codec: str, tmp_path: Path) -> None:
-    film = film_of(veiled((1, 1), 8), tmp_path / "a.mkv")
+    video = video_stream_of(veiled((1, 1), 8), tmp_path / "a.mkv")
     said: list[Any] = []
-    upscale_video(film, tmp_path / name, model="bicubic", codec=codec, notice=said.append)
+    upscale_video(video, tmp_path / name, model="bicubic", codec=codec, notice=said.append)
     (sentence,) = (sentence for sentence in said if "alpha" in sentence)
     assert sentence.startswith("the alpha channel is left out: ") and ".webm does" in sentence
     assert sentence.about == ("alpha",)
@@ -116,18 +116,20 @@ def test_alpha_that_is_left_out_is_spoken_of_once(name: str, codec: str, tmp_pat
 def test_an_opaque_film_loses_nothing_and_a_film_that_opens_later_says_so(tmp_path: Path) -> None:
     said: list[str] = []
     solid = [replace(frame, alpha=np.full_like(frame.planes[0], 255)) for frame in veiled((1, 1), 8)]
-    upscale_video(film_of(solid, tmp_path / "a.mkv"), tmp_path / "a.mp4", model="bicubic", notice=said.append)
+    upscale_video(video_stream_of(solid, tmp_path / "a.mkv"), tmp_path / "a.mp4", model="bicubic", notice=said.append)
     assert said == []
     late = [*solid[:2], *veiled((1, 1), 8)[2:]]
-    upscale_video(film_of(late, tmp_path / "b.mkv"), tmp_path / "b.mp4", model="bicubic", notice=said.append)
+    upscale_video(video_stream_of(late, tmp_path / "b.mkv"), tmp_path / "b.mp4", model="bicubic", notice=said.append)
     assert len(said) == 1 and "libx264 in mp4 holds none" in said[0]
 
 
 def test_a_network_and_an_odd_size_keep_alpha_in_its_place(tmp_path: Path) -> None:
-    film = film_of(veiled((1, 1), 8), tmp_path / "a.mkv")
+    video = video_stream_of(veiled((1, 1), 8), tmp_path / "a.mkv")
     tiny = save(network(channels=3), tmp_path / "tiny.onnx")
     for size in ((128, 96), (128, 94), (96, 72)):
-        upscale_video(film, tmp_path / "b.mkv", model=tiny, width=size[0], height=size[1], codec="ffv1", overwrite=True)
+        upscale_video(
+            video, tmp_path / "b.mkv", model=tiny, width=size[0], height=size[1], codec="ffv1", overwrite=True
+        )
         for index, frame in enumerate(frames_of(tmp_path / "b.mkv")):
             assert frame.alpha is not None and frame.alpha.shape == size[::-1]
             exact = resize(levels(veil(8, index)), size[1], size[0], kernel="lanczos")
@@ -181,14 +183,14 @@ def test_a_transparent_gif_keeps_its_holes(tmp_path: Path) -> None:
 
 def test_vp9_without_alpha_keeps_its_own_decoder(tmp_path: Path) -> None:
     with open_source(make_film(tmp_path / "a.webm", codec="libvpx-vp9")) as source:
-        assert not source.info.alpha and source.first.quantiser is not None
+        assert not source.info.alpha and source.first.qp is not None
 
 
 @pytest.mark.skipif(DATA is None, reason="VIDSR_DATA names no folder with odd films")
 def test_prores_4444_goes_in_and_comes_out_with_its_alpha(tmp_path: Path) -> None:
-    film = Path(str(DATA)) / "media" / "alpha_prores4444.mov"
-    upscale_video(film, tmp_path / "b.mov", model="bicubic", codec="prores_ks")
-    before, after = frames_of(film), frames_of(tmp_path / "b.mov")
+    video = Path(str(DATA)) / "media" / "alpha_prores4444.mov"
+    upscale_video(video, tmp_path / "b.mov", model="bicubic", codec="prores_ks")
+    before, after = frames_of(video), frames_of(tmp_path / "b.mov")
     assert len(after) == len(before) == 10
     for small, large in zip(before, after, strict=True):
         assert small.alpha is not None and large.alpha is not None

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.clips import film, times_of
+from tests.clips import times_of, video
 from vidsr.errors import WrongOption
 from vidsr.frames import Frame
 from vidsr.pipeline import auto_preset as presets
@@ -64,7 +64,7 @@ def upscaled(source: Any, target: Path, **options: Any) -> list[str]:
 
 
 def test_a_machine_with_time_to_spare_takes_it(tmp_path: Path) -> None:
-    clip = film(tmp_path / "clip.mkv")
+    clip = video(tmp_path / "clip.mkv")
     told = upscaled(clip, tmp_path / "larger.mkv")
     assert told == ["preset veryslow is taken, the slowest that keeps up with 25 frames a second"]
     assert b"subme=10" in (tmp_path / "larger.mkv").read_bytes()  # x264 writes its settings down
@@ -76,14 +76,14 @@ def test_a_machine_that_is_too_slow_takes_the_fastest_and_says_how_slow_it_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, codec: str
 ) -> None:
     monkeypatch.setattr(presets, "cores", lambda: 1e-4)
-    (told,) = upscaled(film(tmp_path / "clip.mkv"), tmp_path / "larger.mkv", codec=codec)
+    (told,) = upscaled(video(tmp_path / "clip.mkv"), tmp_path / "larger.mkv", codec=codec)
     assert told.startswith("preset ultrafast is taken, and even that makes about 0.")
     assert told.endswith("of 25 frames a second")
     assert len(times_of(tmp_path / "larger.mkv")) == 12
 
 
 def test_a_stream_that_is_read_once_loses_nothing(tmp_path: Path) -> None:
-    clip = film(tmp_path / "clip.mkv", times=range(0, 1600, 40))
+    clip = video(tmp_path / "clip.mkv", times=range(0, 1600, 40))
     told = upscaled(io.BytesIO(clip.read_bytes()), tmp_path / "larger.mkv")
     assert len(told) == 1
     assert times_of(tmp_path / "larger.mkv") == times_of(clip)
@@ -98,31 +98,31 @@ def test_what_is_read_once_is_measured_on_a_picture_that_moves(
     monkeypatch.setattr(
         presets, "_encode", lambda frames, *rest, **more: (taken.extend(frames), encode(frames, *rest, **more))
     )
-    clip = film(tmp_path / "clip.mkv", codec="ffv1", layout=layout)
+    clip = video(tmp_path / "clip.mkv", codec="ffv1", layout=layout)
     upscaled(io.BytesIO(clip.read_bytes()), tmp_path / "larger.mkv")
     assert taken[0].planes[0].std() > (40 if "10" in layout else 10)
     assert not taken[1].shows(taken[0])
 
 
 def test_a_container_of_its_own_codec_is_measured_with_that(tmp_path: Path) -> None:
-    told = upscaled(film(tmp_path / "clip.mkv", sound=False), tmp_path / "larger.webm")
+    told = upscaled(video(tmp_path / "clip.mkv", sound=False), tmp_path / "larger.webm")
     assert told[0].startswith("preset ")
     assert "libvpx-vp9 is used" in told[1]
 
 
 def test_an_encoder_without_presets_is_said_and_a_picture_is_not(tmp_path: Path) -> None:
-    clip = film(tmp_path / "clip.mkv")
+    clip = video(tmp_path / "clip.mkv")
     assert upscaled(clip, tmp_path / "larger.mkv", codec="ffv1") == ["ffv1 has no presets: auto chooses none"]
     assert not any("preset" in sentence for sentence in upscaled(clip, tmp_path / "%02d.png"))
 
 
 def test_two_wishes_for_a_preset_are_refused(tmp_path: Path) -> None:
-    small = film(tmp_path / "a.mp4")
+    small = video(tmp_path / "a.mp4")
     with pytest.raises(WrongOption, match="--preset auto chooses what --encoder-option preset=slow sets"):
         upscale_video(small, tmp_path / "b.mkv", model="bicubic", preset="auto", encoder_options={"preset": "slow"})
 
 
 def test_a_job_that_resumes_names_its_preset(tmp_path: Path) -> None:
     with pytest.raises(WrongOption, match="name a preset"):
-        upscaled(film(tmp_path / "clip.mkv"), tmp_path / "larger.mkv", resume=True)
+        upscaled(video(tmp_path / "clip.mkv"), tmp_path / "larger.mkv", resume=True)
     assert not (tmp_path / "larger.mkv").exists()

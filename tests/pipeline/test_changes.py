@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tests.networks import network, save
-from tests.video.films import drawing, facts_of, frame_from, frames_of, info_of, make_film
+from tests.video.videos import drawing, facts_of, frame_from, frames_of, info_of, make_film
 from vidsr.frames import ColorSpec, Frame, rgb_to_yuv
 from vidsr.pipeline import upscale_video
 from vidsr.video.write.image_sink import rgb_of
@@ -38,14 +38,14 @@ def joined(folder: Path, frames: Sequence[Frame]) -> Path:
             for index in range(6):
                 sink.write(frame.at(index, 1))
         parts.append(path.read_bytes())
-    film = folder / "joined.h264"
-    film.write_bytes(b"".join(parts))
-    return film
+    video = folder / "joined.h264"
+    video.write_bytes(b"".join(parts))
+    return video
 
 
-def enlarged(film: Path, target: Path, model: Any = "bicubic") -> tuple[list[Any], list[Frame]]:
+def enlarged(video: Path, target: Path, model: Any = "bicubic") -> tuple[list[Any], list[Frame]]:
     told: list[Any] = []
-    upscale_video(film, target, model=model, preset="ultrafast", crf=1, notice=told.append)
+    upscale_video(video, target, model=model, preset="ultrafast", crf=1, notice=told.append)
     return told, frames_of(target)
 
 
@@ -55,9 +55,9 @@ def difference(one: Frame, other: Frame) -> float:
 
 @pytest.mark.parametrize("by_network", [False, True])
 def test_a_new_size_is_stretched_to_the_first_one(by_network: bool, tmp_path: Path) -> None:
-    film = joined(tmp_path, [frame_from(size) for size in ((64, 48), (96, 72), (64, 48))])
+    video = joined(tmp_path, [frame_from(size) for size in ((64, 48), (96, 72), (64, 48))])
     model = save(network(residual=0), tmp_path / "tiny.onnx") if by_network else "bicubic"
-    told, frames = enlarged(film, tmp_path / "b.mkv", model)
+    told, frames = enlarged(video, tmp_path / "b.mkv", model)
     assert told == ["the picture changes its size on the way: 192x144 is stretched to 128x96"]
     assert len(frames) == 18 and {(frame.width, frame.height) for frame in frames} == {(128, 96)}
     assert all(b.pts > a.pts for a, b in pairwise(frames))
@@ -73,8 +73,8 @@ def test_a_new_size_is_stretched_to_the_first_one(by_network: bool, tmp_path: Pa
     [("yuv420p", "yuv444p"), ("yuv420p", "yuv420p10le"), ("yuv444p10le", "yuv420p"), ("yuv422p10le", "yuv420p10le")],
 )
 def test_a_new_depth_or_chroma_becomes_the_first_and_looks_the_same(before: str, after: str, tmp_path: Path) -> None:
-    film = joined(tmp_path, [frame_from(pixel_format=layout) for layout in (before, after)])
-    told, frames = enlarged(film, tmp_path / "b.mkv")
+    video = joined(tmp_path, [frame_from(pixel_format=layout) for layout in (before, after)])
+    told, frames = enlarged(video, tmp_path / "b.mkv")
     assert told == [f"the film changes on the way from {before} to {after}: it is written as it began"]
     assert told[0].about == ("layout",)
     assert len(frames) == 12 and len({(frame.bits, frame.color) for frame in frames}) == 1
@@ -102,23 +102,23 @@ def test_new_primaries_and_transfer_cannot_be_told_and_are_spoken_of(tmp_path: P
 
 def test_a_broadcast_that_changes_its_size_keeps_its_times_and_sound(tmp_path: Path) -> None:
     parts = [make_film(tmp_path / f"{w}.ts", size=(w, 48), sound="mp2", pts=range(25)) for w in (64, 96)]
-    film = tmp_path / "a.ts"
-    film.write_bytes(b"".join(part.read_bytes() for part in parts))
-    before = frames_of(film)
-    told, frames = enlarged(film, tmp_path / "b.mkv")
+    video = tmp_path / "a.ts"
+    video.write_bytes(b"".join(part.read_bytes() for part in parts))
+    before = frames_of(video)
+    told, frames = enlarged(video, tmp_path / "b.mkv")
     assert "the picture changes its size on the way: 192x96 is stretched to 128x96" in told
     assert {frame.width for frame in before} == {64, 96} and len(frames) == len(before) == 50
     times = [frame.pts * frame.time_base for frame in frames]
     shift = times[0] - before[0].pts * before[0].time_base
     worst = max(abs(t - f.pts * f.time_base - shift) for t, f in zip(times, before, strict=True))
     assert worst <= Fraction(1, 1000)
-    assert list(facts_of(tmp_path / "b.mkv").sound.values()) == list(facts_of(film).sound.values())
+    assert list(facts_of(tmp_path / "b.mkv").sound.values()) == list(facts_of(video).sound.values())
 
 
 @pytest.mark.skipif(DATA is None, reason="VIDSR_DATA names no folder with odd films")
 def test_the_odd_film_that_changes_its_size_is_whole(tmp_path: Path) -> None:
-    film = Path(str(DATA)) / "media" / "size_change.h264"
-    before = frames_of(film)
-    told, frames = enlarged(film, tmp_path / "b.mkv")
+    video = Path(str(DATA)) / "media" / "size_change.h264"
+    before = frames_of(video)
+    told, frames = enlarged(video, tmp_path / "b.mkv")
     assert told == ["the picture changes its size on the way: 960x540 is stretched to 640x360"]
     assert len(frames) == len(before) == 24 and {(frame.width, frame.height) for frame in frames} == {(640, 360)}

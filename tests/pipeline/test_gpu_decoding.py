@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import pytest
 
-from tests.clips import film
+from tests.clips import video
 from vidsr.engines import Setup
 from vidsr.pipeline import upscale_video
 from vidsr.pipeline import video as decoding
@@ -19,7 +19,7 @@ HERE = opens("cuda")
 @pytest.mark.skipif(HERE, reason="there is a GPU")
 @pytest.mark.parametrize("hwaccel", ["auto", "cuda", "none"])
 def test_without_a_gpu_the_same_film_is_made_and_only_who_asked_for_one_is_told(tmp_path: Path, hwaccel: Any) -> None:
-    source, told = film(tmp_path / "in.mp4", sound=False), []
+    source, told = video(tmp_path / "in.mp4", sound=False), []
     for name in ("auto", hwaccel):
         summary = upscale_video(
             source, tmp_path / f"{name}.nut", model="bicubic", hwaccel=name, overwrite=True, notice=told.append

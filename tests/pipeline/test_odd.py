@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.pipeline.test_round_trip import assert_repeated, film_of, noise
-from tests.video.films import drawing, facts_of, frames_of, make_film
+from tests.pipeline.test_round_trip import assert_repeated, noise, video_stream_of
+from tests.video.videos import drawing, facts_of, frames_of, make_film
 from vidsr.errors import NotAVideo, OutputError
 from vidsr.frames import ColorSpec, Frame
 from vidsr.pipeline import upscale_video
@@ -27,27 +27,27 @@ TINY = [(1, 1), (2, 1), (1, 2), (3, 5), (66, 4), (45, 33)]
 @pytest.mark.parametrize("layout", ["yuv420p", "yuv422p", "yuv444p", "gray", "yuv420p10le", "gray10le"])
 @pytest.mark.parametrize("size", TINY, ids=lambda size: "x".join(map(str, size)))
 def test_odd_and_tiny_sizes_are_doubled(size: tuple[int, int], layout: str, tmp_path: Path) -> None:
-    film = make_film(tmp_path / "a.nut", codec="rawvideo", size=size, pixel_format=layout, pts=(0, 1, 5))
-    summary = upscale_video(film, tmp_path / "b.mkv", model="nearest", codec="ffv1")
-    before, after = frames_of(film), frames_of(tmp_path / "b.mkv")
+    video = make_film(tmp_path / "a.nut", codec="rawvideo", size=size, pixel_format=layout, pts=(0, 1, 5))
+    summary = upscale_video(video, tmp_path / "b.mkv", model="nearest", codec="ffv1")
+    before, after = frames_of(video), frames_of(tmp_path / "b.mkv")
     assert summary.output_size == (2 * size[0], 2 * size[1]) == (after[0].width, after[0].height)
     assert len(before) == 3
     assert_repeated(before, after)
-    upscale_video(film, tmp_path / "b.mp4", model="bicubic", preset="ultrafast")  # for players
+    upscale_video(video, tmp_path / "b.mp4", model="bicubic", preset="ultrafast")  # for players
     assert facts_of(tmp_path / "b.mp4").times == [Fraction(time, 25) for time in (0, 1, 5)]
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 5)])
 def test_the_shelf_enlarges_tiny_pictures(size: tuple[int, int], tmp_path: Path) -> None:
-    film = make_film(tmp_path / "a.nut", codec="rawvideo", size=size, pixel_format="yuv420p", pts=range(2))
-    upscale_video(film, tmp_path / "b.mkv")
+    video = make_film(tmp_path / "a.nut", codec="rawvideo", size=size, pixel_format="yuv420p", pts=range(2))
+    upscale_video(video, tmp_path / "b.mkv")
     assert facts_of(tmp_path / "b.mkv").size == (2 * size[0], 2 * size[1])
 
 
 @pytest.mark.parametrize("name", ["b.mkv", "b.mp4", "b.ts", "b.nut", "b.webm"])
 def test_one_frame_is_a_film(name: str, tmp_path: Path) -> None:
-    film = make_film(tmp_path / "a.mkv", pts=(0,), last=13)
-    summary = upscale_video(film, tmp_path / name, model="bicubic")
+    video = make_film(tmp_path / "a.mkv", pts=(0,), last=13)
+    summary = upscale_video(video, tmp_path / name, model="bicubic")
     assert summary.frames == 1 and len(frames_of(tmp_path / name)) == 1
     if name in ("b.mkv", "b.mp4"):
         assert facts_of(tmp_path / name).end == Fraction(13, 25)
@@ -64,11 +64,11 @@ def test_no_frame_is_an_error_and_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_what_is_too_wide_for_the_encoder_is_said_in_a_sentence(tmp_path: Path) -> None:
-    film = make_film(tmp_path / "a.nut", codec="rawvideo", size=(8200, 16), pts=(0,))
+    video = make_film(tmp_path / "a.nut", codec="rawvideo", size=(8200, 16), pts=(0,))
     with pytest.raises(OutputError, match=r"libx264 cannot encode 16400x32 yuv420p: .*width"):
-        upscale_video(film, tmp_path / "b.mkv", model="nearest")
+        upscale_video(video, tmp_path / "b.mkv", model="nearest")
     assert [path.name for path in tmp_path.iterdir()] == ["a.nut"]
-    upscale_video(film, tmp_path / "b.mkv", model="nearest", codec="ffv1")
+    upscale_video(video, tmp_path / "b.mkv", model="nearest", codec="ffv1")
     assert facts_of(tmp_path / "b.mkv").size == (16400, 32)
 
 
@@ -91,9 +91,9 @@ def test_8k_takes_no_more_memory_for_more_frames(tmp_path: Path) -> None:
     held_mb = []
     picture = b"FRAME\n" + bytes(3840 * 2160)
     for count in (6, 16):
-        with (tmp_path / "a.y4m").open("wb") as film:
-            film.write(b"YUV4MPEG2 W3840 H2160 F25:1 Ip A1:1 Cmono\n")
-            film.writelines([picture] * count)
+        with (tmp_path / "a.y4m").open("wb") as video:
+            video.write(b"YUV4MPEG2 W3840 H2160 F25:1 Ip A1:1 Cmono\n")
+            video.writelines([picture] * count)
         command = [sys.executable, "-c", MEASURED, str(tmp_path / "a.y4m"), os.devnull]
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
         done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120)
@@ -115,8 +115,8 @@ def test_rgb_film_keeps_its_colours(codec: str, layout: str, name: str, tmp_path
         stream.codec_context.options = {"qp": "0"} if codec.startswith("libx264") else {}
 
     encoder = "libx264rgb" if codec == "libx264" else codec
-    film = make_film(tmp_path / name, codec=encoder, pixel_format=layout, pts=range(3), decorate=lossless)
-    upscale_video(film, tmp_path / "b.mkv", model="nearest", codec="ffv1")
+    video = make_film(tmp_path / name, codec=encoder, pixel_format=layout, pts=range(3), decorate=lossless)
+    upscale_video(video, tmp_path / "b.mkv", model="nearest", codec="ffv1")
     after = frames_of(tmp_path / "b.mkv")
     assert [frame.pts * frame.time_base for frame in after] == [Fraction(i, 25) for i in range(3)]
     for index, frame in enumerate(after):
@@ -136,11 +136,11 @@ def test_palettes_keep_their_colours(kind: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("layout", ["yuv420p12le", "yuv422p12le", "yuv444p12le"])
 def test_twelve_bits_become_ten_and_say_so(layout: str, tmp_path: Path) -> None:
-    film = make_film(tmp_path / "a.mkv", codec="ffv1", pixel_format=layout, pts=range(2))
+    video = make_film(tmp_path / "a.mkv", codec="ffv1", pixel_format=layout, pts=range(2))
     said: list[str] = []
-    upscale_video(film, tmp_path / "b.mkv", model="nearest", codec="ffv1", notice=said.append)
+    upscale_video(video, tmp_path / "b.mkv", model="nearest", codec="ffv1", notice=said.append)
     assert said == [f"{layout} is read as {layout.replace('12', '10')}, the nearest that can be enlarged"]
-    with av.open(str(film)) as source:
+    with av.open(str(video)) as source:
         for frame, given in zip(frames_of(tmp_path / "b.mkv"), source.decode(video=0), strict=True):
             luma = np.frombuffer(given.planes[0], np.uint16).reshape(48, -1)[:, :64]  # type: ignore[call-overload]
             exact = (luma / 4).repeat(2, 0).repeat(2, 1)
@@ -155,9 +155,9 @@ def test_full_range_anamorphic_film_on_its_side_stays_so(name: str, turn: int, t
         stream.codec_context.color_range = 2
         stream.set_display_rotation(turn)
 
-    film = make_film(tmp_path / "a.mp4", decorate=decorate)
+    video = make_film(tmp_path / "a.mp4", decorate=decorate)
     said: list[str] = []
-    upscale_video(film, tmp_path / name, model="bicubic", notice=said.append)
+    upscale_video(video, tmp_path / name, model="bicubic", notice=said.append)
     facts, (first, *_) = facts_of(tmp_path / name), frames_of(tmp_path / name)
     assert said == [] and facts.aspect == Fraction(64, 45) and facts.size == (128, 96)
     assert first.color.full_range
@@ -181,9 +181,9 @@ def test_full_range_anamorphic_film_on_its_side_stays_so(name: str, turn: int, t
 def test_odd_films_repeat_exactly(
     name: str, size: tuple[int, int], bits: int, subsampling: tuple[int, int], tmp_path: Path
 ) -> None:
-    film = Path(str(DATA)) / "media" / name
-    upscale_video(film, tmp_path / "b.mkv", model="nearest", codec="ffv1", duration=Fraction(1, 5))
-    before, after = frames_of(film)[:5], frames_of(tmp_path / "b.mkv")[:5]
+    video = Path(str(DATA)) / "media" / name
+    upscale_video(video, tmp_path / "b.mkv", model="nearest", codec="ffv1", duration=Fraction(1, 5))
+    before, after = frames_of(video)[:5], frames_of(tmp_path / "b.mkv")[:5]
     assert (after[0].width, after[0].height, after[0].bits, after[0].color.subsampling) == (*size, bits, subsampling)
     shift = before[0].pts * before[0].time_base
     for small, large in zip(before, after, strict=False):
@@ -194,5 +194,7 @@ def test_odd_films_repeat_exactly(
 
 def test_noise_of_every_code_in_an_odd_sized_444_film(tmp_path: Path) -> None:
     frames: list[Frame] = noise(ColorSpec(6, True, subsampling=(0, 0)), bits=10, size=(45, 33))
-    upscale_video(film_of(frames, tmp_path / "a.mkv"), tmp_path / "b.mkv", model="nearest", codec="ffv1", scale=3)
+    upscale_video(
+        video_stream_of(frames, tmp_path / "a.mkv"), tmp_path / "b.mkv", model="nearest", codec="ffv1", scale=3
+    )
     assert_repeated(frames, frames_of(tmp_path / "b.mkv"), 3)

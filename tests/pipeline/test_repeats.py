@@ -38,19 +38,19 @@ def slides(path: Path, codec: str = "ffv1", layout: str = "yuv420p", **options: 
 
 @pytest.fixture
 def model(tmp_path: Path) -> Path:
-    return save(network(scale=2, quantiser=0.5), tmp_path / "tiny.onnx")
+    return save(network(scale=2, qp=0.5), tmp_path / "tiny.onnx")
 
 
 def test_only_pictures_that_change_are_computed_and_the_summary_counts_the_others(tmp_path: Path, model: Path) -> None:
-    film = slides(tmp_path / "slides.mkv")
-    summary = upscale_video(film, tmp_path / "larger.mkv", model=model)
+    video = slides(tmp_path / "slides.mkv")
+    summary = upscale_video(video, tmp_path / "larger.mkv", model=model)
     assert (summary.frames, summary.frames_reused) == (12, 7)
-    assert times_of(tmp_path / "larger.mkv") == times_of(film)
+    assert times_of(tmp_path / "larger.mkv") == times_of(video)
 
 
 def test_the_command_says_how_many_repeat(tmp_path: Path) -> None:
-    film = slides(tmp_path / "slides.mkv")
-    words = ["upscale", "-m", "bicubic", str(film), str(tmp_path / "larger.mkv"), "--overwrite"]
+    video = slides(tmp_path / "slides.mkv")
+    words = ["upscale", "-m", "bicubic", str(video), str(tmp_path / "larger.mkv"), "--overwrite"]
     assert "vidsr: 12 frames (7 repeated) in " in CliRunner().invoke(app, words).stderr
     assert json.loads(CliRunner().invoke(app, [*words, "--json"]).stderr)["frames_reused"] == 7
 
@@ -70,14 +70,14 @@ def test_the_command_says_how_many_repeat(tmp_path: Path) -> None:
 def test_the_result_is_the_same_byte_by_byte(
     tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch, codec: str, layout: str, settings: dict[str, Any]
 ) -> None:
-    film = slides(tmp_path / "slides.mkv", codec, layout, **({"bf": "0", "crf": "30"} if codec == "libx264" else {}))
+    video = slides(tmp_path / "slides.mkv", codec, layout, **({"bf": "0", "crf": "30"} if codec == "libx264" else {}))
     once, every = tmp_path / "once.mkv", tmp_path / "every.mkv"
     lossless = {"model": model, "codec": "ffv1", "encoder_options": {"threads": "1"}, **settings}
     if "resume" in settings:
         del lossless["encoder_options"]  # it sets its own
-    assert upscale_video(film, once, **lossless).frames_reused >= 5
+    assert upscale_video(video, once, **lossless).frames_reused >= 5
     monkeypatch.setattr(stages, "_repeats", lambda frame, before: False)
-    assert upscale_video(film, every, **lossless).frames_reused == 0
+    assert upscale_video(video, every, **lossless).frames_reused == 0
     assert packets(once) == packets(every)
 
 
@@ -87,13 +87,13 @@ def packets(path: Path) -> list[tuple[int | None, bytes]]:
 
 
 def test_a_picture_that_the_codec_repeats_keeps_its_quantiser(tmp_path: Path) -> None:
-    film = slides(tmp_path / "slides.mkv", "libx264", crf="30", bf="0")
-    with open_source(film) as source:
+    video = slides(tmp_path / "slides.mkv", "libx264", crf="30", bf="0")
+    with open_source(video) as source:
         frames = [item for item in source if isinstance(item, Frame)]
     repeated = [(frame, before) for before, frame in itertools.pairwise(frames) if frame.shows(before)]
     assert len(repeated) >= 5
-    assert all(frame.quantiser == before.quantiser for frame, before in repeated)
-    assert len({frame.quantiser for frame in frames}) > 1
+    assert all(frame.qp == before.qp for frame, before in repeated)
+    assert len({frame.qp for frame in frames}) > 1
 
 
 def test_one_sample_makes_another_picture() -> None:

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.video.films import frames_of, info_of
-from vidsr.frames import LUMA_WEIGHTS, YCGCO, ColorSpec, Frame, Notice, Plane, Siting
+from tests.video.videos import frames_of, info_of
+from vidsr.frames import LUMA_WEIGHTS, YCGCO, ChromaLocation, ColorSpec, Frame, Notice, Plane
 from vidsr.pipeline import upscale_video
 from vidsr.video.write.sink import open_sink
 
@@ -35,7 +35,7 @@ def noise(
     return frames
 
 
-def film_of(frames: Sequence[Frame], path: Path, codec: str = "ffv1", **options: Any) -> Path:
+def video_stream_of(frames: Sequence[Frame], path: Path, codec: str = "ffv1", **options: Any) -> Path:
     with open_sink(path, info_of(frames[0]), codec=codec, overwrite=True, notice=print, **options) as sink:
         for frame in frames:
             sink.write(frame)
@@ -60,11 +60,11 @@ def test_every_matrix_and_range_comes_through_untouched(
     for matrix in MATRICES:
         color = ColorSpec(matrix, full_range, primaries=9, transfer=16, subsampling=subsampling or (0, 0))
         given = noise(color, bits=bits, gray=subsampling is None)
-        film = film_of(given, tmp_path / "a.mkv")
-        read = frames_of(film)
+        video = video_stream_of(given, tmp_path / "a.mkv")
+        read = frames_of(video)
         assert_repeated(given, read, 1)
         said: list[str] = []
-        upscale_video(film, tmp_path / "b.mkv", model="nearest", codec="ffv1", overwrite=True, notice=said.append)
+        upscale_video(video, tmp_path / "b.mkv", model="nearest", codec="ffv1", overwrite=True, notice=said.append)
         assert_repeated(read, frames_of(tmp_path / "b.mkv"))
         assert said == []
 
@@ -90,22 +90,25 @@ def test_every_lossless_codec_gives_the_planes_back(name: str, tmp_path: Path) -
     for bits in depths:
         for subsampling in ((1, 1), (1, 0), (0, 0)):
             given = noise(replace(color, subsampling=subsampling), bits=bits)
-            film, said = film_of(given, tmp_path / "in.mkv"), []
+            video, said = video_stream_of(given, tmp_path / "in.mkv"), []
             upscale_video(
-                film, tmp_path / name, model="nearest", codec=codec, crf=crf, preset="ultrafast", overwrite=True,
+                video, tmp_path / name, model="nearest", codec=codec, crf=crf, preset="ultrafast", overwrite=True,
                 encoder_options=options, notice=said.append,
             )  # fmt: skip
-            after = [replace(frame, color=replace(frame.color, siting="left")) for frame in frames_of(tmp_path / name)]
+            after = [
+                replace(frame, color=replace(frame.color, chroma_location="left"))
+                for frame in frames_of(tmp_path / name)
+            ]
             assert said == [] and len(after) == len(given)
             assert_repeated(given, after)
 
 
-@pytest.mark.parametrize("siting", ["left", "center", "topleft"])
-def test_chroma_is_told_to_sit_where_it_sat(siting: Siting, tmp_path: Path) -> None:
-    color = ColorSpec(9, False, 9, 18, (1, 1), siting)
-    film = film_of(noise(color), tmp_path / "a.mp4", "libx264", crf=0)
-    upscale_video(film, tmp_path / "b.mp4", model="nearest", crf=0, preset="ultrafast")
-    read = frames_of(film)
+@pytest.mark.parametrize("chroma_location", ["left", "center", "topleft"])
+def test_chroma_is_told_to_sit_where_it_sat(chroma_location: ChromaLocation, tmp_path: Path) -> None:
+    color = ColorSpec(9, False, 9, 18, (1, 1), chroma_location)
+    video = video_stream_of(noise(color), tmp_path / "a.mp4", "libx264", crf=0)
+    upscale_video(video, tmp_path / "b.mp4", model="nearest", crf=0, preset="ultrafast")
+    read = frames_of(video)
     assert read[0].color == color
     assert_repeated(read, frames_of(tmp_path / "b.mp4"))
 
@@ -128,11 +131,11 @@ def test_colours_that_cannot_be_told_are_spoken_of(
 ) -> None:
     color = ColorSpec(9, full_range, 9, 16)
     said: list[str] = []
-    film = film_of(noise(color, size=(64, 48)), tmp_path / "in.mkv")
-    upscale_video(film, tmp_path / name, model="nearest", codec=codec, notice=said.append)
+    video = video_stream_of(noise(color, size=(64, 48)), tmp_path / "in.mkv")
+    upscale_video(video, tmp_path / name, model="nearest", codec=codec, notice=said.append)
     spoken = [notice for notice in said if isinstance(notice, Notice) and "of the colours" in notice]
     assert [about for notice in spoken for about in notice.about] == lost
     now = frames_of(tmp_path / name)[0].color
     kept = {"matrix": now.matrix == 9, "range": now.full_range is full_range}
-    kept |= {"primaries": now.primaries == 9, "transfer": now.transfer == 16, "siting": now.siting == "left"}
+    kept |= {"primaries": now.primaries == 9, "transfer": now.transfer == 16, "siting": now.chroma_location == "left"}
     assert [what for what, same in kept.items() if not same] == lost

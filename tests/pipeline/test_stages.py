@@ -153,7 +153,7 @@ def test_a_repeated_picture_takes_its_turn_and_is_not_computed_again(
     kinds: list[tuple[str, int]], in_flight: int
 ) -> None:
     stream = [
-        replace(a_frame(level), pts=n, carrier=n) if kind == "frame" else Carried(1, n)
+        replace(a_frame(level), pts=n, av_frame=n) if kind == "frame" else Carried(1, n)
         for n, (kind, level) in enumerate(kinds)
     ]
     computed, reused = [], []
@@ -168,10 +168,10 @@ def test_a_repeated_picture_takes_its_turn_and_is_not_computed_again(
 
 def plain(item: Frame | Carried) -> object:
     """What of an item can be held against another's."""
-    return (item.pts, item.carrier, item.planes[0][0, 0]) if isinstance(item, Frame) else item
+    return (item.pts, item.av_frame, item.planes[0][0, 0]) if isinstance(item, Frame) else item
 
 
-@pytest.mark.parametrize("change", [{"quantiser": 30.0}, {"bits": 10}, {"alpha": np.zeros((2, 2), np.uint8)}])
+@pytest.mark.parametrize("change", [{"qp": 30.0}, {"bits": 10}, {"alpha": np.zeros((2, 2), np.uint8)}])
 def test_the_same_samples_that_would_be_enlarged_otherwise_are_computed(change: dict[str, Any]) -> None:
     computed: list[Frame] = []
     stream = [a_frame(0), replace(a_frame(0), pts=1, **change)]

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.clips import film, size_of, sound_of, times_of
+from tests.clips import size_of, sound_of, times_of, video
 from tests.networks import network, save
 from vidsr.errors import OutputError, SameFile, TargetExists, UnknownModel
 from vidsr.pipeline import Progress, upscale_video
@@ -26,7 +26,7 @@ VARIABLE = [0, 40, 100, 500, 520, 2000]  # milliseconds
 
 @pytest.fixture
 def clip(tmp_path: Path) -> Path:
-    return film(tmp_path / "clip.mkv")
+    return video(tmp_path / "clip.mkv")
 
 
 def names(folder: Path) -> list[str]:
@@ -35,7 +35,7 @@ def names(folder: Path) -> list[str]:
 
 @pytest.mark.parametrize("suffix", ["mkv", "mp4"])
 def test_every_frame_comes_once_at_its_own_time(tmp_path: Path, suffix: str) -> None:
-    source = film(tmp_path / f"clip.{suffix}", times=VARIABLE)
+    source = video(tmp_path / f"clip.{suffix}", times=VARIABLE)
     target = tmp_path / f"larger.{suffix}"
     summary = upscale_video(source, target, model="bicubic")
     assert times_of(target) == times_of(source) == [Fraction(time, 1000) for time in VARIABLE]
@@ -132,7 +132,7 @@ def test_an_unknown_model_is_known_before_the_input_is_opened(tmp_path: Path) ->
 
 
 def test_an_odd_result_becomes_even_and_says_so(tmp_path: Path) -> None:
-    clip = film(tmp_path / "clip.mkv", times=[0])
+    clip = video(tmp_path / "clip.mkv", times=[0])
     said: list[str] = []
     summary = upscale_video(clip, tmp_path / "larger.mkv", model="bicubic", width=101, height=77, notice=said.append)
     assert summary.output_size == size_of(tmp_path / "larger.mkv") == (100, 76)
@@ -161,7 +161,7 @@ def test_a_piece_is_cut_out(clip: Path, tmp_path: Path, fifth: Fraction | float)
 
 
 def test_tiles_change_nothing(tmp_path: Path) -> None:
-    clip, tiny = film(tmp_path / "clip.mkv", times=[0, 40]), save(network(), tmp_path / "tiny.onnx")
+    clip, tiny = video(tmp_path / "clip.mkv", times=[0, 40]), save(network(), tmp_path / "tiny.onnx")
     for name, tile in (("whole.mkv", None), ("tiled.mkv", 32)):
         upscale_video(clip, tmp_path / name, model=tiny, tile=tile, precision="f32", codec="ffv1")
     assert pixels(tmp_path / "tiled.mkv") == pixels(tmp_path / "whole.mkv")

@@ -46,7 +46,9 @@ def write_run(folder: Path, *, until: int = 3000, grids: bool = True) -> Run:
 
 def write_weights(run: Run, metrics: dict[str, float]) -> None:
     """A safetensors file with a card and no weights, by the format's own rules."""
-    card = ModelCard(name="mine", scale=2, channels=3, reach=9, parameters=1234, licence="CC0", metrics=metrics)
+    card = ModelCard(
+        name="mine", scale=2, channels=3, receptive_field=9, parameters=1234, licence="CC0", metrics=metrics
+    )
     header = json.dumps({"__metadata__": {KEY: card.to_json()}}).encode()
     write_whole(run.weights, len(header).to_bytes(8, "little") + header)
 

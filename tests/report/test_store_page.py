@@ -73,7 +73,7 @@ def test_a_large_store_is_sampled_evenly(tmp_path, monkeypatch):
 def test_examples_are_of_each_codec_from_the_best_quality_to_the_worst(tmp_path):
     pairs = write_store(tmp_path / "store").split("train")
     crf = np.where(pairs.index["kind"] == "libx264", np.arange(40) % 37, pairs.index["crf"])
-    pairs = type(pairs)(pairs.low, pairs.high, pairs.quantiser, np.array(pairs.index))
+    pairs = type(pairs)(pairs.low, pairs.high, pairs.qp, np.array(pairs.index))
     pairs.index["crf"] = crf
     found = {name: (places, shown) for name, places, shown in by_codec(pairs)}
     assert next(iter(found)) == "clean" and found.keys() == {"clean", "libx264", "libx265", "jpeg"}
@@ -86,7 +86,7 @@ def test_examples_are_of_each_codec_from_the_best_quality_to_the_worst(tmp_path)
 
 def test_the_first_example_of_a_look_has_the_least_beside_it(tmp_path):
     pairs = write_store(tmp_path / "store").split("train")
-    pairs = type(pairs)(pairs.low, pairs.high, pairs.quantiser, np.array(pairs.index))
+    pairs = type(pairs)(pairs.low, pairs.high, pairs.qp, np.array(pairs.index))
     pairs.index[8] = (0, "clean", np.nan, "noisy")
     found = {name: (places, shown) for name, places, shown in by_look(pairs)}
     assert found.keys() == {"soft", "noisy", "resized"}
@@ -95,7 +95,7 @@ def test_the_first_example_of_a_look_has_the_least_beside_it(tmp_path):
 
 def test_examples_are_of_different_sources_where_there_are_enough(tmp_path):
     pairs = write_store(tmp_path / "store").split("train")
-    pairs = type(pairs)(pairs.low, pairs.high, pairs.quantiser, np.array(pairs.index))
+    pairs = type(pairs)(pairs.low, pairs.high, pairs.qp, np.array(pairs.index))
     pairs.index["source"] = np.arange(40) // 4  # each has one pair of each codec
     for _, _, shown in by_codec(pairs):
         assert len(set(pairs.index["source"][shown])) == len(shown) == examples.EXAMPLES

@@ -198,7 +198,7 @@ def test_what_is_kept_of_a_gan_is_exported_with_its_card(store, tmp_path):
 
     run = loop.train(recipe(steps=2, validate_every=2), [store], tmp_path / "run")
     _, card, _ = read_weights(run.folder)
-    assert (card.channels, card.scale, card.quantiser) == (3, 2, False)
+    assert (card.channels, card.scale, card.qp) == (3, 2, False)
     assert {"sharpness_clean", "bicubic_sharpness_clean"} <= card.metrics.keys()
     assert export(run.folder, tmp_path / "tiny.onnx").exists()
 

@@ -79,7 +79,7 @@ def test_training_beats_where_it_started_and_validates_beside_bicubic(whole):
 
 def test_the_best_weights_carry_card_and_recipe(whole):
     _, card, text = read_weights(whole.folder)
-    assert (card.name, card.scale, card.channels, card.reach) == ("tiny", 2, 1, 3)
+    assert (card.name, card.scale, card.channels, card.receptive_field) == ("tiny", 2, 1, 3)
     assert json.loads(text) == json.loads(whole.recipe.read_text()) == json.loads(recipe().to_json())
 
 
@@ -136,7 +136,7 @@ def test_a_run_goes_on_though_the_weights_it_started_from_are_gone(photos, whole
 
 def test_a_start_that_fits_nowhere_is_refused(photos, whole, tmp_path):
     text = json.loads(recipe().to_json())
-    other = parse_recipe({**text, "net": {"scale": 3, "width": 8, "quantiser": False}, "start": str(whole.weights)})
+    other = parse_recipe({**text, "net": {"scale": 3, "width": 8, "qp": False}, "start": str(whole.weights)})
     with pytest.raises(RecipeError, match="not one layer of it fits"):
         run(photos, tmp_path / "other", recipe=other)
 

@@ -9,9 +9,9 @@ import pytest
 from onnx import numpy_helper
 
 from tests.engines.test_choice import native_of_openvino
-from tests.networks import network, reach, save
+from tests.networks import network, receptive_field, save
 from tests.upscaling.test_upscaler import frame, same, upscaled
-from tests.video.films import make_film
+from tests.video.videos import make_film
 from vidsr.card import ModelCard
 from vidsr.engines import Engine, Setup, installed
 from vidsr.engines.fp16 import halved
@@ -37,7 +37,7 @@ def saved(folder: Path, *, gain: float, channels: int = 1, name: str = "loud") -
     for name_of, factor in (("w0", gain), ("b0", gain), ("b1", gain), ("w2", 1 / gain)):
         larger = (numpy_helper.to_array(weights[name_of]) * factor).astype(np.float32)
         weights[name_of].CopyFrom(numpy_helper.from_array(larger, name_of))
-    return save(model, folder / f"{name}.onnx", ModelCard(name, 2, channels, reach(2)))
+    return save(model, folder / f"{name}.onnx", ModelCard(name, 2, channels, receptive_field(2)))
 
 
 def dark(small: Frame) -> Frame:
@@ -71,18 +71,18 @@ def test_a_network_that_f16_holds_is_computed_in_it(engine: str, bits: int, tmp_
 @pytest.mark.parametrize("engine", HALF)
 def test_a_frame_that_stands_alone_does_not_depend_on_those_before_it(engine: str, tmp_path: Path) -> None:
     loud, bright = saved(tmp_path, gain=30000), frame()
-    alone = upscaled(dark(bright), loud, engine=engine, precision="f16", steady=True)
+    alone = upscaled(dark(bright), loud, engine=engine, precision="f16", stateless=True)
     with pytest.raises(AssertionError):  # it is one that f16 holds, and rounds
         same(alone, upscaled(dark(bright), loud, engine=engine))
-    with open_upscaler(loud, engine=engine, precision="f16", steady=True) as upscaler:
+    with open_upscaler(loud, engine=engine, precision="f16", stateless=True) as upscaler:
         same(upscaler.submit(bright).result(), upscaled(bright, loud, engine=engine))
         same(upscaler.submit(dark(bright)).result(), alone)
 
 
 @pytest.mark.parametrize("engine", HALF)
 def test_the_user_is_told(engine: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    film, loud = make_film(tmp_path / "a.mkv", codec="ffv1", size=(32, 24), pts=range(3)), saved(tmp_path, gain=30000)
-    done = upscale_video(film, tmp_path / "b.mkv", model=loud, engine=engine, precision="f16")
+    video, loud = make_film(tmp_path / "a.mkv", codec="ffv1", size=(32, 24), pts=range(3)), saved(tmp_path, gain=30000)
+    done = upscale_video(video, tmp_path / "b.mkv", model=loud, engine=engine, precision="f16")
     assert SENTENCE.format("loud") in done.notices and caplog.text == ""
     upscaled(frame(), loud, engine=engine, precision="f16")
     assert SENTENCE.format("loud") in caplog.text
@@ -102,11 +102,13 @@ def test_a_run_that_can_be_resumed_lets_every_frame_stand_alone(
     asked: list[bool] = []
     real = WatchedEngine.__init__
     monkeypatch.setattr(
-        WatchedEngine, "__init__", lambda self, *args, steady: asked.append(steady) or real(self, *args, steady=steady)
+        WatchedEngine,
+        "__init__",
+        lambda self, *args, stateless: asked.append(stateless) or real(self, *args, stateless=stateless),
     )
-    film, quiet = make_film(tmp_path / "a.mkv", codec="ffv1", size=(32, 24), pts=range(3)), saved(tmp_path, gain=1)
+    video, quiet = make_film(tmp_path / "a.mkv", codec="ffv1", size=(32, 24), pts=range(3)), saved(tmp_path, gain=1)
     for resume in (False, True):
-        upscale_video(film, tmp_path / f"{resume}.mkv", model=quiet, engine=HALF[0], precision="f16", resume=resume)
+        upscale_video(video, tmp_path / f"{resume}.mkv", model=quiet, engine=HALF[0], precision="f16", resume=resume)
     assert asked == [False, True]
 
 
@@ -141,7 +143,7 @@ def test_where_engines_are_built_ahead_another_one_computes_in_f32(monkeypatch: 
     monkeypatch.setattr(watched, "settle", lambda **options: Setup("torch", options["device"], options["precision"]))
     monkeypatch.setattr(watched, "open_engine", lambda graph, **options: asked.append((graph, options)) or Loud())
     made = Setup("tensorrt", "cuda:1", "f16")
-    options = {"title": "loud", "in_flight": 1, "threads": 0, "steady": False, "notice": lambda _: None}
+    options = {"title": "loud", "in_flight": 1, "threads": 0, "stateless": False, "notice": lambda _: None}
     engine = watched.open_watched(lambda watches: b"watched" if watches else b"", made, **options)  # type: ignore[arg-type]
     engine.submit({}).result()
     found = [(graph, each["engine"], each["device"], each["precision"]) for graph, each in asked]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.networks import network, reach, runnable, save
+from tests.networks import network, receptive_field, runnable, save
 from tests.upscaling.test_fp16_guard import saved
 from vidsr.card import ModelCard
 from vidsr.frames import Frame
@@ -22,11 +22,9 @@ WIDTH, HEIGHT = 64, 48
 
 @pytest.fixture(scope="module", params=[1, 3], ids=["luma", "RGB"])
 def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    card = ModelCard("two", 2, request.param, reach(2), quantiser=request.param == 1)
-    quantiser = 0.5 if request.param == 1 else None
-    return save(
-        network(channels=request.param, quantiser=quantiser), tmp_path_factory.mktemp("model") / "two.onnx", card
-    )
+    card = ModelCard("two", 2, request.param, receptive_field(2), qp=request.param == 1)
+    qp = 0.5 if request.param == 1 else None
+    return save(network(channels=request.param, qp=qp), tmp_path_factory.mktemp("model") / "two.onnx", card)
 
 
 def frame(pixel_format: str = "nv12", brightness: int = 500) -> Frame:
@@ -44,7 +42,7 @@ def frame(pixel_format: str = "nv12", brightness: int = 500) -> Frame:
     picture.color_range, picture.colorspace = 1, 1
     picture = picture.reformat(format=pixel_format, src_color_range=1, dst_color_range=1)
     picture.pts, picture.duration, picture.time_base = 7, 3, Fraction(1, 90)
-    return frame_of(picture, semiplanar=True, quantiser=30.0)
+    return frame_of(picture, semiplanar=True, qp=30.0)
 
 
 @pytest.mark.parametrize("engine", runnable())
@@ -68,7 +66,7 @@ def test_planes_that_only_speak_dlpack_are_read_where_they_lie(model: Path) -> N
     pytest.importorskip("torch")
     given = frame()
     planes: Any = tuple(
-        Surface(plane, lent.shape) for plane, lent in zip(given.carrier.planes, given.planes, strict=True)
+        Surface(plane, lent.shape) for plane, lent in zip(given.av_frame.planes, given.planes, strict=True)
     )
     with open_upscaler(model, engine="torch", precision="f32", device="cpu") as upscaler:
         large = upscaler.submit(replace(given, planes=planes)).result()
@@ -81,7 +79,7 @@ def test_planes_that_only_speak_dlpack_are_read_where_they_lie(model: Path) -> N
 def test_an_engine_that_cannot_read_them_there_gets_copies(model: Path) -> None:
     given = frame()
     planes: Any = tuple(
-        Surface(plane, lent.shape) for plane, lent in zip(given.carrier.planes, given.planes, strict=True)
+        Surface(plane, lent.shape) for plane, lent in zip(given.av_frame.planes, given.planes, strict=True)
     )
     with open_upscaler(model, engine="openvino", precision="f32") as upscaler:
         large = upscaler.submit(replace(given, planes=planes)).result()

@@ -7,7 +7,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from tests.networks import network, reach, save
+from tests.networks import network, receptive_field, save
 from vidsr.errors import NotAModel
 from vidsr.upscaling.model_file import EVERYWHERE, probe
 
@@ -21,11 +21,11 @@ def test_scale_channels_and_reach_are_found(
 ) -> None:
     model = network(scale=scale, channels=channels, layers=layers, unshuffle=unshuffle, opset=opset, residual=1)
     card = probe(save(model, tmp_path / "stranger.onnx"))
-    assert (card.name, card.scale, card.channels, card.reach, card.step) == (
-        "stranger", scale, channels, reach(layers, unshuffle), unshuffle
+    assert (card.name, card.scale, card.channels, card.receptive_field, card.step) == (
+        "stranger", scale, channels, receptive_field(layers, unshuffle), unshuffle
     )  # fmt: skip
     assert card.licence == "unknown"
-    assert not card.quantiser
+    assert not card.qp
 
 
 def test_a_network_whose_names_are_no_text_is_refused(tmp_path: Path) -> None:
@@ -37,8 +37,8 @@ def test_a_network_whose_names_are_no_text_is_refused(tmp_path: Path) -> None:
 
 
 def test_parameters_and_a_quantiser_are_found(tmp_path: Path) -> None:
-    card = probe(save(network(width=4, layers=1, quantiser=0.5), tmp_path / "q.onnx"))
-    assert card.quantiser
+    card = probe(save(network(width=4, layers=1, qp=0.5), tmp_path / "q.onnx"))
+    assert card.qp
     # head, its quantiser's weights, tail, the quantiser
     assert card.parameters == (4 * 9 + 4) + 4 + (4 * 4 * 9 + 4) + 1
 
@@ -53,7 +53,7 @@ def test_a_network_that_looks_everywhere_has_no_finite_reach(tmp_path: Path) -> 
     add = helper.make_node("Add", ["y", "mean"], ["z"])
     model.graph.node.extend([mean, add])
     model.graph.output[0].name = "z"
-    assert probe(save(model, tmp_path / "mean.onnx")).reach == EVERYWHERE
+    assert probe(save(model, tmp_path / "mean.onnx")).receptive_field == EVERYWHERE
 
 
 def one_node(

@@ -38,8 +38,8 @@ def enlarged(model: Path, **options: Any) -> tuple[Frame, tuple[int, int]]:
     with open_upscaler(model, precision="f32", **options) as upscaler:
         assert isinstance(upscaler, Upscaler)
         large = upscaler.submit(picture()).result()
-        (lane,) = upscaler._lanes.values()
-        return large, lane._size  # type: ignore[union-attr]
+        (session,) = upscaler._sessions.values()
+        return large, session._size  # type: ignore[union-attr]
 
 
 def test_the_quickest_tiles_are_found_told_and_kept(cache: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.networks import network, reach, runnable, save
+from tests.networks import network, receptive_field, runnable, save
 from vidsr import zoo
 from vidsr.card import ModelCard
 from vidsr.engines import Precision, Setup
 from vidsr.errors import EngineBusy, EngineError, EngineMissing, ModelError, UnknownModel
 from vidsr.frames import BT709, BT2020, SMPTE170M, ColorSpec, Frame
-from vidsr.upscaling import session as lane
+from vidsr.upscaling import session as session
 from vidsr.upscaling.output_size import Plan
 from vidsr.upscaling.swscale_upscaler import ResizingUpscaler
 from vidsr.upscaling.upscaler import Upscaler, open_upscaler
@@ -34,9 +34,9 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Models:
     def make(**options: Any) -> Path:
         options = {"scale": 2, "channels": 1, "layers": 2, "residual": 0.5, **options}
         step = max(options.get("unshuffle", 1), options.get("columns", 1))
-        looks = reach(options["layers"], step)
+        looks = receptive_field(options["layers"], step)
         name = "-".join(f"{key}{value}" for key, value in options.items())
-        card = ModelCard(name, options["scale"], options["channels"], looks, step, "quantiser" in options)
+        card = ModelCard(name, options["scale"], options["channels"], looks, step, "qp" in options)
         return save(network(**options), folder / f"{name}.onnx", card)
 
     return make
@@ -50,7 +50,7 @@ def frame(
     bits: int = 8,
     subsampling: tuple[int, int] = (1, 1),
     gray: bool = False,
-    quantiser: float | None = None,
+    qp: float | None = None,
 ) -> Frame:
     rng = np.random.default_rng(seed)
     across, down = subsampling
@@ -59,7 +59,7 @@ def frame(
     planes = [rng.integers(0, 1 << bits, size).astype(kind) for size in ((height, width), small, small)]
     color = ColorSpec(BT709, full_range=False, subsampling=subsampling)
     return Frame(
-        tuple(planes[: 1 if gray else 3]), color, bits, 7 + seed, 3, Fraction(1, 90), quantiser=quantiser
+        tuple(planes[: 1 if gray else 3]), color, bits, 7 + seed, 3, Fraction(1, 90), qp=qp
     )  # fmt: skip
 
 
@@ -118,11 +118,11 @@ def test_an_rgb_network_at_the_default_precision_keeps_flat_colours_to_one_level
 def test_ten_bits_of_rgb_are_computed_finer_than_in_bf16_where_nothing_is_said(
     native: Precision, asked: Precision, chosen: Precision, models: Models, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lane, "settle", lambda **_: Setup("openvino", "cpu", native))
-    deep, luma = lane.Network(models(channels=3)), lane.Network(models())
-    assert lane.setup_for(deep, 10, lane.LaneOptions(precision=asked)).precision == chosen
-    assert lane.setup_for(deep, 8, lane.LaneOptions(precision=asked)).precision == native
-    assert lane.setup_for(luma, 10, lane.LaneOptions(precision=asked)).precision == native
+    monkeypatch.setattr(session, "settle", lambda **_: Setup("openvino", "cpu", native))
+    deep, luma = session.Network(models(channels=3)), session.Network(models())
+    assert session.setup_for(deep, 10, session.SessionOptions(precision=asked)).precision == chosen
+    assert session.setup_for(deep, 8, session.SessionOptions(precision=asked)).precision == native
+    assert session.setup_for(luma, 10, session.SessionOptions(precision=asked)).precision == native
 
 
 @settings(deadline=None, max_examples=12)
@@ -199,13 +199,13 @@ def test_large_pictures_are_cut_into_bands(models: Models, monkeypatch: pytest.M
     with open_upscaler(model, precision="f32") as upscaler:
         assert isinstance(upscaler, Upscaler)
         same(upscaler.submit(small).result(), whole)
-        (lane,) = upscaler._lanes.values()
-        assert len(lane._tiles) > 1
-        assert {tile.across.start for tile in lane._tiles} == {0}
+        (session,) = upscaler._sessions.values()
+        assert len(session._tiles) > 1
+        assert {tile.across.start for tile in session._tiles} == {0}
 
 
 def test_a_tile_that_has_nothing_to_keep_is_refused(models: Models) -> None:
-    with pytest.raises(ModelError, match="looks 3 pixels far, so a tile of 8 is too small; give 12 or more"):
+    with pytest.raises(ModelError, match="needs tiles of at least 12 pixels .*; got 8"):
         upscaled(frame(), models(), tile=8)
 
 
@@ -230,8 +230,8 @@ def test_of_many_tiles_few_are_in_the_engine_at_once_and_frames_come_back_whole(
         waiting = [upscaler.submit(frame(90, 80, seed=seed)) for seed in range(2)]
         with pytest.raises(EngineBusy, match="2 frames are under way already"):
             upscaler.submit(frame(90, 80))
-        (opened,) = upscaler._lanes.values()
-        assert opened._engine.in_flight == lane.AHEAD < len(opened._tiles)
+        (opened,) = upscaler._sessions.values()
+        assert opened._engine.in_flight == session.AHEAD < len(opened._tiles)
         with pytest.raises(EngineBusy, match="a frame before this one is under way; take its result first"):
             waiting[1].result()
         for seed in range(4):
@@ -286,8 +286,8 @@ def test_a_model_is_compiled_once_for_each_size(models: Models, monkeypatch: pyt
 
 
 def test_the_frames_quantiser_reaches_the_network_and_the_stored_one_stands_in(models: Models) -> None:
-    model = models(quantiser=0.5, residual=1)
-    unknown, stored, worn = (upscaled(frame(quantiser=q), model) for q in (None, 25.5, 51.0))
+    model = models(qp=0.5, residual=1)
+    unknown, stored, worn = (upscaled(frame(qp=q), model) for q in (None, 25.5, 51.0))
     same(unknown, stored)
     assert not np.array_equal(stored.planes[0], worn.planes[0])
 

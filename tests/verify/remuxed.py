@@ -7,7 +7,7 @@ from typing import Any
 
 import av
 
-from tests.video.films import make_film
+from tests.video.videos import make_film
 
 SECOND = Fraction(1)
 

@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from tests.verify.remuxed import captioned, rich
-from tests.video.films import drawing, enlarge, make_film
 from tests.video.read.test_source import with_cover
+from tests.video.videos import drawing, enlarge, make_film
 from tests.video.write.test_container_losses import decorated
 from tests.video.write.test_stream_copy import subtitled
 from vidsr.errors import InputError
@@ -27,9 +27,9 @@ CONTAINERS = ("mp4", "mkv", "mov", "ts", "nut")
 @pytest.mark.parametrize("after", CONTAINERS)
 @pytest.mark.parametrize("before", CONTAINERS)
 def test_a_film_is_faithful_from_any_container_to_any_other(before: str, after: str, tmp_path: Path) -> None:
-    film = rich(tmp_path / f"a.{before}", time_base=Fraction(1, 1000), pts=[0, 40, 100, 133, 500, 520, 960], last=40)
-    notices = enlarge(film, tmp_path / f"b.{after}", preset="ultrafast")
-    found = verify_video(film, tmp_path / f"b.{after}", notices=notices)
+    video = rich(tmp_path / f"a.{before}", time_base=Fraction(1, 1000), pts=[0, 40, 100, 133, 500, 520, 960], last=40)
+    notices = enlarge(video, tmp_path / f"b.{after}", preset="ultrafast")
+    found = verify_video(video, tmp_path / f"b.{after}", notices=notices)
     assert found.differences == ()
     announced = {finding.name for finding in found.findings if finding.state == "announced"}
     assert announced <= {"chapters", "tags"} and (not announced or after == "ts")
@@ -38,9 +38,9 @@ def test_a_film_is_faithful_from_any_container_to_any_other(before: str, after: 
 @pytest.mark.parametrize("after", [*CONTAINERS, "webm", "flv", "avi", "y4m"])
 @pytest.mark.parametrize("make", [subtitled, with_cover, decorated])
 def test_what_a_container_cannot_hold_is_announced(make, after: str, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
-    film = make(tmp_path)
-    notices = enlarge(film, tmp_path / f"b.{after}", preset="ultrafast")
-    assert verify_video(film, tmp_path / f"b.{after}", notices=notices).differences == ()
+    video = make(tmp_path)
+    notices = enlarge(video, tmp_path / f"b.{after}", preset="ultrafast")
+    assert verify_video(video, tmp_path / f"b.{after}", notices=notices).differences == ()
 
 
 @pytest.mark.parametrize(
@@ -52,9 +52,9 @@ def test_what_a_container_cannot_hold_is_announced(make, after: str, tmp_path: P
     ],
 )  # fmt: skip
 def test_sound_is_the_same_whatever_wraps_it(sound: str, before: str, after: str, tmp_path: Path) -> None:
-    film = make_film(tmp_path / f"a.{before}", sound=sound, pts=range(50))
-    notices = enlarge(film, tmp_path / f"b.{after}", preset="ultrafast")
-    found = verify_video(film, tmp_path / f"b.{after}", notices=notices)
+    video = make_film(tmp_path / f"a.{before}", sound=sound, pts=range(50))
+    notices = enlarge(video, tmp_path / f"b.{after}", preset="ultrafast")
+    found = verify_video(video, tmp_path / f"b.{after}", notices=notices)
     assert found.differences == ()
     payload = [finding.state for finding in found.findings if finding.name == "stream 1 payload"]
     assert payload == ([] if (sound, after) == ("flac", "ts") else ["holds"])
@@ -68,9 +68,9 @@ def test_sound_is_the_same_whatever_wraps_it(sound: str, before: str, after: str
     ],
 )  # fmt: skip
 def test_closed_captions_go_along_or_are_announced(codec: str, after: str, kept: bool, tmp_path: Path) -> None:
-    film = captioned(tmp_path / "a.ts")
-    notices = enlarge(film, tmp_path / f"b.{after}", codec=codec, preset="ultrafast")
-    found = verify_video(film, tmp_path / f"b.{after}", notices=notices)
+    video = captioned(tmp_path / "a.ts")
+    notices = enlarge(video, tmp_path / f"b.{after}", codec=codec, preset="ultrafast")
+    found = verify_video(video, tmp_path / f"b.{after}", notices=notices)
     assert found.differences == ()
     (captions,) = (finding for finding in found.findings if finding.name == "captions")
     assert (captions.source, captions.holds) == ("on 12 frames", kept)
@@ -79,12 +79,12 @@ def test_closed_captions_go_along_or_are_announced(codec: str, after: str, kept:
 @pytest.mark.parametrize("after", ["mkv", "webm", "flv", "ts", "mp4"])
 def test_frames_too_close_together_to_be_told_apart_are_announced(after: str, tmp_path: Path) -> None:
     close = [*range(0, 10_000, 1000), 10_000, 10_001, 10_002, *range(11_000, 15_000, 1000)]
-    film = make_film(tmp_path / "a.nut", codec="ffv1", pts=close, time_base=Fraction(1, 25_000), last=1000)
+    video = make_film(tmp_path / "a.nut", codec="ffv1", pts=close, time_base=Fraction(1, 25_000), last=1000)
     codec = "libvpx-vp9" if after == "webm" else "libx264"
-    notices = enlarge(film, tmp_path / f"b.{after}", codec=codec, preset="ultrafast")
+    notices = enlarge(video, tmp_path / f"b.{after}", codec=codec, preset="ultrafast")
     said = [sentence for sentence in notices if "apart" in sentence]
     assert ["less than 0.001 s apart" in sentence for sentence in said] == ([] if after in ("ts", "mp4") else [True])
-    assert verify_video(film, tmp_path / f"b.{after}", notices=notices).differences == ()
+    assert verify_video(video, tmp_path / f"b.{after}", notices=notices).differences == ()
 
 
 def test_the_captions_of_an_interlaced_picture_go_with_its_first_field_alone(tmp_path: Path) -> None:
@@ -92,44 +92,46 @@ def test_the_captions_of_an_interlaced_picture_go_with_its_first_field_alone(tmp
         stream.codec_context.flags |= av.codec.context.Flags.interlaced_dct
         stream.options = {"x264-params": "tff=1"}
 
-    film = captioned(tmp_path / "a.ts", interlaced)
-    with open_source(film, deinterlace="fields") as source:
+    video = captioned(tmp_path / "a.ts", interlaced)
+    with open_source(video, deinterlace="fields") as source:
         frames = [item for item in source if isinstance(item, Frame)]
     assert len(frames) == 24
-    assert [side_data(frame.carrier, "A53_CC") is not None for frame in frames] == [True, False] * 12
+    assert [side_data(frame.av_frame, "A53_CC") is not None for frame in frames] == [True, False] * 12
 
 
-@pytest.mark.parametrize("siting", ["left", "center", "topleft"])
+@pytest.mark.parametrize("chroma_location", ["left", "center", "topleft"])
 @pytest.mark.parametrize(
     ("codec", "after"), [("libx264", "mp4"), ("libsvtav1", "mkv"), ("mjpeg", "mkv"), ("mpeg4", "mp4")]
 )
-def test_chroma_sits_where_it_sat_or_that_is_announced(siting: str, codec: str, after: str, tmp_path: Path) -> None:
-    place = {"left": 0, "center": 1, "topleft": 2}[siting]
+def test_chroma_sits_where_it_sat_or_that_is_announced(
+    chroma_location: str, codec: str, after: str, tmp_path: Path
+) -> None:
+    place = {"left": 0, "center": 1, "topleft": 2}[chroma_location]
 
     def decorate(_: Any, stream: Any) -> None:
         stream.codec_context.options = {"x264-params": f"chromaloc={place}"}
 
-    film = make_film(tmp_path / "a.mp4", decorate=decorate)
-    notices = enlarge(film, tmp_path / f"b.{after}", codec=codec, preset="ultrafast")
-    assert verify_video(film, tmp_path / f"b.{after}", notices=notices).differences == ()
+    video = make_film(tmp_path / "a.mp4", decorate=decorate)
+    notices = enlarge(video, tmp_path / f"b.{after}", codec=codec, preset="ultrafast")
+    assert verify_video(video, tmp_path / f"b.{after}", notices=notices).differences == ()
 
 
 def test_a_layout_that_was_asked_for_is_announced(tmp_path: Path) -> None:
-    film = make_film(tmp_path / "a.mkv", pixel_format="yuv444p")
-    notices = enlarge(film, tmp_path / "b.mkv", encoder_options={"pix_fmt": "yuv420p"})
+    video = make_film(tmp_path / "a.mkv", pixel_format="yuv444p")
+    notices = enlarge(video, tmp_path / "b.mkv", encoder_options={"pix_fmt": "yuv420p"})
     assert notices == ["the film is encoded as yuv420p, as asked for, not as yuv444p"]
-    assert verify_video(film, tmp_path / "b.mkv", notices=notices).faithful
+    assert verify_video(video, tmp_path / "b.mkv", notices=notices).faithful
 
 
 def test_pixels_that_are_square_to_the_eye_are_not_worth_a_word(tmp_path: Path) -> None:
     def decorate(_: Any, stream: Any) -> None:
         stream.codec_context.sample_aspect_ratio = Fraction(427, 426)  # of 854x480, made half as large
 
-    film = make_film(tmp_path / "a.mp4", pts=range(2), decorate=decorate)
+    video = make_film(tmp_path / "a.mp4", pts=range(2), decorate=decorate)
     for name in ("b.y4m", "b.webm"):
-        notices = enlarge(film, tmp_path / name)
+        notices = enlarge(video, tmp_path / name)
         assert not any("pixels" in sentence for sentence in notices)
-        assert verify_video(film, tmp_path / name, notices=notices).faithful
+        assert verify_video(video, tmp_path / name, notices=notices).faithful
 
 
 @pytest.mark.parametrize("after", ["mp4", "mkv", "mov", "nut"])
@@ -139,9 +141,9 @@ def test_the_date_of_a_film_stays_without_a_word(also: dict[str, str], after: st
         container.metadata.update({"creation_time": "2024-05-06T07:08:09Z"} | also)
 
     options = {"movflags": "use_metadata_tags"} if also else {}
-    film = make_film(tmp_path / "a.mp4", sound="aac", pts=range(3), decorate=decorate, options=options)
-    assert enlarge(film, tmp_path / f"b.{after}") == []
-    assert verify_video(film, tmp_path / f"b.{after}").differences == ()
+    video = make_film(tmp_path / "a.mp4", sound="aac", pts=range(3), decorate=decorate, options=options)
+    assert enlarge(video, tmp_path / f"b.{after}") == []
+    assert verify_video(video, tmp_path / f"b.{after}").differences == ()
     with av.open(str(tmp_path / f"b.{after}")) as written:
         assert written.metadata["creation_time"].startswith("2024-05-06T07:08:09")
 
@@ -157,9 +159,9 @@ def test_a_cover_loses_no_more_than_its_file_name(tmp_path: Path) -> None:
 def test_a_piece_is_faithful(after: str, tmp_path: Path) -> None:
     piece = {"start": Fraction(1, 5), "duration": Fraction(1, 5)}
     for make in (subtitled, with_cover):
-        film = make(tmp_path)
-        notices = enlarge(film, tmp_path / f"b.{after}", overwrite=True, **piece)
-        assert verify_video(film, tmp_path / f"b.{after}", notices=notices, **piece).differences == ()
+        video = make(tmp_path)
+        notices = enlarge(video, tmp_path / f"b.{after}", overwrite=True, **piece)
+        assert verify_video(video, tmp_path / f"b.{after}", notices=notices, **piece).differences == ()
 
 
 def test_a_packet_that_the_container_cannot_hold_is_announced(tmp_path: Path) -> None:
@@ -171,8 +173,8 @@ def test_a_packet_that_the_container_cannot_hold_is_announced(tmp_path: Path) ->
             return bool(container.mux(large))
         return True
 
-    film = make_film(tmp_path / "plain.mp4", sound="aac", pts=range(12))
-    with av.open(str(film)) as inp, av.open(str(tmp_path / "a.mp4"), "w") as container:
+    video = make_film(tmp_path / "plain.mp4", sound="aac", pts=range(12))
+    with av.open(str(video)) as inp, av.open(str(tmp_path / "a.mp4"), "w") as container:
         out = [container.add_stream_from_template(stream, opaque=True) for stream in inp.streams]
         counts = [0, 0]
         for packet in inp.demux():
@@ -223,9 +225,9 @@ def test_deinterlacing_is_announced(way: str, tmp_path: Path) -> None:
     def decorate(_: Any, stream: Any) -> None:
         stream.codec_context.options = {"x264-params": "tff=1"}
 
-    film = make_film(tmp_path / "a.mkv", decorate=decorate, sound="aac")
-    summary = upscale_video(film, tmp_path / "b.mkv", model="nearest", preset="ultrafast", deinterlace=way)  # type: ignore[arg-type]
-    found = verify_video(film, tmp_path / "b.mkv", notices=summary.notices)
+    video = make_film(tmp_path / "a.mkv", decorate=decorate, sound="aac")
+    summary = upscale_video(video, tmp_path / "b.mkv", model="nearest", preset="ultrafast", deinterlace=way)  # type: ignore[arg-type]
+    found = verify_video(video, tmp_path / "b.mkv", notices=summary.notices)
     assert found.differences == ()
     announced = {finding.name for finding in found.findings if finding.state == "announced"}
     assert "fields" in announced and ("frames" in announced) == (way == "fields")
@@ -239,13 +241,13 @@ ODD = sorted(path for path in [*MEDIA.glob("*.*"), *MEDIA.glob("hls/list.m3u8")]
 @pytest.mark.parametrize("after", ["mkv", "mp4"])
 def test_odd_media_come_out_faithful_or_announced(after: str, tmp_path: Path) -> None:
     read = 0
-    for film in ODD:
-        target = tmp_path / f"{film.name}.{after}"
+    for video in ODD:
+        target = tmp_path / f"{video.name}.{after}"
         try:
-            summary = upscale_video(film, target, model="nearest", preset="ultrafast")
+            summary = upscale_video(video, target, model="nearest", preset="ultrafast")
         except InputError:  # text, sound alone, an index that was cut off
             continue
-        found = verify_video(film, target, notices=summary.notices)
-        assert found.differences == (), film.name
+        found = verify_video(video, target, notices=summary.notices)
+        assert found.differences == (), video.name
         read += 1
     assert read > len(ODD) // 2

@@ -9,7 +9,7 @@ import av
 import pytest
 
 from tests.verify.remuxed import CHAPTERS, chapter, remux, rich
-from tests.video.films import enlarge, make_film
+from tests.video.videos import enlarge, make_film
 from vidsr.errors import StreamBroken
 from vidsr.frames import Notice
 from vidsr.verify import Verification, verify_video
@@ -18,7 +18,7 @@ FILM, SOUND = 0, 1
 
 
 @pytest.fixture(scope="module")
-def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return rich(tmp_path_factory.mktemp("film") / "a.mkv", options={"avoid_negative_ts": "disabled"})
 
 
@@ -51,11 +51,11 @@ def changed(which: int, number: int) -> Callable[[Any, int], bool]:
     return flip
 
 
-def test_a_copy_is_faithful(film: Path, tmp_path: Path) -> None:
-    found = verify_video(film, remux(film, tmp_path / "b.mkv"))
+def test_a_copy_is_faithful(video: Path, tmp_path: Path) -> None:
+    found = verify_video(video, remux(video, tmp_path / "b.mkv"))
     assert found.faithful and found.differences == ()
     assert {finding.state for finding in found.findings} == {"holds"}
-    assert (found.source, found.target) == (str(film), str(tmp_path / "b.mkv"))
+    assert (found.source, found.target) == (str(video), str(tmp_path / "b.mkv"))
 
 
 @pytest.mark.parametrize(
@@ -79,13 +79,13 @@ def test_a_copy_is_faithful(film: Path, tmp_path: Path) -> None:
         ({"describe": lambda out: out.streams[0].set_display_rotation(90)}, ["rotation"]),
     ],
 )
-def test_harm_is_found(harm: dict[str, Any], found: list[str], film: Path, tmp_path: Path) -> None:
-    assert sorted(names(verify_video(film, remux(film, tmp_path / "b.mkv", **harm)))) == sorted(found)
+def test_harm_is_found(harm: dict[str, Any], found: list[str], video: Path, tmp_path: Path) -> None:
+    assert sorted(names(verify_video(video, remux(video, tmp_path / "b.mkv", **harm)))) == sorted(found)
 
 
 def test_a_frame_that_is_missing_in_the_middle_is_named(tmp_path: Path) -> None:
-    film = make_film(tmp_path / "a.mkv", codec="ffv1", pixel_format="yuv420p")
-    found = verify_video(film, remux(film, tmp_path / "b.mkv", packets=lost(FILM, 5)))
+    video = make_film(tmp_path / "a.mkv", codec="ffv1", pixel_format="yuv420p")
+    found = verify_video(video, remux(video, tmp_path / "b.mkv", packets=lost(FILM, 5)))
     pts = next(finding for finding in found.findings if finding.name == "pts")
     assert names(found) == ["frames", "pts"]
     assert pts.target.startswith("1 missing")
@@ -113,11 +113,11 @@ def test_colour_that_is_told_otherwise_is_found(filters: str, found: list[str], 
 
 
 def test_a_picture_of_another_shape_is_found_and_another_size_is_not(tmp_path: Path) -> None:
-    film = make_film(tmp_path / "a.mp4", size=(64, 48))
-    larger = verify_video(film, make_film(tmp_path / "b.mp4", size=(192, 144)))
+    video = make_film(tmp_path / "a.mp4", size=(64, 48))
+    larger = verify_video(video, make_film(tmp_path / "b.mp4", size=(192, 144)))
     assert larger.faithful
     assert larger.findings[0].target == "192x144, 3 times"
-    assert names(verify_video(film, make_film(tmp_path / "c.mp4", size=(64, 64)))) == ["aspect"]
+    assert names(verify_video(video, make_film(tmp_path / "c.mp4", size=(64, 64)))) == ["aspect"]
 
 
 def test_fewer_bits_are_found_and_more_are_not(tmp_path: Path) -> None:
@@ -127,23 +127,23 @@ def test_fewer_bits_are_found_and_more_are_not(tmp_path: Path) -> None:
     assert verify_video(eight, ten).faithful
 
 
-def test_an_output_that_cannot_be_decoded_whole_is_found(film: Path, tmp_path: Path) -> None:
+def test_an_output_that_cannot_be_decoded_whole_is_found(video: Path, tmp_path: Path) -> None:
     def cut(packet: Any, index: int) -> bool:
         if (packet.stream.index, index) == (FILM, 5):
             packet.update(b"\xff" * packet.size)
         return True
 
-    found = names(verify_video(film, remux(film, tmp_path / "b.mkv", packets=cut)))
+    found = names(verify_video(video, remux(video, tmp_path / "b.mkv", packets=cut)))
     assert found == ["readable", "frames", "pts"]
 
 
-def test_a_stream_that_the_input_has_not_is_found(film: Path, tmp_path: Path) -> None:
-    bare = remux(film, tmp_path / "b.mkv", streams=lambda stream: stream.type == "video")
-    assert names(verify_video(bare, film)) == ["new stream 1"]
+def test_a_stream_that_the_input_has_not_is_found(video: Path, tmp_path: Path) -> None:
+    bare = remux(video, tmp_path / "b.mkv", streams=lambda stream: stream.type == "video")
+    assert names(verify_video(bare, video)) == ["new stream 1"]
 
 
-def test_a_stream_is_found_again_wherever_it_stands(film: Path, tmp_path: Path) -> None:
-    with av.open(str(film)) as inp, av.open(str(tmp_path / "b.mkv"), "w") as out:
+def test_a_stream_is_found_again_wherever_it_stands(video: Path, tmp_path: Path) -> None:
+    with av.open(str(video)) as inp, av.open(str(tmp_path / "b.mkv"), "w") as out:
         copies = {index: out.add_stream_from_template(inp.streams[index], opaque=True) for index in (1, 0)}
         for index, copy in copies.items():
             copy.metadata.update(inp.streams[index].metadata)
@@ -153,42 +153,42 @@ def test_a_stream_is_found_again_wherever_it_stands(film: Path, tmp_path: Path) 
             if packet.size:
                 packet.stream = copies[packet.stream.index]
                 out.mux(packet)
-    found = verify_video(film, tmp_path / "b.mkv")
+    found = verify_video(video, tmp_path / "b.mkv")
     assert {finding.name: finding.target for finding in found.findings}["stream 1"] == "stream 0"
     assert not {name for name in names(found) if name.startswith("stream")}
 
 
-def test_only_what_was_announced_is_excused(film: Path, tmp_path: Path) -> None:
+def test_only_what_was_announced_is_excused(video: Path, tmp_path: Path) -> None:
     bare = remux(
-        film,
+        video,
         tmp_path / "b.mkv",
         streams=lambda stream: stream.type == "video",
         describe=lambda out: out.metadata.clear(),
     )
     sentence = "stream 1 (audio, aac, jpn) is left out"
-    found = verify_video(film, bare, notices=[Notice(sentence, "stream 1"), "the tags are gone too"])
+    found = verify_video(video, bare, notices=[Notice(sentence, "stream 1"), "the tags are gone too"])
     assert names(found) == ["tags"] and not found.faithful
     (excused,) = (finding for finding in found.findings if finding.state == "announced")
     assert (excused.name, excused.announced) == ("stream 1", sentence)
     both = [Notice(sentence, "stream 1"), Notice("the tags are left out", "tags")]
-    assert verify_video(film, bare, notices=both).faithful
+    assert verify_video(video, bare, notices=both).faithful
 
 
-def test_a_piece_is_held_against_that_piece(film: Path, tmp_path: Path) -> None:
+def test_a_piece_is_held_against_that_piece(video: Path, tmp_path: Path) -> None:
     piece = {"start": Fraction(1, 5), "duration": Fraction(2, 5)}
-    notices = enlarge(film, tmp_path / "b.mkv", **piece)
-    assert verify_video(film, tmp_path / "b.mkv", notices=notices, **piece).faithful
-    assert "frames" in names(verify_video(film, tmp_path / "b.mkv", notices=notices))
+    notices = enlarge(video, tmp_path / "b.mkv", **piece)
+    assert verify_video(video, tmp_path / "b.mkv", notices=notices, **piece).faithful
+    assert "frames" in names(verify_video(video, tmp_path / "b.mkv", notices=notices))
 
 
-def test_a_file_that_is_not_there_is_said(film: Path, tmp_path: Path) -> None:
+def test_a_file_that_is_not_there_is_said(video: Path, tmp_path: Path) -> None:
     with pytest.raises(StreamBroken, match=r"b\.mkv is not there"):
-        verify_video(film, tmp_path / "b.mkv")
+        verify_video(video, tmp_path / "b.mkv")
 
 
-def test_a_long_film_takes_eight_bytes_a_frame_and_a_packet(film: Path) -> None:
+def test_a_long_film_takes_eight_bytes_a_frame_and_a_packet(video: Path) -> None:
     from vidsr.verify.scan import read_inventory
 
-    held = read_inventory(film)
+    held = read_inventory(video)
     assert (held.times.itemsize, len(held.times), held.tracks[0].times.itemsize) == (8, 24, 8)
     assert len(held.tracks[0].times) == held.tracks[0].packets > 24

@@ -9,7 +9,7 @@ from typing import Any
 import av
 import numpy as np
 
-from tests.video.films import drawing
+from tests.video.videos import drawing
 from vidsr.video.write.encoder_setup import own_priority
 
 FRAMES = 36
@@ -29,15 +29,15 @@ def whole_film(path: Path, codec: str) -> Path:
     name, options = CODECS[codec]
     noise = np.random.default_rng(1)
     with own_priority(), av.open(str(path), "w", container_options=_front(path)) as out:
-        film: Any = out.add_stream(name, rate=25, options=options)
-        film.width, film.height, film.pix_fmt = *SIZE, "yuv420p"
+        video: Any = out.add_stream(name, rate=25, options=options)
+        video.width, video.height, video.pix_fmt = *SIZE, "yuv420p"
         for index in range(FRAMES):
             pixels = drawing(*SIZE, index) + noise.integers(-20, 20, (SIZE[1], SIZE[0], 1))
             frame = av.VideoFrame.from_ndarray(pixels.clip(0, 255).astype(np.uint8), format="rgb24")
             frame = frame.reformat(format="yuv420p")
             frame.pts, frame.time_base = index, Fraction(1, 25)
-            out.mux(film.encode(frame))
-        out.mux(film.encode(None))
+            out.mux(video.encode(frame))
+        out.mux(video.encode(None))
     return path
 
 
@@ -82,9 +82,9 @@ def behead(data: bytes) -> bytes:
 
 def without_key(path: Path, target: Path) -> Path:
     """Copy a film without its first four packets, so that it begins with pictures that refer to nothing."""
-    with av.open(str(path)) as film, av.open(str(target), "w", container_options=_front(target)) as out:
-        copy = out.add_stream_from_template(film.streams.video[0], opaque=True)
-        for index, packet in enumerate(film.demux()):
+    with av.open(str(path)) as video, av.open(str(target), "w", container_options=_front(target)) as out:
+        copy = out.add_stream_from_template(video.streams.video[0], opaque=True)
+        for index, packet in enumerate(video.demux()):
             if packet.size and index >= 4:
                 packet.stream = copy
                 out.mux(packet)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.video.films import Facts, enlarge, facts_of
+from tests.video.videos import Facts, enlarge, facts_of
 
 DATA = os.environ.get("VIDSR_DATA")
 UNREADABLE = {"audio_only.m4a", "text_not_video.mp4", "trunc_no_moov.mp4", "zero_length.mp4"}

@@ -37,20 +37,20 @@ def test_as_many_frames_come_back_as_went_in_and_look_alike(codec):
 
 def test_the_quantiser_that_x264_used_is_told():
     received, _ = recode(moving(), crf=None, options={"qp": "30", "x264-params": "ipratio=1:pbratio=1"})
-    assert [frame.quantiser for frame in received] == [30, 30, 30, 30]
+    assert [frame.qp for frame in received] == [30, 30, 30, 30]
 
 
 def test_coarser_means_a_larger_quantiser_fewer_bytes_and_a_worse_picture():
     fine, coarse = (recode(moving(), crf=crf) for crf in (18, 38))
     assert fine[1] > coarse[1]
-    assert all(a.quantiser < b.quantiser for a, b in zip(fine[0], coarse[0], strict=True))
+    assert all(a.qp < b.qp for a, b in zip(fine[0], coarse[0], strict=True))
     truth = moving()[0].planes[0]
     assert psnr(fine[0][0].planes[0], truth) > psnr(coarse[0][0].planes[0], truth)
 
 
 def test_decoders_that_tell_no_quantiser_leave_it_unknown():
     received, _ = recode(moving(), codec="libx265", crf=30)
-    assert [frame.quantiser for frame in received] == [None] * 4
+    assert [frame.qp for frame in received] == [None] * 4
 
 
 def test_a_refused_size_gets_a_sentence():
@@ -79,12 +79,12 @@ def test_the_same_frames_always_come_out_the_same(codec):
     gray = np.full((136, 160), 128, np.uint8)
     moved = (wide[:, 3 * i : 3 * i + 320] + rng.normal(0, 4, (272, 320)) for i in range(12))
     color = ColorSpec(SMPTE170M, full_range=False)
-    film = [Frame((np.rint(luma).clip(0, 255).astype(np.uint8), gray, gray), color) for luma in moved]
+    video = [Frame((np.rint(luma).clip(0, 255).astype(np.uint8), gray, gray), color) for luma in moved]
     sent = []
     for turn in range(4):
         disturbed = [np.full(1 << 21, turn, np.uint8) for _ in range(8)]  # other memory each time
         del disturbed
-        decoded, size = recode(film, codec=codec, crf=28)
+        decoded, size = recode(video, codec=codec, crf=28)
         sent.append((size, [frame.planes[0].tobytes() for frame in decoded]))
     assert all(one == sent[0] for one in sent)
 
@@ -104,7 +104,7 @@ def test_a_channel_sends_what_recode_sends():
     arrived = list(channel.send(iter(moving(12))))
     expected, size = recode(moving(12), crf=28, options=settled)
     assert channel.payload == size
-    assert [frame.quantiser for frame in arrived] == [frame.quantiser for frame in expected]
+    assert [frame.qp for frame in arrived] == [frame.qp for frame in expected]
     assert all((a.planes[0] == b.planes[0]).all() for a, b in zip(arrived, expected, strict=True))
 
 
@@ -124,8 +124,8 @@ def test_the_encoder_is_told_the_frame_rate():
 
 def test_a_channel_estimates_the_quantiser_as_reading_a_file_does():
     fine, coarse = (list(Channel(codec="libx265", crf=crf, estimate=True).send(moving())) for crf in (18, 40))
-    assert 0 < fine[0].quantiser < coarse[0].quantiser <= 51
-    assert len({frame.quantiser for frame in fine}) == 1
+    assert 0 < fine[0].qp < coarse[0].qp <= 51
+    assert len({frame.qp for frame in fine}) == 1
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_getscheduler"), reason="needs Linux")

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
-from tests.video.films import drawing, enlarge, facts_of, frames_of, make_film
+from tests.video.videos import drawing, enlarge, facts_of, frames_of, make_film
 from vidsr.errors import (
     Damaged,
     DiskFull,
@@ -42,20 +42,20 @@ def pictures(folder: Path, numbers: Any, *, name: str = "%05d.png", size: tuple[
 
 
 def times_and_notices(name: Path, **options: Any) -> tuple[list[Fraction], list[str]]:
-    with open_source(name, **options) as film:
-        frames = [item for item in film if isinstance(item, Frame)]
-        return [frame.pts * frame.time_base for frame in frames], film.notices
+    with open_source(name, **options) as video:
+        frames = [item for item in video if isinstance(item, Frame)]
+        return [frame.pts * frame.time_base for frame in frames], video.notices
 
 
 def test_numbered_pictures_are_a_film_at_the_rate_given(tmp_path: Path) -> None:
     name = pictures(tmp_path, range(1, 6))
-    with open_source(name, rate=Fraction(30000, 1001)) as film:
-        assert not film.info.still
-        assert (film.info.rate, film.info.frames, film.info.time_base) == (
+    with open_source(name, rate=Fraction(30000, 1001)) as video:
+        assert not video.info.still
+        assert (video.info.rate, video.info.frames, video.info.time_base) == (
             Fraction(30000, 1001), 5, Fraction(1001, 30000)
         )  # fmt: skip
-        assert film.info.duration == 5 * Fraction(1001, 30000)
-        frames = [item for item in film if isinstance(item, Frame)]
+        assert video.info.duration == 5 * Fraction(1001, 30000)
+        frames = [item for item in video if isinstance(item, Frame)]
     assert [frame.pts for frame in frames] == [0, 1, 2, 3, 4]
     assert [frame.duration for frame in frames] == [1] * 5
     for number, frame in enumerate(frames, 1):
@@ -147,9 +147,9 @@ def test_a_piece_of_a_sequence_is_cut_out(tmp_path: Path) -> None:
 def test_a_picture_that_cannot_be_read_is_counted_and_leaves_a_gap(tmp_path: Path) -> None:
     name = pictures(tmp_path, range(1, 5))
     (tmp_path / "00003.png").write_bytes(b"no picture")
-    with open_source(name, rate=Fraction(10)) as film:
-        assert [item.pts for item in film if isinstance(item, Frame)] == [0, 1, 3]
-        assert film.damage
+    with open_source(name, rate=Fraction(10)) as video:
+        assert [item.pts for item in video if isinstance(item, Frame)] == [0, 1, 3]
+        assert video.damage
     (tmp_path / "00001.png").write_bytes(b"")
     with pytest.raises(NotAVideo, match=r"00001\.png"):
         open_source(name)
@@ -165,18 +165,18 @@ def test_a_picture_of_another_size_is_brought_to_the_first_ones(tmp_path: Path) 
 def test_sixteen_bits_are_read_as_ten_with_a_sentence(tmp_path: Path) -> None:
     for number in (1, 2):
         Image.fromarray(drawing(32, 24, number)[..., 0].astype(np.uint16) * 257).save(tmp_path / f"{number}.png")
-    with open_source(tmp_path / "%d.png") as film:
-        assert film.info.bits == 10
-        assert any("10" in notice for notice in film.notices)
+    with open_source(tmp_path / "%d.png") as video:
+        assert video.info.bits == 10
+        assert any("10" in notice for notice in video.notices)
 
 
 def test_a_raw_stream_takes_a_rate_and_a_film_does_not(tmp_path: Path) -> None:
     raw = make_film(tmp_path / "a.h264", b_frames=2)
     times, _ = times_and_notices(raw, rate=Fraction(24000, 1001))
     assert times == [index * Fraction(1001, 24000) for index in range(12)]
-    film = make_film(tmp_path / "a.mkv")
+    video = make_film(tmp_path / "a.mkv")
     with pytest.raises(WrongOption, match=r"a\.mkv tells its own times"):
-        open_source(film, rate=Fraction(24))
+        open_source(video, rate=Fraction(24))
     for rate in (Fraction(0), Fraction(1, 3601), Fraction(1001)):
         with pytest.raises(WrongOption, match="a rate is from 1/3600 to 1000 frames a second"):
             open_source(raw, rate=rate)
@@ -185,11 +185,13 @@ def test_a_raw_stream_takes_a_rate_and_a_film_does_not(tmp_path: Path) -> None:
 @pytest.mark.parametrize("rate", [Fraction(1, 3600), Fraction(1000), Fraction(23.976).limit_denominator(1_000_000)])
 def test_any_rate_goes_into_every_container(rate: Fraction, tmp_path: Path) -> None:
     name = pictures(tmp_path, [1, 2])
-    with open_source(name, rate=rate) as film:
+    with open_source(name, rate=rate) as video:
         for target in ("mp4", "mkv", "webm", "ts", "avi"):
-            with open_sink(tmp_path / f"b.{target}", film.info, source=film, preset="ultrafast", notice=print) as sink:
-                sink.write(film.first)
-                sink.write(film.first.at(1))
+            with open_sink(
+                tmp_path / f"b.{target}", video.info, source=video, preset="ultrafast", notice=print
+            ) as sink:
+                sink.write(video.first)
+                sink.write(video.first.at(1))
             # two frames of MPEG-TS are too short for FFmpeg to know it by its look
             with av.open(str(tmp_path / f"b.{target}"), format={"ts": "mpegts"}.get(target)) as written:
                 assert sum(packet.size > 0 for packet in written.demux(video=0)) == 2
@@ -200,9 +202,9 @@ def test_a_picture_keeps_no_file_open(tmp_path: Path) -> None:
     if not opened.is_dir():
         pytest.skip("this system does not list a process's open files")
     name = pictures(tmp_path, range(30), size=(8, 8))
-    with open_source(name) as film:
+    with open_source(name) as video:
         before = len(list(opened.iterdir()))
-        assert all(len(list(opened.iterdir())) <= before + 1 for _ in film)
+        assert all(len(list(opened.iterdir())) <= before + 1 for _ in video)
 
 
 def names(folder: Path) -> list[str]:
@@ -210,11 +212,11 @@ def names(folder: Path) -> list[str]:
 
 
 def test_a_film_becomes_numbered_pictures(tmp_path: Path) -> None:
-    film = make_film(tmp_path / "a.mkv", pts=range(3), size=(32, 24))
-    assert enlarge(film, tmp_path / "out" / "f%03d.png") == NUMBERED
+    video = make_film(tmp_path / "a.mkv", pts=range(3), size=(32, 24))
+    assert enlarge(video, tmp_path / "out" / "f%03d.png") == NUMBERED
     assert names(tmp_path / "out") == ["f001.png", "f002.png", "f003.png"]
     assert names(tmp_path) == ["a.mkv", "out"]
-    for number, frame in enumerate(frames_of(film), 1):
+    for number, frame in enumerate(frames_of(video), 1):
         with Image.open(tmp_path / "out" / f"f{number:03d}.png") as image:
             assert image.size == (64, 48)
             small = np.asarray(image.resize((32, 24), Image.Resampling.BOX)).astype(int)
@@ -223,8 +225,8 @@ def test_a_film_becomes_numbered_pictures(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["jpg", "tif", "webp", "bmp"])
 def test_pictures_of_every_kind_are_written(kind: str, tmp_path: Path) -> None:
-    film = make_film(tmp_path / "a.mkv", pts=range(2))
-    enlarge(film, tmp_path / f"%d.{kind}")
+    video = make_film(tmp_path / "a.mkv", pts=range(2))
+    enlarge(video, tmp_path / f"%d.{kind}")
     assert names(tmp_path) == [f"1.{kind}", f"2.{kind}", "a.mkv"]
 
 
@@ -258,10 +260,10 @@ def test_pictures_of_several_sizes_stay_of_several_sizes(tmp_path: Path) -> None
 
 
 def test_what_pictures_cannot_hold_is_told(tmp_path: Path) -> None:
-    film = make_film(
+    video = make_film(
         tmp_path / "a.mkv", sound="aac", pts=[0, 1, 5], decorate=lambda out, _: out.metadata.update({"title": "A"})
     )
-    told = enlarge(film, tmp_path / "out" / "%d.png")
+    told = enlarge(video, tmp_path / "out" / "%d.png")
     assert told == [
         "stream 1 (audio, aac) is left out: pictures hold none",
         "the tags of the film (title) are left out: pictures hold none",
@@ -276,8 +278,8 @@ def test_shapes_and_colours_that_pictures_cannot_tell_are_told(tmp_path: Path) -
         context.sample_aspect_ratio = Fraction(64, 45)
         context.color_primaries, context.color_trc, context.colorspace = 9, 16, 9
 
-    film = make_film(tmp_path / "a.mkv", pts=range(2), decorate=decorate)
-    told = enlarge(film, tmp_path / "out" / "%d.png")
+    video = make_film(tmp_path / "a.mkv", pts=range(2), decorate=decorate)
+    told = enlarge(video, tmp_path / "out" / "%d.png")
     assert told[1:] == [
         "pictures cannot tell the colours of this film (primaries 9, transfer 16): they will look wrong",
         "pictures cannot tell that the film's pixels are 64:45: they look squeezed",
@@ -285,8 +287,8 @@ def test_shapes_and_colours_that_pictures_cannot_tell_are_told(tmp_path: Path) -
 
 
 def test_pictures_of_ten_bits_are_told_to_become_eight(tmp_path: Path) -> None:
-    film = make_film(tmp_path / "a.mkv", codec="ffv1", pixel_format="yuv420p10le", pts=range(2))
-    sentence, *others = enlarge(film, tmp_path / "%d.png")
+    video = make_film(tmp_path / "a.mkv", codec="ffv1", pixel_format="yuv420p10le", pts=range(2))
+    sentence, *others = enlarge(video, tmp_path / "%d.png")
     assert others == NUMBERED
     assert sentence == "the picture is written with 8 bits a colour: Pillow writes no more"
 
@@ -295,9 +297,9 @@ def test_a_sequence_that_breaks_off_leaves_nothing(tmp_path: Path) -> None:
     name = pictures(tmp_path / "in", range(1, 4))
     (tmp_path / "there").mkdir()
     for folder in ("new", "there"):
-        with open_source(name) as film, pytest.raises(KeyboardInterrupt):  # noqa: SIM117
-            with open_sink(tmp_path / folder / "%d.png", film.info, source=film, notice=print) as sink:
-                for item in film:
+        with open_source(name) as video, pytest.raises(KeyboardInterrupt):  # noqa: SIM117
+            with open_sink(tmp_path / folder / "%d.png", video.info, source=video, notice=print) as sink:
+                for item in video:
                     sink.write(item)
                 raise KeyboardInterrupt
     assert names(tmp_path) == ["in", "there"] and names(tmp_path / "there") == []

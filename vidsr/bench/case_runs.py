@@ -21,9 +21,9 @@ from vidsr.upscaling.upscaler import Upscaler
 from vidsr.video.read.source import open_source
 
 
-def first_frames(film: Path, count: int) -> list[Frame]:
+def first_frames(video: Path, count: int) -> list[Frame]:
     """The film's first frames."""
-    with open_source(film) as source:
+    with open_source(video) as source:
         return list(islice((item for item in source if isinstance(item, Frame)), count))
 
 
@@ -45,15 +45,15 @@ def run_network(upscaler: Upscaler | ResizingUpscaler, frames: Sequence[Frame], 
     return run_of(stamps[ahead : ahead + count + 1])
 
 
-def run_pipeline(case: Case, upscaler: Upscaler | ResizingUpscaler, film: Path, count: int) -> Run:
+def run_pipeline(case: Case, upscaler: Upscaler | ResizingUpscaler, video: Path, count: int) -> Run:
     """Decode and enlarge in the pipeline's threads, from the first frame out to the last."""
-    with open_source(film, duration=Fraction(count, RATE)) as source:
+    with open_source(video, duration=Fraction(count, RATE)) as source:
         large = replace(source.info, width=case.size.large_width, height=case.size.large_height)
         with closing(enlarged(source, upscaler, source.info, large)) as ready:
             return run_of([time.perf_counter() for item in ready if isinstance(item, Frame)])
 
 
-def run_whole(case: Case, film: Path, target: Path, count: int) -> tuple[Run, float]:
+def run_whole(case: Case, video: Path, target: Path, count: int) -> tuple[Run, float]:
     """Decode, enlarge, encode by x264 and write, from the first frame written to the end; and how many cores that kept
     busy. What comes before (opening, compiling) does not count.
     """
@@ -65,7 +65,7 @@ def run_whole(case: Case, film: Path, target: Path, count: int) -> tuple[Run, fl
         spent.append(time.process_time())
 
     upscale_video(
-        film,
+        video,
         target,
         **case.enlarging,
         preset="veryfast",

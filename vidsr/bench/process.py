@@ -13,12 +13,12 @@ from vidsr.errors import EngineError
 VIDSR = [sys.executable, "-m", "vidsr", "upscale", "--quiet"]
 
 
-def first_frame_s(film: Path, options: list[str]) -> float:
+def first_frame_s(video: Path, options: list[str]) -> float:
     """Seconds from starting `vidsr upscale FILM - ...` until the first byte of the first frame comes out of it.
 
     As bare H.264, which begins with the first frame; a container's header would come before the network is ready.
     """
-    command = [*VIDSR, *options, "--format", "h264", str(film), "-"]
+    command = [*VIDSR, *options, "--format", "h264", str(video), "-"]
     start = time.perf_counter()
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
         assert child.stdout is not None and child.stderr is not None
@@ -30,11 +30,11 @@ def first_frame_s(film: Path, options: list[str]) -> float:
     return seconds
 
 
-def peak_mb(film: Path, target: Path, options: list[str]) -> float | None:
+def peak_mb(video: Path, target: Path, options: list[str]) -> float | None:
     """The most memory that `vidsr upscale FILM TARGET ...` holds within a second of film; None where it is not told."""
     if not hasattr(os, "wait4"):
         return None
-    command = [*VIDSR, *options, "--duration", "1", "--overwrite", str(film), str(target)]
+    command = [*VIDSR, *options, "--duration", "1", "--overwrite", str(video), str(target)]
     done = subprocess.run([sys.executable, "-S", weigh.__file__, *command], capture_output=True, text=True, check=True)
     told = json.loads(done.stdout)
     if told["code"]:

@@ -14,7 +14,7 @@ from vidsr.bench.conditions import this_machine
 from vidsr.bench.matmul_peak import matrix_peak
 from vidsr.bench.process import first_frame_s, peak_mb
 from vidsr.bench.speed_table import Report, Result
-from vidsr.bench.test_clip import write_film
+from vidsr.bench.test_clip import write_video
 from vidsr.engines import Setup
 from vidsr.errors import EngineError, WrongOption
 from vidsr.frames import Frame
@@ -32,7 +32,7 @@ def bench(
     sizes: Sequence[str] = (),
     engines: Sequence[str] = ("auto",),
     precisions: Sequence[str] = ("auto",),
-    film: Path | None = None,
+    video: Path | None = None,
     frames: int = FRAMES,
     runs: int = RUNS,
     progress: Callable[[int, int], None] | None = None,
@@ -70,9 +70,9 @@ def bench(
     with temporary_folder() as folder:
         for size, cases in by_size.items():
             small = folder / f"{size.name}.mkv"
-            shown = write_film(small, size.width, size.height, frames, film)
+            shown = write_video(small, size.width, size.height, frames, video)
             results += measure(cases, small, frames=shown, runs=runs, peaks=peaks, tick=tick)
-    title = "A film drawn for this" if film is None else film.name
+    title = "A film drawn for this" if video is None else video.name
     return Report(machine, title, shown, runs, tuple(results), tuple(notices))
 
 
@@ -95,7 +95,7 @@ LEAST_BLOCK, LEAST = 2, 4  # frames of each
 
 
 @dataclass(slots=True)
-class Entrant:
+class Method:
     """A case and what it has run so far."""
 
     case: Case
@@ -121,7 +121,7 @@ def steps(cases: int, runs: int) -> int:
 
 def measure(
     cases: Sequence[Case],
-    film: Path,
+    video: Path,
     *,
     frames: int,
     runs: int,
@@ -132,21 +132,21 @@ def measure(
 
     film: of their input size, with so many frames; large pictures are written beside it. tick: called after each step.
     """
-    target = film.with_name("large.mp4")
+    target = video.with_name("large.mp4")
     commands = []
     for case in cases:
-        first = median(first_frame_s(film, case.options) for _ in range(runs))
-        commands.append((first, peak_mb(film, target, case.options)))
+        first = median(first_frame_s(video, case.options) for _ in range(runs))
+        commands.append((first, peak_mb(video, target, case.options)))
         tick()
     with ExitStack() as stack:
-        entrants = []
-        pictures = first_frames(film, PICTURES)
+        methods = []
+        pictures = first_frames(video, PICTURES)
         for case in cases:
             upscaler = open_upscaler(**case.enlarging)
             stack.callback(upscaler.close)
-            entrants.append(Entrant(case, upscaler, pictures))
-        _take_turns(entrants, film, target, frames=frames, runs=runs, tick=tick)
-    beside = entrants[0]
+            methods.append(Method(case, upscaler, pictures))
+        _take_turns(methods, video, target, frames=frames, runs=runs, tick=tick)
+    beside = methods[0]
     return [
         Result(
             case=each.case,
@@ -158,27 +158,27 @@ def measure(
             cores=median(each.cores),
             matrix_peak=peaks.get(each.case.setup) if each.case.setup else None,
         )
-        for each, (first, held) in zip(entrants, commands, strict=True)
+        for each, (first, held) in zip(methods, commands, strict=True)
     ]
 
 
 def _take_turns(
-    entrants: list[Entrant], film: Path, target: Path, *, frames: int, runs: int, tick: Callable[[], None]
+    methods: list[Method], video: Path, target: Path, *, frames: int, runs: int, tick: Callable[[], None]
 ) -> None:
-    for each in entrants:
+    for each in methods:
         run_network(each.upscaler, each.pictures, 1)  # compiled, and warm
         each.frame_s = run_network(each.upscaler, each.pictures, 1).ms / 1000
     for _ in range(BLOCKS * runs):
-        for each in entrants:
+        for each in methods:
             each.network.append(run_network(each.upscaler, each.pictures, each.count(BLOCK_S, LEAST_BLOCK, 64)))
             tick()
     for _ in range(runs):
-        for each in entrants:
-            each.pipeline.append(run_pipeline(each.case, each.upscaler, film, each.count(RUN_S, LEAST, frames)))
+        for each in methods:
+            each.pipeline.append(run_pipeline(each.case, each.upscaler, video, each.count(RUN_S, LEAST, frames)))
             tick()
     for _ in range(runs):
-        for each in entrants:
-            run, cores = run_whole(each.case, film, target, each.count(RUN_S, LEAST, frames))
+        for each in methods:
+            run, cores = run_whole(each.case, video, target, each.count(RUN_S, LEAST, frames))
             each.whole.append(run)
             each.cores.append(cores)
             tick()

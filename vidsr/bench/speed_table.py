@@ -70,7 +70,7 @@ class Report:
     """Everything that was found, and on what."""
 
     machine: Machine
-    film: str
+    video: str
     """What was shown."""
     frames: int
     """Of the film; slow models are given fewer."""
@@ -113,7 +113,7 @@ def cost_rows(report: Report) -> list[list[str]]:
 def sentences(report: Report) -> list[str]:
     """What was measured on what, and what to think of it."""
     turns = "1 run" if report.runs == 1 else f"{report.runs} runs taking turns"
-    taken = f"{report.film}, {report.frames} frames, {turns}."
+    taken = f"{report.video}, {report.frames} frames, {turns}."
     warning = report.machine.warning
     return [f"{report.machine}.", taken, *([f"Warning: {warning}."] if warning else []), *report.notices]
 
@@ -123,7 +123,7 @@ def as_json(report: Report) -> dict[str, Any]:
     return {
         "machine": asdict(report.machine),
         "warning": report.machine.warning,
-        "film": report.film,
+        "film": report.video,
         "frames": report.frames,
         "runs": report.runs,
         "notices": list(report.notices),

@@ -20,7 +20,7 @@ RATE = 24
 TRAVEL = 3  # pixels a frame
 
 
-def write_film(path: Path, width: int, height: int, frames: int, film: Path | None = None) -> int:
+def write_video(path: Path, width: int, height: int, frames: int, video: Path | None = None) -> int:
     """Write an H.264 film of 8-bit 4:2:0 without sound, and say how many frames it has.
 
     film: what is shown, shrunk or enlarged; None draws it. Raises DataError where it has fewer than four frames.
@@ -28,13 +28,13 @@ def write_film(path: Path, width: int, height: int, frames: int, film: Path | No
     color = ColorSpec(guessed_matrix(height), full_range=False)
     seconds = Fraction(frames, RATE)
     info = VideoInfo(width, height, 8, color, Fraction(1, RATE), Fraction(RATE), frames, seconds)
-    pictures = drawn(width, height, frames, color) if film is None else shown(film, width, height, frames, color)
+    pictures = drawn(width, height, frames, color) if video is None else shown(video, width, height, frames, color)
     count = 0
     with open_sink(path, info, notice=_nobody) as sink:
         for count, frame in enumerate(pictures, 1):
             sink.write(replace(frame, pts=count - 1, duration=1, time_base=Fraction(1, RATE)))
     if count < 4:
-        raise DataError(f"{film or 'the film'} has {count} frames, too few to be measured on; give four or more")
+        raise DataError(f"{video or 'the film'} has {count} frames, too few to be measured on; give four or more")
     return count
 
 
@@ -51,10 +51,10 @@ def drawn(width: int, height: int, frames: int, color: ColorSpec) -> Iterator[Fr
         yield Frame((luma[2 * y : 2 * y + height, 2 * x : 2 * x + width], *planes), color)
 
 
-def shown(film: Path, width: int, height: int, frames: int, color: ColorSpec) -> Iterator[Frame]:
+def shown(video: Path, width: int, height: int, frames: int, color: ColorSpec) -> Iterator[Frame]:
     """The first frames of a film, at another size and as 8-bit 4:2:0."""
     resizer = Resizer("bicubic")
-    with open_source(film) as source:
+    with open_source(video) as source:
         for frame in islice((item for item in source if isinstance(item, Frame)), frames):
             yield resizer.fit(replace(frame, alpha=None), width, height, "yuv420p", color)
 

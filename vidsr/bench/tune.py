@@ -8,7 +8,7 @@ from statistics import median
 from vidsr.bench.case_runs import run_whole
 from vidsr.bench.cases import cases_of
 from vidsr.bench.run import temporary_folder
-from vidsr.bench.test_clip import write_film
+from vidsr.bench.test_clip import write_video
 from vidsr.engines import settle
 from vidsr.engines.tuning import Tuning, keep_tuning, quickest, trial
 from vidsr.errors import OutputError
@@ -34,12 +34,12 @@ def tune(
     tries = [replace(each, most_pixels=measured.width * measured.height) for each in candidates(cores())]
     times: dict[Tuning, list[float]] = {each: [] for each in tries}
     with temporary_folder() as folder:
-        film = folder / "small.mkv"
-        shown = write_film(film, measured.width, measured.height, frames)
+        video = folder / "small.mkv"
+        shown = write_video(video, measured.width, measured.height, frames)
         for turn in range(runs):
             for place, candidate in enumerate(tries):
                 with trial(candidate):
-                    times[candidate].append(run_whole(case, film, folder / "large.mkv", shown)[0].ms)
+                    times[candidate].append(run_whole(case, video, folder / "large.mkv", shown)[0].ms)
                 if progress:
                     progress(turn * len(tries) + place + 1, runs * len(tries))
     medians = {each: median(its) for each, its in times.items()}

@@ -25,7 +25,7 @@ def jobs(inputs: list[str], output: str, container: str | None, *, one: bool = F
         return [(inputs[0], output)]
     if one:
         raise typer.BadParameter("several inputs; name one film, a folder, or pictures as %05d.png", param_hint="--fps")
-    if _is_film(output):
+    if _is_video(output):
         raise typer.BadParameter(
             f"{output} is one film and the inputs are several; name a folder, or give --fps for a film of pictures"
         )
@@ -84,7 +84,7 @@ def _is_numbered(output: str) -> bool:
     return pattern_of(output) is not None
 
 
-def _is_film(output: str) -> bool:
+def _is_video(output: str) -> bool:
     from vidsr.video.write.containers import MUXERS
 
     return not Path(output).is_dir() and Path(output).suffix.lower().removeprefix(".") in MUXERS

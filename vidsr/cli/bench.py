@@ -24,7 +24,7 @@ def bench(
     ] = None,
     engine: Annotated[list[str] | None, typer.Option(help="Repeat for several.", show_default="auto")] = None,
     precision: Annotated[list[str] | None, typer.Option(help="Repeat for several.", show_default="auto")] = None,
-    film: Annotated[
+    video: Annotated[
         Path | None, typer.Option(help="Measure on its first frames.", show_default="a film drawn for this")
     ] = None,
     frames: Annotated[int | None, typer.Option(help="Of the film.", show_default="48")] = None,
@@ -48,7 +48,7 @@ def bench(
         "sizes": size,
         "engines": engine,
         "precisions": precision,
-        "film": film,
+        "film": video,
         "frames": frames,
         "runs": runs,
     }

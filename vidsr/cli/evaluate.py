@@ -233,10 +233,10 @@ def _table(table: "Table") -> None:
 def _write(html: Path, models: list[str], answers: "list[Answer]", options: dict[str, Any]) -> None:
     from vidsr.evaluate.bandwidth.bandwidth_examples import show_parts
     from vidsr.evaluate.bandwidth.bandwidth_page import to_html
-    from vidsr.evaluate.bandwidth.encode import open_ways
+    from vidsr.evaluate.bandwidth.encode import open_send_methods
     from vidsr.runs import write_whole
 
-    with open_ways(models, **options) as ways:
-        parts = {answer.film.digest: show_parts(answer, ways) for answer in answers}
+    with open_send_methods(models, **options) as ways:
+        parts = {answer.video.digest: show_parts(answer, ways) for answer in answers}
     write_whole(html, to_html(answers, parts).encode())
     say(f"wrote {html}")

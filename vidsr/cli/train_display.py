@@ -32,7 +32,7 @@ class Pace:
         self._last: tuple[float, int] | None = None
         self._seconds = self._images = 0.0
 
-    def reach(self, images: int) -> None:
+    def receptive_field(self, images: int) -> None:
         """Take note that so many are done in all; those of the first call are older than the clock and do not count."""
         now = self._clock()
         if self._last is not None:
@@ -66,7 +66,7 @@ class Display(Bars):
     def show(self, what: str, done: int, total: int, label: str = "") -> None:
         """Move the bar of a thing; that of the training names its stage."""
         if what == TRAINING:
-            self._pace.reach(self._images(done))
+            self._pace.receptive_field(self._images(done))
             label = f"{what}, {'pixel' if done <= self._recipe.pixel.steps else 'gan'}"
         super().show(what, done, total, label)
 

@@ -25,7 +25,7 @@ class Arrived:
     """A run as a codec gives it back."""
 
     pictures: list[Picture]
-    quantisers: list[float]
+    qps: list[float]
     """QP of each picture on H.264's scale, 0 to 51."""
     codec: str
     crf: float
@@ -84,7 +84,7 @@ def through(
     sent, _ = recode(frames, codec=codec, crf=crf, options={"threads": "1", **(options or {})})
     luma_only = run[0].ndim == 2
     pictures = [f.planes[0].astype(np.uint8, copy=False) if luma_only else rgb_of(f, resizer) for f in sent]
-    return [picture[:height, :width] for picture in pictures], [frame.quantiser or 0.0 for frame in sent]
+    return [picture[:height, :width] for picture in pictures], [frame.qp or 0.0 for frame in sent]
 
 
 def _filled(picture: Picture) -> Picture:

@@ -31,7 +31,7 @@ def rgb_of(frame: Frame, resizer: Resizer) -> Picture:
         frame = resizer.convert(frame, frame.width, frame.height, layout_name(frame.bits, (0, 0), gray=False))
     rgb = np.empty((frame.height, frame.width, 3), np.uint8)
     for top in range(0, frame.height, BAND):
-        band = replace(frame, planes=tuple(plane[top : top + BAND] for plane in frame.planes), carrier=None)
+        band = replace(frame, planes=tuple(plane[top : top + BAND] for plane in frame.planes), av_frame=None)
         rgb[top : top + BAND] = np.rint(band.to_rgb() * 255)
     return rgb
 

@@ -64,7 +64,7 @@ def cut_pairs(canvas: Canvas, settings: Settings, source: int) -> dict[str, NDAr
         for name, pictures, scale in (("low", sent.low, 1), ("high", sent.truth, settings.scale)):
             top, left, side = y * scale, x * scale, settings.side * scale
             cut[name].append([picture[top : top + side, left : left + side] for picture in pictures[run]])
-        cut["quantiser"].append(sent.quantisers[run])
+        cut["quantiser"].append(sent.qps[run])
     kept = len(cut["low"])
     crf = math.nan if sent.crf is None else sent.crf
     index = np.full(kept, np.array((source, sent.kind, crf, "+".join(sent.looks)), INDEX))

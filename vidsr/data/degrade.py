@@ -7,7 +7,7 @@ import numpy as np
 
 from vidsr.data.codec_pass import Arrived, shrink, travel
 from vidsr.data.degradation import Degradation
-from vidsr.data.hr_degradations import look_like_film
+from vidsr.data.hr_degradations import look_like_video
 from vidsr.data.lr_degradations import apply, draw_faults
 from vidsr.data.photos import Picture
 
@@ -22,7 +22,7 @@ class Sent:
     """As it arrives, each (height, width, channels) uint8."""
     truth: list[Picture]
     """What it is to become, `scale` times larger."""
-    quantisers: list[float]
+    qps: list[float]
     """QP of each low picture on H.264's scale, 0 to 51; 0: never coded."""
     kind: str
     """The codec: libx264, libx265, libsvtav1; jpeg where there was nothing but that; else clean."""
@@ -51,14 +51,14 @@ def degrade(
     assert height % (2 * scale) == width % (2 * scale) == 0, f"{width}x{height} at scale {scale}"
     if coded is None:
         coded = bool(rng.random() < settings.coded)
-    truth, looks = look_like_film([picture[..., 0] if channels == 1 else picture for picture in run], settings, rng)
+    truth, looks = look_like_video([picture[..., 0] if channels == 1 else picture for picture in run], settings, rng)
     faults = draw_faults(settings, scale, rng.spawn(1)[0])  # their own dice: kernel and codec are drawn as without them
     low = apply(faults.after, shrink(apply(faults.before, truth), scale, rng))
     arrived = travel(low, settings, rng) if coded else _kept(low, faults.names)
     return Sent(
         low=[_shaped(picture) for picture in arrived.pictures],
         truth=[_shaped(picture) for picture in truth],
-        quantisers=arrived.quantisers,
+        qps=arrived.qps,
         kind=arrived.codec,
         crf=arrived.crf if coded else None,
         looks=(*looks, *faults.names),

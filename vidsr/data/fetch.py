@@ -251,7 +251,7 @@ def _hits(client: Client, query: str, folder: Path, key: str, kind: str, address
             raise DataError(f"Pixabay has nothing that matches {query!r}; try fewer or other words, in English")
         for one in found["hits"]:
             try:
-                hit = _film(one) if kind else _photo(one)
+                hit = _video(one) if kind else _photo(one)
             except (KeyError, IndexError, TypeError, ValueError) as exc:
                 raise DataError(f"a hit of Pixabay's lacks what its documentation promises ({exc!r})") from exc
             if hit.name not in seen:
@@ -292,7 +292,7 @@ def _photo(hit: dict[str, Any]) -> Hit:
     return Hit(f"pixabay-{int(hit['id'])}{suffix}", url, size, hit["user"], hit["pageURL"])
 
 
-def _film(hit: dict[str, Any]) -> Hit:
+def _video(hit: dict[str, Any]) -> Hit:
     offered = sorted((one for one in hit["videos"].values() if one["url"]), key=lambda one: int(one["width"]))
     fitting = [one for one in offered if one["width"] <= WIDEST_FILM] or offered[:1]
     best = fitting[-1]

@@ -15,7 +15,7 @@ Levels = NDArray[np.float32]
 Look = Callable[[Levels], Levels]
 
 
-def look_like_film(
+def look_like_video(
     run: Sequence[Picture], settings: Degradation, rng: np.random.Generator
 ) -> tuple[list[Picture], list[str]]:
     """Make sharp photos soft, sharpened, dark, noisy and worn as film is, and name what was done, in order.

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vidsr.data.sources import find, is_film, left_out, licences
+from vidsr.data.sources import find, is_video, left_out, licences
 from vidsr.data.store import VERSION, Settings, Split, Store, is_store, read_store
 from vidsr.data.workers import Progress, Source, assemble, begin, cut
 from vidsr.errors import DataError, DiskFull, TargetExists
@@ -95,7 +95,7 @@ def _sort(
     if not by_hash:
         raise DataError(f"none of the {len(files)} pictures and films can be used; the first: {skipped[0]['reason']}")
     splits = _split(sorted(by_hash), settings)
-    weights = [FILM if is_film(file) else 1 for file in by_hash.values()]
+    weights = [FILM if is_video(file) else 1 for file in by_hash.values()]
     edges = np.rint(np.cumsum(weights) / sum(weights) * settings.pairs).astype(int)
     shares = np.diff(edges, prepend=0).clip(1).tolist()
     sources = [

@@ -59,7 +59,7 @@ def left_out(paths: Sequence[Path]) -> dict[Path, str]:
     return dict(sorted((unknown | {file: unfit for path in paths for file, unfit in _walk(path) if unfit}).items()))
 
 
-def is_film(path: Path) -> bool:
+def is_video(path: Path) -> bool:
     """Whether a file is read as a film: any whose name is not that of a photo."""
     return path.suffix.lower() not in IMAGES
 
@@ -89,12 +89,12 @@ def open_runs(path: Path, *, channels: int, length: int, at_most: int) -> Iterat
         raise ValueError(f"pictures have 1 or 3 channels, not {channels}")
     if path.is_file() and path.stat().st_size == 0:
         raise DataError(f"{path} is empty (0 bytes); fetch it again")
-    if not is_film(path):
+    if not is_video(path):
         yield Run([read_photo(path, channels=channels)])
         return
-    from vidsr.data.video_clips import film_runs
+    from vidsr.data.video_clips import video_runs
 
-    for pictures in film_runs(path, channels=channels, length=length, at_most=at_most):
+    for pictures in video_runs(path, channels=channels, length=length, at_most=at_most):
         yield Run(pictures)
 
 

@@ -60,7 +60,7 @@ class Pairs:
     """(n, frames, side, side, channels), as they arrive."""
     high: NDArray[np.uint8]
     """(n, frames, side * scale, side * scale, channels), the truth."""
-    quantiser: NDArray[np.float32]
+    qp: NDArray[np.float32]
     """(n, frames), QP 0 to 51 that a codec used on the frame; 0: never coded."""
     index: NDArray[Any]
     """(n,) of INDEX: where each pair is from, and what was done to it."""

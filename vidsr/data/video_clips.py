@@ -22,7 +22,7 @@ ALIKE = 2.0  # levels: where no cell differs by more, nothing moved that would b
 SHORT = 0.9  # of the announced length: films end a little early as a rule, and cut-off files much
 
 
-def film_runs(path: Path, *, channels: int, length: int, at_most: int) -> Iterator[list[Picture]]:
+def video_runs(path: Path, *, channels: int, length: int, at_most: int) -> Iterator[list[Picture]]:
     """See `sources.open_runs`; a file that turns out to be a picture is read as one."""
     from vidsr.video.read.sampling import WholeFrames, extent_of
     from vidsr.video.read.source import open_source
@@ -35,7 +35,7 @@ def film_runs(path: Path, *, channels: int, length: int, at_most: int) -> Iterat
             if source.info.still:
                 yield [read_photo(path, channels=channels)]
                 return
-            if getattr(source.first.carrier, "interlaced_frame", False):
+            if getattr(source.first.av_frame, "interlaced_frame", False):
                 raise DataError(f"{path} is interlaced: no picture of it is one moment; deinterlace it first")
             frames, starts = WholeFrames(source), starts_in(extent.pictures, length, at_most)
             for run in runs_of(frames, starts, length, channels):

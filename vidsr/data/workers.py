@@ -16,7 +16,7 @@ import numpy as np
 
 from vidsr.data.crops import CLIP, PER_CANVAS, Canvas, cut_canvas, cut_pairs
 from vidsr.data.photos import is_large
-from vidsr.data.sources import is_film, open_runs
+from vidsr.data.sources import is_video, open_runs
 from vidsr.data.store import ARRAYS, MANIFEST, SPLITS, Settings, Split, shapes, to_manifest
 from vidsr.errors import DataError
 from vidsr.runs import write_whole
@@ -68,7 +68,7 @@ def cut(sources: Sequence[Source], partial: Path, settings: Settings, workers: i
             note = partial / "parts" / f"{number:06}.json"
             if note.exists():
                 pass
-            elif source.share > RICH or is_film(source.path) or is_large(source.path):
+            elif source.share > RICH or is_video(source.path) or is_large(source.path):
                 waiting.append(_cut_source(source, number, note, settings, pool.submit))
             else:
                 waiting.append(pool.submit(_cut_photo, source, number, note, settings, pool.do_at_once).result)
@@ -87,7 +87,7 @@ def _cut_photo(source: Source, number: int, note: Path, settings: Settings, do_a
 def _cut_source(source: Source, number: int, note: Path, settings: Settings, submit: Submit) -> Callable[[], None]:
     """Decode a source and submit its canvases; gives what waits for them, and then notes what the source gave."""
     canvases = -(-source.share // PER_CANVAS)
-    each = -(-canvases // RUNS) if is_film(source.path) else canvases
+    each = -(-canvases // RUNS) if is_video(source.path) else canvases
     found: dict[str, Any] = {"width": 0, "height": 0, "frames": 0, "reason": ""}
     parts: list[Future[int]] = []
     runs = open_runs(

@@ -27,7 +27,7 @@ def mixed_weights(folder: Path, fidelity: float) -> tuple[dict[str, NDArray[Any]
         raise CardMismatch(f"{folder} holds no run with a stage gan, so there is nothing to mix; leave --fidelity out")
     true, before, first = read_weights(Run(folder).pixel)
     painted, after, recipe = read_weights(Run(folder).weights)
-    kinds = [(c.scale, c.channels, c.reach, c.parameters, c.macs) for c in (before, after)]
+    kinds = [(c.scale, c.channels, c.receptive_field, c.parameters, c.macs) for c in (before, after)]
     shapes = [{key: array.shape for key, array in weights.items()} for weights in (true, painted)]
     if kinds[0] != kinds[1] or shapes[0] != shapes[1] or json.loads(first)["net"] != json.loads(recipe)["net"]:
         raise CardMismatch(f"the two stages in {folder} are of different networks; train the second from the first")

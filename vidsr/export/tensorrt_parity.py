@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vidsr.card import QUANTISER
+from vidsr.card import QP_NAME
 from vidsr.engines import Engine, open_engine
 from vidsr.engines.ports import PLANES_IN, PLANES_OUT
 from vidsr.errors import ParityFailed
@@ -28,9 +28,9 @@ def check_engine(engine: Engine, network: Network, pixels: Pixels) -> float:
 
     Both are in levels of 8 bits. Raises ParityFailed where they are too large.
     """
-    scale, seen = network.card.scale, SIDE + network.reach
+    scale, seen = network.card.scale, SIDE + network.receptive_field
     whole = _pictures(pixels, 1 if pixels.gray or (network.card.channels == 1 and not pixels.surface) else 3)
-    known = {} if network.quantiser is None else {QUANTISER: np.full_like(network.quantiser, 0.5)}
+    known = {} if network.qp is None else {QP_NAME: np.full_like(network.qp, 0.5)}
     given = _held_together(whole, pixels.bits) if pixels.surface else whole
     ours = dict(engine.submit({**given, **known}).result())
     if pixels.surface:

@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, helper
 
 from vidsr import zoo
-from vidsr.card import KEY, QUANTISER, ModelCard
+from vidsr.card import KEY, QP_NAME, ModelCard
 from vidsr.engines import open_engine
 from vidsr.errors import NotAModel, ParityFailed
 from vidsr.frames import Frame
 from vidsr.runs import write_whole
 from vidsr.upscaling.graph.edges import luma_top
-from vidsr.upscaling.graph.editor import picture_ports
+from vidsr.upscaling.graph.editor import image_ports
 from vidsr.upscaling.model_file import card_of, load
 from vidsr.video.read.source import open_source
 
@@ -35,7 +35,7 @@ ranges: Any = importlib.import_module("nncf.quantization.range_estimator")
 
 FRAMES = 12  # of each clip
 SIDE = 192  # of the middle of a frame that is looked at
-QUANTISERS = (None, 0.0, 0.6)  # in turns, where the network knows it; None: the frame's own
+QPS = (None, 0.0, 0.6)  # in turns, where the network knows it; None: the frame's own
 LEAST = 40  # dB between the networks' pictures; below, a picture regained at 30 dB loses more than 0.4
 
 Sample = dict[str, NDArray[np.float32]]
@@ -55,7 +55,7 @@ def export_int8(
     path = zoo.find(source)
     model, card = load(path), card_of(path)
     inner = inner_nodes(model)
-    samples = [sample for clip in clips for sample in _samples(clip, card, picture_ports(model)[0].name)]
+    samples = [sample for clip in clips for sample in _samples(clip, card, image_ports(model)[0].name)]
     quantised = _quantised(model, samples, inner)
     card = replace(
         card,
@@ -81,9 +81,9 @@ def _samples(clip: str | Path, card: ModelCard, port: str) -> Iterator[Sample]:
                 continue
             if index == step * FRAMES:
                 return
-            known = QUANTISERS[index // step % len(QUANTISERS)]
-            quantiser = (frame.quantiser or 0) / 51 if known is None else known
-            told = {QUANTISER: np.full((1, 1, 1, 1), quantiser, np.float32)} if card.quantiser else {}
+            known = QPS[index // step % len(QPS)]
+            qp = (frame.qp or 0) / 51 if known is None else known
+            told = {QP_NAME: np.full((1, 1, 1, 1), qp, np.float32)} if card.qp else {}
             yield {port: _middle(_seen(frame, card), card.step), **told}
 
 
@@ -119,7 +119,7 @@ def _quiet() -> Iterator[None]:
 
 def _quantised(model: ModelProto, samples: list[Sample], inner: set[str]) -> ModelProto:
     """The model with all nodes but `inner` left as they are; its quantiser is a constant again."""
-    told = _with_quantiser(model)
+    told = _with_qp(model)
     outer = [node.name for node in told.graph.node if node.name not in inner]
     # The widest range seen, where NNCF takes the mean of the pictures' ranges: clipping what is rare cost fast-x4
     # 0.1 dB on Set14, the widest range 0.01. Symmetric, since OpenVINO leaves AMX for a zero point (5 times slower).
@@ -136,18 +136,18 @@ def _quantised(model: ModelProto, samples: list[Sample], inner: set[str]) -> Mod
             ignored_scope=nncf.IgnoredScope(names=outer, validate=False),
             advanced_parameters=nncf.AdvancedQuantizationParameters(activations_range_estimator_params=widest),
         )
-    for port in [port for port in quantised.graph.input if port.name == QUANTISER]:
+    for port in [port for port in quantised.graph.input if port.name == QP_NAME]:
         quantised.graph.input.remove(port)
-    quantised.graph.initializer.extend(each for each in model.graph.initializer if each.name == QUANTISER)
+    quantised.graph.initializer.extend(each for each in model.graph.initializer if each.name == QP_NAME)
     return quantised
 
 
-def _with_quantiser(model: ModelProto) -> ModelProto:
+def _with_qp(model: ModelProto) -> ModelProto:
     """The model with the quantiser, where it knows that, as an input."""
     told = ModelProto()
     told.CopyFrom(model)
-    for constant in [constant for constant in told.graph.initializer if constant.name == QUANTISER]:
-        told.graph.input.append(helper.make_tensor_value_info(QUANTISER, TensorProto.FLOAT, list(constant.dims)))
+    for constant in [constant for constant in told.graph.initializer if constant.name == QP_NAME]:
+        told.graph.input.append(helper.make_tensor_value_info(QP_NAME, TensorProto.FLOAT, list(constant.dims)))
         told.graph.initializer.remove(constant)
     return told
 
@@ -167,7 +167,7 @@ def _check(model: ModelProto, quantised: ModelProto, samples: list[Sample], card
 
 
 def _run(model: ModelProto, sample: Sample) -> NDArray[Any]:
-    told = _with_quantiser(model)
+    told = _with_qp(model)
     for port in told.graph.input:
         if port.name in sample:
             for dim, size in zip(port.type.tensor_type.shape.dim, sample[port.name].shape, strict=True):
@@ -186,8 +186,8 @@ def inner_nodes(model: ModelProto) -> set[str]:
     nodes = list(model.graph.node)
     if len({node.name for node in nodes}) < len(nodes) or not all(node.name for node in nodes):
         raise NotAModel("the network's nodes have no names of their own; export it again, by PyTorch say")
-    picture = _reached(nodes, {picture_ports(model)[0].name})
-    shift = _reached(nodes, {QUANTISER}) - picture
+    picture = _reached(nodes, {image_ports(model)[0].name})
+    shift = _reached(nodes, {QP_NAME}) - picture
     layers = [node for node in nodes if node.op_type == "Conv" and _made(node) <= picture]
     behind = _reached(nodes, {name for node in layers for name in node.output})
     leading = {name for node in layers for name in node.input}

@@ -13,7 +13,7 @@ from onnx import ModelProto, helper, numpy_helper
 from torch import nn
 
 from vidsr import nets
-from vidsr.card import KEY, QUANTISER, ModelCard
+from vidsr.card import KEY, QP_NAME, ModelCard
 from vidsr.errors import CardMismatch
 from vidsr.export.interpolate import mixed_weights
 from vidsr.export.parity import check_parity
@@ -50,7 +50,7 @@ def export(
     card = replace(
         card,
         name=name or card.name,
-        reach=measure.reach(net, channels=card.channels),
+        receptive_field=measure.receptive_field(net, channels=card.channels),
         step=measure.step(net),
         parameters=measure.parameters(net),
         macs=measure.macs(net, channels=card.channels),
@@ -75,8 +75,8 @@ def to_onnx(net: nn.Module, card: ModelCard) -> ModelProto:
 
     What it takes beside the picture, the quantiser, becomes a constant of that name, 0: clean.
     """
-    names = ["luma" if card.channels == 1 else "rgb", *([QUANTISER] if card.quantiser else [])]
-    inputs = (torch.zeros(1, card.channels, 24, 32), *([torch.zeros(1, 1, 1, 1)] if card.quantiser else []))
+    names = ["luma" if card.channels == 1 else "rgb", *([QP_NAME] if card.qp else [])]
+    inputs = (torch.zeros(1, card.channels, 24, 32), *([torch.zeros(1, 1, 1, 1)] if card.qp else []))
     axes = {0: "n", 2: "height", 3: "width"}
     buffer = io.BytesIO()
     with warnings.catch_warnings():
@@ -93,9 +93,9 @@ def to_onnx(net: nn.Module, card: ModelCard) -> ModelProto:
             dynamic_axes={names[0]: axes, "large": {0: "n", 2: "height_large", 3: "width_large"}},
         )
     model = onnx.load_from_string(buffer.getvalue())
-    for value in [value for value in model.graph.input if value.name == QUANTISER]:
+    for value in [value for value in model.graph.input if value.name == QP_NAME]:
         model.graph.input.remove(value)
-        model.graph.initializer.append(numpy_helper.from_array(inputs[1].numpy(), QUANTISER))
+        model.graph.initializer.append(numpy_helper.from_array(inputs[1].numpy(), QP_NAME))
     helper.set_model_props(model, {KEY: card.to_json()})
     model.producer_name, model.doc_string = "vidsr", f"{card.name}: luma or RGB in [0, 1], {card.scale} times larger"
     onnx.checker.check_model(model)

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from vidsr.card import QUANTISER
+from vidsr.card import QP_NAME
 from vidsr.nets.columns import regrouped
 from vidsr.nets.reparam import RepConv
 
@@ -34,7 +34,7 @@ class Compact(nn.Module):
         head_size: int = 3,
         slope: float = 0.1,
         columns: int = 1,
-        quantiser: bool = True,
+        qp: bool = True,
         residual: bool = False,
     ) -> None:
         super().__init__()
@@ -45,8 +45,8 @@ class Compact(nn.Module):
         self.head = RepConv(channels * columns, width, head_size, damped=damped)
         self.body = nn.ModuleList([RepConv(width, width, damped=damped) for _ in range(depth)])
         self.tail = RepConv(width, channels * columns * scale**2, damped=damped)
-        self.bias = nn.Sequential(nn.Conv2d(1, width, 1), nn.ReLU(), nn.Conv2d(width, width, 1)) if quantiser else None
-        self.register_buffer(QUANTISER, torch.zeros(1, 1, 1, 1), persistent=False)
+        self.bias = nn.Sequential(nn.Conv2d(1, width, 1), nn.ReLU(), nn.Conv2d(width, width, 1)) if qp else None
+        self.register_buffer(QP_NAME, torch.zeros(1, 1, 1, 1), persistent=False)
         if residual:
             self._start_small()
 
@@ -61,12 +61,12 @@ class Compact(nn.Module):
             convolution.straight.weight.mul_(0.1)
         nn.init.zeros_(self.tail.spread)
 
-    def forward(self, x: Tensor, quantiser: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, qp: Tensor | None = None) -> Tensor:
         """(n, c, h, w), (n, 1, 1, 1) -> (n, c, h * scale, w * scale)."""
         small = regrouped(x, self.channels * self.columns) if self.columns > 1 else x
         features = self.head(small)
         if self.bias is not None:
-            features = features + self.bias(self.get_buffer(QUANTISER) if quantiser is None else quantiser)
+            features = features + self.bias(self.get_buffer(QP_NAME) if qp is None else qp)
         features = functional.leaky_relu(features, self.slope)
         detail = self.tail(self._through(features))
         if self.columns > 1:

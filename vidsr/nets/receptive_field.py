@@ -9,7 +9,7 @@ from vidsr.nets.reparam import NormConv, RepConv
 
 
 @torch.no_grad()
-def reach(net: nn.Module, *, channels: int = 1, size: int = 96) -> int:
+def receptive_field(net: nn.Module, *, channels: int = 1, size: int = 96) -> int:
     """Measure the receptive radius in input pixels: nudge a pixel in the middle, see how far the output changes.
 
     Nudged to both sides on several random pictures, since a ReLU may hide a path, and at every place among the columns

@@ -64,7 +64,7 @@ class SRResNet(nn.Module):
         self.tail.weight[:, :3] = torch.eye(3)[..., None, None] * 2 * torch.outer(linear, linear)
         nn.init.constant_(cast(Tensor, self.tail.bias), -1)
 
-    def forward(self, x: Tensor, quantiser: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, qp: Tensor | None = None) -> Tensor:
         """(n, 3, h, w) -> (n, 3, h * scale, w * scale). quantiser: taken as other networks take it, and not used."""
         features = self.head(x)
         signed: Tensor = self.bound(self.tail(self.up(features + self.body(features))))  # about [-1, 1]

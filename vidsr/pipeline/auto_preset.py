@@ -65,7 +65,7 @@ def check_preset(preset: str, options: Mapping[str, str] | None, *, resume: bool
 
 
 def settled(
-    film: Source,
+    video: Source,
     target: str | Path | BinaryIO,
     upscaler: Upscaler | ResizingUpscaler,
     large: VideoInfo,
@@ -89,9 +89,9 @@ def settled(
         if not muxer.image:
             record.tell(f"{codec} has no presets: auto chooses none")
         return _with(settings, preset=USUAL)
-    rate = float(film.info.rate or RATE)
+    rate = float(video.info.rate or RATE)
     count = max(4, min(SAMPLE_FRAMES, SAMPLE_BYTES // bytes_of(large)))
-    frames, making = _made(film, upscaler, settings, count)
+    frames, making = _made(video, upscaler, settings, count)
 
     def rate_with(name: str) -> float:
         writing = _with(settings, preset=name, codec=codec, format="matroska").writing
@@ -125,17 +125,17 @@ def slowest(names: Sequence[str], rate_with: Callable[[str], float], wanted: flo
 
 
 def _made(
-    film: Source, upscaler: Upscaler | ResizingUpscaler, settings: Settings, count: int
+    video: Source, upscaler: Upscaler | ResizingUpscaler, settings: Settings, count: int
 ) -> tuple[list[Frame], Cost]:
     """So many frames to encode, and what to decode and enlarge one costs."""
-    if isinstance(film.name, str | Path) and not film.live and not film.pictures:
+    if isinstance(video.name, str | Path) and not video.live and not video.pictures:
         reading = settings.reading
-        start = (reading["start"] or 0) + (film.info.duration or 0) / 3
+        start = (reading["start"] or 0) + (video.info.duration or 0) / 3
         # There may be nothing: some files tell a length that they do not have.
-        with suppress(InputError), open_source(film.name, **{**reading, "start": start, "duration": None}) as piece:
+        with suppress(InputError), open_source(video.name, **{**reading, "start": start, "duration": None}) as piece:
             return _enlarged(islice((item for item in piece if isinstance(item, Frame)), count), upscaler)
     # It is read once, and how it begins tells nothing of what comes: films begin in the dark.
-    return _drawn(*_enlarged([film.first] * 4, upscaler), count)
+    return _drawn(*_enlarged([video.first] * 4, upscaler), count)
 
 
 def _drawn(frames: list[Frame], making: Cost, count: int) -> tuple[list[Frame], Cost]:
@@ -149,7 +149,7 @@ def _drawn(frames: list[Frame], making: Cost, count: int) -> tuple[list[Frame], 
     for number in range(count):
         codes: Any = top / 2 + np.roll(texture, 3 * number, 1) + np.roll(grain, 97 * number, 0)
         luma = codes.clip(0, top).astype(like.planes[0].dtype)
-        drawn.append(replace(like, planes=(luma, *like.planes[1:]), pts=number * (like.duration or 1), carrier=None))
+        drawn.append(replace(like, planes=(luma, *like.planes[1:]), pts=number * (like.duration or 1), av_frame=None))
     return drawn, making
 
 

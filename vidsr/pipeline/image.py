@@ -57,7 +57,7 @@ def _array(image: NDArray[Any], upscaler: Upscaler | ResizingUpscaler) -> NDArra
     else:
         unit = image.astype(np.float32) / (255 if image.dtype == np.uint8 else 1)
         codes = np.rint(unit * 1023).clip(0, 1023).astype(np.uint16)
-        gray = ColorSpec(SMPTE170M, full_range=True, subsampling=(0, 0), siting="center")
+        gray = ColorSpec(SMPTE170M, full_range=True, subsampling=(0, 0), chroma_location="center")
         larger = upscaler.submit(Frame((codes,), gray, 10)).result().planes[0] / 1023
     rounded: NDArray[Any] = np.rint(larger * 255)
     return rounded.astype(np.uint8)

@@ -28,7 +28,7 @@ class PendingFrame(Protocol):
         """Wait for the larger frame."""
 
 
-class EnlargesFrames(Protocol):
+class UpscalesFrames(Protocol):
     """What `upscale` needs of an upscaler."""
 
     in_flight: int
@@ -38,7 +38,7 @@ class EnlargesFrames(Protocol):
 
 
 def upscale(
-    stream: Iterable[Item], upscaler: EnlargesFrames, *, reused: Callable[[], None] | None = None
+    stream: Iterable[Item], upscaler: UpscalesFrames, *, reused: Callable[[], None] | None = None
 ) -> Generator[Item, None, None]:
     """Enlarge the frames of a stream and let everything else through, in order.
 
@@ -68,7 +68,7 @@ def upscale(
 
 def _repeats(frame: Frame, before: Frame | None) -> bool:
     """Whether an upscaler would make the same of both."""
-    return before is not None and frame.quantiser == before.quantiser and frame.shows(before)
+    return before is not None and frame.qp == before.qp and frame.shows(before)
 
 
 def _results(held: deque[PendingFrame | Item], reused: Callable[[], None] | None) -> Iterator[Item]:
@@ -83,7 +83,9 @@ def _results(held: deque[PendingFrame | Item], reused: Callable[[], None] | None
             if reused is not None:
                 reused()
             # The carrier is the small picture: a sink copies the planes into a new one with its side data.
-            yield replace(larger, pts=head.pts, duration=head.duration, time_base=head.time_base, carrier=head.carrier)
+            yield replace(
+                larger, pts=head.pts, duration=head.duration, time_base=head.time_base, av_frame=head.av_frame
+            )
         else:
             larger = head.result()
             yield larger
@@ -132,12 +134,12 @@ class Settings:
 
 
 def planned(
-    film: Source, upscaler: Upscaler | ResizingUpscaler, record: Record, settings: Settings
+    video: Source, upscaler: Upscaler | ResizingUpscaler, record: Record, settings: Settings
 ) -> tuple[Plan, VideoInfo]:
     """Ask what becomes of the film and its pictures, and tell the user what they may not expect."""
-    for sentence in film.notices:
+    for sentence in video.notices:
         record.tell(sentence)
-    info = film.info
+    info = video.info
     halvings = (0, 0) if info.gray else info.color.subsampling
     plan = upscaler.plan(info.width, info.height, halvings)
     odd = upscaler.plan(info.width, info.height, (0, 0))

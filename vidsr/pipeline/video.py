@@ -88,7 +88,7 @@ def upscale_video(
     settings = Settings(
         enlarging={
             "model": model, "scale": scale, "width": width, "height": height,
-            "tile": tile, "engine": engine, "device": device, "precision": precision, "steady": resume,
+            "tile": tile, "engine": engine, "device": device, "precision": precision, "stateless": resume,
         },
         reading={
             "start": exact(start), "duration": exact(duration), "source_quality": source_quality,
@@ -126,26 +126,28 @@ def _run(
     name = find_gpu(hwaccel, settings.enlarging["device"], resume=resume, notice=record.tell)
     with (
         open_upscaler(**settings.enlarging, in_flight=1 if live else None, notice=record.tell) as upscaler,
-        open_source(source, **settings.reading, strict=strict, stop=stop, gpu=gpu_for(name, hwaccel, upscaler)) as film,
+        open_source(
+            source, **settings.reading, strict=strict, stop=stop, gpu=gpu_for(name, hwaccel, upscaler)
+        ) as video,
     ):
-        if film.pictures and settings.reading["rate"] is None and pattern_of(target) is None:
+        if video.pictures and settings.reading["rate"] is None and pattern_of(target) is None:
             record.tell("25 pictures a second are taken; --fps sets another rate")
-        plan, large = planned(film, upscaler, record, settings)
+        plan, large = planned(video, upscaler, record, settings)
         if resume:
             path = Path(str(target))
-            upscale_in_segments(film, path, upscaler, large, settings, overwrite=overwrite, record=record, stop=stop)
+            upscale_in_segments(video, path, upscaler, large, settings, overwrite=overwrite, record=record, stop=stop)
         else:
-            settings = settled(film, target, upscaler, large, settings, record, live=live)
+            settings = settled(video, target, upscaler, large, settings, record, live=live)
             with open_sink(
-                target, large, source=film, **settings.writing,
+                target, large, source=video, **settings.writing,
                 live=live, overwrite=overwrite, notice=record.tell, stop=stop,
             ) as sink:  # fmt: skip
-                _pump(film, upscaler, sink, large, record, stop, live=live)
-    return _summary(film, plan, settings.enlarging["model"], title_of(target, pipe="stdout"), record)
+                _pump(video, upscaler, sink, large, record, stop, live=live)
+    return _summary(video, plan, settings.enlarging["model"], title_of(target, pipe="stdout"), record)
 
 
 def _pump(
-    film: Source,
+    video: Source,
     upscaler: Upscaler | ResizingUpscaler,
     sink: Sink,
     large: VideoInfo,
@@ -161,28 +163,28 @@ def _pump(
         record.late = True
         tell(f"{seconds:.1f} s behind real time, and nothing is dropped; try a smaller size, a faster model or preset")
 
-    items = paced(film, late) if film.live else film
-    with closing(enlarged(items, upscaler, film.info, large, live=live, reused=record.reuse)) as ready:
+    items = paced(video, late) if video.live else video
+    with closing(enlarged(items, upscaler, video.info, large, live=live, reused=record.reuse)) as ready:
         try:
             for item in ready:
                 stop.check()
                 sink.write(item)
                 if isinstance(item, Frame):
-                    record.write(item, film.info)
+                    record.write(item, video.info)
             stop.check()  # a reader that was stopped may look like the end of the film
         except BaseException:
             stop.set()  # wakes a thread that waits for a pipe, so that closing does not wait for it
             raise
 
 
-def _summary(film: Source, plan: Plan, model: str | Path | None, target: str, record: Record) -> Summary:
-    for sentence in film.notices:  # those that came on the way
+def _summary(video: Source, plan: Plan, model: str | Path | None, target: str, record: Record) -> Summary:
+    for sentence in video.notices:  # those that came on the way
         record.tell(sentence)
-    if film.damage:
-        record.tell(f"{film.title} is damaged: {film.damage}")
-    now = record.now(film.info)
+    if video.damage:
+        record.tell(f"{video.title} is damaged: {video.damage}")
+    now = record.now(video.info)
     return Summary(
-        source=film.title,
+        source=video.title,
         target=target,
         model=plan.card.name if plan.card else str(model) if model in RESIZES else "lanczos",
         frames=record.frames,
@@ -190,10 +192,10 @@ def _summary(film: Source, plan: Plan, model: str | Path | None, target: str, re
         seconds=now.seconds,
         fps=now.fps,
         speed=now.speed,
-        input_size=(film.info.width, film.info.height),
+        input_size=(video.info.width, video.info.height),
         output_size=(plan.width, plan.height),
         notices=tuple(record.notices),
-        damage=film.damage,
+        damage=video.damage,
     )
 
 

@@ -59,10 +59,10 @@ def show(store: Store, pairs: Pairs, place: int) -> tuple[Picture, str]:
     """One pair, the small picture enlarged to sharp squares beside the truth, and what it went through."""
     middle = store.settings.frames // 2
     picture = _beside(pairs.low[place, middle], pairs.high[place, middle], store.settings.scale)
-    entry, quantiser = pairs.index[place], float(pairs.quantiser[place, middle])
+    entry, qp = pairs.index[place], float(pairs.qp[place, middle])
     kind, looks = str(entry["kind"]), [look for look in str(entry["looks"]).split("+") if look]
     said = kind if np.isnan(entry["crf"]) else f"{kind} at {quality(kind)} {entry['crf']:.0f}"
-    said += f" (quantiser {quantiser:.0f})" if quantiser else ""
+    said += f" (quantiser {qp:.0f})" if qp else ""
     said = ", ".join([said, *(look for look in looks if look != kind)])
     return picture, f"{said}; {store.manifest['sources'][entry['source']]['file']}"
 

@@ -90,11 +90,11 @@ def _degradations(page: Page, split: str, pairs: Pairs) -> None:
     )
     codecs = {name: places for name, places, _ in by_codec(pairs)}
     looks = {name: len(places) / len(pairs) * 100 for name, places, _ in by_look(pairs)}
-    figure, (codec, quantiser, look) = panels(1, 3)
+    figure, (codec, qp, look) = panels(1, 3)
     bars(codec, "Codecs", "% of pairs", {name: len(places) / len(pairs) * 100 for name, places in codecs.items()})
-    middle = np.asarray(pairs.quantiser[:, pairs.quantiser.shape[1] // 2])
+    middle = np.asarray(pairs.qp[:, pairs.qp.shape[1] // 2])
     by = {name: middle[places] for name, places in codecs.items() if middle[places].any()}
-    stacked(quantiser, "Quantiser", "QP of the frame, on H.264's scale", "pairs", by, np.arange(-0.5, 52.5))
+    stacked(qp, "Quantiser", "QP of the frame, on H.264's scale", "pairs", by, np.arange(-0.5, 52.5))
     bars(look, "Further degradations", "% of pairs", dict(sorted(looks.items(), key=lambda one: -one[1])))
     page.chart(figure, f"Of all {len(pairs):,} pairs of the {split} split.")
 

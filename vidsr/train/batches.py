@@ -89,8 +89,8 @@ def draw_batch(pairs: Pairs, recipe: Recipe, step: int, machine: Machine, stage:
         return values.to(machine.device).permute(0, 3, 1, 2)
 
     def batch(rows: NDArray[Any]) -> Batch:
-        quantiser = torch.from_numpy(pairs.quantiser[rows].reshape(-1) / 51).to(machine.device)
-        return picture(pairs.low[rows]), picture(pairs.high[rows]), quantiser[:, None, None, None]
+        qp = torch.from_numpy(pairs.qp[rows].reshape(-1) / 51).to(machine.device)
+        return picture(pairs.low[rows]), picture(pairs.high[rows]), qp[:, None, None, None]
 
     # Every so-many-th pair: a store holds its sources one after the other, and a part should see something of each.
     return [batch(chosen[share :: machine.parts]) for share in machine.shares()]

@@ -24,7 +24,7 @@ class Compact:
     head_size: int = 3
     slope: float = 0.1
     columns: int = 1
-    quantiser: bool = True
+    qp: bool = True
     residual: bool = False
 
 
@@ -39,7 +39,7 @@ class SRResNet:
     tanh: bool = False
 
     channels: ClassVar[Literal[3]] = 3
-    quantiser: ClassVar[bool] = False
+    qp: ClassVar[bool] = False
     columns: ClassVar[int] = 1
 
 

@@ -106,12 +106,12 @@ class Record:
             state.best = gain(metrics)
             self._keep(self.run.weights, state, plain, metrics)
 
-    def _reach(self, plain: nn.Module) -> int:
+    def _receptive_field(self, plain: nn.Module) -> int:
         """Measured once a run: it takes ten seconds for a network as deep as SRResNet, and both stages must agree."""
         for known in (self.run.weights, self.run.pixel):
             if known.exists():
-                return read_weights(known)[1].reach
-        return measure.reach(plain, channels=self.recipe.net.channels)
+                return read_weights(known)[1].receptive_field
+        return measure.receptive_field(plain, channels=self.recipe.net.channels)
 
     def _keep(self, path: Path, state: State, plain: nn.Module, metrics: Mapping[str, float]) -> None:
         recipe, channels = self.recipe, self.recipe.net.channels
@@ -119,9 +119,9 @@ class Record:
             name=recipe.name,
             scale=recipe.net.scale,
             channels=channels,
-            reach=self._reach(plain),
+            receptive_field=self._receptive_field(plain),
             step=measure.step(plain),
-            quantiser=recipe.net.quantiser,
+            qp=recipe.net.qp,
             parameters=measure.parameters(plain),
             macs=measure.macs(plain, channels=channels),
             recipe=f"{recipe.name} {recipe.digest()}, {state.step} steps",

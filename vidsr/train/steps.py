@@ -130,9 +130,9 @@ def _judge_loss(state: State, recipe: Recipe, part: Batch, ours: Tensor, index: 
 
 
 def _enlarge(net: nn.Module, state: State, batch: Batch) -> Tensor:
-    low, _, quantiser = batch
+    low, _, qp = batch
     with state.machine.autocast():
-        ours: Tensor = net(low.contiguous(memory_format=torch.channels_last), quantiser)
+        ours: Tensor = net(low.contiguous(memory_format=torch.channels_last), qp)
     return ours.float()
 
 

@@ -29,7 +29,7 @@ class Pair:
 
     low: Picture
     high: Picture
-    quantiser: float
+    qp: float
     """0 to 51."""
     bicubic: Picture
 
@@ -50,8 +50,8 @@ def pairs_of_folder(folder: Path, scale: int, *, channels: int = 1) -> list[Pair
         height, width = (side // (2 * scale) * 2 for side in size)
         truth = truth[: height * scale, : width * scale]
         low = resize(truth, height, width)
-        (sent,), (quantiser,) = through("libx264", [low[..., 0] if channels == 1 else low], CRF)
-        pairs += [_pair(low, truth, 0.0), _pair(sent.reshape(low.shape), truth, quantiser)]
+        (sent,), (qp,) = through("libx264", [low[..., 0] if channels == 1 else low], CRF)
+        pairs += [_pair(low, truth, 0.0), _pair(sent.reshape(low.shape), truth, qp)]
     return pairs
 
 
@@ -59,18 +59,18 @@ def pairs_of_store(pairs: Pairs, count: int) -> list[Pair]:
     """At most `count` pairs of a split, spread over all of it; of several frames the first."""
     chosen = np.linspace(0, len(pairs) - 1, min(count, len(pairs))).round().astype(int)
     low, high = pairs.low[chosen, 0], pairs.high[chosen, 0]
-    return [_pair(low[i], high[i], float(pairs.quantiser[place, 0])) for i, place in enumerate(chosen)]
+    return [_pair(low[i], high[i], float(pairs.qp[place, 0])) for i, place in enumerate(chosen)]
 
 
-def _pair(low: Picture, high: Picture, quantiser: float) -> Pair:
-    return Pair(low, high, quantiser, resize(low, *high.shape[:2]))
+def _pair(low: Picture, high: Picture, qp: float) -> Pair:
+    return Pair(low, high, qp, resize(low, *high.shape[:2]))
 
 
 @torch.no_grad()
 def enlarge(net: nn.Module, pair: Pair) -> Picture:
     """What a network on the CPU makes of a test picture: (height, width, channels) uint8."""
     x = torch.from_numpy(pair.low.astype(np.float32) / 255).permute(2, 0, 1)[None]
-    ours = net(x, torch.full((1, 1, 1, 1), pair.quantiser / 51))[0].permute(1, 2, 0).numpy()
+    ours = net(x, torch.full((1, 1, 1, 1), pair.qp / 51))[0].permute(1, 2, 0).numpy()
     return np.asarray(np.rint(ours * 255).clip(0, 255).astype(np.uint8))
 
 
@@ -82,7 +82,7 @@ def validate(ours: Sequence[Picture], pairs: Sequence[Pair], scale: int) -> dict
     """
     rows: dict[str, list[float]] = {}
     for pair, its in zip(pairs, ours, strict=True):
-        truth, kind = _luma(pair.high), "coded" if pair.quantiser else "clean"
+        truth, kind = _luma(pair.high), "coded" if pair.qp else "clean"
         for name, picture in (("", its), (BESIDE, pair.bicubic)):
             luma = _luma(picture)
             rows.setdefault(f"{name}psnr_{kind}", []).append(psnr(luma, truth, border=scale))

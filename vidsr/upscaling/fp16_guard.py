@@ -22,7 +22,7 @@ def open_watched(
     in_flight: int,
     threads: int,
     streams: int = 1,
-    steady: bool,
+    stateless: bool,
     notice: Callable[[str], None] | None = None,
 ) -> Engine:
     """Open an engine; one that computes in f16 looks at every result, and gives what f32 makes where it is no picture.
@@ -51,15 +51,15 @@ def open_watched(
     if setup.precision != "f16":
         return engine
     why = f"{title} makes numbers too large for f16, so f32 computes; --precision f32 says so from the start"
-    return WatchedEngine(engine, partial(exact, why), steady=steady)
+    return WatchedEngine(engine, partial(exact, why), stateless=stateless)
 
 
 class WatchedEngine:
     """Two engines, of which the second is opened when it is needed."""
 
-    def __init__(self, engine: Engine, exact: Callable[[], Engine], *, steady: bool) -> None:
+    def __init__(self, engine: Engine, exact: Callable[[], Engine], *, stateless: bool) -> None:
         self.in_flight = engine.in_flight
-        self._engine, self._open_exact, self._steady = engine, exact, steady
+        self._engine, self._open_exact, self._stateless = engine, exact, stateless
         self._exact: Engine | None = None
 
     def submit(self, inputs: Any, **options: Any) -> "WatchedRun":
@@ -70,7 +70,7 @@ class WatchedEngine:
         """The same run in f32."""
         if self._exact is None:
             self._exact = self._open_exact()
-        if not self._steady and self._engine is not self._exact:
+        if not self._stateless and self._engine is not self._exact:
             self._engine.close()
             self._engine = self._exact
         # There is room: this run takes no place there, however many that came after it do.

@@ -10,14 +10,14 @@ from vidsr.frames import Frame
 from vidsr.upscaling.graph.edges import attach_surface
 from vidsr.upscaling.graph.nv12_edges import SURFACE_IN, SURFACE_OUT
 from vidsr.upscaling.output_size import Plan
-from vidsr.upscaling.session import LaneOptions, Network, engine_for, known_of, setup_for
+from vidsr.upscaling.session import Network, SessionOptions, engine_for, known_of, setup_for
 from vidsr.upscaling.tiling import LARGEST
 
 
-class SurfaceLane:
+class GpuSession:
     """A network with the edges for semi-planar pictures of one size, depth and colour."""
 
-    def __init__(self, network: Network, frame: Frame, options: LaneOptions, *, on_device: bool) -> None:
+    def __init__(self, network: Network, frame: Frame, options: SessionOptions, *, on_device: bool) -> None:
         """on_device: whether the engine is one of TAKES_DLPACK, which leaves its results where it computes."""
         self._network = network
 
@@ -62,10 +62,10 @@ class PendingSurface:
         own = made.copy() if isinstance(made, np.ndarray) else made  # an array is the engine's, until its next run
         height, width = self._frame.height * self._scale, self._frame.width * self._scale
         chroma = own[height:, :width].reshape(height // 2, width // 2, 2)
-        return replace(self._frame, planes=(own[:height, :width], chroma), carrier=None)
+        return replace(self._frame, planes=(own[:height, :width], chroma), av_frame=None)
 
 
-def is_whole(frame: Frame, plan: Plan, options: LaneOptions) -> bool:
+def is_whole(frame: Frame, plan: Plan, options: SessionOptions) -> bool:
     """Whether a semi-planar frame is enlarged at once, to the size its network gives: nothing is cut or resized."""
     if plan.card is None or options.tile is not None or frame.width * frame.height > LARGEST:
         return False

@@ -11,11 +11,11 @@ from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 from onnx import TensorProto
 
-from vidsr.card import QUANTISER, ModelCard, read_card
+from vidsr.card import QP_NAME, ModelCard, read_card
 from vidsr.engines import Engine, open_engine
 from vidsr.errors import EngineError, NotAModel
 from vidsr.system import MOST_SCALE
-from vidsr.upscaling.graph.editor import FLOATS, picture_ports
+from vidsr.upscaling.graph.editor import FLOATS, image_ports
 
 STEPS = (1, 2, 4, 8, 16, 32)
 SIDES = (32, 96, 192)  # of the pictures that are tried until a nudge no longer reaches their edge
@@ -38,7 +38,7 @@ def probe(path: Path) -> ModelCard:
     model = load(path)
     try:
         channels = _channels(model)
-        scale, step, reach = _look(model, channels)
+        scale, step, receptive_field = _look(model, channels)
     except (NotAModel, EngineError) as exc:
         raise NotAModel(f"{path} cannot be used: {exc}") from exc
     stored = model.graph.initializer
@@ -46,16 +46,16 @@ def probe(path: Path) -> ModelCard:
         name=path.stem,
         scale=scale,
         channels=channels,
-        reach=reach,
+        receptive_field=receptive_field,
         step=step,
-        quantiser=any(tensor.name == QUANTISER for tensor in stored),
+        qp=any(tensor.name == QP_NAME for tensor in stored),
         parameters=sum(math.prod(tensor.dims) for tensor in stored if tensor.data_type in FLOATS),
     )
 
 
 def _channels(model: onnx.ModelProto) -> Literal[1, 3]:
     """How many planes the network's picture has."""
-    kind = picture_ports(model)[0].type.tensor_type
+    kind = image_ports(model)[0].type.tensor_type
     shape = [dim.dim_value for dim in kind.shape.dim]
     if kind.elem_type not in FLOATS or len(shape) != 4 or shape[1] not in (1, 3):
         found = f"{TensorProto.DataType.Name(kind.elem_type).lower()} {'x'.join(str(side or '?') for side in shape)}"
@@ -82,9 +82,9 @@ def _look(model: onnx.ModelProto, channels: int) -> tuple[int, int, int]:
         with _Trial(model, channels, side) as trial:
             scale = trial.scale()
             step = step or _step(model, channels)
-            reach, most = trial.reach(scale, step)
-            if reach < most:
-                return scale, step, reach
+            receptive_field, most = trial.receptive_field(scale, step)
+            if receptive_field < most:
+                return scale, step, receptive_field
     return scale, step, EVERYWHERE
 
 
@@ -107,7 +107,7 @@ class _Trial:
     def __init__(self, model: onnx.ModelProto, channels: int, side: int) -> None:
         fixed = onnx.ModelProto()
         fixed.CopyFrom(model)
-        port, _ = picture_ports(fixed)
+        port, _ = image_ports(fixed)
         kind = port.type.tensor_type
         self._name, self._type = port.name, np.float32 if kind.elem_type == TensorProto.FLOAT else np.float16
         self._shape = (1, channels, side, side)
@@ -145,7 +145,7 @@ class _Trial:
             raise NotAModel(f"it turns {sizes}; vidsr runs networks that enlarge a picture by a whole factor")
         return scale
 
-    def reach(self, scale: int, step: int) -> tuple[int, int]:
+    def receptive_field(self, scale: int, step: int) -> tuple[int, int]:
         """How many input pixels away from a nudged pixel the output still changes, one at either end of a step; and how
         many would be seen here.
         """

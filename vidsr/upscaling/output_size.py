@@ -11,7 +11,7 @@ from vidsr.video.convert.scale import MOST_TIMES
 
 
 @dataclass(frozen=True, slots=True)
-class Goal:
+class OutputSize:
     """A factor, or a width, a height or both in pixels; nothing: the model's own factor."""
 
     scale: int | None = None

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 
 from vidsr import zoo
-from vidsr.card import QUANTISER
+from vidsr.card import QP_NAME
 from vidsr.engines import Arrays, Engine, Pending, Precision, Setup, built_ahead, settle
 from vidsr.engines.ports import PLANES_IN, UNSHUFFLED, UNSHUFFLED_CHROMA
 from vidsr.engines.tuning import Tuning
@@ -24,10 +24,12 @@ from vidsr.upscaling.fp16_guard import open_watched
 from vidsr.upscaling.graph.edges import attach, planes_of, shuffle
 from vidsr.upscaling.model_file import card_of, load
 from vidsr.upscaling.output_size import halvings
-from vidsr.upscaling.tiling import Span, seams, tile_size
+from vidsr.upscaling.tiling import Span, tile_size, tile_spans
 
 AHEAD = 4  # tiles in an engine at once, where the frames in flight are not more: one is taken while others are computed
-EDGES_REACH = 4  # of RGB edges, in input pixels: chroma is interpolated before the network and averaged after it
+EDGES_RECEPTIVE_FIELD = (
+    4  # of RGB edges, in input pixels: chroma is interpolated before the network and averaged after it
+)
 log = logging.getLogger(__name__)
 
 
@@ -38,8 +40,8 @@ class Network:
         self.name = zoo.name_of(path)
         self.card = card_of(path)
         self.model = load(path)
-        stored = next((each for each in self.model.graph.initializer if each.name == QUANTISER), None)
-        self.quantiser = None if stored is None else numpy_helper.to_array(stored).astype(np.float32)
+        stored = next((each for each in self.model.graph.initializer if each.name == QP_NAME), None)
+        self.qp = None if stored is None else numpy_helper.to_array(stored).astype(np.float32)
 
     @property
     def step(self) -> int:
@@ -47,18 +49,20 @@ class Network:
         return math.lcm(2, self.card.step)
 
     @property
-    def reach(self) -> int:
+    def receptive_field(self) -> int:
         """Receptive radius with the edges, in input pixels; a multiple of `step`."""
-        reach = self.card.reach + (EDGES_REACH if self.card.channels == 3 else 0)
-        return reach + -reach % self.step
+        receptive_field = self.card.receptive_field + (EDGES_RECEPTIVE_FIELD if self.card.channels == 3 else 0)
+        return receptive_field + -receptive_field % self.step
 
     def tile_size(self, height: int, width: int, tile: int | None = None, *, on_cpu: bool) -> tuple[int, int]:
         """Of pictures of so many input pixels; see `tiling.tile_size`."""
-        return tile_size(height, width, tile, reach=self.reach, step=self.step, card=self.card, on_cpu=on_cpu)
+        return tile_size(
+            height, width, tile, receptive_field=self.receptive_field, step=self.step, card=self.card, on_cpu=on_cpu
+        )
 
 
 @dataclass(frozen=True, slots=True)
-class LaneOptions:
+class SessionOptions:
     """How networks are run; see `open_upscaler`."""
 
     engine: str = "auto"
@@ -67,7 +71,7 @@ class LaneOptions:
     tile: int | Literal["auto"] | None = None
     in_flight: int = 2
     threads: int = 0
-    steady: bool = False
+    stateless: bool = False
     notice: Callable[[str], None] | None = None
     tuning: Tuning = field(default_factory=Tuning)
 
@@ -80,11 +84,11 @@ class Tile:
     across: Span
 
 
-class Lane:
+class Session:
     """A network with the edges for pictures of one size, depth and colour."""
 
     def __init__(
-        self, network: Network, frame: Frame, options: LaneOptions, *, size: tuple[int, int] | None = None
+        self, network: Network, frame: Frame, options: SessionOptions, *, size: tuple[int, int] | None = None
     ) -> None:
         """size: height and width of the tiles; None takes what `options.tile` says."""
         assert options.tile != "auto", "open_lane measures"
@@ -93,7 +97,7 @@ class Lane:
         setup = setup_for(network, frame.bits, options)
         self._size = size or network.tile_size(frame.height, frame.width, options.tile, on_cpu=setup.device == "cpu")
         sides = zip((frame.height, frame.width), self._size, strict=True)
-        down, across = (seams(length, tile, network.reach, network.step) for length, tile in sides)
+        down, across = (tile_spans(length, tile, network.receptive_field, network.step) for length, tile in sides)
         self._tiles = [Tile(each, other) for each in down for other in across]
         height, width = self._size
 
@@ -114,7 +118,7 @@ class Lane:
             )
 
         self._in_flight, self._frames = options.in_flight, WeakSet[PendingPlanes]()
-        self._waiting, self._started = deque[ref[Piece]](), WeakSet[Piece]()
+        self._waiting, self._started = deque[ref[TileRun]](), WeakSet[TileRun]()
         self._room = max(options.in_flight, min(options.in_flight * len(self._tiles), AHEAD))
         streams = options.tuning.streams_for(height * width)
         self._engine = engine_for(network, graph_of, setup, options, in_flight=self._room, streams=streams)
@@ -126,7 +130,7 @@ class Lane:
         known, pieces = known_of(self._network, frame), []
         for tile in self._tiles:
             planes = zip(PLANES_IN, self._cut(frame, tile), strict=False)
-            pieces.append(Piece(tile, {name: plane[None, None] for name, plane in planes} | known))
+            pieces.append(TileRun(tile, {name: plane[None, None] for name, plane in planes} | known))
         pending = PendingPlanes(pieces, self._network.card.scale, self.start)
         self._frames.add(pending)
         self._waiting.extend(map(ref, pieces))
@@ -157,7 +161,7 @@ def engine_for(
     network: Network,
     graph_of: Callable[[bool], bytes],
     setup: Setup,
-    options: LaneOptions,
+    options: SessionOptions,
     *,
     in_flight: int,
     streams: int = 1,
@@ -165,24 +169,24 @@ def engine_for(
     """Open what computes a lane's pictures best; see `best_of` and `open_watched`."""
     return open_watched(
         graph_of,
-        best_of(graph_of, setup, asked=options.engine, steady=options.steady, notice=options.notice),
+        best_of(graph_of, setup, asked=options.engine, stateless=options.stateless, notice=options.notice),
         title=network.card.name,
         in_flight=in_flight,
         threads=options.threads,
         streams=streams,
-        steady=options.steady,
+        stateless=options.stateless,
         notice=options.notice,
     )
 
 
 def known_of(network: Network, frame: Frame) -> dict[str, NDArray[np.float32]]:
     """What a network is told beside the picture: the quantiser, where it knows it."""
-    if (stored := network.quantiser) is None:
+    if (stored := network.qp) is None:
         return {}
-    return {QUANTISER: stored if frame.quantiser is None else np.full_like(stored, frame.quantiser / 51)}
+    return {QP_NAME: stored if frame.qp is None else np.full_like(stored, frame.qp / 51)}
 
 
-def setup_for(network: Network, bits: int, options: LaneOptions) -> Setup:
+def setup_for(network: Network, bits: int, options: SessionOptions) -> Setup:
     """What computes; where no precision is asked for, f32 in place of bf16 where that would spoil 10 bits.
 
     That is so on the way to R'G'B' and back (up to 8 levels), and where a network enlarges its input by an operator of
@@ -194,7 +198,7 @@ def setup_for(network: Network, bits: int, options: LaneOptions) -> Setup:
     return replace(setup, precision="f32") if spoilt and (network.card.channels == 3 or resizes) else setup
 
 
-class Piece:
+class TileRun:
     """A tile that is computed, or waits for it."""
 
     def __init__(self, tile: Tile, inputs: Arrays) -> None:
@@ -207,7 +211,7 @@ class PendingPlanes:
 
     taken = False
 
-    def __init__(self, pieces: list[Piece], scale: int, start: Callable[[], None]) -> None:
+    def __init__(self, pieces: list[TileRun], scale: int, start: Callable[[], None]) -> None:
         self._pieces, self._scale, self._start = pieces, scale, start
 
     def write(self, canvas: Frame) -> None:
@@ -257,7 +261,7 @@ def best_of(
     setup: Setup,
     *,
     asked: str,
-    steady: bool,
+    stateless: bool,
     notice: Callable[[str], None] | None = None,
 ) -> Setup:
     """Give TensorRT in place of `setup` where an engine fits, and say what computes.
@@ -269,7 +273,7 @@ def best_of(
     if asked != "auto" or setup.device == "cpu":
         return setup
     say, why = notice or log.info, ""
-    if not steady:
+    if not stateless:
         try:
             file = built_ahead(graph_of(setup.precision == "f16"), setup)
         except VidsrError as exc:

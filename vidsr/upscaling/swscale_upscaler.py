@@ -6,7 +6,7 @@ from typing import Self
 
 from vidsr.card import ModelCard
 from vidsr.frames import Frame
-from vidsr.upscaling.output_size import Goal, Plan, halvings
+from vidsr.upscaling.output_size import OutputSize, Plan, halvings
 from vidsr.video.convert.nv12 import planar
 from vidsr.video.convert.resizer import Kernel, Resizer
 
@@ -27,14 +27,14 @@ class ResizingUpscaler:
 
     card: ModelCard | None = None
 
-    def __init__(self, kernel: Kernel, goal: Goal, *, in_flight: int = 2, threads: int = 0) -> None:
+    def __init__(self, kernel: Kernel, wanted: OutputSize, *, in_flight: int = 2, threads: int = 0) -> None:
         self.in_flight = in_flight
-        self._goal = goal
+        self._wanted = wanted
         self._resizer = Resizer(kernel, threads=threads)
 
     def plan(self, width: int, height: int, subsampling: tuple[int, int] = (1, 1)) -> Plan:
         """Say what becomes of pictures of this size."""
-        return Plan(*self._goal.size(width, height, own=2, subsampling=subsampling), None)
+        return Plan(*self._wanted.size(width, height, own=2, subsampling=subsampling), None)
 
     @property
     def files(self) -> list[Path]:

@@ -15,7 +15,7 @@ from vidsr.errors import OutOfMemory
 from vidsr.frames import Frame
 from vidsr.io.cache import keep, kept
 from vidsr.upscaling.output_size import halvings
-from vidsr.upscaling.session import Lane, LaneOptions, Network, setup_for
+from vidsr.upscaling.session import Network, Session, SessionOptions, setup_for
 from vidsr.upscaling.tiling import LARGEST, equal_tile
 
 log = logging.getLogger(__name__)
@@ -28,13 +28,13 @@ RUNS = 3  # of each, after the first
 Size = tuple[int, int]
 
 
-def open_lane(network: Network, frame: Frame, options: LaneOptions) -> Lane:
+def open_session(network: Network, frame: Frame, options: SessionOptions) -> Session:
     """Open a lane; where its tiles are to be measured, with the quickest, which is told to `options.notice`.
 
     Raises as Lane does, and OutOfMemory where no tile fits.
     """
     if options.tile != "auto":
-        return Lane(network, frame, options)
+        return Session(network, frame, options)
     usual = replace(options, tile=None)
     tell = options.notice or log.info
     key = _key(network, frame, usual)
@@ -47,21 +47,24 @@ def open_lane(network: Network, frame: Frame, options: LaneOptions) -> Lane:
             keep(ROOM, key, size)
         except OSError as exc:
             tell(f"that cannot be kept, and is measured again each time: {exc}")
-    return Lane(network, frame, usual, size=size)
+    return Session(network, frame, usual, size=size)
 
 
-def _candidates(network: Network, frame: Frame, options: LaneOptions) -> list[Size]:
+def _candidates(network: Network, frame: Frame, options: SessionOptions) -> list[Size]:
     """Sizes that may be worth trying, the usual one first; none takes more memory than that of LARGEST."""
-    height, width, reach, step = frame.height, frame.width, network.reach, network.step
+    height, width, receptive_field, step = frame.height, frame.width, network.receptive_field, network.step
     on_cpu = setup_for(network, frame.bits, options).device == "cpu"
-    least = 2 * (reach + step)
-    bands = [(equal_tile(height, max(pixels // width, least), reach, step), width) for pixels in BANDS]
-    square = equal_tile(height, max(SIDE, least), reach, step), equal_tile(width, max(SIDE, least), reach, step)
+    least = 2 * (receptive_field + step)
+    bands = [(equal_tile(height, max(pixels // width, least), receptive_field, step), width) for pixels in BANDS]
+    square = (
+        equal_tile(height, max(SIDE, least), receptive_field, step),
+        equal_tile(width, max(SIDE, least), receptive_field, step),
+    )
     usual = network.tile_size(height, width, on_cpu=on_cpu)
     return list(dict.fromkeys([usual, *bands, square]))
 
 
-def _quickest(network: Network, frame: Frame, options: LaneOptions) -> tuple[Size, float]:
+def _quickest(network: Network, frame: Frame, options: SessionOptions) -> tuple[Size, float]:
     times: dict[Size, float] = {}
     for size in _candidates(network, frame, options):
         try:
@@ -74,25 +77,25 @@ def _quickest(network: Network, frame: Frame, options: LaneOptions) -> tuple[Siz
     return best, times[best]
 
 
-def _seconds(network: Network, frame: Frame, options: LaneOptions, size: Size) -> Iterator[float]:
+def _seconds(network: Network, frame: Frame, options: SessionOptions, size: Size) -> Iterator[float]:
     """Of single frames, the first of which warms up and does not count."""
     scale = network.card.scale
     across, down = halvings(frame)
     large = (frame.height * scale, frame.width * scale)
     half = tuple((side + halving) >> halving for side, halving in zip(large, (down, across), strict=True))
     canvas = replace(frame, planes=tuple(np.empty(half if i else large, p.dtype) for i, p in enumerate(frame.planes)))
-    lane = Lane(network, frame, options, size=size)
+    session = Session(network, frame, options, size=size)
     try:
         for turn in range(RUNS + 1):
             start = time.perf_counter()
-            lane.submit(frame).write(canvas)
+            session.submit(frame).write(canvas)
             if turn:
                 yield time.perf_counter() - start
     finally:
-        lane.close()
+        session.close()
 
 
-def _key(network: Network, frame: Frame, options: LaneOptions) -> str:
+def _key(network: Network, frame: Frame, options: SessionOptions) -> str:
     """What a choice holds for: this machine, network, setup and kind of picture."""
     setup = asdict(setup_for(network, frame.bits, options))
     about = [machine_key(), setup, options.threads, frame.height, frame.width, frame.bits, len(frame.planes)]

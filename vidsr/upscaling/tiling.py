@@ -23,7 +23,7 @@ class Span:
     """The pixels it answers for, counted from the picture's edge; `keep_to` is the first that it does not."""
 
 
-def seams(length: int, tile: int, reach: int, step: int = 2) -> list[Span]:
+def tile_spans(length: int, tile: int, receptive_field: int, step: int = 2) -> list[Span]:
     """Cut one side of a picture into equal tiles and say which pixels each tile answers for.
 
     length, tile, reach: input pixels; tile > 2 * reach. The last tile moves back instead of being padded, so that all
@@ -33,16 +33,16 @@ def seams(length: int, tile: int, reach: int, step: int = 2) -> list[Span]:
     """
     if length <= tile:
         return [Span(0, 0, length)]
-    assert tile > 2 * reach, f"a tile of {tile} has nothing to keep at reach {reach}"
-    stride = tile - 2 * reach
+    assert tile > 2 * receptive_field, f"a tile of {tile} has nothing to keep at reach {receptive_field}"
+    stride = tile - 2 * receptive_field
     stride -= stride % step if stride >= step else 0
     starts = [*range(0, length - tile, stride), length - tile]
     # A tile takes over as early as it may: there is no better place for a cut.
-    cuts = [0, *(start + reach for start in starts[1:]), length]
+    cuts = [0, *(start + receptive_field for start in starts[1:]), length]
     return [Span(start, *kept) for start, kept in zip(starts, pairwise(cuts), strict=True)]
 
 
-def equal_tile(length: int, most: int, reach: int, step: int = 2) -> int:
+def equal_tile(length: int, most: int, receptive_field: int, step: int = 2) -> int:
     """The smallest tile that cuts a side into no more spans than tiles of `most` pixels do.
 
     length - tile is a multiple of `step`, as reach is; most >= 2 * (reach + step).
@@ -50,16 +50,16 @@ def equal_tile(length: int, most: int, reach: int, step: int = 2) -> int:
     if length <= most:
         return length
     most -= (most - length) % step
-    count = len(seams(length, most, reach, step))
-    tile = -(-(length + 2 * reach * (count - 1)) // count)
+    count = len(tile_spans(length, most, receptive_field, step))
+    tile = -(-(length + 2 * receptive_field * (count - 1)) // count)
     tile += (length - tile) % step
-    while tile < most and len(seams(length, tile, reach, step)) > count:
+    while tile < most and len(tile_spans(length, tile, receptive_field, step)) > count:
         tile += step  # the stride is rounded down to it
     return tile
 
 
 def tile_size(
-    height: int, width: int, tile: int | None, *, reach: int, card: ModelCard, on_cpu: bool, step: int = 2
+    height: int, width: int, tile: int | None, *, receptive_field: int, card: ModelCard, on_cpu: bool, step: int = 2
 ) -> tuple[int, int]:
     """Height and width of the tiles of a picture of so many input pixels.
 
@@ -67,15 +67,13 @@ def tile_size(
     edges, a multiple of `step`, which places of tiles are multiples of.
     Raises ModelError where a tile of that side has nothing to keep.
     """
-    least = 2 * (reach + step)
+    least = 2 * (receptive_field + step)
     if tile is None:
         # Bands: no seams across lines, and their planes need no copy.
         tall = LARGEST // width
         if on_cpu:
-            tall = min(tall, max(QUICKEST // width, WASTE * reach))
-        return equal_tile(height, max(tall, least), reach, step), width
+            tall = min(tall, max(QUICKEST // width, WASTE * receptive_field))
+        return equal_tile(height, max(tall, least), receptive_field, step), width
     if tile < least:
-        raise ModelError(
-            f"{card.name} looks {card.reach} pixels far, so a tile of {tile} is too small; give {least} or more"
-        )
-    return equal_tile(height, tile, reach, step), equal_tile(width, tile, reach, step)
+        raise ModelError(f"{card.name} needs tiles of at least {least} pixels (its receptive field); got {tile}")
+    return equal_tile(height, tile, receptive_field, step), equal_tile(width, tile, receptive_field, step)

@@ -15,15 +15,15 @@ from vidsr.engines import TAKES_DLPACK, Precision, Setup, check, choose, settle
 from vidsr.engines.tuning import Tuning, tuning
 from vidsr.frames import Frame
 from vidsr.system import cores
-from vidsr.upscaling.gpu_session import PendingSurface, SurfaceLane, is_whole
-from vidsr.upscaling.output_size import Goal, Plan, halvings, held
-from vidsr.upscaling.session import Lane, LaneOptions, Network, PendingPlanes
+from vidsr.upscaling.gpu_session import GpuSession, PendingSurface, is_whole
+from vidsr.upscaling.output_size import OutputSize, Plan, halvings, held
+from vidsr.upscaling.session import Network, PendingPlanes, Session, SessionOptions
 from vidsr.upscaling.swscale_upscaler import Done, ResizingUpscaler
-from vidsr.upscaling.tile_tuning import open_lane
+from vidsr.upscaling.tile_tuning import open_session
 from vidsr.video.convert.nv12 import lies_on_gpu, planar
 from vidsr.video.convert.resizer import Kernel, Resizer, cropped
 
-LANES = 2  # kinds of picture kept compiled, so that a stream which goes back and forth does not wait each time
+SESSIONS = 2  # kinds of picture kept compiled, so that a stream which goes back and forth does not wait each time
 
 
 def open_upscaler(
@@ -38,7 +38,7 @@ def open_upscaler(
     tile: int | Literal["auto"] | None = None,
     in_flight: int | None = None,
     threads: int = 0,
-    steady: bool = False,
+    stateless: bool = False,
     notice: Callable[[str], None] | None = None,
 ) -> "Upscaler | ResizingUpscaler":
     """Open a model for frames of any size; it is compiled when the first of a size comes.
@@ -56,15 +56,15 @@ def open_upscaler(
     """
     check(precision, device)
     choose(engine)
-    goal = Goal(scale, width, height)
+    wanted = OutputSize(scale, width, height)
     if model in zoo.RESIZES:
         if tile is not None:
             raise ValueError(f"{model} resizes a picture at once; leave the tile out")
-        return ResizingUpscaler(cast(Kernel, model), goal, in_flight=in_flight or 2, threads=threads)
+        return ResizingUpscaler(cast(Kernel, model), wanted, in_flight=in_flight or 2, threads=threads)
     # what is given is asked for: a live stream has one frame under way
     tuned = tuning() if in_flight is None else Tuning(in_flight=in_flight)
-    options = LaneOptions(engine, device, precision, tile, tuned.in_flight, threads, steady, notice, tuned)
-    return Upscaler(None if model is None else zoo.find(model), goal, options)
+    options = SessionOptions(engine, device, precision, tile, tuned.in_flight, threads, stateless, notice, tuned)
+    return Upscaler(None if model is None else zoo.find(model), wanted, options)
 
 
 class Upscaler:
@@ -73,19 +73,19 @@ class Upscaler:
     card: ModelCard | None = None
     """Of the network opened last; None until a size has come where the size decides."""
 
-    def __init__(self, model: Path | None, goal: Goal, options: LaneOptions) -> None:
+    def __init__(self, model: Path | None, wanted: OutputSize, options: SessionOptions) -> None:
         """model: the file of the network; None chooses one of the shelf's by the size of what comes."""
         self.in_flight = options.in_flight
-        self._goal, self._options = goal, options
+        self._wanted, self._options = wanted, options
         self._networks: dict[Path, Network] = {}
         self._plans: dict[tuple[int, int, tuple[int, int]], tuple[Plan, Network | None]] = {}
-        self._lanes: OrderedDict[Any, Lane | SurfaceLane] = OrderedDict()
+        self._sessions: OrderedDict[Any, Session | GpuSession] = OrderedDict()
         # It runs beside the network and the encoder, and each thread of its own costs it and them more than it gains
         # where cores are few: 2 % of the whole command on two.
         self._chroma = Resizer("bicubic", threads=options.threads or max(1, cores() // 4))
         self._final = Resizer("lanczos")
-        by_size = goal.width is not None or goal.height is not None
-        chosen = zoo.by_scale(goal.scale or 2) if model is None else model
+        by_size = wanted.width is not None or wanted.height is not None
+        chosen = zoo.by_scale(wanted.scale or 2) if model is None else model
         self._only = None if model is None and by_size else self._network(chosen)
 
     def plan(self, width: int, height: int, subsampling: tuple[int, int] = (1, 1)) -> Plan:
@@ -115,11 +115,11 @@ class Upscaler:
         plan, network = self._planned(frame.width, frame.height, halvings(frame))
         if frame.semiplanar:
             if network is not None and is_whole(frame, plan, self._options) and self._takes(frame):
-                return self._surface_lane(network, frame).submit(frame)
+                return self._gpu_session(network, frame).submit(frame)
             frame = planar(frame)
         if network is None:
             return Done(self._final.resize(frame, plan.width, plan.height))
-        run = self._lane(network, frame).submit(frame)
+        run = self._session(network, frame).submit(frame)
         # What the network does not make, and side data, comes from here; it runs while the network does.
         scale = network.card.scale
         canvas = self._chroma.resize(frame, frame.width * scale, frame.height * scale)
@@ -127,8 +127,8 @@ class Upscaler:
 
     def close(self) -> None:
         """Let go of every engine."""
-        while self._lanes:
-            self._lanes.popitem()[1].close()
+        while self._sessions:
+            self._sessions.popitem()[1].close()
 
     def __enter__(self) -> Self:
         return self
@@ -140,7 +140,7 @@ class Upscaler:
         key = width, height, subsampling
         if key not in self._plans:
             own = self._only.card.scale if self._only else 1
-            size = self._goal.size(width, height, own=own, subsampling=subsampling)
+            size = self._wanted.size(width, height, own=own, subsampling=subsampling)
             factor = max(size[0] / width, size[1] / height)
             network = None if factor <= 1 else self._only or self._network(zoo.by_scale(factor))
             if network is not None:
@@ -162,22 +162,22 @@ class Upscaler:
         here = self.setup.device == f"cuda:{number}" or (self.setup.device == "cuda" and number == 0)
         return here and self.setup.engine in TAKES_DLPACK
 
-    def _lane(self, network: Network, frame: Frame) -> Lane:
-        return cast(Lane, self._kept(network, frame, open_lane))
+    def _session(self, network: Network, frame: Frame) -> Session:
+        return cast(Session, self._kept(network, frame, open_session))
 
-    def _surface_lane(self, network: Network, frame: Frame) -> SurfaceLane:
-        made = partial(SurfaceLane, on_device=self.setup.engine in TAKES_DLPACK)
-        return cast(SurfaceLane, self._kept(network, frame, made))
+    def _gpu_session(self, network: Network, frame: Frame) -> GpuSession:
+        made = partial(GpuSession, on_device=self.setup.engine in TAKES_DLPACK)
+        return cast(GpuSession, self._kept(network, frame, made))
 
-    def _kept(self, network: Network, frame: Frame, made: Callable[..., Lane | SurfaceLane]) -> Lane | SurfaceLane:
+    def _kept(self, network: Network, frame: Frame, made: Callable[..., Session | GpuSession]) -> Session | GpuSession:
         color = replace(frame.color, primaries=0, transfer=0)  # these two change no number
         key = network, frame.height, frame.width, frame.bits, color, len(frame.planes)
-        if key not in self._lanes:
-            self._lanes[key] = made(network, frame, self._options)
-        self._lanes.move_to_end(key)
-        if len(self._lanes) > max(LANES, self.in_flight):  # of each frame under way tiles may wait
-            self._lanes.popitem(last=False)[1].close()
-        return self._lanes[key]
+        if key not in self._sessions:
+            self._sessions[key] = made(network, frame, self._options)
+        self._sessions.move_to_end(key)
+        if len(self._sessions) > max(SESSIONS, self.in_flight):  # of each frame under way tiles may wait
+            self._sessions.popitem(last=False)[1].close()
+        return self._sessions[key]
 
 
 class PendingFrame:

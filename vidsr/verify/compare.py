@@ -11,7 +11,7 @@ from vidsr.verify.inventory import Inventory
 from vidsr.verify.scan import read_inventory
 from vidsr.verify.stream_checks import track_findings
 from vidsr.verify.timestamp_checks import shift_of
-from vidsr.verify.video_checks import film_findings
+from vidsr.verify.video_checks import video_findings
 from vidsr.video.sequence import is_sequence
 from vidsr.video.timing import exact
 
@@ -46,5 +46,5 @@ def verify_video(
 def compare(before: Inventory, after: Inventory, *, notices: Iterable[str] = ()) -> Verification:
     """Hold what an output holds against what its input held."""
     shift = shift_of(before.times, before.tick, after.times, after.tick)
-    findings = [*film_findings(before, after, shift), *track_findings(before, after, shift)]
+    findings = [*video_findings(before, after, shift), *track_findings(before, after, shift)]
     return Verification(before.title, after.title, excused(findings, notices))

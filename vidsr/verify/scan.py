@@ -16,7 +16,7 @@ from vidsr.verify.payload import config_of, is_filler, payload
 from vidsr.video.convert.image_metadata import about, is_srgb
 from vidsr.video.convert.resizer import pixel_format_of
 from vidsr.video.convert.side_data import mastering_of, side_data
-from vidsr.video.metadata import film_tags, stream_tags
+from vidsr.video.metadata import stream_tags, video_tags
 from vidsr.video.read.source import DYNAMIC_HDR, Source, open_source
 from vidsr.video.timing import rational
 from vidsr.video.write.containers import ATTACHED, codec_of
@@ -70,11 +70,11 @@ def _read(source: Source) -> Inventory:
                 tallies[item.stream].add(item.packet)
             continue
         times.append(item.pts)
-        fields += bool(getattr(item.carrier, "interlaced_frame", False))
+        fields += bool(getattr(item.av_frame, "interlaced_frame", False))
         transparent += item.alpha is not None and int(item.alpha.min()) < (1 << item.bits) - 1
-        captions += side_data(item.carrier, "A53_CC") is not None
+        captions += side_data(item.av_frame, "A53_CC") is not None
         last = item
-    film, chapters = source.stream, source.chapters()
+    video, chapters = source.stream, source.chapters()
     return Inventory(
         title=source.title,
         container=source.container.format.name,
@@ -91,12 +91,12 @@ def _read(source: Source) -> Inventory:
         fields=fields,
         transparent=transparent,
         captions=captions,
-        dynamic=tuple(name for kind, name in DYNAMIC_HDR.items() if side_data(first.carrier, kind) is not None),
+        dynamic=tuple(name for kind, name in DYNAMIC_HDR.items() if side_data(first.av_frame, kind) is not None),
         mastering=_mastering_of(first),
-        language=film.metadata.get("language", "und"),
-        disposition=int(film.disposition),
-        stream_tags=_tags_of(film),
-        tags=_dated(_lowered(film_tags(source.container.metadata))),
+        language=video.metadata.get("language", "und"),
+        disposition=int(video.disposition),
+        stream_tags=_tags_of(video),
+        tags=_dated(_lowered(video_tags(source.container.metadata))),
         beside=_beside(source),
         chapters=tuple(_chapter(chapter) for chapter in chapters),
         tracks=tuple(_track(s, tallies[s.index]) for s in source.streams if not (chapters and _tells_chapters(s))),
@@ -158,7 +158,7 @@ def _dated(tags: dict[str, str]) -> dict[str, str]:
 
 
 def _mastering_of(frame: Frame) -> tuple[int, ...]:
-    told = mastering_of(frame.carrier)
+    told = mastering_of(frame.av_frame)
     if told is None:
         return ()
     units = [50000] * 8 + [10000] * 2  # of chromaticities, of luminances

@@ -103,10 +103,10 @@ def _said(name: str, before: _Said, after: _Said, *, chosen: tuple[bool, bool]) 
     yield Finding(f"{name} disposition", _flags(told), _flags(other), kept)
 
 
-def _defaults(film: Inventory) -> set[int]:
+def _defaults(video: Inventory) -> set[int]:
     """The streams that players take: of each kind the first that is flagged, or the first. -1 is the film."""
-    taken: dict[str, tuple[bool, int]] = {"video": (bool(film.disposition & _DEFAULT), -1)}
-    for track in film.tracks:
+    taken: dict[str, tuple[bool, int]] = {"video": (bool(video.disposition & _DEFAULT), -1)}
+    for track in video.tracks:
         flagged = bool(track.disposition & _DEFAULT)
         if track.kind not in taken or (flagged and not taken[track.kind][0]):
             taken[track.kind] = flagged, track.index

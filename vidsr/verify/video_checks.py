@@ -16,12 +16,12 @@ _OWN_CLOCK = ("mpegts", "nut", "flv", "avi", "yuv4mpegpipe")
 _NO_DURATIONS = ("mpegts", "nut", "flv", "avi", "yuv4mpegpipe", "h264", "hevc", "mpegvideo")
 
 
-def film_findings(before: Inventory, after: Inventory, shift: Fraction) -> Iterator[Finding]:
+def video_findings(before: Inventory, after: Inventory, shift: Fraction) -> Iterator[Finding]:
     """All findings but those on other streams. shift: seconds by which the output is later."""
     if after.pictures:
         before = _upright(before)
     yield _size(before, after)
-    lost = (str(film.damage) or "whole" for film in (before, after))
+    lost = (str(video.damage) or "whole" for video in (before, after))
     yield Finding("readable", next(lost), next(lost), not after.damage)
     yield same("frames", len(before.times), len(after.times))
     if before.pictures or not after.pictures:
@@ -68,8 +68,8 @@ def _timing(before: Inventory, after: Inventory, shift: Fraction) -> Iterator[Fi
 
 
 def _end(before: Inventory, after: Inventory, shift: Fraction) -> Finding:
-    def told(film: Inventory) -> str:
-        return "not told" if film.end is None else seconds(film.end - film.times[0] * film.tick)
+    def told(video: Inventory) -> str:
+        return "not told" if video.end is None else seconds(video.end - video.times[0] * video.tick)
 
     if before.end is None or after.end is None or {before.container, after.container} & {*_NO_DURATIONS}:
         # What can be held is when the last frame begins, which is in "pts".
@@ -90,29 +90,29 @@ def _colours(before: Inventory, after: Inventory) -> Iterator[Finding]:
     yield same("primaries", a.primaries, b.primaries)
     yield same("transfer", a.transfer, b.transfer)
     if halvings == other_halvings == (1, 1):  # elsewhere chroma stands where luma does, at least in half of the lines
-        yield same("siting", a.siting, b.siting)
+        yield same("siting", a.chroma_location, b.chroma_location)
 
 
-def _degrees(film: Inventory) -> str:
-    if not film.turn:
+def _degrees(video: Inventory) -> str:
+    if not video.turn:
         return "upright"
     turns = {(0, 1): "90", (-1, 0): "180", (0, -1): "270"}
-    across, down = ((value > 0) - (value < 0) for value in film.turn[:2])
-    mirrored = film.turn[0] * film.turn[4] - film.turn[1] * film.turn[3] < 0
+    across, down = ((value > 0) - (value < 0) for value in video.turn[:2])
+    mirrored = video.turn[0] * video.turn[4] - video.turn[1] * video.turn[3] < 0
     turn = turns.get((across, down))
     return " and ".join([f"turned by {turn} degrees"] * bool(turn) + ["mirrored"] * mirrored) or "upright"
 
 
 def _aspect(before: Inventory, after: Inventory) -> Finding:
     # A side may be rounded by a pixel, and a container may round the shape of a pixel.
-    shapes = [film.aspect * Fraction(film.width, film.height) for film in (before, after)]
+    shapes = [video.aspect * Fraction(video.width, video.height) for video in (before, after)]
     near = after.aspect / after.height * 2 + shapes[0] / 255
-    texts = (f"pixels {film.aspect.numerator}:{film.aspect.denominator}" for film in (before, after))
+    texts = (f"pixels {video.aspect.numerator}:{video.aspect.denominator}" for video in (before, after))
     return Finding("aspect", next(texts), next(texts), abs(shapes[0] - shapes[1]) <= near)
 
 
-def _chapters(film: Inventory, other: Inventory, shift: Fraction) -> Finding:
-    before, after = film.chapters, other.chapters
+def _chapters(video: Inventory, other: Inventory, shift: Fraction) -> Finding:
+    before, after = video.chapters, other.chapters
     near = Fraction(1, 1000)  # in which mp4 and Matroska count
     if other.container in _OWN_CLOCK:  # where chapters are told before the muxer moves its clock
         near += abs(shift)
@@ -127,7 +127,7 @@ def _chapters(film: Inventory, other: Inventory, shift: Fraction) -> Finding:
 
 
 def _tags(before: Inventory, after: Inventory) -> Finding:
-    told, other = ({**film.tags, **film.beside} for film in (before, after))
+    told, other = ({**video.tags, **video.beside} for video in (before, after))
     if not after.pictures and told.get("colour profile") == SRGB:
         del told["colour profile"]
     return kept_tags("tags", told, other)
@@ -140,11 +140,11 @@ def kept_tags(name: str, before: Mapping[str, str], after: Mapping[str, str]) ->
     return Finding(name, ", ".join(before) or "none", told, not lost)
 
 
-def _upright(film: Inventory) -> Inventory:
+def _upright(video: Inventory) -> Inventory:
     # As pictures are written, which cannot tell that they are to be turned.
-    if not film.turn or film.turn[0]:
-        return replace(film, turn=())
-    return replace(film, turn=(), width=film.height, height=film.width, aspect=1 / film.aspect)
+    if not video.turn or video.turn[0]:
+        return replace(video, turn=())
+    return replace(video, turn=(), width=video.height, height=video.width, aspect=1 / video.aspect)
 
 
 def _numbers(values: tuple[int, ...]) -> str:

@@ -40,7 +40,7 @@ def stream_tags(stream: Any) -> dict[str, str]:
     return kept
 
 
-def film_tags(metadata: Mapping[str, str]) -> dict[str, str]:
+def video_tags(metadata: Mapping[str, str]) -> dict[str, str]:
     """The global tags that stay true of a new file."""
     # An mp4 may tell its date twice, and FFmpeg 9 joins the two.
     once = {key: value.partition(";")[0] if key.lower() == _DATE else value for key, value in metadata.items()}
@@ -49,4 +49,4 @@ def film_tags(metadata: Mapping[str, str]) -> dict[str, str]:
 
 def needs_free_tags(metadata: Mapping[str, str]) -> bool:
     """Whether an mp4 must hold its tags the QuickTime way, since one of them has no place in iTunes' list."""
-    return any(key.lower() not in _MP4_TAGS for key in film_tags(metadata))
+    return any(key.lower() not in _MP4_TAGS for key in video_tags(metadata))

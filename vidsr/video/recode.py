@@ -14,7 +14,7 @@ import numpy as np
 from vidsr.errors import InputError
 from vidsr.frames import Frame
 from vidsr.video.convert.pixel_formats import planes_of
-from vidsr.video.convert.qp import EXPORT, Estimator, mean_quantiser
+from vidsr.video.convert.qp import EXPORT, Estimator, mean_qp
 from vidsr.video.write.encoder_setup import own_priority
 
 _DECODERS = {
@@ -89,11 +89,11 @@ class Channel:
                 estimator.sent(packet)
             for picture in decoder.decode(packet):
                 estimator.seen(picture)
-                quantiser = mean_quantiser(picture)
-                if quantiser is None and self._estimate:
-                    quantiser = estimator.value
+                qp = mean_qp(picture)
+                if qp is None and self._estimate:
+                    qp = estimator.value
                 sent = under_way.popleft()
-                yield replace(sent, planes=planes_of(picture), quantiser=quantiser, carrier=picture)
+                yield replace(sent, planes=planes_of(picture), qp=qp, av_frame=picture)
         assert not under_way, f"{self._codec}: {len(under_way)} frames went in and did not come out"
 
     def _packets(
@@ -105,7 +105,7 @@ class Channel:
             if encoder is None:
                 encoder = self._open(frame)
                 decoder.extradata = encoder.extradata
-            under_way.append(replace(frame, planes=(), carrier=None))
+            under_way.append(replace(frame, planes=(), av_frame=None))
             yield from self._encode(encoder, self._picture(frame, index))
         if encoder is not None:
             yield from self._encode(encoder, None)

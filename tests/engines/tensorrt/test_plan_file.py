@@ -192,7 +192,7 @@ def test_an_engine_of_many_sizes_takes_those_between_its_ends() -> None:
 def test_an_identity_is_the_networks_and_the_edges_but_not_the_size() -> None:
     assert identity(graph()) == identity(graph(height=48, width=64))
     assert identity(graph()) != identity(graph(seed=1))
-    assert identity(graph()) != identity(graph(quantiser=0.5))
+    assert identity(graph()) != identity(graph(qp=0.5))
 
 
 def test_a_file_name_says_what_it_is_for() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.networks import network, reach, save
+from tests.networks import network, receptive_field, save
 from vidsr.card import ModelCard
 from vidsr.engines import installed, open_engine
 from vidsr.engines.gpus import gpus
@@ -21,7 +21,7 @@ IN, OUT = PLANES_IN[0], PLANES_OUT[0]
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Network:
-    card = ModelCard("mine", 2, 1, reach(2))
+    card = ModelCard("mine", 2, 1, receptive_field(2))
     return Network(save(network(residual=0.5), tmp_path_factory.mktemp("model") / "mine.onnx", card))
 
 
@@ -98,6 +98,6 @@ def test_cudas_bindings_say_that_there_is_no_gpu() -> None:
         pytest.skip("there is a GPU here")
     from vidsr.engines.tensorrt import cuda
 
-    for function in (lambda: cuda.use(0), cuda.Stream, lambda: cuda.Room((4,), np.dtype("u1"))):
+    for function in (lambda: cuda.use(0), cuda.Stream, lambda: cuda.DeviceBuffer((4,), np.dtype("u1"))):
         with pytest.raises(EngineError, match=r"the GPU cannot go on: .* \(cuda\w+\); 'vidsr doctor' says"):
             function()

@@ -44,9 +44,9 @@ def run(graph: bytes, inputs: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]
 
 KINDS = [
     {"channels": 1},
-    {"channels": 1, "scale": 3, "quantiser": 0.5},
+    {"channels": 1, "scale": 3, "qp": 0.5},
     {"channels": 1, "unshuffle": 2},
-    {"channels": 1, "columns": 2, "quantiser": 0.5},
+    {"channels": 1, "columns": 2, "qp": 0.5},
     {"channels": 3},
 ]
 
@@ -89,10 +89,10 @@ def test_it_is_strongly_float16(kind: dict[str, Any]) -> None:
 
 
 def test_what_is_asked_of_an_engine_is_read_from_the_graph() -> None:
-    asked = asked_of(attached(quantiser=0.5), "f16")
+    asked = asked_of(attached(qp=0.5), "f16")
     assert asked.wanted.shapes == {"in.y": (1, 1, HEIGHT, WIDTH), "quantiser": (1, 1, 1, 1)}
     assert asked.wanted.command == f"vidsr export mine --trt --size {WIDTH}x{HEIGHT}"
-    assert asked_of(attached(quantiser=0.5), "f32").wanted.command.endswith(" --no-fp16")
+    assert asked_of(attached(qp=0.5), "f32").wanted.command.endswith(" --no-fp16")
     assert {port.name: port.kind for port in asked.outputs} == {"out.y": np.uint8, FINITE: np.float32}
 
 

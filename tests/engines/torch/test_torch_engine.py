@@ -69,10 +69,12 @@ def test_the_shelfs_networks_are_computed_as_openvino_does(
     path = zoo.find(name)
     card = read_card(path)
     assert card is not None
-    color = ColorSpec(BT709, full_range, subsampling=subsampling, siting="left" if any(subsampling) else "center")
+    color = ColorSpec(
+        BT709, full_range, subsampling=subsampling, chroma_location="left" if any(subsampling) else "center"
+    )
     model = attach(load(path), channels=card.channels, height=HEIGHT, width=WIDTH, bits=bits, color=color)
     inputs = planes(bits, subsampling, card.channels)
-    inputs |= {"quantiser": np.full((1, 1, 1, 1), 0.4, np.float32)} if card.quantiser else {}
+    inputs |= {"quantiser": np.full((1, 1, 1, 1), 0.4, np.float32)} if card.qp else {}
     expected, ours = answer(model, inputs, "openvino"), answer(model, inputs)
     assert expected.keys() == ours.keys()
     for port, codes in ours.items():

@@ -14,14 +14,14 @@ from tests.browser import opened
 from tests.evaluate.bandwidth.test_verdict import BETTER_STILL
 from tests.evaluate.bandwidth.test_verdict import answer as made_up
 from tests.evaluate.networks import repeating
-from tests.video.films import make_film
+from tests.video.videos import make_film
 from vidsr.errors import DataError, DiskFull, ExtraMissing
 from vidsr.evaluate.bandwidth import encode as passes
 from vidsr.evaluate.bandwidth import study as bandwidth
 from vidsr.evaluate.bandwidth.bandwidth_examples import crf_for, show_parts
 from vidsr.evaluate.bandwidth.bandwidth_page import chart, to_html
 from vidsr.evaluate.bandwidth.bandwidth_tables import as_json, comparisons_table, points_table
-from vidsr.evaluate.bandwidth.encode import look_at, open_ways
+from vidsr.evaluate.bandwidth.encode import look_at, open_send_methods
 from vidsr.evaluate.bandwidth.study import Kept, cache_folder, evaluate_bandwidth
 from vidsr.evaluate.quality.vmaf import why_not
 from vidsr.metrics import psnr
@@ -36,7 +36,7 @@ def without_vmaf(monkeypatch):
 
 
 @pytest.fixture
-def film(tmp_path):
+def video(tmp_path):
     return make_film(tmp_path / "film.mkv", size=(192, 128), pts=range(6), codec="ffv1")
 
 
@@ -49,17 +49,17 @@ def twice(tmp_path):
 def measured(tmp_path_factory):
     """One answer, with all figures that there are here, and the model it is of."""
     folder = tmp_path_factory.mktemp("measured")
-    film = make_film(folder / "film.mkv", size=(192, 128), pts=range(6), codec="ffv1")
+    video = make_film(folder / "film.mkv", size=(192, 128), pts=range(6), codec="ffv1")
     model = repeating(folder / "twice.onnx")
-    (found,) = evaluate_bandwidth([model], [film], cache=folder / "cache", frames=5)
+    (found,) = evaluate_bandwidth([model], [video], cache=folder / "cache", frames=5)
     return found, model
 
 
 @pytest.fixture
-def run(tmp_path, film, twice):
+def run(tmp_path, video, twice):
     """Measures the film, with points kept in one folder."""
 
-    def measure(models=(twice,), clips=(film,), **options):
+    def measure(models=(twice,), clips=(video,), **options):
         return evaluate_bandwidth(models, clips, cache=tmp_path / "cache", **{"frames": 5, **options})
 
     return measure
@@ -72,7 +72,7 @@ def test_each_way_to_send_a_film_has_a_curve_of_six_points_or_more(measured):
         ("half + lanczos", 2, 6),
         ("half + twice", 2, 6),
     ]
-    assert found.film.frames == 5 and found.film.rate == 25
+    assert found.video.frames == 5 and found.video.rate == 25
     for curve in found.curves:
         rates, quality = curve.values("psnr")
         assert (np.diff(rates) > 0).all() and (np.diff(quality) > 0).all()
@@ -81,9 +81,9 @@ def test_each_way_to_send_a_film_has_a_curve_of_six_points_or_more(measured):
     assert found.metrics == (["psnr"] if why_not() else ["psnr", "vmaf", "vmaf_neg"])
 
 
-def test_a_point_is_what_the_codec_and_the_figures_say_themselves(run, film, without_vmaf):
+def test_a_point_is_what_the_codec_and_the_figures_say_themselves(run, video, without_vmaf):
     (found,) = run()
-    whole = look_at(film, 5, step=4)
+    whole = look_at(video, 5, step=4)
     truth, resizer = list(whole), Resizer("lanczos", accurate=True)
     small = [resizer.resize(frame, 96, 64) for frame in truth]
     arrived, size = recode(small, crf=28, options={"preset": "medium"})
@@ -97,7 +97,7 @@ def test_a_point_is_what_the_codec_and_the_figures_say_themselves(run, film, wit
 def test_models_of_other_factors_bring_lanczos_of_that_factor_along(run, tmp_path, without_vmaf):
     (found,) = run([repeating(tmp_path / "thrice.onnx", scale=3)])
     assert [curve.name for curve in found.curves] == ["native", "half + lanczos", "third + lanczos", "third + thrice"]
-    assert (found.film.width, found.film.height) == (192, 120)  # a multiple of twelve
+    assert (found.video.width, found.video.height) == (192, 120)  # a multiple of twelve
 
 
 def test_without_models_lanczos_is_measured_alone(run, without_vmaf):
@@ -124,8 +124,8 @@ def test_an_interrupted_run_goes_on_where_it_stopped(run, monkeypatch, without_v
     encodes = []
     measure = passes.measure
 
-    def counted(film, scale, crf, *others):
-        found = measure(film, scale, crf, *others)
+    def counted(video, scale, crf, *others):
+        found = measure(video, scale, crf, *others)
         encodes.append((scale, crf))
         return found
 
@@ -152,9 +152,9 @@ def test_a_new_model_is_measured_and_nothing_else_again(run, twice, tmp_path, mo
     asked = []
     measure = passes.measure
 
-    def counted(film, scale, crf, encoder, methods, tick):
+    def counted(video, scale, crf, encoder, methods, tick):
         asked.append((scale, *methods))
-        return measure(film, scale, crf, encoder, methods, tick)
+        return measure(video, scale, crf, encoder, methods, tick)
 
     monkeypatch.setattr(bandwidth, "measure", counted)
     run([twice, "bicubic"])
@@ -177,11 +177,11 @@ def test_a_kept_point_that_cannot_be_read_is_measured_again(tmp_path):
 
 
 @pytest.mark.parametrize("below", [".", "vidsr/bandwidth"])
-def test_a_cache_that_cannot_be_written_is_told_before_anything_is_encoded(film, tmp_path, monkeypatch, below):
+def test_a_cache_that_cannot_be_written_is_told_before_anything_is_encoded(video, tmp_path, monkeypatch, below):
     monkeypatch.setattr(bandwidth, "look_at", lambda *_, **__: pytest.fail("it began"))
     (tmp_path / "file").touch()
     with pytest.raises(DiskFull, match="XDG_CACHE_HOME"):
-        evaluate_bandwidth([], [film], cache=tmp_path / "file" / below)
+        evaluate_bandwidth([], [video], cache=tmp_path / "file" / below)
 
 
 def test_points_are_kept_in_the_users_cache(monkeypatch, tmp_path):
@@ -190,16 +190,16 @@ def test_points_are_kept_in_the_users_cache(monkeypatch, tmp_path):
 
 
 def test_a_rate_is_counted_over_the_time_that_frames_are_shown(tmp_path):
-    film = make_film(tmp_path / "vfr.mkv", pts=[0, 20, 60, 80], time_base=Fraction(1, 1000), codec="ffv1")
-    found = look_at(film, None, step=4)
+    video = make_film(tmp_path / "vfr.mkv", pts=[0, 20, 60, 80], time_base=Fraction(1, 1000), codec="ffv1")
+    found = look_at(video, None, step=4)
     assert found.seconds == pytest.approx(0.08 * 4 / 3)
     assert found.rate == Fraction(75, 2)
-    assert look_at(film, 3, step=4).seconds == pytest.approx(0.06 * 3 / 2)
+    assert look_at(video, 3, step=4).seconds == pytest.approx(0.06 * 3 / 2)
 
 
 def test_odd_sides_are_cut_and_it_is_said(run, tmp_path, without_vmaf):
     (found,) = run(clips=[make_film(tmp_path / "odd.mkv", size=(131, 99), pts=range(3), codec="ffv1")])
-    assert (found.film.width, found.film.height) == (128, 96)
+    assert (found.video.width, found.video.height) == (128, 96)
     assert "of 128x96, cut from 131x99" in found.protocol
 
 
@@ -284,13 +284,13 @@ def test_the_crf_of_about_equal_bits_is_found_within_and_beyond_a_curve():
 
 def test_the_page_shows_chart_figures_and_pictures_in_a_browser(measured, tmp_path):
     found, model = measured
-    with open_ways([model], engine="auto", precision="auto") as ways:
+    with open_send_methods([model], engine="auto", precision="auto") as ways:
         parts = show_parts(found, ways)
     assert [caption.split(",")[0] for _, caption in parts[0].pictures] == [
         "truth", "native", "half + lanczos", "half + twice",
     ]  # fmt: skip
     page = tmp_path / "page.html"
-    page.write_text(to_html([found], {found.film.digest: parts}))
+    page.write_text(to_html([found], {found.video.digest: parts}))
     assert escape(found.protocol) in page.read_text()
     seen = opened(page)
     assert seen.console == [] and seen.broken == 0

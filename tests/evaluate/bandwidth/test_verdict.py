@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from tests.clips import size_of
-from tests.video.films import make_film
+from tests.video.videos import make_film
 from vidsr.evaluate.bandwidth.bandwidth_tables import comparisons_table
 from vidsr.evaluate.bandwidth.commands import aimed_at, command, receiver, sender
-from vidsr.evaluate.bandwidth.encode import Encoder, Film, look_at
+from vidsr.evaluate.bandwidth.encode import Encoder, Video, look_at
 from vidsr.evaluate.bandwidth.rd_curves import Curve, Point
 from vidsr.evaluate.bandwidth.results import Answer, compare
 from vidsr.evaluate.bandwidth.verdict import verdict, winner
@@ -37,8 +37,8 @@ def answer(*small, vmaf=True, path=Path("film.mp4"), size=(1920, 1080), codec="l
     curves += [
         curve(f"half + {name}", 2, name, pairs, psnr, vmaf=vmaf) for name, pairs in zip(names, small, strict=False)
     ]
-    film = Film(path, "0", *size, 48, 2.0, size)
-    return Answer(film, Encoder(codec, CODECS[codec].preset), "as measured", tuple(curves), compare(curves))
+    video = Video(path, "0", *size, 48, 2.0, size)
+    return Answer(video, Encoder(codec, CODECS[codec].preset), "as measured", tuple(curves), compare(curves))
 
 
 WORSE = [(150, 40), (300, 55), (600, 65), (1200, 70)]
@@ -174,9 +174,9 @@ def test_the_senders_command_runs_and_makes_the_small_film(codec, tmp_path):
     encoders = subprocess.run(["ffmpeg", "-hide_banner", "-encoders"], capture_output=True, text=True).stdout
     if codec not in encoders:
         pytest.skip(f"this ffmpeg has no {codec}")
-    film = make_film(tmp_path / "my film.mp4", size=(258, 146), pts=range(4), sound="aac")
-    found = answer(BETTER_STILL, path=film, size=(256, 144), codec=codec)
-    found = replace(found, film=replace(found.film, whole=(258, 146)))
+    video = make_film(tmp_path / "my film.mp4", size=(258, 146), pts=range(4), sound="aac")
+    found = answer(BETTER_STILL, path=video, size=(256, 144), codec=codec)
+    found = replace(found, video=replace(found.video, whole=(258, 146)))
     small = found.curve("half + lanczos")
     done = subprocess.run(command(found, small, 40), shell=True, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -185,11 +185,11 @@ def test_the_senders_command_runs_and_makes_the_small_film(codec, tmp_path):
 
 @pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="no ffmpeg command here")
 def test_the_senders_command_keeps_the_shape_of_a_film_that_lies_on_its_side(tmp_path):
-    film = make_film(
+    video = make_film(
         tmp_path / "upright.mp4", size=(258, 146), pts=range(4),
         decorate=lambda _, stream: stream.set_display_rotation(90),
     )  # fmt: skip
-    found = replace(answer(BETTER_STILL), film=look_at(film, None, step=4))
+    found = replace(answer(BETTER_STILL), video=look_at(video, None, step=4))
     small = found.curve("half + lanczos")
     done = subprocess.run(command(found, small, 40), shell=True, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

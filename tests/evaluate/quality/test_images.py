@@ -96,7 +96,7 @@ def test_the_quantiser_of_the_compressed_picture_reaches_the_network(tmp_path):
     Image.fromarray(picture()).save(tmp_path / "one.png")
     row = evaluate_images([quantiser_as_gray(tmp_path / "gray.onnx")], [tmp_path], compress=[30])[-1]
     (frame,), payload = recode([studio_frame(resize(picture(), 32, 40))], crf=30)
-    answer = np.full((64, 80), round(frame.quantiser / 51 * 255))
+    answer = np.full((64, 80), round(frame.qp / 51 * 255))
     assert row.psnr == pytest.approx(psnr(answer, np.rint(luma_of_rgb(picture())), border=2), abs=0.05)
     assert row.bits_per_pixel == payload * 8 / (64 * 80)
 

@@ -98,11 +98,11 @@ def test_what_is_missing_is_said_and_the_rest_is_measured(monkeypatch):
 @pytest.mark.skipif(why_not() is not None, reason=str(why_not()))
 def test_vmaf_of_a_film_with_itself_is_at_least_97_and_of_a_worse_one_less():
     y, x = np.mgrid[:256, :320]
-    film = [(128 + 60 * np.sin((x + 3 * i) / 9) + 40 * np.cos((y - i) / 6)).astype(np.uint8) for i in range(3)]
-    found, _ = measured(["vmaf", "vmaf_neg"], [(view(frame), view(frame)) for frame in film])
+    video = [(128 + 60 * np.sin((x + 3 * i) / 9) + 40 * np.cos((y - i) / 6)).astype(np.uint8) for i in range(3)]
+    found, _ = measured(["vmaf", "vmaf_neg"], [(view(frame), view(frame)) for frame in video])
     assert min(found["vmaf"]) >= 97 and min(found["vmaf_neg"]) >= 97
-    coarse = [frame[::8, ::8].repeat(8, axis=0).repeat(8, axis=1) for frame in film]
-    worse, _ = measured(["vmaf"], [(view(a), view(b)) for a, b in zip(film, coarse, strict=True)])
+    coarse = [frame[::8, ::8].repeat(8, axis=0).repeat(8, axis=1) for frame in video]
+    worse, _ = measured(["vmaf"], [(view(a), view(b)) for a, b in zip(video, coarse, strict=True)])
     assert len(worse["vmaf"]) == 3 and max(worse["vmaf"]) < 90
 
 

@@ -5,7 +5,7 @@ import pytest
 from tests.browser import opened
 from tests.evaluate.networks import repeating
 from tests.evaluate.quality.test_images import folder  # noqa: F401  (a fixture)
-from tests.evaluate.quality.test_videos import write_film
+from tests.evaluate.quality.test_videos import write_video
 from vidsr.errors import TargetExists
 from vidsr.evaluate.quality.contact_sheet import draw_sheet
 from vidsr.evaluate.quality.reports import check_target, on_images, on_videos, sentences, table, to_html
@@ -30,14 +30,14 @@ def test_a_table_of_what_was_sent_has_rates(folder, tmp_path):  # noqa: F811
     header, cells = table(sent)
     assert header[3:5] == ["CRF", "bit/pixel"] and cells[0][3] == "30" and float(cells[0][4]) > 0
     assert "SVT-AV1 preset 8 at the CRF given" in sent.protocol
-    film = on_videos([], [write_film(tmp_path / "wave.mkv")], pictures=False, scale=2, compress=[30, 40], metrics=[])
-    assert table(film)[0][3:] == ["CRF", "kbit/s", "PSNR-Y", "over Lanczos"]
-    assert [sentence[:20] for sentence in sentences(film)] == ["protocol bicubic x2:"]
+    video = on_videos([], [write_video(tmp_path / "wave.mkv")], pictures=False, scale=2, compress=[30, 40], metrics=[])
+    assert table(video)[0][3:] == ["CRF", "kbit/s", "PSNR-Y", "over Lanczos"]
+    assert [sentence[:20] for sentence in sentences(video)] == ["protocol bicubic x2:"]
 
 
 def test_one_row_a_method_is_not_summed_up(tmp_path):
-    film = on_videos([], [write_film(tmp_path / "wave.mkv")], pictures=False, scale=2, compress=[30], metrics=[])
-    assert sentences(film) == [] and len(film.summaries) == 2
+    video = on_videos([], [write_video(tmp_path / "wave.mkv")], pictures=False, scale=2, compress=[30], metrics=[])
+    assert sentences(video) == [] and len(video.summaries) == 2
 
 
 def test_json_holds_the_figures_with_their_meaning(on_pictures):
@@ -60,11 +60,11 @@ def test_pictures_are_kept_where_they_are_wanted(on_pictures, folder, tmp_path):
 
 
 def test_a_browser_shows_the_page_with_every_picture(on_pictures, tmp_path):
-    film = on_videos(
-        ["lanczos"], [write_film(tmp_path / "wave.mkv")], pictures=True, scale=2, compress=[30], metrics=[]
+    video = on_videos(
+        ["lanczos"], [write_video(tmp_path / "wave.mkv")], pictures=True, scale=2, compress=[30], metrics=[]
     )
     path = tmp_path / "page.html"
-    path.write_text(to_html([on_pictures, film]), encoding="utf-8")
+    path.write_text(to_html([on_pictures, video]), encoding="utf-8")
     page = opened(path)
     assert page.console == [] and page.broken == 0
     assert page.pictures == 2 * (1 + 3) + (1 + 3)  # of each: where it is, truth, bicubic, model

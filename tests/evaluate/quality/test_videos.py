@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.evaluate.networks import repeating
-from tests.video.films import make_film
+from tests.video.videos import make_film
 from vidsr.errors import DataError
 from vidsr.evaluate.quality.methods import BICUBIC, LANCZOS
 from vidsr.evaluate.quality.scores import Row
@@ -16,7 +16,7 @@ from vidsr.evaluate.quality.videos import evaluate_videos, summaries
 from vidsr.evaluate.quality.vmaf import why_not
 
 
-def write_film(path: Path, *, frames: int = 6, width: int = 98, height: int = 66, layout: str = "yuv420p") -> Path:
+def write_video(path: Path, *, frames: int = 6, width: int = 98, height: int = 66, layout: str = "yuv420p") -> Path:
     """A moving wave, lossless, at 24 frames a second."""
     y, x = np.mgrid[:height, :width]
     with av.open(str(path), "w") as container:
@@ -32,9 +32,9 @@ def write_film(path: Path, *, frames: int = 6, width: int = 98, height: int = 66
 
 
 def test_each_crf_has_lanczos_bicubic_and_every_model_with_gains_over_lanczos(tmp_path):
-    film = write_film(tmp_path / "wave.mkv")
+    video = write_video(tmp_path / "wave.mkv")
     rows = evaluate_videos(
-        [repeating(tmp_path / "twice.onnx"), "lanczos"], [film], frames=4, compress=[18, 33], scale=2, metrics=[]
+        [repeating(tmp_path / "twice.onnx"), "lanczos"], [video], frames=4, compress=[18, 33], scale=2, metrics=[]
     )
     names = [BICUBIC, LANCZOS, "twice", "lanczos"]
     assert [(row.crf, row.method) for row in rows] == [(crf, name) for crf in (18, 33) for name in names]
@@ -48,7 +48,7 @@ def test_each_crf_has_lanczos_bicubic_and_every_model_with_gains_over_lanczos(tm
 def test_coarser_film_takes_fewer_bits_and_is_worse(tmp_path):
     fine, coarse = (
         row
-        for row in evaluate_videos([], [write_film(tmp_path / "wave.mkv")], compress=[18, 33], scale=2, metrics=[])
+        for row in evaluate_videos([], [write_video(tmp_path / "wave.mkv")], compress=[18, 33], scale=2, metrics=[])
         if row.method == LANCZOS
     )
     assert fine.kbit > coarse.kbit > 0
@@ -57,29 +57,29 @@ def test_coarser_film_takes_fewer_bits_and_is_worse(tmp_path):
 
 
 def test_a_film_that_cannot_be_sent_as_it_is_is_named(tmp_path):
-    film = write_film(tmp_path / "full.mkv", layout="yuv444p")
+    video = write_video(tmp_path / "full.mkv", layout="yuv444p")
     with pytest.raises(DataError, match=r"full\.mkv is not 8-bit 4:2:0"):
-        evaluate_videos([], [film], scale=2)
+        evaluate_videos([], [video], scale=2)
 
 
 def test_a_film_that_changes_its_size_is_refused(tmp_path):
     halves = [make_film(tmp_path / f"{side}.h264", size=(side, 64), pts=range(3), format="h264") for side in (96, 64)]
-    film = tmp_path / "two sizes.h264"
-    film.write_bytes(b"".join(half.read_bytes() for half in halves))
+    video = tmp_path / "two sizes.h264"
+    video.write_bytes(b"".join(half.read_bytes() for half in halves))
     with pytest.raises(DataError, match=r"two sizes\.h264 changes its size on the way"):
-        evaluate_videos([], [film], scale=2)
+        evaluate_videos([], [video], scale=2)
 
 
 def test_frames_too_small_to_be_shrunk_are_refused(tmp_path):
-    film = write_film(tmp_path / "tiny.mkv", width=16, height=6)
+    video = write_video(tmp_path / "tiny.mkv", width=16, height=6)
     with pytest.raises(DataError, match=r"tiny\.mkv is 16x6, too small"):
-        evaluate_videos([], [film], scale=4)
+        evaluate_videos([], [video], scale=4)
 
 
 def test_what_costs_little_is_measured_unasked(tmp_path):
     said = []
-    film = write_film(tmp_path / "wave.mkv")
-    rows = evaluate_videos([], [film], compress=[33], scale=2, notice=said.append)
+    video = write_video(tmp_path / "wave.mkv")
+    rows = evaluate_videos([], [video], compress=[33], scale=2, notice=said.append)
     without = {"vmaf", "vmaf_neg"} if why_not() else set()
     assert set(rows[0].figures) == {"psnr", "sharpness", "vmaf", "vmaf_neg"} - without  # the wave moves: no flicker
     assert any(sentence.startswith("flicker of wave is left out") for sentence in said)
@@ -87,22 +87,22 @@ def test_what_costs_little_is_measured_unasked(tmp_path):
 
 
 def test_another_codec_stands_in_the_row_and_other_figures_can_be_had(tmp_path):
-    film = write_film(tmp_path / "wave.mkv", frames=3, width=160, height=144)
-    (row, _) = evaluate_videos([], [film], compress=[33], scale=2, codec="libx265", metrics=["ssim", "psnr_edge"])
+    video = write_video(tmp_path / "wave.mkv", frames=3, width=160, height=144)
+    (row, _) = evaluate_videos([], [video], compress=[33], scale=2, codec="libx265", metrics=["ssim", "psnr_edge"])
     assert (row.codec, row.crf) == ("libx265", 33)
     assert list(row.figures) == ["psnr", "ssim", "psnr_edge"]
 
 
 def test_a_film_too_small_for_its_codec_is_refused(tmp_path):
-    film = write_film(tmp_path / "wave.mkv", frames=2)
+    video = write_video(tmp_path / "wave.mkv", frames=2)
     with pytest.raises(DataError, match=r"wave\.mkv would be sent at 48x32, but x265 takes pictures of at least 64"):
-        evaluate_videos([], [film], compress=[33], scale=2, codec="libx265")
+        evaluate_videos([], [video], compress=[33], scale=2, codec="libx265")
 
 
 def test_the_most_telling_frame_of_each_clip_and_crf_is_shown(tmp_path):
     shown = []
-    film = write_film(tmp_path / "wave.mkv", frames=3)
-    evaluate_videos(["lanczos"], [film], compress=[23, 33], scale=2, metrics=[], show=shown.append)
+    video = write_video(tmp_path / "wave.mkv", frames=3)
+    evaluate_videos(["lanczos"], [video], compress=[23, 33], scale=2, metrics=[], show=shown.append)
     assert [one.title for one in shown] == ["wave x2, libx264 CRF 23", "wave x2, libx264 CRF 33"]
     assert all([crop.method for crop in one.crops] == ["truth", BICUBIC, "lanczos"] for one in shown)
     assert all(one.place.startswith("frame ") for one in shown)
@@ -110,9 +110,9 @@ def test_the_most_telling_frame_of_each_clip_and_crf_is_shown(tmp_path):
 
 def test_progress_counts_frames_of_every_scale_and_crf(tmp_path):
     seen = []
-    film = write_film(tmp_path / "wave.mkv", frames=3)
+    video = write_video(tmp_path / "wave.mkv", frames=3)
     evaluate_videos(
-        [], [film], compress=[23, 33], scale=2, metrics=[], progress=lambda done, total: seen.append((done, total))
+        [], [video], compress=[23, 33], scale=2, metrics=[], progress=lambda done, total: seen.append((done, total))
     )
     assert seen == [(done, 6) for done in range(1, 7)]
 

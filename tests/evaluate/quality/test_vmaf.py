@@ -8,17 +8,17 @@ import av.filter
 import numpy as np
 import pytest
 
-from tests.video.films import drawing
+from tests.video.videos import drawing
 from vidsr.errors import ExtraMissing, InputError
 from vidsr.evaluate.quality.vmaf import MODELS, Vmaf, why_not
 from vidsr.frames import SMPTE170M, ColorSpec, Frame
-from vidsr.video.convert.resizer import Resizer, picture_of
+from vidsr.video.convert.resizer import Resizer, to_av_frame
 
 needs_libvmaf = pytest.mark.skipif(why_not() is not None, reason=str(why_not()))
 WIDTH, HEIGHT = 192, 108
 
 
-def film(count=6, bits=8, width=WIDTH, height=HEIGHT):
+def video(count=6, bits=8, width=WIDTH, height=HEIGHT):
     """Frames of a drawing that moves, with noise that does not."""
     noise = np.random.default_rng(0).integers(0, 40, (height, width))
     color = ColorSpec(SMPTE170M, full_range=False)
@@ -46,7 +46,7 @@ def scores(pairs, **options):
 
 @needs_libvmaf
 def test_a_film_is_like_itself():
-    found = scores((frame, frame) for frame in film())
+    found = scores((frame, frame) for frame in video())
     assert list(found) == ["vmaf", "vmaf_neg"]
     for values in found.values():
         assert len(values) == 6
@@ -55,7 +55,7 @@ def test_a_film_is_like_itself():
 
 @needs_libvmaf
 def test_scores_are_those_of_libvmaf_itself(tmp_path):
-    pairs = [(blurred(frame), frame) for frame in film()]
+    pairs = [(blurred(frame), frame) for frame in video()]
     found = scores(pairs)
     for name, version in MODELS.items():
         assert found[name] == pytest.approx(by_hand(pairs, version, tmp_path / f"{name}.json"), abs=1e-5)
@@ -77,7 +77,7 @@ def by_hand(pairs, version, log):
         graph.configure()
         for index, pair in enumerate(pairs):
             for side, frame in zip((distorted, reference), pair, strict=True):
-                picture = picture_of(frame)
+                picture = to_av_frame(frame)
                 picture.pts, picture.time_base = index, Fraction(1, 25)
                 side.push(picture)
         graph.push(None)
@@ -91,31 +91,31 @@ def by_hand(pairs, version, log):
 
 @needs_libvmaf
 def test_ten_bits_score_as_eight_do():
-    eight = scores((blurred(frame), frame) for frame in film())
-    ten = scores((blurred(frame), frame) for frame in film(bits=10))
+    eight = scores((blurred(frame), frame) for frame in video())
+    ten = scores((blurred(frame), frame) for frame in video(bits=10))
     assert np.mean(ten["vmaf"]) == pytest.approx(np.mean(eight["vmaf"]), abs=0.5)
 
 
 @needs_libvmaf
 def test_odd_sizes_are_measured():
-    found = scores((frame, frame) for frame in film(3, width=321, height=181))
+    found = scores((frame, frame) for frame in video(3, width=321, height=181))
     assert min(found["vmaf"]) >= 97
 
 
 @needs_libvmaf
 def test_more_threads_change_no_score():
-    pairs = [(blurred(frame), frame) for frame in film()]
+    pairs = [(blurred(frame), frame) for frame in video()]
     assert scores(pairs, threads=1) == scores(pairs, threads=4)
 
 
 @needs_libvmaf
 def test_pictures_of_another_size_or_depth_are_refused():
-    frame = next(film())
+    frame = next(video())
     with Vmaf(WIDTH, HEIGHT) as vmaf:
         with pytest.raises(ValueError, match=r"opened for 192x108 at 8 bits, got Frame\(96x54"):
             vmaf.add(replace(frame, planes=tuple(plane[::2, ::2] for plane in frame.planes)), frame)
         with pytest.raises(ValueError, match=r"got Frame\(192x108 10 bits"):
-            vmaf.add(next(film(bits=10)), frame)
+            vmaf.add(next(video(bits=10)), frame)
 
 
 @needs_libvmaf
@@ -126,7 +126,7 @@ def test_pictures_too_small_for_the_models_are_refused():
 
 @needs_libvmaf
 def test_the_smallest_pictures_are_like_themselves_too():
-    assert min(scores((frame, frame) for frame in film(3, width=64, height=64))["vmaf"]) >= 97
+    assert min(scores((frame, frame) for frame in video(3, width=64, height=64))["vmaf"]) >= 97
 
 
 @needs_libvmaf

@@ -21,11 +21,11 @@ def view(luma: np.ndarray) -> View:
     return View(luma, lambda: np.repeat(luma[..., None], 3, axis=2))
 
 
-def warping(films: dict[str, list[np.ndarray]], truth: list[np.ndarray]) -> dict[str, list[float]]:
+def warping(videos: dict[str, list[np.ndarray]], truth: list[np.ndarray]) -> dict[str, list[float]]:
     pytest.importorskip("cv2")
     meter = Warping()
     for i, frame in enumerate(truth):
-        meter.add(view(frame), {name: view(film[i]) for name, film in films.items()})
+        meter.add(view(frame), {name: view(video[i]) for name, video in videos.items()})
     return meter.result()["warping"]
 
 
@@ -45,12 +45,12 @@ def test_what_stands_still_in_front_of_a_moving_film_is_an_error():
 def test_what_is_uncovered_does_not_count():
     square = resize(np.random.default_rng(5).uniform(40, 210, (16, 16)), 80, 80)
 
-    def film(i: int) -> np.ndarray:
+    def video(i: int) -> np.ndarray:
         frame = texture(0, 240, 320)
         frame[80:160, 60 + 12 * i : 140 + 12 * i] = square  # moves over the background
         return frame
 
-    truth = [film(i) for i in range(2)]
+    truth = [video(i) for i in range(2)]
     assert warping({"same": truth}, truth)["same"][0] < 4  # 7.3 if what the square uncovers counted
 
 

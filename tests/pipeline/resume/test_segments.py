@@ -17,9 +17,9 @@ from typing import Any
 import av
 import pytest
 
-from tests.clips import film, sound_of, times_of
+from tests.clips import sound_of, times_of, video
 from tests.networks import network, save
-from tests.video.films import facts_of, make_film
+from tests.video.videos import facts_of, make_film
 from tests.video.write.test_stream_copy import subtitled
 from vidsr.errors import DiskFull, InputError, NotPipeable, OutputError, TargetExists
 from vidsr.pipeline import Progress, upscale_video
@@ -57,7 +57,7 @@ def stopped(source: Path, target: Path, *, after: int, **options: Any) -> Path:
 
 @pytest.fixture
 def clip(tmp_path: Path) -> Path:
-    return film(tmp_path / "clip.mkv", times=EVEN)  # 45 frames: five segments, the last one short
+    return video(tmp_path / "clip.mkv", times=EVEN)  # 45 frames: five segments, the last one short
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def whole(clip: Path, tmp_path: Path) -> bytes:
 def test_a_film_in_segments_has_the_pictures_times_and_sound_of_an_ordinary_one(
     tmp_path: Path, suffix: str, times: list[int]
 ) -> None:
-    clip = film(tmp_path / "clip.mkv", times=times)
+    clip = video(tmp_path / "clip.mkv", times=times)
     upscaled(clip, tmp_path / f"a.{suffix}")
     upscaled(clip, tmp_path / f"b.{suffix}", resume=False)
     ours, ordinary = facts_of(tmp_path / f"a.{suffix}"), facts_of(tmp_path / f"b.{suffix}")
@@ -92,7 +92,7 @@ def test_subtitles_chapters_tags_and_attachments_are_those_of_an_ordinary_film(t
 
 
 def test_decoding_times_rise_where_segments_meet_before_a_gap(tmp_path: Path) -> None:
-    clip = film(tmp_path / "clip.mkv", times=UNEVEN)
+    clip = video(tmp_path / "clip.mkv", times=UNEVEN)
     upscaled(clip, tmp_path / "larger.mkv", preset="medium")
     with av.open(str(tmp_path / "larger.mkv")) as container:
         packets = [packet for packet in container.demux(video=0) if packet.size and packet.dts is not None]
@@ -400,14 +400,14 @@ def test_an_existing_target_is_left_alone_unless_overwriting_is_asked_for(clip: 
 def test_what_cannot_resume_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, target: str, error: type[Exception], sentence: str
 ) -> None:
-    monkeypatch.chdir(film(tmp_path / "clip.mkv").parent)
+    monkeypatch.chdir(video(tmp_path / "clip.mkv").parent)
     with pytest.raises(error, match=sentence):
         upscale_video(source, target, model="bicubic", resume=True)
     assert [path.name for path in tmp_path.iterdir()] == ["clip.mkv"]
 
 
 def test_a_playlist_is_refused(tmp_path: Path) -> None:
-    film(tmp_path / "0.ts")
+    video(tmp_path / "0.ts")
     lines = ["#EXTM3U", "#EXT-X-TARGETDURATION:1", "#EXTINF:0.48,", "0.ts", "#EXT-X-ENDLIST", ""]
     (tmp_path / "clip.m3u8").write_text("\n".join(lines))
     with pytest.raises(InputError, match="is a list of other files, which may change; leave --resume out"):
@@ -416,7 +416,7 @@ def test_a_playlist_is_refused(tmp_path: Path) -> None:
 
 
 def test_transparency_that_segments_cannot_keep_is_refused(tmp_path: Path) -> None:
-    clip = film(tmp_path / "clip.mov", codec="prores_ks", layout="yuva444p10le", times=[0, 40])
+    clip = video(tmp_path / "clip.mov", codec="prores_ks", layout="yuva444p10le", times=[0, 40])
     with pytest.raises(OutputError, match="puts transparency beside its packets, where segments cannot keep it"):
         upscaled(clip, tmp_path / "larger.webm")
     upscaled(clip, tmp_path / "larger.mov", codec="prores_ks")

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from tests.networks import network, runnable
-from vidsr.card import QUANTISER
+from vidsr.card import QP_NAME
 from vidsr.engines import Precision, open_engine
 from vidsr.engines.ports import PLANES_IN, UNSHUFFLED, UNSHUFFLED_CHROMA
 from vidsr.errors import NotAModel
-from vidsr.frames import BT709, BT2020, SMPTE170M, ColorSpec, Siting, rgb_to_yuv
+from vidsr.frames import BT709, BT2020, SMPTE170M, ChromaLocation, ColorSpec, rgb_to_yuv
 from vidsr.upscaling.graph.edges import attach, luma_top, planes_of, shuffle
 
 Planes = list[NDArray[Any]]
@@ -169,7 +169,7 @@ def reference(planes: Planes, color: ColorSpec, bits: int) -> Planes:
     def places(count: int, axis: int) -> NDArray[Any]:
         """Where chroma samples lie, in luma samples."""
         halved = color.subsampling[1 - axis]
-        on_luma = color.siting == "topleft" or (axis == 1 and color.siting == "left")
+        on_luma = color.chroma_location == "topleft" or (axis == 1 and color.chroma_location == "left")
         return np.arange(count) * (2 if halved else 1) + (0.5 if halved and not on_luma else 0)
 
     def enlarged(plane: NDArray[Any]) -> NDArray[Any]:
@@ -183,7 +183,7 @@ def reference(planes: Planes, color: ColorSpec, bits: int) -> Planes:
             count = (value.shape[axis] + 1) // 2
             padded = np.pad(value, [(1, 2) if each == axis else (0, 0) for each in (0, 1)], mode="edge")
             take = [padded.take(np.arange(count) * 2 + offset, axis) for offset in range(3)]
-            on_luma = color.siting == "topleft" or (axis == 1 and color.siting == "left")
+            on_luma = color.chroma_location == "topleft" or (axis == 1 and color.chroma_location == "left")
             value = take[0] / 4 + take[1] / 2 + take[2] / 4 if on_luma else (take[1] + take[2]) / 2
         return value
 
@@ -197,18 +197,18 @@ def reference(planes: Planes, color: ColorSpec, bits: int) -> Planes:
 
 @pytest.mark.parametrize("engine", runnable())
 @pytest.mark.parametrize(
-    ("subsampling", "siting"),
+    ("subsampling", "chroma_location"),
     [((1, 1), "left"), ((1, 1), "center"), ((1, 1), "topleft"), ((1, 0), "left"), ((0, 0), "left")],
 )
 @pytest.mark.parametrize(("height", "width"), [(12, 20), (11, 19)])
 def test_chroma_stays_where_it_sits(
-    engine: str, subsampling: tuple[int, int], siting: Siting, height: int, width: int
+    engine: str, subsampling: tuple[int, int], chroma_location: ChromaLocation, height: int, width: int
 ) -> None:
     rng = np.random.default_rng(3)
     across, down = subsampling
     small = ((height + down) >> down, (width + across) >> across)
     planes: Planes = [rng.integers(0, 256, size, np.uint8) for size in ((height, width), small, small)]
-    color = ColorSpec(SMPTE170M, full_range=False, subsampling=subsampling, siting=siting)
+    color = ColorSpec(SMPTE170M, full_range=False, subsampling=subsampling, chroma_location=chroma_location)
     results = run(network(channels=3, residual=0), planes, color, channels=3, engine=engine)
     for result, expected in zip(results, reference(planes, color, 8), strict=True):
         assert result.shape == expected.shape
@@ -226,7 +226,7 @@ def behind_a_wall(model: onnx.ModelProto) -> onnx.ModelProto:
 
 @pytest.mark.parametrize("engine", runnable())
 @pytest.mark.parametrize(
-    ("scale", "subsampling", "siting"),
+    ("scale", "subsampling", "chroma_location"),
     [(4, (1, 1), "left"), (4, (1, 1), "center"), (2, (1, 0), "left"), (3, (0, 0), "left"), (2, (1, 1), "topleft")],
 )
 @pytest.mark.parametrize("repeats", [True, False])
@@ -235,7 +235,7 @@ def test_the_matrix_inside_the_last_convolution_is_the_one_outside(
     engine: str,
     scale: int,
     subsampling: tuple[int, int],
-    siting: Siting,
+    chroma_location: ChromaLocation,
     repeats: bool,
     bits: int,
     height: int,
@@ -250,7 +250,7 @@ def test_the_matrix_inside_the_last_convolution_is_the_one_outside(
     small = ((height + down) >> down, (width + across) >> across)
     kind = np.uint8 if bits == 8 else np.uint16
     planes: Planes = [rng.integers(0, 1 << bits, size).astype(kind) for size in ((height, width), small, small)]
-    color = ColorSpec(BT709, full_range=False, subsampling=subsampling, siting=siting)
+    color = ColorSpec(BT709, full_range=False, subsampling=subsampling, chroma_location=chroma_location)
     inside, outside = (
         run(each, planes, color, channels=3, bits=bits, engine=engine) for each in (model, behind_a_wall(model))
     )
@@ -279,11 +279,11 @@ def test_a_gray_picture_goes_through_an_rgb_network() -> None:
 
 @pytest.mark.parametrize("engine", runnable())
 def test_the_stored_quantiser_becomes_an_input(engine: str) -> None:
-    model = network(quantiser=0.25, residual=1)
+    model = network(qp=0.25, residual=1)
     codes, color = every_code(8), ColorSpec(BT709, full_range=False)
 
     def at(value: float) -> NDArray[Any]:
-        return run(model, [codes], color, engine=engine, more={QUANTISER: np.full((1, 1, 1, 1), value, np.float32)})[0]
+        return run(model, [codes], color, engine=engine, more={QP_NAME: np.full((1, 1, 1, 1), value, np.float32)})[0]
 
     assert not np.array_equal(at(0.25), at(0.9))
 
@@ -308,7 +308,7 @@ def test_a_network_in_half_precision_runs() -> None:
 
 
 def test_the_stored_model_is_left_as_it_was() -> None:
-    model = network(quantiser=0.5)
+    model = network(qp=0.5)
     before = model.SerializeToString(deterministic=True)
     attach(model, channels=1, height=8, width=8, bits=8, color=ColorSpec(BT709, full_range=True))
     assert model.SerializeToString(deterministic=True) == before

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from tests.networks import network, runnable
 from vidsr.engines import open_engine
 from vidsr.engines.ports import PLANES_IN
-from vidsr.frames import BT709, ColorSpec, Frame, Siting
+from vidsr.frames import BT709, ChromaLocation, ColorSpec, Frame
 from vidsr.upscaling.graph.edges import attach, attach_surface
 from vidsr.upscaling.graph.nv12_edges import PITCH_BYTES, SURFACE_IN, SURFACE_OUT
 from vidsr.video.convert.resizer import Resizer
@@ -43,11 +43,11 @@ def unpacked(surface: NDArray[Any], scale: int, bits: int) -> list[NDArray[Any]]
 @pytest.mark.parametrize("name", runnable())
 @pytest.mark.parametrize("bits", [8, 10])
 @pytest.mark.parametrize("scale", [2, 3])
-@pytest.mark.parametrize("siting", ["left", "center", "topleft"])
+@pytest.mark.parametrize("chroma_location", ["left", "center", "topleft"])
 def test_luma_goes_through_the_network_and_chroma_as_swscale_would_have_it(
-    name: str, bits: int, scale: int, siting: Siting
+    name: str, bits: int, scale: int, chroma_location: ChromaLocation
 ) -> None:
-    color = ColorSpec(BT709, full_range=False, siting=siting)
+    color = ColorSpec(BT709, full_range=False, chroma_location=chroma_location)
     model = network(scale=scale, residual=0)
     graph = attach_surface(model, channels=1, scale=scale, height=HEIGHT, width=WIDTH, bits=bits, color=color)
     given = planes(bits)

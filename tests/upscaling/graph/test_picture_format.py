@@ -8,14 +8,14 @@ from hypothesis import strategies as st
 
 from vidsr.errors import WrongOption
 from vidsr.frames import BT709, BT2020, SMPTE170M, ColorSpec
-from vidsr.upscaling.graph.picture_format import SITINGS, SUBSAMPLINGS, Pixels, color_of, command_for, word_of
+from vidsr.upscaling.graph.picture_format import CHROMA_LOCATIONS, SUBSAMPLINGS, Pixels, color_of, command_for, word_of
 
 colors = st.builds(
     ColorSpec,
     matrix=st.sampled_from([BT709, SMPTE170M, BT2020, 4, 7]),
     full_range=st.booleans(),
     subsampling=st.sampled_from([*SUBSAMPLINGS.values()]),
-    siting=st.sampled_from([*SITINGS]),
+    chroma_location=st.sampled_from([*CHROMA_LOCATIONS]),
 )
 
 
@@ -24,14 +24,14 @@ def test_a_colour_comes_back_from_its_word(color: ColorSpec) -> None:
     found, gray = color_of(word_of(color, gray=False)) if word_of(color, gray=False) else (color_of("bt709")[0], False)
     assert not gray
     assert (found.matrix, found.full_range, found.subsampling) == (color.matrix, color.full_range, color.subsampling)
-    assert found.siting == color.siting or color.subsampling == (0, 0)
+    assert found.chroma_location == color.chroma_location or color.subsampling == (0, 0)
 
 
 def test_parts_come_in_any_order_and_what_is_usual_is_left_out() -> None:
     assert color_of("full-444-bt2020") == (ColorSpec(BT2020, True, subsampling=(0, 0)), False)
     assert color_of("gray-full") == (ColorSpec(BT709, True), True)
     assert word_of(ColorSpec(BT709, False), gray=False) == ""
-    assert word_of(ColorSpec(5, False, siting="center"), gray=False) == "bt601-center"
+    assert word_of(ColorSpec(5, False, chroma_location="center"), gray=False) == "bt601-center"
     with pytest.raises(WrongOption, match="'bt710' says nothing of colour; join parts of bt709, bt601"):
         color_of("bt710-full")
 

@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.clips import times_of
-from tests.video.films import facts_of, frames_of, make_film
+from tests.video.videos import facts_of, frames_of, make_film
 from vidsr.frames import BT709, Carried, Frame
 from vidsr.pipeline import upscale_video
 from vidsr.video.convert.deinterlace import Deinterlace
@@ -75,9 +75,9 @@ def joined(path: Path, parts: Sequence[Path]) -> Path:
 
 @pytest.mark.parametrize("layout", list(Y4M_LAYOUTS))
 def test_each_interlaced_picture_becomes_one_whole_frame_at_its_own_time(layout: str, tmp_path: Path) -> None:
-    film = interlaced_film(tmp_path / "a.y4m", layout)
-    left, _ = read(film, "off")
-    frames, notices = read(film, "frames")
+    video = interlaced_film(tmp_path / "a.y4m", layout)
+    left, _ = read(video, "off")
+    frames, notices = read(video, "frames")
     assert [FRAMES in sentence for sentence in notices] == [True]
     assert [(f.pts, f.duration, f.time_base) for f in frames] == [(f.pts, f.duration, f.time_base) for f in left]
     assert [(f.bits, f.color) for f in frames] == [(f.bits, f.color) for f in left]
@@ -119,17 +119,17 @@ def test_a_progressive_film_never_meets_the_filter(
 def test_only_the_interlaced_pictures_of_a_mixed_film_are_touched(way: Deinterlace, tmp_path: Path) -> None:
     whole = mpeg2(tmp_path / "p.m2v", interlaced=False, format="mpeg2video")
     fields = mpeg2(tmp_path / "i.m2v", interlaced=True, format="mpeg2video")
-    film = joined(tmp_path / "mixed.m2v", [whole, fields, whole])
-    left, _ = read(film, "off")
-    frames, notices = read(film, way)
-    flags = [frame.carrier.interlaced_frame for frame in left]
+    video = joined(tmp_path / "mixed.m2v", [whole, fields, whole])
+    left, _ = read(video, "off")
+    frames, notices = read(video, way)
+    flags = [frame.av_frame.interlaced_frame for frame in left]
     assert flags == [False] * 12 + [True] * 12 + [False] * 12
     assert len(notices) == 1 and len(frames) == (48 if way == "fields" else 36)
-    assert sum(frame.quantiser is not None for frame in frames) > 30
+    assert sum(frame.qp is not None for frame in frames) > 30
     by_time = {frame.pts * frame.time_base: frame for frame in frames}
     for frame, flag in zip(left, flags, strict=True):
         now = by_time[frame.pts * frame.time_base]
-        assert now.color == frame.color and now.quantiser == frame.quantiser
+        assert now.color == frame.color and now.qp == frame.qp
         assert np.array_equal(now.planes[0], frame.planes[0]) is not flag
 
 
@@ -143,8 +143,8 @@ def test_a_new_size_gets_a_filter_of_its_own(tmp_path: Path) -> None:
 
 
 def test_the_second_field_does_not_wait_out_a_gap(tmp_path: Path) -> None:
-    film = mpeg2(tmp_path / "a.mkv", interlaced=True, pts=(0, 1, 50, 51))
-    with av.open(str(film)) as source, av.open(str(tmp_path / "b.mkv"), "w") as target:
+    video = mpeg2(tmp_path / "a.mkv", interlaced=True, pts=(0, 1, 50, 51))
+    with av.open(str(video)) as source, av.open(str(tmp_path / "b.mkv"), "w") as target:
         copy = target.add_stream_from_template(source.streams.video[0])
         for packet in source.demux():
             if packet.size:
@@ -156,8 +156,8 @@ def test_the_second_field_does_not_wait_out_a_gap(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("count", [1, 2])
 def test_a_film_of_one_or_two_interlaced_pictures_is_whole(count: int, tmp_path: Path) -> None:
-    film = interlaced_film(tmp_path / "a.y4m", count=count)
-    assert [len(read(film, way)[0]) for way in ("frames", "fields", "off")] == [count, 2 * count, count]
+    video = interlaced_film(tmp_path / "a.y4m", count=count)
+    assert [len(read(video, way)[0]) for way in ("frames", "fields", "off")] == [count, 2 * count, count]
 
 
 def test_pictures_without_room_for_two_fields_are_left_as_they_are(tmp_path: Path) -> None:
@@ -167,13 +167,13 @@ def test_pictures_without_room_for_two_fields_are_left_as_they_are(tmp_path: Pat
 
 
 def test_sound_keeps_its_packets_and_the_film_its_times(tmp_path: Path) -> None:
-    film = mpeg2(tmp_path / "a.ts", interlaced=True, sound="mp2", pts=range(25))
-    with open_source(film) as source:
+    video = mpeg2(tmp_path / "a.ts", interlaced=True, sound="mp2", pts=range(25))
+    with open_source(video) as source:
         carried = sum(isinstance(item, Carried) for item in source)
     for way in ("frames", "fields"):
         target = tmp_path / f"{way}.mkv"
-        summary = upscale_video(film, target, model="bicubic", preset="ultrafast", deinterlace=way)
-        before, after = facts_of(film), facts_of(target)
+        summary = upscale_video(video, target, model="bicubic", preset="ultrafast", deinterlace=way)
+        before, after = facts_of(video), facts_of(target)
         assert list(after.sound.values()) == list(before.sound.values()) and carried > 10
         step = {"frames": 1, "fields": 2}[way]
         offset = after.times[0] - before.times[0]
@@ -191,10 +191,10 @@ def test_a_way_that_is_none_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(DATA is None, reason="VIDSR_DATA names no folder with odd films")
 def test_broadcast_film_is_deinterlaced_at_its_own_times() -> None:
-    film = Path(str(DATA)) / "media" / "interlaced_tff_mpeg2.ts"
-    left, _ = read(film, "off")
-    frames, notices = read(film, "frames")
+    video = Path(str(DATA)) / "media" / "interlaced_tff_mpeg2.ts"
+    left, _ = read(video, "off")
+    frames, notices = read(video, "frames")
     assert [frame.pts for frame in frames] == [frame.pts for frame in left] and len(frames) == 24
     assert [FRAMES in sentence for sentence in notices] == [True]
     assert np.mean([combed(f.planes[0]) for f in frames]) < np.mean([combed(f.planes[0]) for f in left])
-    assert len(frames_of(film)) == 24
+    assert len(frames_of(video)) == 24

@@ -33,7 +33,7 @@ def filled(name: str, full_range: bool) -> tuple[av.VideoFrame, list[Any]]:
 def test_every_code_is_rounded_to_the_nearest_of_ten_bits(name: str, full_range: bool) -> None:
     picture, codes = filled(name, full_range)
     bits = picture.format.components[0].bits
-    frame = frame_of(picture, siting="left")
+    frame = frame_of(picture, chroma_location="left")
     assert frame.bits == 10 and frame.color.full_range is full_range
     got = [*frame.planes, *([] if frame.alpha is None else [frame.alpha])]
     assert len(got) == len(codes)
@@ -51,4 +51,4 @@ def test_a_flat_deep_picture_stays_flat() -> None:
     picture, _ = filled("yuv444p12le", full_range=False)
     for plane in planes_of(picture):
         plane[:] = 2049
-    assert all((plane == 512).all() for plane in frame_of(picture, siting="left").planes)
+    assert all((plane == 512).all() for plane in frame_of(picture, chroma_location="left").planes)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms, ImageOps
 
-from tests.video.films import drawing, enlarge
+from tests.video.videos import drawing, enlarge
 from vidsr.video.convert.image_metadata import About, about
 
 PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()

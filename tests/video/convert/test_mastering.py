@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.video.films import enlarge, frame_from, frames_of, info_of
+from tests.video.videos import enlarge, frame_from, frames_of, info_of
 from vidsr.frames import BT2020, Frame
 from vidsr.video.convert.side_data import Mastering, mastering_of
 from vidsr.video.write.sink import open_sink
@@ -35,11 +35,11 @@ def first_of(path: Path) -> Frame:
 @pytest.mark.parametrize("codec", ["libx265", "libsvtav1", "libx264"])
 @pytest.mark.parametrize("params", [f"master-display={DISPLAY}:max-cll=1000,400", "max-cll=1000,400"])
 def test_what_the_graders_saw_is_told_on(params: str, codec: str, name: str, tmp_path: Path) -> None:
-    film = film_in(tmp_path / "a.mkv", PQ, params)
-    before = mastering_of(first_of(film).carrier)
+    video = film_in(tmp_path / "a.mkv", PQ, params)
+    before = mastering_of(first_of(video).av_frame)
     assert before == Mastering(tuple(SEEN) if "master" in params else None, LIGHT)
-    assert enlarge(film, tmp_path / name, codec=codec, preset="superfast") == []
-    after = mastering_of(first_of(tmp_path / name).carrier)
+    assert enlarge(video, tmp_path / name, codec=codec, preset="superfast") == []
+    after = mastering_of(first_of(tmp_path / name).av_frame)
     assert after is not None and after.light == LIGHT
     if before.display is None:
         assert after.display is None
@@ -48,22 +48,22 @@ def test_what_the_graders_saw_is_told_on(params: str, codec: str, name: str, tmp
         steps = [Fraction(1, 65536 if codec == "libsvtav1" else 50000)] * 8 + [Fraction(1, 10000)] * 2
         worst = [abs(a - b) <= step for a, b, step in zip(after.display, before.display, steps, strict=True)]
         assert all(worst), after
-    assert first_of(tmp_path / name).color == first_of(film).color
+    assert first_of(tmp_path / name).color == first_of(video).color
 
 
 @pytest.mark.parametrize("codec", ["libx265", "libsvtav1", "libx264"])
 @pytest.mark.parametrize("name", ["b.mkv", "b.mp4", "b.nut"])
 def test_hlg_stays_hlg(codec: str, name: str, tmp_path: Path) -> None:
-    film = film_in(tmp_path / "a.mp4", HLG)
-    assert enlarge(film, tmp_path / name, codec=codec, preset="superfast") == []
+    video = film_in(tmp_path / "a.mp4", HLG)
+    assert enlarge(video, tmp_path / name, codec=codec, preset="superfast") == []
     color = first_of(tmp_path / name).color
     assert (color.matrix, color.primaries, color.transfer, color.full_range) == (BT2020, 9, HLG, False)
     assert first_of(tmp_path / name).bits == 10
 
 
 def test_an_encoder_that_takes_no_mastering_data_is_spoken_of(tmp_path: Path) -> None:
-    film = film_in(tmp_path / "a.mkv", PQ, f"master-display={DISPLAY}:max-cll=1000,400")
-    told: list[Any] = enlarge(film, tmp_path / "b.mkv", codec="ffv1")
+    video = film_in(tmp_path / "a.mkv", PQ, f"master-display={DISPLAY}:max-cll=1000,400")
+    told: list[Any] = enlarge(video, tmp_path / "b.mkv", codec="ffv1")
     assert told == ["the mastering display and light levels are left out: ffv1 takes none; libx265 and libsvtav1 do"]
     assert told[0].about == ("mastering",)
 
@@ -82,10 +82,10 @@ def dynamic_metadata() -> bytes:
 
 
 def test_hdr10_plus_is_left_out_and_spoken_of(tmp_path: Path) -> None:
-    film = film_in(tmp_path / "a.hevc", PQ, count=1, format="hevc")
-    data = film.read_bytes()
+    video = film_in(tmp_path / "a.hevc", PQ, count=1, format="hevc")
+    data = video.read_bytes()
     picture = next(i for i in range(len(data) - 5) if data[i : i + 3] == b"\0\0\1" and data[i + 3] >> 1 in (19, 20))
-    film.write_bytes(data[:picture] + dynamic_metadata() + data[picture:])
-    told: list[Any] = enlarge(film, tmp_path / "b.mkv", codec="libx265", preset="superfast")
+    video.write_bytes(data[:picture] + dynamic_metadata() + data[picture:])
+    told: list[Any] = enlarge(video, tmp_path / "b.mkv", codec="libx265", preset="superfast")
     assert told == ["HDR10+ metadata are left out: no encoder here takes them"]
     assert told[0].about == ("dynamic HDR",)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from vidsr.frames import Frame
 from vidsr.resize import resize
-from vidsr.video.convert.qp import ESTIMATED, EXPORT, Estimator, estimated_quantiser, mean_quantiser
+from vidsr.video.convert.qp import ESTIMATED, EXPORT, Estimator, estimated_qp, mean_qp
 from vidsr.video.read.source import open_source
 from vidsr.video.write.encoder_setup import own_priority
 
@@ -26,7 +26,7 @@ CODERS = {
 
 
 @pytest.fixture(scope="module")
-def film_of(tmp_path_factory):
+def video_stream_of(tmp_path_factory):
     """Writes (once) a film of a textured picture that slides, in the codec and at the QP asked for."""
     folder = tmp_path_factory.mktemp("quantisers")
 
@@ -41,14 +41,14 @@ def _write(path, coder, options, pixel_format, pictures=None):
     os.environ.setdefault("SVT_LOG", "1")
     pictures = [_photo(2 * index) for index in range(12)] if pictures is None else pictures
     with own_priority(), av.open(str(path), "w") as out:
-        film = out.add_stream(coder, rate=25)
-        film.height, film.width = pictures[0].shape
-        film.pix_fmt, film.options = pixel_format, options
+        video = out.add_stream(coder, rate=25)
+        video.height, video.width = pictures[0].shape
+        video.pix_fmt, video.options = pixel_format, options
         for index, luma in enumerate(pictures):
             picture = av.VideoFrame.from_ndarray(luma, format="gray").reformat(format=pixel_format)
             picture.pts, picture.time_base = index, Fraction(1, 25)
-            out.mux(film.encode(picture))
-        packets = film.encode(None)
+            out.mux(video.encode(picture))
+        packets = video.encode(None)
         if len(pictures) < 3:
             for packet in packets:
                 packet.dts = packet.pts  # x265's are chance for films shorter than its B-frames
@@ -66,16 +66,16 @@ def _photo(slide):
     return (110 + total[:, slide : slide + width]).clip(16, 235).astype(np.uint8)
 
 
-def quantisers(path, **options):
+def qps(path, **options):
     with open_source(path, **options) as source:
-        return [item.quantiser for item in source if isinstance(item, Frame)]
+        return [item.qp for item in source if isinstance(item, Frame)]
 
 
 @pytest.mark.parametrize("coder", ["libx265", "libsvtav1", "libvpx"])
-def test_where_the_decoder_tells_none_a_coarser_film_is_told_a_larger_quantiser(film_of, coder):
-    films = [quantisers(film_of(coder, quality)) for quality in (16, 24, 32, 40)]
-    assert all(len(film) == 12 and 0 <= min(film) <= max(film) <= 51 for film in films)
-    means = [np.mean(film) for film in films]
+def test_where_the_decoder_tells_none_a_coarser_film_is_told_a_larger_quantiser(video_stream_of, coder):
+    videos = [qps(video_stream_of(coder, quality)) for quality in (16, 24, 32, 40)]
+    assert all(len(video) == 12 and 0 <= min(video) <= max(video) <= 51 for video in videos)
+    means = [np.mean(video) for video in videos]
     assert all(b > a + 1 for a, b in pairwise(means)), means
 
 
@@ -83,41 +83,43 @@ def test_where_the_decoder_tells_none_a_coarser_film_is_told_a_larger_quantiser(
 @pytest.mark.parametrize("clip", ["man-1080p", "bbb-1080p-hevc", "road-432p", "roofs-360p-vfr"])
 def test_on_film_the_estimate_is_near_the_quantiser_of_equal_damage(clip, tmp_path):
     with open_source(Path(os.environ["VIDSR_DATA"]) / "clips" / f"{clip}.mp4") as source:
-        film = source.first
-    luma = resize(film.planes[0], film.height // 4 * 2, film.width // 4 * 2).round().clip(0, 255).astype(np.uint8)
+        video = source.first
+    luma = resize(video.planes[0], video.height // 4 * 2, video.width // 4 * 2).round().clip(0, 255).astype(np.uint8)
     for quality in (18, 26, 34):
         path = _write(tmp_path / f"{quality}.mkv", "libx265", CODERS["libx265"](quality), "yuv420p", [luma])
-        (estimate,) = quantisers(path)
+        (estimate,) = qps(path)
         assert estimate == pytest.approx(quality - 4, abs=8)  # what x265 does at 4 more looks as good
 
 
-def test_ten_bits_are_estimated_like_eight(film_of):
-    eight, ten = (quantisers(film_of("libx265", 28, pixel_format=name)) for name in ("yuv420p", "yuv420p10le"))
+def test_ten_bits_are_estimated_like_eight(video_stream_of):
+    eight, ten = (qps(video_stream_of("libx265", 28, pixel_format=name)) for name in ("yuv420p", "yuv420p10le"))
     assert ten == pytest.approx(eight, abs=1.5)
 
 
-def test_pictures_are_told_what_the_key_picture_before_them_tells(film_of):
-    film = quantisers(film_of("libx265", 28))
-    assert len(set(film[:6])) == len(set(film[6:])) == 1
-    assert film[0] != film[6]
+def test_pictures_are_told_what_the_key_picture_before_them_tells(video_stream_of):
+    video = qps(video_stream_of("libx265", 28))
+    assert len(set(video[:6])) == len(set(video[6:])) == 1
+    assert video[0] != video[6]
 
 
-def test_a_piece_from_the_middle_knows_the_key_picture_that_is_not_shown(film_of):
-    path = film_of("libx265", 28)
-    assert quantisers(path, start=Fraction(2, 25), duration=Fraction(2, 25)) == quantisers(path)[2:4]
+def test_a_piece_from_the_middle_knows_the_key_picture_that_is_not_shown(video_stream_of):
+    path = video_stream_of("libx265", 28)
+    assert qps(path, start=Fraction(2, 25), duration=Fraction(2, 25)) == qps(path)[2:4]
 
 
-def test_what_the_decoder_tells_is_not_estimated(film_of):
-    assert set(quantisers(film_of("libx264", 30))) <= {27.0, 30.0}  # key pictures are coded 3 finer
+def test_what_the_decoder_tells_is_not_estimated(video_stream_of):
+    assert set(qps(video_stream_of("libx264", 30))) <= {27.0, 30.0}  # key pictures are coded 3 finer
 
 
 @pytest.mark.parametrize("coder", ["libx264", "libx265"])
-def test_the_users_word_goes_before_decoder_and_estimate(film_of, coder):
-    assert set(quantisers(film_of(coder, 28), source_quality=0.0)) == {0.0}
+def test_the_users_word_goes_before_decoder_and_estimate(video_stream_of, coder):
+    assert set(qps(video_stream_of(coder, 28), source_quality=0.0)) == {0.0}
 
 
-def test_a_stream_without_time_stamps_is_estimated_too(film_of):
-    assert quantisers(film_of("libx265", 28, suffix="hevc")) == pytest.approx(quantisers(film_of("libx265", 28)), abs=1)
+def test_a_stream_without_time_stamps_is_estimated_too(video_stream_of):
+    assert qps(video_stream_of("libx265", 28, suffix="hevc")) == pytest.approx(
+        qps(video_stream_of("libx265", 28)), abs=1
+    )
 
 
 def test_mpegs_scale_code_is_half_the_step():
@@ -130,11 +132,11 @@ def test_mpegs_scale_code_is_half_the_step():
     picture = av.VideoFrame.from_ndarray(_photo(0), format="gray").reformat(format="yuv420p")
     packets = [*encoder.encode(picture), *encoder.encode(None)]
     (decoded,) = [each for packet in [*packets, None] for each in decoder.decode(packet)]
-    assert mean_quantiser(decoded) == pytest.approx(28, abs=0.2)
+    assert mean_qp(decoded) == pytest.approx(28, abs=0.2)
 
 
-def test_codecs_that_were_not_measured_are_left_unknown(film_of):
-    with av.open(str(film_of("libx265", 28))) as container:
+def test_codecs_that_were_not_measured_are_left_unknown(video_stream_of):
+    with av.open(str(video_stream_of("libx265", 28))) as container:
         packets = list(container.demux(video=0))
         pictures = [picture for packet in packets for picture in packet.decode()]
     for codec in ("prores", *ESTIMATED):
@@ -147,13 +149,13 @@ def test_codecs_that_were_not_measured_are_left_unknown(film_of):
 
 
 def test_a_flat_picture_a_tiny_one_and_an_unknown_size_tell_nothing():
-    assert estimated_quantiser(np.full((64, 64), 16, np.uint8), 300) is None
-    assert estimated_quantiser(_photo(0)[:1], 300) is None
-    assert estimated_quantiser(_photo(0), 0) is None
+    assert estimated_qp(np.full((64, 64), 16, np.uint8), 300) is None
+    assert estimated_qp(_photo(0)[:1], 300) is None
+    assert estimated_qp(_photo(0), 0) is None
 
 
 @given(st.integers(1, 10**7), st.integers(1, 10**7))
 def test_fewer_bits_never_make_a_smaller_estimate_and_it_stays_in_range(a, b):
     fewer, more = sorted((a, b))
-    smaller, larger = estimated_quantiser(_photo(0), more), estimated_quantiser(_photo(0), fewer)
+    smaller, larger = estimated_qp(_photo(0), more), estimated_qp(_photo(0), fewer)
     assert 0 <= smaller <= larger <= 51

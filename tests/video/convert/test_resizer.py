@@ -13,24 +13,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.video.films import drawing, frame_from, frames_of, make_film
-from vidsr.frames import BT709, LUMA_WEIGHTS, SMPTE170M, YCGCO, ColorSpec, Frame, Siting, rgb_to_yuv
+from tests.video.videos import drawing, frame_from, frames_of, make_film
+from vidsr.frames import BT709, LUMA_WEIGHTS, SMPTE170M, YCGCO, ChromaLocation, ColorSpec, Frame, rgb_to_yuv
 from vidsr.resize import resize
 from vidsr.video.convert.from_av import frame_of
 from vidsr.video.convert.pixel_formats import LAYOUTS, layout_name, planes_of
-from vidsr.video.convert.resizer import Resizer, picture_of
-from vidsr.video.convert.scale import scale, siting_of
+from vidsr.video.convert.resizer import Resizer, to_av_frame
+from vidsr.video.convert.scale import chroma_location_of, scale
 from vidsr.video.convert.side_data import side_data
 from vidsr.video.write.image_sink import rgb_of
 
 PLAIN = sorted({layout_name(bits, shifts, gray=gray) for bits, shifts, gray in LAYOUTS.values()})
 
 
-def tagged(siting: Siting, size: tuple[int, int] = (64, 64)) -> Frame:
+def tagged(chroma_location: ChromaLocation, size: tuple[int, int] = (64, 64)) -> Frame:
     """A frame whose chroma swscale knows to sit there."""
-    frame = replace(frame_from(size), carrier=None)
-    frame = replace(frame, color=replace(frame.color, siting=siting))
-    return replace(frame, carrier=picture_of(frame))
+    frame = replace(frame_from(size), av_frame=None)
+    frame = replace(frame, color=replace(frame.color, chroma_location=chroma_location))
+    return replace(frame, av_frame=to_av_frame(frame))
 
 
 @pytest.mark.parametrize("layout", PLAIN)
@@ -85,8 +85,8 @@ def test_alpha_is_read_and_given_back_without_a_copy(name: str) -> None:
     frame = frame_of(picture)
     assert len(frame.planes) == 3 and frame.alpha is not None
     assert [p.ctypes.data for p in (*frame.planes, frame.alpha)] == [p.buffer_ptr for p in picture.planes]
-    assert picture_of(frame, name) is picture
-    assert picture_of(frame).format.name == name.replace("yuva", "yuv")
+    assert to_av_frame(frame, name) is picture
+    assert to_av_frame(frame).format.name == name.replace("yuva", "yuv")
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,7 @@ def test_palettes_and_deep_rgb_are_read_as_colours() -> None:
 def test_untagged_pictures_are_tagged_by_their_height(height: int, matrix: int) -> None:
     frame = frame_of(av.VideoFrame(16, height, "yuv420p"))
     assert frame.color.matrix == matrix and not frame.color.full_range
-    assert frame.carrier.colorspace == matrix and frame.carrier.color_range == 1
+    assert frame.av_frame.colorspace == matrix and frame.av_frame.color_range == 1
 
 
 def test_full_range_stays_full_and_is_never_squeezed() -> None:
@@ -150,26 +150,28 @@ def test_full_range_stays_full_and_is_never_squeezed() -> None:
     for plane in planes_of(picture):
         plane[:] = 255
     larger = Resizer().resize(frame_of(picture), 32, 32)
-    assert larger.color.full_range and larger.planes[0].min() == 255 and larger.carrier.format.name == "yuv420p"
+    assert larger.color.full_range and larger.planes[0].min() == 255 and larger.av_frame.format.name == "yuv420p"
 
 
-@pytest.mark.parametrize("siting", ["left", "center", "topleft"])
-def test_siting_is_measured_where_it_cannot_be_asked(siting: Siting, monkeypatch: pytest.MonkeyPatch) -> None:
-    picture = tagged(siting).carrier
-    assert siting_of(picture) == siting
+@pytest.mark.parametrize("chroma_location", ["left", "center", "topleft"])
+def test_siting_is_measured_where_it_cannot_be_asked(
+    chroma_location: ChromaLocation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture = tagged(chroma_location).av_frame
+    assert chroma_location_of(picture) == chroma_location
 
     monkeypatch.setattr("vidsr.video.convert.scale.hasattr", lambda *_: False, raising=False)
-    assert siting_of(picture) == siting
+    assert chroma_location_of(picture) == chroma_location
 
 
 @pytest.mark.parametrize("factor", [2, 4])
-@pytest.mark.parametrize(("siting", "left", "top"), [("left", 0.5, 1.0), ("center", 1.0, 1.0), ("topleft", 0.5, 0.5)])
-def test_chroma_stays_where_it_sits(siting: Siting, left: float, top: float, factor: int) -> None:
+@pytest.mark.parametrize(("chroma_location", "left", "top"), [("left", 0.5, 1.0), ("center", 1.0, 1.0), ("topleft", 0.5, 0.5)])
+def test_chroma_stays_where_it_sits(chroma_location: ChromaLocation, left: float, top: float, factor: int) -> None:
     # left, top: the middle of the first chroma sample, in luma pixels from the picture's corner.
-    frame = tagged(siting)
+    frame = tagged(chroma_location)
     u, v = frame.planes[1:]
     u[:], v[:] = np.arange(32)[None, :] * 6 + 20, np.arange(32)[:, None] * 6 + 20
-    larger = Resizer("bilinear").resize(replace(frame, carrier=picture_of(frame)), 64 * factor, 64 * factor)
+    larger = Resizer("bilinear").resize(replace(frame, av_frame=to_av_frame(frame)), 64 * factor, 64 * factor)
     out = np.arange(8, 24 * factor)
     for plane, corner, axis in ((larger.planes[1], left, 1), (larger.planes[2], top, 0)):
         where = ((2 * out + corner) / factor - corner) / 2  # in samples of the small plane
@@ -178,41 +180,41 @@ def test_chroma_stays_where_it_sits(siting: Siting, left: float, top: float, fac
 
 
 def test_unsited_film_is_taken_for_left_sited_as_players_do(tmp_path: Path) -> None:
-    film = make_film(tmp_path / "in.mkv", codec="libvpx-vp9")
-    assert frames_of(film)[0].color.siting == "left"
+    video = make_film(tmp_path / "in.mkv", codec="libvpx-vp9")
+    assert frames_of(video)[0].color.chroma_location == "left"
 
 
 def test_422_of_hevc_sits_on_the_left_as_that_of_h264(tmp_path: Path) -> None:
     larger = []
     for codec, lossless in (("libx265", {"x265-params": "lossless=1:log-level=none"}), ("libx264", {"qp": "0"})):
-        film = make_film(
+        video = make_film(
             tmp_path / f"{codec}.mkv", codec=codec, pixel_format="yuv422p", pts=range(2),
             decorate=lambda _, stream, options=lossless: setattr(stream, "options", options),
         )  # fmt: skip
-        frame = frames_of(film)[0]
-        assert frame.color.siting == "left"
+        frame = frames_of(video)[0]
+        assert frame.color.chroma_location == "left"
         larger.append(Resizer().resize(frame, 128, 96).planes)
     assert all(np.array_equal(a, b) for a, b in zip(*larger, strict=True))
 
 
 @pytest.mark.parametrize("kernel", ["nearest", "bilinear", "bicubic", "lanczos"])
 def test_resized_frames_own_what_they_give_out(kernel: Any) -> None:
-    frame = replace(frame_from(), pts=7, duration=3, time_base=Fraction(1, 90), quantiser=22.0)
+    frame = replace(frame_from(), pts=7, duration=3, time_base=Fraction(1, 90), qp=22.0)
     before = [plane.copy() for plane in frame.planes]
     resizer = Resizer(kernel)
     for size in ((128, 96), (64, 48)):
         larger = resizer.resize(frame, *size)
-        assert (larger.pts, larger.duration, larger.time_base, larger.quantiser) == (7, 3, Fraction(1, 90), 22.0)
+        assert (larger.pts, larger.duration, larger.time_base, larger.qp) == (7, 3, Fraction(1, 90), 22.0)
         assert (larger.width, larger.height) == size and larger.color == frame.color
         larger.planes[0][:] = 0
         assert all(np.array_equal(a, b) for a, b in zip(before, frame.planes, strict=True))
-        assert picture_of(larger) is larger.carrier, "the encoder gets the very picture"
+        assert to_av_frame(larger) is larger.av_frame, "the encoder gets the very picture"
 
 
 def test_frames_without_a_picture_are_copied_into_one() -> None:
     frame = frame_from()
-    alone = replace(frame, planes=tuple(plane.copy() for plane in frame.planes), carrier=None)
-    picture = picture_of(alone)
+    alone = replace(frame, planes=tuple(plane.copy() for plane in frame.planes), av_frame=None)
+    picture = to_av_frame(alone)
     assert all(np.array_equal(a, b) for a, b in zip(planes_of(picture), frame.planes, strict=True))
     assert picture.pts == frame.pts and picture.colorspace == frame.color.matrix
 
@@ -230,15 +232,15 @@ def test_a_change_of_range_is_undone() -> None:
     frame = frame_from()
     full = replace(frame, color=replace(frame.color, full_range=True))
     white = tuple(np.full_like(plane, 255 if i == 0 else 128) for i, plane in enumerate(frame.planes))
-    fitted = Resizer().fit(replace(full, planes=white, carrier=None), 64, 48, "yuv420p", frame.color)
+    fitted = Resizer().fit(replace(full, planes=white, av_frame=None), 64, 48, "yuv420p", frame.color)
     assert abs(int(fitted.planes[0][5, 5]) - 235) <= 1 and fitted.color == frame.color
 
 
 @pytest.mark.parametrize(("before", "after"), [(1, 6), (6, 1), (9, 5), (6, 10), (8, 1), (4, 7)])
 def test_a_change_of_matrix_is_undone(before: int, after: int) -> None:
     frame = frame_from(pixel_format="yuv444p", matrix=before)
-    fitted = Resizer().fit(replace(frame, carrier=None), 64, 48, "yuv444p", replace(frame.color, matrix=after))
-    assert fitted.color.matrix == after == fitted.carrier.colorspace
+    fitted = Resizer().fit(replace(frame, av_frame=None), 64, 48, "yuv444p", replace(frame.color, matrix=after))
+    assert fitted.color.matrix == after == fitted.av_frame.colorspace
     if before != YCGCO:  # which swscale cannot read
         assert np.abs(fitted.to_rgb() - frame.to_rgb()).max() * 255 < 4
 
@@ -257,13 +259,13 @@ def test_colours_come_back_whatever_the_matrix(matrix: int) -> None:
 @pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="compares with the ffmpeg program")
 @pytest.mark.parametrize("layout", ["yuv420p", "yuv444p", "yuv420p10le"])
 def test_bicubic_agrees_with_ffmpegs_scale_filter(layout: str, tmp_path: Path) -> None:
-    film = make_film(tmp_path / "in.mkv", size=(160, 90), pts=range(2), codec="ffv1", pixel_format=layout)
-    command = ["ffmpeg", "-v", "error", "-i", str(film), "-vf", "scale=640:360:flags=bicubic", "-c:v", "ffv1"]
+    video = make_film(tmp_path / "in.mkv", size=(160, 90), pts=range(2), codec="ffv1", pixel_format=layout)
+    command = ["ffmpeg", "-v", "error", "-i", str(video), "-vf", "scale=640:360:flags=bicubic", "-c:v", "ffv1"]
     subprocess.run([*command, str(tmp_path / "theirs.mkv")], check=True)
     resizer = Resizer("bicubic")
-    for mine, theirs in zip(frames_of(film), frames_of(tmp_path / "theirs.mkv"), strict=True):
+    for mine, theirs in zip(frames_of(video), frames_of(tmp_path / "theirs.mkv"), strict=True):
         # The filter takes chroma of unknown siting for centred; so that kernels are compared, and not that.
-        centred = replace(mine, color=replace(mine.color, siting="center"), carrier=None)
+        centred = replace(mine, color=replace(mine.color, chroma_location="center"), av_frame=None)
         larger = resizer.resize(centred, 640, 360)
         for a, b in zip(larger.planes, theirs.planes, strict=True):
             error = np.mean((a.astype(float) - b) ** 2)
@@ -273,23 +275,23 @@ def test_bicubic_agrees_with_ffmpegs_scale_filter(layout: str, tmp_path: Path) -
 def test_side_data_survives_resizing() -> None:
     encoder: Any = av.CodecContext.create("libx264", "w")
     encoder.width, encoder.height, encoder.pix_fmt, encoder.time_base = 64, 64, "yuv420p", Fraction(1, 25)
-    packets = encoder.encode(picture_of(frame_from((64, 64)))) + encoder.encode(None)
+    packets = encoder.encode(to_av_frame(frame_from((64, 64)))) + encoder.encode(None)
     decoder = av.CodecContext.create("h264", "r")
     decoder.options = {"export_side_data": "venc_params"}
     pictures: list[Any] = [p for packet in [*packets, None] for p in decoder.decode(packet)]
     frame = frame_of(pictures[0])
     assert side_data(pictures[0], "VIDEO_ENC_PARAMS") is not None
     larger = Resizer().resize(frame, 128, 128)
-    assert side_data(larger.carrier, "VIDEO_ENC_PARAMS") == side_data(pictures[0], "VIDEO_ENC_PARAMS")
+    assert side_data(larger.av_frame, "VIDEO_ENC_PARAMS") == side_data(pictures[0], "VIDEO_ENC_PARAMS")
     mine = replace(larger, planes=tuple(plane.copy() for plane in larger.planes))
-    assert side_data(picture_of(mine), "VIDEO_ENC_PARAMS") is not None
+    assert side_data(to_av_frame(mine), "VIDEO_ENC_PARAMS") is not None
 
 
 def test_scale_gives_the_same_picture_where_nothing_is_to_do() -> None:
-    picture = frame_from().carrier
+    picture = frame_from().av_frame
     scaler = av.video.reformatter.VideoReformatter()
     assert scale(scaler, picture, 64, 48, "yuv420p", "BICUBIC", full_range=False) is picture
-    assert ColorSpec(BT709, False).siting == "left"
+    assert ColorSpec(BT709, False).chroma_location == "left"
 
 
 def test_accurate_rounding_is_nearer_to_the_exact_resize() -> None:

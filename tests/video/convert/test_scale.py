@@ -6,22 +6,26 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.video.films import frame_from
+from tests.video.videos import frame_from
 from vidsr.pipeline import upscale_video
-from vidsr.video.convert.scale import blank, siting_of
+from vidsr.video.convert.scale import blank, chroma_location_of
 
 
 @pytest.mark.parametrize("layout", ["yuv420p", "yuv444p10le", "gray"])
 @pytest.mark.parametrize(("width", "height"), [(1, 1), (7488, 48), (48, 20_000), (130_000, 16)])
 def test_a_blank_picture_has_any_size_that_can_be_held(width: int, height: int, layout: str) -> None:
-    like = frame_from((16, 16)).carrier
+    like = frame_from((16, 16)).av_frame
     for picture in (blank(None, width, height, layout), blank(like, width, height, layout)):
         assert (picture.width, picture.height, picture.format.name) == (width, height, layout)
 
 
 def test_a_wide_blank_picture_keeps_its_siting() -> None:
-    wide = blank(None, 20_000, 16, "yuv420p", siting="topleft")
-    assert siting_of(wide) == siting_of(blank(None, 32, 16, "yuv420p", siting="topleft")) == "topleft"
+    wide = blank(None, 20_000, 16, "yuv420p", chroma_location="topleft")
+    assert (
+        chroma_location_of(wide)
+        == chroma_location_of(blank(None, 32, 16, "yuv420p", chroma_location="topleft"))
+        == "topleft"
+    )
 
 
 def test_a_wide_photo_is_enlarged(tmp_path: Path) -> None:

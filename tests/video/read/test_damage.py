@@ -26,7 +26,7 @@ from tests.video.damaged import (
     whole_film,
     without_key,
 )
-from tests.video.films import make_film
+from tests.video.videos import make_film
 from vidsr.errors import Damaged
 from vidsr.frames import Carried, Frame
 from vidsr.video.read.damage import Damage, Tally, Watch
@@ -46,7 +46,7 @@ UNSEEN = {("hevc", flip_bits), ("hevc", make_hole), ("vp9", flip_bits)}
 
 
 @pytest.fixture(scope="module")
-def films(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], Path]:
+def videos(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], Path]:
     """A whole film of every codec in every format."""
     folder = tmp_path_factory.mktemp("films")
     return {(codec, extension): whole_film(folder / f"{codec}.{extension}", codec) for codec, extension in FILMS}
@@ -71,10 +71,10 @@ def ffmpegs_frames(path: Path) -> int:
 @needs_ffmpeg
 @pytest.mark.parametrize(("codec", "extension", "damage"), TABLE)
 def test_a_damaged_film_has_as_many_frames_as_ffmpeg_decodes(
-    codec: str, extension: str, damage: Callable[[bytes], bytes], films: dict[tuple[str, str], Path], tmp_path: Path
+    codec: str, extension: str, damage: Callable[[bytes], bytes], videos: dict[tuple[str, str], Path], tmp_path: Path
 ) -> None:
     path = tmp_path / f"{codec}.{extension}"
-    path.write_bytes(damage(films[codec, extension].read_bytes()))
+    path.write_bytes(damage(videos[codec, extension].read_bytes()))
     frames, found = read(path)
     if codec == "hevc" and damage is behead:
         assert_of_this_version(path, len(frames))
@@ -84,11 +84,11 @@ def test_a_damaged_film_has_as_many_frames_as_ffmpeg_decodes(
 
 
 @needs_ffmpeg
-@pytest.mark.parametrize(("codec", "extension"), [film for film in FILMS if film[1] in ("mp4", "mkv")])
+@pytest.mark.parametrize(("codec", "extension"), [video for video in FILMS if video[1] in ("mp4", "mkv")])
 def test_a_film_that_begins_without_a_key_picture_has_as_many_frames_as_ffmpeg_decodes(
-    codec: str, extension: str, films: dict[tuple[str, str], Path], tmp_path: Path
+    codec: str, extension: str, videos: dict[tuple[str, str], Path], tmp_path: Path
 ) -> None:
-    path = without_key(films[codec, extension], tmp_path / f"{codec}.{extension}")
+    path = without_key(videos[codec, extension], tmp_path / f"{codec}.{extension}")
     frames, found = read(path)
     if codec == "hevc":
         assert_of_this_version(path, len(frames))
@@ -103,10 +103,10 @@ def assert_of_this_version(path: Path, count: int) -> None:
     So here a bare decoder in one thread is the measure.
     """
     assert 0 <= count - ffmpegs_frames(path) <= 2
-    with av.open(str(path)) as film:
-        context = film.streams.video[0].codec_context
+    with av.open(str(path)) as video:
+        context = video.streams.video[0].codec_context
         context.thread_type, context.options = "NONE", {"flags": "+output_corrupt"}
-        assert count == len(list(film.decode(video=0)))
+        assert count == len(list(video.decode(video=0)))
 
 
 @needs_ffmpeg
@@ -118,19 +118,19 @@ def test_damaged_films_of_others_have_as_many_frames_as_ffmpeg_decodes(name: str
     assert found and len(frames) == ffmpegs_frames(path)
 
 
-@pytest.mark.parametrize("film", FILMS, ids="-".join)
-def test_a_whole_film_is_not_called_damaged(film: tuple[str, str], films: dict[tuple[str, str], Path]) -> None:
-    frames, found = read(films[film])
+@pytest.mark.parametrize("video", FILMS, ids="-".join)
+def test_a_whole_film_is_not_called_damaged(video: tuple[str, str], videos: dict[tuple[str, str], Path]) -> None:
+    frames, found = read(videos[video])
     assert len(frames) == FRAMES and not found and str(found) == ""
 
 
-def test_damage_is_located(films: dict[tuple[str, str], Path], tmp_path: Path) -> None:
-    data = bytearray(films["mpeg2", "ts"].read_bytes())
+def test_damage_is_located(videos: dict[tuple[str, str], Path], tmp_path: Path) -> None:
+    data = bytearray(videos["mpeg2", "ts"].read_bytes())
     data[len(data) // 2 : len(data) // 2 + 188 * 3] = bytes(188 * 3)
     (tmp_path / "a.ts").write_bytes(data)
     _, found = read(tmp_path / "a.ts")
     assert found.corrupt_frames == 1 and found.first == found.last
-    with open_source(films["mpeg2", "ts"]) as whole, open_source(tmp_path / "a.ts") as holed:
+    with open_source(videos["mpeg2", "ts"]) as whole, open_source(tmp_path / "a.ts") as holed:
         pairs = zip(whole, holed, strict=True)
         changed = [b.pts * b.time_base for a, b in pairs if isinstance(b, Frame) and differ(a, b)]
         start = whole.first.pts * whole.first.time_base
@@ -142,25 +142,25 @@ def differ(a: Any, b: Any) -> bool:
 
 
 def test_damage_outside_the_piece_that_is_wanted_does_not_count(
-    films: dict[tuple[str, str], Path], tmp_path: Path
+    videos: dict[tuple[str, str], Path], tmp_path: Path
 ) -> None:
-    (tmp_path / "a.mp4").write_bytes(make_hole(films["h264", "mp4"].read_bytes()))
+    (tmp_path / "a.mp4").write_bytes(make_hole(videos["h264", "mp4"].read_bytes()))
     assert read(tmp_path / "a.mp4")[1]
     assert not read(tmp_path / "a.mp4", duration=Fraction(1, 5), strict=True)[1]
 
 
-def test_strict_stops_at_the_first_damage_and_says_where(films: dict[tuple[str, str], Path], tmp_path: Path) -> None:
-    (tmp_path / "a.ts").write_bytes(lose_packets(films["h264", "ts"].read_bytes()))
+def test_strict_stops_at_the_first_damage_and_says_where(videos: dict[tuple[str, str], Path], tmp_path: Path) -> None:
+    (tmp_path / "a.ts").write_bytes(lose_packets(videos["h264", "ts"].read_bytes()))
     sentence = r"a\.ts is damaged: 1 corrupt frame at 00:00:0\d; without --strict the film goes on over it"
     with pytest.raises(Damaged, match=sentence):
         read(tmp_path / "a.ts", strict=True)
-    assert len(read(films["h264", "ts"], strict=True)[0]) == FRAMES
+    assert len(read(videos["h264", "ts"], strict=True)[0]) == FRAMES
 
 
 @pytest.mark.parametrize("extension", ["mp4", "mkv", "ts"])
-def test_a_film_that_is_cut_off_says_where(extension: str, films: dict[tuple[str, str], Path], tmp_path: Path) -> None:
+def test_a_film_that_is_cut_off_says_where(extension: str, videos: dict[tuple[str, str], Path], tmp_path: Path) -> None:
     path = tmp_path / f"a.{extension}"
-    path.write_bytes(cut_off(films["h264", extension].read_bytes()))
+    path.write_bytes(cut_off(videos["h264", extension].read_bytes()))
     frames, found = read(path)
     assert found.breaks_off is not None and abs(found.breaks_off - len(frames) / 25) < 0.3
     with pytest.raises(Damaged, match=r"breaks off at 00:00:00|1 lost frame at 00:00:00|1 corrupt frame at 00:00:00"):
@@ -181,9 +181,9 @@ def test_bytes_between_the_packets_of_a_matroska_are_a_hole_unless_they_are_elem
     assert len(frames) == 20
 
 
-def test_a_matroska_that_is_cut_off_in_a_pipe_says_so_too(films: dict[tuple[str, str], Path], tmp_path: Path) -> None:
+def test_a_matroska_that_is_cut_off_in_a_pipe_says_so_too(videos: dict[tuple[str, str], Path], tmp_path: Path) -> None:
     with (tmp_path / "a.mkv").open("wb+") as file:
-        file.write(cut_off(films["h264", "mkv"].read_bytes()))
+        file.write(cut_off(videos["h264", "mkv"].read_bytes()))
         file.seek(0)
         with open_source(file) as source:  # no name of ours to open again
             frames = sum(isinstance(item, Frame) for item in source)
@@ -191,19 +191,19 @@ def test_a_matroska_that_is_cut_off_in_a_pipe_says_so_too(films: dict[tuple[str,
 
 
 def test_a_packet_of_sound_that_is_cut_off_is_counted(tmp_path: Path) -> None:
-    film = make_film(tmp_path / "a.mp4", sound="aac", pts=range(25), options={"movflags": "faststart"})
-    with av.open(str(film)) as whole:
+    video = make_film(tmp_path / "a.mp4", sound="aac", pts=range(25), options={"movflags": "faststart"})
+    with av.open(str(video)) as whole:
         packet = [packet for packet in whole.demux(audio=0) if packet.size][30]
         middle = (packet.pos or 0) + packet.size // 2
-    (tmp_path / "b.mp4").write_bytes(film.read_bytes()[:middle])
+    (tmp_path / "b.mp4").write_bytes(video.read_bytes()[:middle])
     with open_source(tmp_path / "b.mp4") as source:
         assert sum(isinstance(item, Carried) for item in source) >= 31
         assert source.damage.corrupt_packets == 1 and source.damage.breaks_off
 
 
 @pytest.mark.parametrize("codec", ["h264", "mpeg2"])
-def test_two_recordings_joined_are_no_damage(codec: str, films: dict[tuple[str, str], Path], tmp_path: Path) -> None:
-    (tmp_path / "a.ts").write_bytes(films[codec, "ts"].read_bytes() * 2)
+def test_two_recordings_joined_are_no_damage(codec: str, videos: dict[tuple[str, str], Path], tmp_path: Path) -> None:
+    (tmp_path / "a.ts").write_bytes(videos[codec, "ts"].read_bytes() * 2)
     frames, found = read(tmp_path / "a.ts", strict=True)
     assert len(frames) == 2 * FRAMES and not found
 
@@ -262,17 +262,19 @@ def test_damage_is_one_sentence(damage: Damage, sentence: str) -> None:
 
 
 def test_a_size_beyond_all_files_in_a_matroska_is_damage_and_no_crash(tmp_path: Path) -> None:
-    film = make_film(tmp_path / "a.mkv")
-    content = bytearray(film.read_bytes())
+    video = make_film(tmp_path / "a.mkv")
+    content = bytearray(video.read_bytes())
     content[4:12] = b"\x01\xff\xff\xff\xff\xff\xff\xfe"  # of the EBML header
-    film.write_bytes(content)
-    with film.open("rb") as file:
+    video.write_bytes(content)
+    with video.open("rb") as file:
         assert is_cut_off(file)
 
 
-def test_a_film_that_is_removed_while_it_is_read_is_read_on(films: dict[tuple[str, str], Path], tmp_path: Path) -> None:
+def test_a_film_that_is_removed_while_it_is_read_is_read_on(
+    videos: dict[tuple[str, str], Path], tmp_path: Path
+) -> None:
     holed = tmp_path / "a.mkv"
-    holed.write_bytes(make_hole(films["mpeg2", "mkv"].read_bytes()))
+    holed.write_bytes(make_hole(videos["mpeg2", "mkv"].read_bytes()))
     with open_source(holed) as source:
         there = len(list(source))
     with open_source(holed) as source:

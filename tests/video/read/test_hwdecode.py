@@ -11,8 +11,8 @@ import pytest
 from av.codec.hwaccel import HWAccel
 from PIL import Image
 
-from tests.networks import network, reach, runnable, save
-from tests.video.films import make_film
+from tests.networks import network, receptive_field, runnable, save
+from tests.video.videos import make_film
 from vidsr.card import ModelCard
 from vidsr.frames import Frame
 from vidsr.pipeline.stages import upscale
@@ -34,7 +34,7 @@ UNEVEN = (0, 40, 80, 100, 180, 200, 240, 310)  # milliseconds
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    card = ModelCard("two", 2, 1, reach(2))
+    card = ModelCard("two", 2, 1, receptive_field(2))
     return save(network(), tmp_path_factory.mktemp("model") / "two.onnx", card)
 
 
@@ -78,8 +78,8 @@ def test_where_there_is_no_gpu_the_cpu_decodes_and_says_why(tmp_path: Path) -> N
         for one, other in zip(asked, plain, strict=True):
             if isinstance(one, Frame) and isinstance(other, Frame):
                 assert one.shows(other)
-    with open_source(path, gpu=Offload("cuda", always=False)) as film:
-        assert film.notices == []
+    with open_source(path, gpu=Offload("cuda", always=False)) as video:
+        assert video.notices == []
 
 
 @pytest.mark.parametrize(
@@ -94,9 +94,9 @@ def test_what_no_gpu_decodes_is_told_and_decoded_on_the_cpu(
     tmp_path: Path, codec: str, pixel_format: str, reason: str
 ) -> None:
     path = make_film(tmp_path / "film.mkv", codec=codec, pixel_format=pixel_format)
-    with open_source(path, gpu=Offload("cuda", keeps=True)) as film:
-        assert film.notices == [reason]
-        assert sum(isinstance(item, Frame) for item in film) == 12
+    with open_source(path, gpu=Offload("cuda", keeps=True)) as video:
+        assert video.notices == [reason]
+        assert sum(isinstance(item, Frame) for item in video) == 12
 
 
 def test_where_the_gpu_refuses_the_film_its_decoder_goes_on_on_the_cpu(
@@ -106,12 +106,12 @@ def test_where_the_gpu_refuses_the_film_its_decoder_goes_on_on_the_cpu(
     monkeypatch.setattr(gpu, "settings_of", lambda device: None)
     monkeypatch.setattr(gpu, "opens", lambda device: True)
     path = make_film(tmp_path / "film.mp4", b_frames=2)
-    with open_source(path, gpu=Offload("cuda", keeps=True)) as film, open_source(path) as plain:
-        for one, other in zip(film, plain, strict=True):
+    with open_source(path, gpu=Offload("cuda", keeps=True)) as video, open_source(path) as plain:
+        for one, other in zip(video, plain, strict=True):
             assert isinstance(one, Frame) and isinstance(other, Frame)
-            assert (one.pts, one.duration, one.quantiser) == (other.pts, other.duration, other.quantiser)
+            assert (one.pts, one.duration, one.qp) == (other.pts, other.duration, other.qp)
             assert one.shows(other)
-        assert film.notices[1:] == ["this GPU refuses h264 of this kind: the CPU decodes it"]
+        assert video.notices[1:] == ["this GPU refuses h264 of this kind: the CPU decodes it"]
 
 
 def test_an_ffmpeg_that_knows_no_such_device_opens_none(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,8 +135,8 @@ def test_a_stream_that_reads_a_surface_waits_for_the_decoder(monkeypatch: pytest
 
 
 def test_where_damage_ends_the_film_the_cpu_decodes(tmp_path: Path) -> None:
-    with open_source(make_film(tmp_path / "film.mp4"), gpu=Offload("cuda"), strict=True) as film:
-        assert film.notices == ["with --strict the CPU decodes, which tells of damage as GPUs do not"]
+    with open_source(make_film(tmp_path / "film.mp4"), gpu=Offload("cuda"), strict=True) as video:
+        assert video.notices == ["with --strict the CPU decodes, which tells of damage as GPUs do not"]
 
 
 def test_nv12_stays_as_it_is_where_it_may(nv12: Path) -> None:
@@ -154,12 +154,12 @@ def enlarged(source: Path, target: Path, model: Path, on: Offload | None, engine
     told: list[str] = []
     with (
         open_upscaler(model, engine=engine, precision="f32", device="cpu") as upscaler,
-        open_source(source, gpu=on) as film,
+        open_source(source, gpu=on) as video,
     ):
-        width, height = upscaler.output_size(film.info.width, film.info.height)
-        info = replace(film.info, width=width, height=height)
-        with open_sink(target, info, source=film, crf=0, notice=told.append, **options) as sink:
-            for item in upscale(film, upscaler):
+        width, height = upscaler.output_size(video.info.width, video.info.height)
+        info = replace(video.info, width=width, height=height)
+        with open_sink(target, info, source=video, crf=0, notice=told.append, **options) as sink:
+            for item in upscale(video, upscaler):
                 sink.write(item)
     return told
 
@@ -174,9 +174,9 @@ def test_from_source_to_sink_nv12_makes_the_film_that_planes_make(
     enlarged(nv12, tmp_path / "kept.mkv", model, KEPT, engine, **asked)
     enlarged(nv12, tmp_path / "plain.mkv", model, None, engine)
     with open_source(tmp_path / "kept.mkv") as kept, open_source(tmp_path / "plain.mkv") as plain:
-        films = [[item for item in film if isinstance(item, Frame)] for film in (kept, plain)]
-    assert len(films[0]) == len(films[1]) == len(UNEVEN)
-    for one, other in zip(*films, strict=True):
+        videos = [[item for item in video if isinstance(item, Frame)] for video in (kept, plain)]
+    assert len(videos[0]) == len(videos[1]) == len(UNEVEN)
+    for one, other in zip(*videos, strict=True):
         assert (one.pts, one.duration, one.color) == (other.pts, other.duration, other.color)
         np.testing.assert_array_equal(one.planes[0], other.planes[0])
         for plane, expected in zip(one.planes[1:], other.planes[1:], strict=True):
@@ -199,24 +199,24 @@ def test_a_picture_that_is_to_be_turned_does_not_stay(tmp_path: Path) -> None:
     def turn(container: Any, stream: Any) -> None:
         stream.set_display_matrix((0, 1 << 16, 0, -(1 << 16), 0, 0, 0, 0, 1 << 30))
 
-    with open_source(make_film(tmp_path / "turned.mp4", decorate=turn)) as film:
-        assert film.turn
-        assert not surfaces.stays(film.first.carrier.reformat(format="nv12"))
-    with open_source(make_film(tmp_path / "upright.mp4")) as film:
-        assert surfaces.stays(film.first.carrier.reformat(format="nv12"))
+    with open_source(make_film(tmp_path / "turned.mp4", decorate=turn)) as video:
+        assert video.turn
+        assert not surfaces.stays(video.first.av_frame.reformat(format="nv12"))
+    with open_source(make_film(tmp_path / "upright.mp4")) as video:
+        assert surfaces.stays(video.first.av_frame.reformat(format="nv12"))
 
 
 def test_interlaced_pictures_and_odd_sizes_do_not_stay(tmp_path: Path) -> None:
     odd = make_film(tmp_path / "odd.nut", codec="rawvideo", pixel_format="nv12", size=(63, 47))
-    with open_source(odd, gpu=KEPT) as film:
-        assert not film.first.semiplanar
+    with open_source(odd, gpu=KEPT) as video:
+        assert not video.first.semiplanar
 
     def interlace(container: Any, stream: Any) -> None:
         stream.codec_context.options = {"x264-params": "tff=1"}
 
     laced = make_film(tmp_path / "laced.mkv", decorate=interlace)
-    with open_source(laced, gpu=Offload("cuda", keeps=True)) as film:
-        assert film.notices[0] == "interlaced film is decoded on the CPU, where it is deinterlaced"
+    with open_source(laced, gpu=Offload("cuda", keeps=True)) as video:
+        assert video.notices[0] == "interlaced film is decoded on the CPU, where it is deinterlaced"
 
 
 @needs_gpu
@@ -228,9 +228,9 @@ def test_a_gpu_decodes_what_the_cpu_does(tmp_path: Path, codec: str, pixel_forma
         pytest.skip("few GPUs decode 10-bit H.264")
     path = make_film(tmp_path / "film.mp4", codec=codec, pixel_format=pixel_format, size=(256, 256), b_frames=2)
     for keeps in (False, True):
-        with open_source(path, gpu=Offload("cuda", keeps=keeps)) as film, open_source(path) as plain:
-            assert film.first.semiplanar is keeps
-            for one, other in zip(film, plain, strict=True):
+        with open_source(path, gpu=Offload("cuda", keeps=keeps)) as video, open_source(path) as plain:
+            assert video.first.semiplanar is keeps
+            for one, other in zip(video, plain, strict=True):
                 assert isinstance(one, Frame) and isinstance(other, Frame)
                 assert (one.pts, one.duration) == (other.pts, other.duration)
                 assert planar(one).shows(other)
@@ -244,14 +244,14 @@ def test_frames_in_a_gpus_memory_are_encoded_there(tmp_path: Path, model: Path, 
     path = make_film(tmp_path / "film.mp4", size=(256, 256))
     with (
         open_upscaler(model, engine="torch", device="cuda") as upscaler,
-        open_source(path, gpu=Offload("cuda", keeps=True)) as film,
+        open_source(path, gpu=Offload("cuda", keeps=True)) as video,
     ):
-        info = replace(film.info, width=512, height=512)
-        with open_sink(tmp_path / "out.mp4", info, source=film, codec=codec, notice=print) as sink:
-            for item in upscale(film, upscaler):
+        info = replace(video.info, width=512, height=512)
+        with open_sink(tmp_path / "out.mp4", info, source=video, codec=codec, notice=print) as sink:
+            for item in upscale(video, upscaler):
                 assert isinstance(item, Frame) and item.semiplanar
                 sink.write(item)
     with open_source(tmp_path / "out.mp4") as made, open_upscaler(model, precision="f32") as upscaler:
-        expected = upscaler.submit(planar(film.first)).result()
+        expected = upscaler.submit(planar(video.first)).result()
         for plane, other in zip(made.first.planes, expected.planes, strict=True):
             assert np.abs(plane.astype(int) - other).mean() < 6

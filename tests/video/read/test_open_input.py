@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.video.films import drawing, frames_of, make_film
+from tests.video.videos import drawing, frames_of, make_film
 from vidsr.errors import InputError, NotAVideo, StreamBroken
 from vidsr.video.read.source import open_source
 
@@ -127,16 +127,16 @@ def test_a_session_description_listens_to_no_port(tmp_path: Path) -> None:
     "name", ["concat:{0}|{0}", "subfile,,start,0,end,0,,:{0}", "cache:{0}", "crypto:{0}", "data:text/plain,x"]
 )
 def test_a_name_is_a_path_even_if_it_looks_like_a_protocol_of_ffmpegs(name: str, tmp_path: Path) -> None:
-    film = make_film(tmp_path / "a.ts")
+    video = make_film(tmp_path / "a.ts")
     with pytest.raises(StreamBroken, match="is not there"):
-        frames_of(name.format(film))
+        frames_of(name.format(video))
 
 
 @pytest.mark.parametrize("scheme", ["concat", "subfile", "cache", "async", "crypto", "pipe", "fd", "unix", "srt"])
 def test_an_address_is_one_of_a_network(scheme: str, tmp_path: Path) -> None:
-    film = make_film(tmp_path / "a.ts")
+    video = make_film(tmp_path / "a.ts")
     with pytest.raises(StreamBroken, match="no such protocol"):
-        frames_of(f"{scheme}://{film}")
+        frames_of(f"{scheme}://{video}")
 
 
 def png(width: int, height: int) -> bytes:
@@ -201,10 +201,10 @@ def test_a_picture_that_is_too_large_is_refused_with_the_limit(tmp_path: Path, m
     path.write_bytes(png(60000, 60000))
     with pytest.raises(NotAVideo, match=r"or larger than the .* megapixels"):
         frames_of(path)
-    film = make_film(tmp_path / "a.mkv", codec="ffv1")
+    video = make_film(tmp_path / "a.mkv", codec="ffv1")
     monkeypatch.setattr("vidsr.system.MOST_PIXELS", 64 * 48 - 1)
     with pytest.raises(InputError, match="claims pictures of 64x48; more than 0 megapixels"):
-        frames_of(film)
+        frames_of(video)
 
 
 def test_a_large_picture_in_rgb_takes_little_more_than_itself() -> None:

@@ -57,5 +57,5 @@ def test_pictures_that_an_edit_list_hides_are_not_counted(tmp_path):
                 packet.pts, packet.dts = (time - 10 * packet.duration for time in (packet.pts, packet.dts))
                 packet.stream = stream
                 target.mux(packet)
-    with av.open(str(path)) as film:
-        assert extent_of(path).pictures == len(list(film.decode(video=0))) == 14
+    with av.open(str(path)) as video:
+        assert extent_of(path).pictures == len(list(video.decode(video=0))) == 14

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from tests.video.films import drawing, enlarge, facts_of, frames_of, make_film
+from tests.video.videos import drawing, enlarge, facts_of, frames_of, make_film
 from vidsr.errors import InputError, NotAVideo, NoVideoStream, StreamBroken
 from vidsr.frames import Carried, Frame
 from vidsr.video.convert.qp import Estimator
@@ -23,20 +23,20 @@ UNEVEN = (0, 2, 3, 8, 9, 20, 21, 22, 40, 41)
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.nut", "a.ts", "a.mov", "a.avi"])
 def test_frames_come_once_in_order_with_their_times(name: str, tmp_path: Path) -> None:
-    film = make_film(tmp_path / name)
-    frames = frames_of(film)
+    video = make_film(tmp_path / name)
+    frames = frames_of(video)
     assert len(frames) == 12
     times = [frame.pts * frame.time_base for frame in frames]
     assert np.allclose(np.diff([float(t) for t in times]), 0.04, atol=1e-3)
 
 
 def test_an_uneven_film_keeps_every_gap_and_the_last_duration(tmp_path: Path) -> None:
-    film = make_film(tmp_path / "a.mp4", pts=UNEVEN, last=13)
-    frames = frames_of(film)
+    video = make_film(tmp_path / "a.mp4", pts=UNEVEN, last=13)
+    frames = frames_of(video)
     ticks = [int(frame.pts * frame.time_base / Fraction(1, 25)) for frame in frames]
     assert ticks == list(UNEVEN)
     assert frames[-1].duration * frames[-1].time_base == 13 * Fraction(1, 25)
-    with open_source(film) as source:
+    with open_source(video) as source:
         assert source.variable
 
 
@@ -46,16 +46,16 @@ def test_frames_of_an_mp4_last_until_the_next_is_shown_whatever_the_order_they_a
     name: str, delay: int, tmp_path: Path
 ) -> None:
     pts = [delay + time for time in (0, 8, 10, 11, 12, 17, 18, 20, 21, 22, 23)]
-    film = make_film(tmp_path / name, pts=pts, last=5, b_frames=3, sound="aac")
-    with av.open(str(film)) as told:
+    video = make_film(tmp_path / name, pts=pts, last=5, b_frames=3, sound="aac")
+    with av.open(str(video)) as told:
         assert any(packet.pts != packet.dts for packet in told.demux(video=0) if packet.size)
     tick = Fraction(1, 25)
-    frames = frames_of(film)
+    frames = frames_of(video)
     assert [frame.pts * frame.time_base / tick for frame in frames] == pts
     lengths = [frame.duration * frame.time_base / tick for frame in frames]
     assert lengths[:-1] == [b - a for a, b in pairwise(pts)]
     assert delay or lengths[-1] == 5  # FFmpeg does not tell where a film ends that begins late
-    with open_source(film, start=2 * tick, duration=(pts[-1] - 2) * tick) as source:
+    with open_source(video, start=2 * tick, duration=(pts[-1] - 2) * tick) as source:
         piece = [item for item in source if isinstance(item, Frame)]
     shown = [b - a for a, b in pairwise(pts) if a >= 2]
     assert [frame.duration * frame.time_base / tick for frame in piece] == shown
@@ -65,10 +65,10 @@ def test_frames_of_an_mp4_last_until_the_next_is_shown_whatever_the_order_they_a
 def test_only_frames_of_a_live_mp4_do_not_wait_for_the_next(
     live: bool, packets: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    film = make_film(tmp_path / "a.mp4", codec="mjpeg", pixel_format="yuvj420p")
+    video = make_film(tmp_path / "a.mp4", codec="mjpeg", pixel_format="yuvj420p")
     sent: list[Any] = []
     monkeypatch.setattr(Estimator, "sent", lambda self, packet: sent.append(packet.pts))
-    with open_source(film, live=live):
+    with open_source(video, live=live):
         assert len(sent) == packets
 
 
@@ -77,18 +77,18 @@ def test_packets_keep_their_place_among_the_frames_of_an_mp4(
     room: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(abutting, "_HELD_BYTES", room)
-    film = make_film(tmp_path / "a.mp4", pts=range(100), sound="aac")
+    video = make_film(tmp_path / "a.mp4", pts=range(100), sound="aac")
     orders = []
     for live in (True, False):
-        with open_source(film, live=live) as source:
+        with open_source(video, live=live) as source:
             orders.append([item.pts if isinstance(item, Frame) else item.packet.pts for item in source])
     assert orders[0] == orders[1]
 
 
 def test_an_mp4_that_was_cut_off_does_not_hold_its_last_frame_until_the_end(tmp_path: Path) -> None:
-    film = make_film(tmp_path / "a.mp4", pts=range(100), options={"movflags": "faststart"}, b_frames=2)
-    film.write_bytes(film.read_bytes()[: film.stat().st_size // 2])
-    frames = frames_of(film)
+    video = make_film(tmp_path / "a.mp4", pts=range(100), options={"movflags": "faststart"}, b_frames=2)
+    video.write_bytes(video.read_bytes()[: video.stat().st_size // 2])
+    frames = frames_of(video)
     assert 20 < len(frames) < 80 and frames[-1].duration * frames[-1].time_base == Fraction(1, 25)
 
 
@@ -101,8 +101,8 @@ def test_an_even_film_is_told_from_an_uneven_one_by_its_first_packets(name: str,
 
 
 def test_info_says_what_the_container_does(tmp_path: Path) -> None:
-    film = make_film(tmp_path / "a.mp4", size=(80, 60), sound="aac")
-    with open_source(film) as source:
+    video = make_film(tmp_path / "a.mp4", size=(80, 60), sound="aac")
+    with open_source(video) as source:
         info = source.info
         assert (info.width, info.height, info.bits, info.codec) == (80, 60, 8, "h264")
         assert (info.rate, info.frames, info.duration) == (25, 12, Fraction(12, 25))
@@ -111,26 +111,26 @@ def test_info_says_what_the_container_does(tmp_path: Path) -> None:
 
 
 def test_packets_of_other_streams_travel_between_the_frames(tmp_path: Path) -> None:
-    film = make_film(tmp_path / "a.mkv", sound="aac", pts=range(50))
-    with open_source(film) as source:
+    video = make_film(tmp_path / "a.mkv", sound="aac", pts=range(50))
+    with open_source(video) as source:
         items = list(source)
     carried = [i for i, item in enumerate(items) if isinstance(item, Carried)]
     assert len(carried) > 50 and carried[0] < 20 < carried[-1], "sound comes with the picture"
 
 
 def test_quantisers_come_with_the_frames_or_from_the_user(tmp_path: Path) -> None:
-    film = make_film(tmp_path / "a.mp4")
-    assert all(0 < (frame.quantiser or 0) < 51 for frame in frames_of(film))
-    with open_source(film, source_quality=33.0) as source:
-        assert {item.quantiser for item in source if isinstance(item, Frame)} == {33.0}
+    video = make_film(tmp_path / "a.mp4")
+    assert all(0 < (frame.qp or 0) < 51 for frame in frames_of(video))
+    with open_source(video, source_quality=33.0) as source:
+        assert {item.qp for item in source if isinstance(item, Frame)} == {33.0}
 
 
 def test_a_cover_is_no_film_and_is_carried(tmp_path: Path) -> None:
-    film = with_cover(tmp_path)
-    with open_source(film) as source:
+    video = with_cover(tmp_path)
+    with open_source(video) as source:
         assert source.info.codec == "h264" and source.info.width == 64
-        covers = [item for item in source if isinstance(item, Carried)]
-    assert len(covers) == 1
+        cover_art = [item for item in source if isinstance(item, Carried)]
+    assert len(cover_art) == 1
     sound = make_film(tmp_path / "b.mp4", sound="aac")
     with av.open(str(sound)) as inp, av.open(str(tmp_path / "c.m4a"), "w", format="mp4") as out:
         tone = out.add_stream_from_template(inp.streams.audio[0], opaque=True)
@@ -163,11 +163,11 @@ def with_cover(folder: Path) -> Path:
     target = folder / "covered.mp4"
     with av.open(str(plain)) as inp, av.open(str(target), "w") as out:
         cover = picture_stream(out)
-        film = out.add_stream_from_template(inp.streams.video[0], opaque=True)
+        video = out.add_stream_from_template(inp.streams.video[0], opaque=True)
         out.mux(cover_packet(cover))
         for packet in inp.demux(inp.streams.video[0]):
             if packet.size:
-                packet.stream = film
+                packet.stream = video
                 out.mux(packet)
     return target
 
@@ -186,8 +186,8 @@ def test_a_second_film_is_copied_and_said_so(tmp_path: Path) -> None:
 
 
 def test_raw_streams_get_times_from_their_rate(tmp_path: Path) -> None:
-    film = make_film(tmp_path / "a.h264", format="h264", pts=range(10))
-    frames = frames_of(film)
+    video = make_film(tmp_path / "a.h264", format="h264", pts=range(10))
+    frames = frames_of(video)
     steps = {b.pts - a.pts for a, b in pairwise(frames)}
     assert len(frames) == 10 and len(steps) == 1 and frames[0].pts == 0
 
@@ -203,8 +203,8 @@ def test_a_clock_that_was_set_back_runs_on_for_picture_and_sound(tmp_path: Path)
 
 
 def test_pts_never_stand_still_or_go_back(tmp_path: Path) -> None:
-    film = make_film(tmp_path / "a.mkv", codec="ffv1", pts=range(6))
-    with av.open(str(film)) as inp, av.open(str(tmp_path / "b.mkv"), "w") as out:
+    video = make_film(tmp_path / "a.mkv", codec="ffv1", pts=range(6))
+    with av.open(str(video)) as inp, av.open(str(tmp_path / "b.mkv"), "w") as out:
         copy = out.add_stream_from_template(inp.streams.video[0], opaque=True)
         for packet, time in zip(inp.demux(), (0, 40, 40, 120, 80, 200), strict=False):
             packet.dts = (packet.pts or 0) - 1000
@@ -215,8 +215,8 @@ def test_pts_never_stand_still_or_go_back(tmp_path: Path) -> None:
 
 
 def test_damage_is_counted_and_survived(tmp_path: Path) -> None:
-    film = make_film(tmp_path / "a.ts", size=(160, 120), pts=range(60), codec="mpeg2video")
-    data = bytearray(film.read_bytes())
+    video = make_film(tmp_path / "a.ts", size=(160, 120), pts=range(60), codec="mpeg2video")
+    data = bytearray(video.read_bytes())
     for position in np.random.default_rng(3).integers(len(data) // 4, len(data), 60):
         data[position] ^= 0xFF
     (tmp_path / "b.ts").write_bytes(data)
@@ -235,24 +235,24 @@ def test_frames_of_a_new_size_are_handed_out_as_they_are(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.ts", "a.nut"])
 def test_a_piece_begins_at_its_start_and_ends_in_time(name: str, tmp_path: Path) -> None:
-    film = make_film(tmp_path / name, pts=range(75), sound="mp2")
-    told = enlarge(film, tmp_path / "out.mkv", start=Fraction(1), duration=Fraction(3, 2))
-    facts, whole = facts_of(tmp_path / "out.mkv"), facts_of(film)
-    inside = [t for t in whole.times if 0 <= t - whole_start(film) - 1 < Fraction(3, 2)]
+    video = make_film(tmp_path / name, pts=range(75), sound="mp2")
+    told = enlarge(video, tmp_path / "out.mkv", start=Fraction(1), duration=Fraction(3, 2))
+    facts, whole = facts_of(tmp_path / "out.mkv"), facts_of(video)
+    inside = [t for t in whole.times if 0 <= t - whole_start(video) - 1 < Fraction(3, 2)]
     assert told == [] and abs(len(facts.times) - len(inside)) <= 1
     assert 0 <= facts.times[0] <= Fraction(1, 25) and facts.times[-1] < Fraction(3, 2)
     assert abs(facts.sound_starts[0] - facts.times[0]) < Fraction(1, 10)
 
 
 def whole_start(path: Path) -> Fraction:
-    with av.open(str(path)) as film:
-        return Fraction(film.start_time or 0, 1_000_000)
+    with av.open(str(path)) as video:
+        return Fraction(video.start_time or 0, 1_000_000)
 
 
 def test_a_piece_shows_the_same_pictures_as_the_whole(tmp_path: Path) -> None:
-    film = make_film(tmp_path / "a.mp4", pts=range(75))
-    whole = frames_of(film)
-    with open_source(film, start=Fraction(2), duration=Fraction(1, 5)) as source:
+    video = make_film(tmp_path / "a.mp4", pts=range(75))
+    whole = frames_of(video)
+    with open_source(video, start=Fraction(2), duration=Fraction(1, 5)) as source:
         piece = [item for item in source if isinstance(item, Frame)]
         assert source.info.duration == Fraction(1, 5)
     assert [frame.pts for frame in piece] == [frame.pts - whole[50].pts for frame in whole[50:55]]
@@ -260,9 +260,9 @@ def test_a_piece_shows_the_same_pictures_as_the_whole(tmp_path: Path) -> None:
 
 
 def test_a_piece_beyond_the_end_is_refused(tmp_path: Path) -> None:
-    film = make_film(tmp_path / "a.mp4")
+    video = make_film(tmp_path / "a.mp4")
     with pytest.raises(InputError, match="no frame between 9 s and its end"):
-        open_source(film, start=Fraction(9))
+        open_source(video, start=Fraction(9))
 
 
 @pytest.mark.parametrize("kind", ["png", "jpg", "webp", "bmp"])
@@ -284,8 +284,8 @@ def test_a_gif_keeps_its_uneven_delays(tmp_path: Path) -> None:
 
 
 def test_a_file_object_is_read_too(tmp_path: Path) -> None:
-    film = make_film(tmp_path / "a.mp4")
-    with open_source(io.BytesIO(film.read_bytes())) as source:
+    video = make_film(tmp_path / "a.mp4")
+    with open_source(io.BytesIO(video.read_bytes())) as source:
         assert sum(isinstance(item, Frame) for item in source) == 12
 
 
@@ -373,8 +373,8 @@ def test_the_shape_of_a_pixel_is_read_where_only_the_container_tells_it(tmp_path
     def wide(container: Any, stream: Any) -> None:
         stream.codec_context.sample_aspect_ratio = Fraction(4, 3)
 
-    film = make_film(tmp_path / "a.mp4", codec="libvpx-vp9", decorate=wide)
-    with open_source(film) as source:
+    video = make_film(tmp_path / "a.mp4", codec="libvpx-vp9", decorate=wide)
+    with open_source(video) as source:
         assert source.info.aspect == Fraction(4, 3)
-    enlarge(film, tmp_path / "b.mkv")
+    enlarge(video, tmp_path / "b.mkv")
     assert facts_of(tmp_path / "b.mkv").aspect == Fraction(4, 3)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.video.films import enlarge, facts_of, make_film
+from tests.video.videos import enlarge, facts_of, make_film
 
 
 def decorated(folder: Path) -> Path:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.video.films import enlarge, facts_of, make_film
+from tests.video.videos import enlarge, facts_of, make_film
 from vidsr.errors import OutputError
 from vidsr.frames import Frame
 from vidsr.video.read.source import open_source
@@ -216,8 +216,8 @@ def blocks(content: bytes) -> Iterator[int]:
 
 
 def test_damaged_time_stamps_of_a_matroska_are_made_to_rise(tmp_path: Path) -> None:
-    film = make_film(tmp_path / "a.mkv", size=(SIDE, SIDE), pts=range(FRAMES), codec="ffv1")
-    content = film.read_bytes()
+    video = make_film(tmp_path / "a.mkv", size=(SIDE, SIDE), pts=range(FRAMES), codec="ffv1")
+    content = video.read_bytes()
     places = list(blocks(content))
     assert len(places) >= FRAMES
 
@@ -227,10 +227,10 @@ def test_damaged_time_stamps_of_a_matroska_are_made_to_rise(tmp_path: Path) -> N
         changed = bytearray(content)
         for place, time in zip(places, times, strict=False):
             struct.pack_into(">h", changed, place, time)
-        film.write_bytes(changed)
-        found = times_read(film)
+        video.write_bytes(changed)
+        found = times_read(video)
         assert len(found) == FRAMES and all(a < b for a, b in pairwise(found))
-        enlarge(film, tmp_path / "b.mp4", kernel="nearest", codec="mpeg4", overwrite=True)
+        enlarge(video, tmp_path / "b.mp4", kernel="nearest", codec="mpeg4", overwrite=True)
         assert len(facts_of(tmp_path / "b.mp4").times) == FRAMES
 
     check()

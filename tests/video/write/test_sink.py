@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from tests.video.films import drawing, enlarge, facts_of, frame_from, frames_of, info_of, make_film
+from tests.video.videos import drawing, enlarge, facts_of, frame_from, frames_of, info_of, make_film
 from vidsr.errors import DiskFull, OutputError, SameFile, TargetExists
 from vidsr.frames import BT709, BT2020
 from vidsr.io.pipes import SeekableWriter
@@ -28,9 +28,9 @@ def left_in(folder: Path) -> set[str]:
 
 @pytest.mark.parametrize("codec", ["libx264", "libx265", "libsvtav1", "libvpx-vp9", "ffv1", "mpeg4", "mjpeg", "libvpx"])
 def test_every_codec_keeps_uneven_times(codec: str, tmp_path: Path) -> None:
-    film = make_film(tmp_path / "a.mp4", pts=UNEVEN, last=7, time_base=Fraction(1, 90))
-    enlarge(film, tmp_path / "b.mkv", codec=codec, preset="superfast")
-    before, after = facts_of(film), facts_of(tmp_path / "b.mkv")
+    video = make_film(tmp_path / "a.mp4", pts=UNEVEN, last=7, time_base=Fraction(1, 90))
+    enlarge(video, tmp_path / "b.mkv", codec=codec, preset="superfast")
+    before, after = facts_of(video), facts_of(tmp_path / "b.mkv")
     assert len(after.times) == len(before.times)
     assert max(abs(a - b) for a, b in zip(after.times, before.times, strict=True)) <= Fraction(1, 2000)
 
@@ -59,15 +59,15 @@ def test_a_name_that_was_taken_on_the_way_is_left_alone(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("codec", ["libx264", "libx265", "libsvtav1", "mpeg4"])
 def test_an_mp4_keeps_the_last_duration_of_an_uneven_film(codec: str, tmp_path: Path) -> None:
-    film = make_film(tmp_path / "a.mkv", pts=UNEVEN, last=13)
-    enlarge(film, tmp_path / "b.mp4", codec=codec, preset="superfast")
-    before, after = facts_of(film), facts_of(tmp_path / "b.mp4")
+    video = make_film(tmp_path / "a.mkv", pts=UNEVEN, last=13)
+    enlarge(video, tmp_path / "b.mp4", codec=codec, preset="superfast")
+    before, after = facts_of(video), facts_of(tmp_path / "b.mp4")
     assert after.times == before.times and after.durations[-1] == before.durations[-1] > Fraction(1, 2)
 
 
 def test_an_even_film_keeps_its_b_frames_in_an_mp4(tmp_path: Path) -> None:
-    film = make_film(tmp_path / "a.mp4", pts=range(40))
-    enlarge(film, tmp_path / "b.mp4")
+    video = make_film(tmp_path / "a.mp4", pts=range(40))
+    enlarge(video, tmp_path / "b.mp4")
     with av.open(str(tmp_path / "b.mp4")) as out:
         assert any(packet.pts != packet.dts for packet in out.demux() if packet.size)
 
@@ -110,7 +110,7 @@ def test_depth_and_chroma_stay_where_the_codec_has_them(codec: str, layout: str,
 
 
 def test_colour_aspect_and_siting_are_tagged(tmp_path: Path) -> None:
-    frame = frame_from(matrix=BT2020, primaries=9, transfer=16, siting="topleft")
+    frame = frame_from(matrix=BT2020, primaries=9, transfer=16, chroma_location="topleft")
     for name in ("a.mkv", "a.mp4", "a.mov"):
         info = info_of(frame, aspect=Fraction(64, 45))
         with open_sink(tmp_path / name, info, notice=print) as sink:
@@ -132,9 +132,9 @@ def test_colour_aspect_and_siting_are_tagged(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("extension", ["mp4", "mkv", "mov"])
 def test_rotation_is_kept(extension: str, tmp_path: Path) -> None:
-    film = make_film(tmp_path / "a.mp4", decorate=lambda _, stream: stream.set_display_rotation(90))
-    enlarge(film, tmp_path / f"b.{extension}")
-    with av.open(str(film)) as a, av.open(str(tmp_path / f"b.{extension}")) as b:
+    video = make_film(tmp_path / "a.mp4", decorate=lambda _, stream: stream.set_display_rotation(90))
+    enlarge(video, tmp_path / f"b.{extension}")
+    with av.open(str(video)) as a, av.open(str(tmp_path / f"b.{extension}")) as b:
         assert next(b.decode(video=0)).rotation == next(a.decode(video=0)).rotation != 0
 
 
@@ -147,8 +147,8 @@ def test_hdr_mastering_data_reach_x265(tmp_path: Path) -> None:
     enlarge(tmp_path / "a.mkv", tmp_path / "b.mkv", codec="libx265", preset="superfast")
     data = []
     for name in ("a.mkv", "b.mkv"):
-        with av.open(str(tmp_path / name)) as film:
-            side = next(film.decode(video=0)).side_data
+        with av.open(str(tmp_path / name)) as video:
+            side = next(video.decode(video=0)).side_data
             data.append((bytes(side["MASTERING_DISPLAY_METADATA"]), bytes(side["CONTENT_LIGHT_LEVEL"])))
     assert data[0] == data[1]
 
@@ -213,14 +213,14 @@ def test_a_link_as_target_keeps_pointing(tmp_path: Path) -> None:
 
 
 def test_the_input_under_any_name_is_refused(tmp_path: Path) -> None:
-    film = make_film(tmp_path / "a.mp4")
-    before = film.read_bytes()
-    (tmp_path / "soft.mp4").symlink_to(film)
-    (tmp_path / "hard.mp4").hardlink_to(film)
+    video = make_film(tmp_path / "a.mp4")
+    before = video.read_bytes()
+    (tmp_path / "soft.mp4").symlink_to(video)
+    (tmp_path / "hard.mp4").hardlink_to(video)
     for name in ("a.mp4", "soft.mp4", "hard.mp4"):
         with pytest.raises(SameFile, match="is the input itself"):
-            enlarge(film, tmp_path / name, overwrite=True)
-    assert film.read_bytes() == before
+            enlarge(video, tmp_path / name, overwrite=True)
+    assert video.read_bytes() == before
 
 
 def test_what_cannot_be_written_is_said_before_the_first_frame(tmp_path: Path) -> None:
@@ -361,9 +361,9 @@ def test_a_camera_picture_is_written_upright(orientation: int, tmp_path: Path) -
 
 
 def test_a_film_into_an_image_is_refused(tmp_path: Path) -> None:
-    film = make_film(tmp_path / "a.mp4")
+    video = make_film(tmp_path / "a.mp4")
     with pytest.raises(OutputError, match="holds one picture and the input is a film"):
-        enlarge(film, tmp_path / "b.png")
+        enlarge(video, tmp_path / "b.png")
     assert left_in(tmp_path) == {"a.mp4"}
 
 
@@ -381,8 +381,8 @@ def _untagged_is_never_written(tmp_path: Path) -> Iterator[None]:
     yield
     for path in tmp_path.glob("b.m*") if "codec" not in tmp_path.name and "mp4_keeps" not in tmp_path.name else ():
         if path.suffix in (".mkv", ".mp4", ".mov"):
-            with av.open(f"file:{path}") as film:
-                assert film.streams.video[0].codec_context.colorspace in (BT709, 5, 6, BT2020, 0)
+            with av.open(f"file:{path}") as video:
+                assert video.streams.video[0].codec_context.colorspace in (BT709, 5, 6, BT2020, 0)
 
 
 @pytest.mark.parametrize("extension", ["mkv", "mp4"])

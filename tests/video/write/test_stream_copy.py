@@ -9,19 +9,19 @@ from typing import Any
 import av
 import pytest
 
-from tests.video.films import ATTACHED, enlarge, facts_of, make_film
 from tests.video.read.test_source import with_cover
-from vidsr.video.metadata import film_tags
+from tests.video.videos import ATTACHED, enlarge, facts_of, make_film
+from vidsr.video.metadata import video_tags
 from vidsr.video.write.stream_copy import audio_config
 
 
 def packets_of(path: Path, kind: str) -> list[tuple[Any, ...]]:
     """Payload and times of the packets of the streams of one kind."""
-    with av.open(str(path)) as film:
-        streams = [s for s in film.streams if s.type == kind]
+    with av.open(str(path)) as video:
+        streams = [s for s in video.streams if s.type == kind]
         return [
             (bytes(p), p.pts * Fraction(p.time_base.numerator, p.time_base.denominator))
-            for p in film.demux(streams)
+            for p in video.demux(streams)
             if p.size
         ]
 
@@ -63,43 +63,43 @@ def subtitled(folder: Path) -> Path:
 
 
 def test_subtitles_attachments_languages_and_dispositions_are_kept_in_an_mkv(tmp_path: Path) -> None:
-    film = subtitled(tmp_path)
-    assert enlarge(film, tmp_path / "out.mkv") == []
+    video = subtitled(tmp_path)
+    assert enlarge(video, tmp_path / "out.mkv") == []
     for kind in ("audio", "subtitle"):
-        assert packets_of(tmp_path / "out.mkv", kind) == packets_of(film, kind)
-    with av.open(str(film)) as a, av.open(str(tmp_path / "out.mkv")) as b:
+        assert packets_of(tmp_path / "out.mkv", kind) == packets_of(video, kind)
+    with av.open(str(video)) as a, av.open(str(tmp_path / "out.mkv")) as b:
         assert [s.type for s in b.streams] == [s.type for s in a.streams]
         assert [int(s.disposition) for s in b.streams] == [int(s.disposition) for s in a.streams]
-        assert [film_tags(s.metadata) for s in b.streams] == [film_tags(s.metadata) for s in a.streams]
+        assert [video_tags(s.metadata) for s in b.streams] == [video_tags(s.metadata) for s in a.streams]
         assert b.streams.attachments[0].data == a.streams.attachments[0].data == b"not really a font"
         assert b.streams.attachments[0].metadata["filename"] == "font.ttf"
-    after, before = facts_of(tmp_path / "out.mkv"), facts_of(film)
+    after, before = facts_of(tmp_path / "out.mkv"), facts_of(video)
     assert after.chapters == before.chapters and after.tags == before.tags and len(after.tags) == 3
 
 
 def test_what_an_mp4_cannot_hold_is_converted_or_left_out_with_a_sentence_each(tmp_path: Path) -> None:
-    film = subtitled(tmp_path)
-    told = enlarge(film, tmp_path / "out.mp4")
+    video = subtitled(tmp_path)
+    told = enlarge(video, tmp_path / "out.mp4")
     assert told == [
         "stream 2 (subtitle, srt, fra) becomes mov_text, which keeps no style but bold, italics and underlines: "
         "mp4 holds no srt subtitle",
         "stream 3 (attachment, font.ttf) is left out: mp4 holds no attachments; .mkv holds it",
     ]
-    after, before = facts_of(tmp_path / "out.mp4"), facts_of(film)
+    after, before = facts_of(tmp_path / "out.mp4"), facts_of(video)
     assert after.sound == before.sound and after.chapters == before.chapters
     assert {key: after.tags.get(key) for key in before.tags} == before.tags
     assert after.languages == ["jpn"]
 
 
 def test_plain_tags_go_into_an_mp4_where_every_player_looks(tmp_path: Path) -> None:
-    film = make_film(tmp_path / "a.mkv", decorate=lambda out, _: out.metadata.update({"title": "A", "artist": "B"}))
-    enlarge(film, tmp_path / "b.mp4")
+    video = make_film(tmp_path / "a.mkv", decorate=lambda out, _: out.metadata.update({"title": "A", "artist": "B"}))
+    enlarge(video, tmp_path / "b.mp4")
     assert b"\xa9nam" in (tmp_path / "b.mp4").read_bytes(), "not in iTunes' list"
 
 
 def test_mov_text_subtitles_are_copied_between_mp4s(tmp_path: Path) -> None:
-    film = make_film(tmp_path / "plain.mp4", pts=range(50))
-    with av.open(str(film)) as inp, av.open(str(tmp_path / "a.mp4"), "w") as out:
+    video = make_film(tmp_path / "plain.mp4", pts=range(50))
+    with av.open(str(video)) as inp, av.open(str(tmp_path / "a.mp4"), "w") as out:
         copy = out.add_stream_from_template(inp.streams.video[0], opaque=True)
         words = out.add_mux_stream("mov_text")
         for packet in inp.demux():
@@ -115,10 +115,10 @@ def test_mov_text_subtitles_are_copied_between_mp4s(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("extension", ["mp4", "mkv"])
 def test_cover_art_stays_cover_art(extension: str, tmp_path: Path) -> None:
-    film = with_cover(tmp_path)
-    assert enlarge(film, tmp_path / f"b.{extension}") == []
+    video = with_cover(tmp_path)
+    assert enlarge(video, tmp_path / f"b.{extension}") == []
     payload = []
-    for path in (film, tmp_path / f"b.{extension}"):
+    for path in (video, tmp_path / f"b.{extension}"):
         with av.open(str(path)) as inp:
             (cover,) = [s for s in inp.streams.video if s.disposition & ATTACHED]
             payload.append(next(bytes(p) for p in inp.demux(cover) if p.size))
@@ -126,8 +126,8 @@ def test_cover_art_stays_cover_art(extension: str, tmp_path: Path) -> None:
 
 
 def test_cover_art_survives_a_start_in_the_middle(tmp_path: Path) -> None:
-    film = with_cover(tmp_path)
-    enlarge(film, tmp_path / "b.mp4", start=Fraction(1, 5))
+    video = with_cover(tmp_path)
+    enlarge(video, tmp_path / "b.mp4", start=Fraction(1, 5))
     with av.open(str(tmp_path / "b.mp4")) as out:
         assert [bool(s.disposition & ATTACHED) for s in out.streams.video] == [False, True]
 
@@ -155,12 +155,12 @@ def test_cover_art_survives_a_start_in_the_middle(tmp_path: Path) -> None:
     ],
 )
 def test_sound_is_copied_to_the_byte(sound: str, source: str, target: str, tmp_path: Path) -> None:
-    film = make_film(tmp_path / f"a.{source}", sound=sound, pts=range(50))
-    told = enlarge(film, tmp_path / f"b.{target}", preset="ultrafast")
+    video = make_film(tmp_path / f"a.{source}", sound=sound, pts=range(50))
+    told = enlarge(video, tmp_path / f"b.{target}", preset="ultrafast")
     assert [line for line in told if "audio" in line] == []
-    after, before = facts_of(tmp_path / f"b.{target}"), facts_of(film)
+    after, before = facts_of(tmp_path / f"b.{target}"), facts_of(video)
     if (sound, target) == ("libopus", "ts"):  # MPEG-TS wraps Opus packets in a header of its own
-        assert len(packets_of(tmp_path / "b.ts", "audio")) == len(packets_of(film, "audio"))
+        assert len(packets_of(tmp_path / "b.ts", "audio")) == len(packets_of(video, "audio"))
     elif not sound.startswith("pcm"):  # muxers cut raw samples as they like
         assert after.sound == before.sound != {}
     offset = after.times[0] - before.times[0]
@@ -173,8 +173,8 @@ def test_sound_is_copied_to_the_byte(sound: str, source: str, target: str, tmp_p
 def test_sound_that_a_container_cannot_hold_is_left_out_with_a_sentence(
     sound: str, target: str, tmp_path: Path
 ) -> None:
-    film = make_film(tmp_path / "a.mkv", sound=sound)
-    told = enlarge(film, tmp_path / f"b.{target}")
+    video = make_film(tmp_path / "a.mkv", sound=sound)
+    told = enlarge(video, tmp_path / f"b.{target}")
     assert any(line.startswith(f"stream 1 (audio, {sound}) is left out: ") and sound in line for line in told)
     assert facts_of(tmp_path / f"b.{target}").kinds == ["video"]
 
@@ -183,13 +183,13 @@ def test_sound_that_a_container_cannot_hold_is_left_out_with_a_sentence(
 def test_sound_whose_header_is_lost_is_left_out_of_an_flv_which_would_end_the_process(
     codec: str, head: bytes, tmp_path: Path
 ) -> None:
-    film = make_film(tmp_path / "a.mkv", sound=codec)
-    content = film.read_bytes()
+    video = make_film(tmp_path / "a.mkv", sound=codec)
+    content = video.read_bytes()
     place = content.index(head) - 3
     size = content[place + 2] - 0x80
     assert content[place : place + 2] == b"\x63\xa2", "no CodecPrivate"
-    film.write_bytes(content[:place] + bytes([0xEC, 0x81 + size]) + content[place + 2 :])  # Void, of the same length
-    vidsr = [sys.executable, "-m", "vidsr", "upscale", "--model", "nearest", str(film), str(tmp_path / "b.flv")]
+    video.write_bytes(content[:place] + bytes([0xEC, 0x81 + size]) + content[place + 2 :])  # Void, of the same length
+    vidsr = [sys.executable, "-m", "vidsr", "upscale", "--model", "nearest", str(video), str(tmp_path / "b.flv")]
     run = subprocess.run(vidsr, capture_output=True, text=True, timeout=60)
     name = codec.removeprefix("lib")
     assert f"stream 1 (audio, {name}) is left out: flv holds no {name} without its header" in run.stderr
@@ -198,16 +198,16 @@ def test_sound_whose_header_is_lost_is_left_out_of_an_flv_which_would_end_the_pr
 
 
 def test_stale_tags_are_dropped(tmp_path: Path) -> None:
-    film = make_film(tmp_path / "a.mp4", sound="aac")
-    enlarge(film, tmp_path / "b.mkv")
+    video = make_film(tmp_path / "a.mp4", sound="aac")
+    enlarge(video, tmp_path / "b.mkv")
     with av.open(str(tmp_path / "b.mkv")) as out:
         tags = {key.lower() for s in out.streams for key in s.metadata} | {key.lower() for key in out.metadata}
     assert not tags & {"major_brand", "minor_version", "compatible_brands", "vendor_id"}
 
 
 def test_chapters_of_a_piece_are_moved_with_it(tmp_path: Path) -> None:
-    film = subtitled(tmp_path)
-    enlarge(film, tmp_path / "b.mkv", start=Fraction(1, 2), duration=Fraction(1))
+    video = subtitled(tmp_path)
+    enlarge(video, tmp_path / "b.mkv", start=Fraction(1, 2), duration=Fraction(1))
     chapters = facts_of(tmp_path / "b.mkv").chapters
     assert chapters == [(0, Fraction(1, 2), "One"), (Fraction(1, 2), 1, "Two")]
 
@@ -218,15 +218,15 @@ def test_time_codes_and_chapter_tracks_are_made_anew_without_a_word(tmp_path: Pa
         chapter: Any = {"id": 1, "start": 0, "end": 1, "time_base": Fraction(1), "metadata": {"title": "One"}}
         container.set_chapters([chapter])
 
-    film = make_film(tmp_path / "a.mov", decorate=decorate, sound="aac")
-    assert enlarge(film, tmp_path / "b.mov") == []
-    assert facts_of(tmp_path / "b.mov").kinds == facts_of(film).kinds == ["video", "audio", "data", "data"]
-    (told,) = enlarge(film, tmp_path / "b.mkv")
+    video = make_film(tmp_path / "a.mov", decorate=decorate, sound="aac")
+    assert enlarge(video, tmp_path / "b.mov") == []
+    assert facts_of(tmp_path / "b.mov").kinds == facts_of(video).kinds == ["video", "audio", "data", "data"]
+    (told,) = enlarge(video, tmp_path / "b.mkv")
     assert told == "stream 3 (data, time code, eng) is left out: matroska holds no time code data"
 
 
 def test_sound_that_says_in_every_packet_how_it_is_decoded_says_it_once(tmp_path: Path) -> None:
     loose, boxed = (make_film(tmp_path / f"a.{extension}", sound="aac") for extension in ("ts", "mp4"))
-    with av.open(str(loose)) as film, av.open(str(boxed)) as other:
+    with av.open(str(loose)) as video, av.open(str(boxed)) as other:
         extradata = other.streams.audio[0].codec_context.extradata
-        assert extradata and audio_config(film.streams.audio[0]) == extradata[:2]
+        assert extradata and audio_config(video.streams.audio[0]) == extradata[:2]

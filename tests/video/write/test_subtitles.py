@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.video.films import enlarge, make_film
+from tests.video.videos import enlarge, make_film
 from vidsr.video.read.source import open_source
 from vidsr.video.write.sink import open_sink
 from vidsr.video.write.subtitle_markup import mov_text
@@ -80,15 +80,15 @@ def packet_of(stream: Any, cue: Said) -> Any:
 
 def said_in(path: Path) -> tuple[Any, list[Said]]:
     """The subtitle stream's codec, language and forced flag, and its cues; not the empty samples of an mp4's gaps."""
-    with av.open(str(path)) as film:
-        (text,) = film.streams.subtitles
+    with av.open(str(path)) as video:
+        (text,) = video.streams.subtitles
         about = (
             text.codec_context.name,
             text.metadata.get("language"),
             bool(text.disposition & av.stream.Disposition.forced),
         )
         cues = []
-        for packet in film.demux(text):
+        for packet in video.demux(text):
             if packet.size and bytes(packet) != b"\0\0":
                 ms = [Fraction(ticks) * Fraction(packet.time_base) * 1000 for ticks in (packet.pts, packet.duration)]
                 assert all(time.denominator == 1 for time in ms)
@@ -112,8 +112,8 @@ def said_in(path: Path) -> tuple[Any, list[Said]]:
 def test_text_keeps_its_words_times_language_and_flags_in_another_codec(
     codec: str, source: str, target: str, becomes: str, tmp_path: Path
 ) -> None:
-    film = subtitled(tmp_path / f"a.{source}", codec, WORDS[codec], tags={"language": "fra"})
-    told = enlarge(film, tmp_path / f"b.{target}", preset="ultrafast")
+    video = subtitled(tmp_path / f"a.{source}", codec, WORDS[codec], tags={"language": "fra"})
+    told = enlarge(video, tmp_path / f"b.{target}", preset="ultrafast")
     (sentence,) = [line for line in told if line.startswith("stream 1 (subtitle") and " becomes " in line]
     assert f") becomes {becomes}, which keeps no style but bold" in sentence
     about, cues = said_in(tmp_path / f"b.{target}")
@@ -124,29 +124,29 @@ def test_text_keeps_its_words_times_language_and_flags_in_another_codec(
 
 
 def test_text_that_can_be_copied_is_copied_with_its_style(tmp_path: Path) -> None:
-    film = subtitled(tmp_path / "a.mkv", "ass", WORDS["ass"])
-    assert enlarge(film, tmp_path / "b.mkv") == []
+    video = subtitled(tmp_path / "a.mkv", "ass", WORDS["ass"])
+    assert enlarge(video, tmp_path / "b.mkv") == []
     assert said_in(tmp_path / "b.mkv")[1] == WORDS["ass"]
 
 
 @pytest.mark.parametrize("target", ["ts", "nut", "avi"])
 def test_where_no_text_fits_it_is_left_out_with_a_sentence(target: str, tmp_path: Path) -> None:
-    film = subtitled(tmp_path / "a.mkv", "subrip", WORDS["subrip"])
-    sentence, *_ = enlarge(film, tmp_path / f"b.{target}")
+    video = subtitled(tmp_path / "a.mkv", "subrip", WORDS["subrip"])
+    sentence, *_ = enlarge(video, tmp_path / f"b.{target}")
     assert sentence.startswith("stream 1 (subtitle, srt) is left out: ")
 
 
 def test_pictures_of_text_are_left_out_with_a_sentence(tmp_path: Path) -> None:
-    film = subtitled(tmp_path / "a.mkv", "hdmv_pgs_subtitle", [(400, 900, b"\x80\0\0")])
-    assert enlarge(film, tmp_path / "b.mp4") == [
+    video = subtitled(tmp_path / "a.mkv", "hdmv_pgs_subtitle", [(400, 900, b"\x80\0\0")])
+    assert enlarge(video, tmp_path / "b.mp4") == [
         "stream 1 (subtitle, pgssub) is left out: mp4 holds no pgssub subtitle; .mkv holds it",
     ]
 
 
 def test_cues_that_overlap_are_seen_together_in_an_mp4(tmp_path: Path) -> None:
     cues = [(200, 1500, b"<i>A</i>"), (600, 1000, b"B"), (600, 1200, b"C"), (1300, 1700, b"D")]
-    film = subtitled(tmp_path / "a.mkv", "subrip", cues)
-    enlarge(film, tmp_path / "b.mp4")
+    video = subtitled(tmp_path / "a.mkv", "subrip", cues)
+    enlarge(video, tmp_path / "b.mp4")
     seen = [(start, end, said[2 : 2 + said[1]].decode()) for start, end, said in said_in(tmp_path / "b.mp4")[1]]
     assert seen == [
         (200, 600, "A"),
@@ -162,8 +162,8 @@ def test_cues_that_overlap_are_seen_together_in_an_mp4(tmp_path: Path) -> None:
 
 def test_cues_that_overlap_stay_apart_in_webm(tmp_path: Path) -> None:
     cues = [(200, 1500, b"A"), (600, 1000, b"B"), (600, 1200, b"C")]
-    film = subtitled(tmp_path / "a.mkv", "subrip", cues)
-    enlarge(film, tmp_path / "b.webm", preset="ultrafast")
+    video = subtitled(tmp_path / "a.mkv", "subrip", cues)
+    enlarge(video, tmp_path / "b.webm", preset="ultrafast")
     assert said_in(tmp_path / "b.webm")[1] == cues
 
 
@@ -211,8 +211,8 @@ def test_a_sample_that_is_no_text_is_left_out_with_a_sentence(tmp_path: Path) ->
 
 def test_a_cue_is_written_where_the_film_is_when_it_is_shown(tmp_path: Path) -> None:
     """Else whoever plays an mp4 while it arrives would see it at the end."""
-    film = make_film(tmp_path / "plain.mkv", pts=range(0, 500, 10), sound="aac")
-    text = subtitled(tmp_path / "a.mkv", "subrip", [(1000, 2000, b"early")], plain=film)
+    video = make_film(tmp_path / "plain.mkv", pts=range(0, 500, 10), sound="aac")
+    text = subtitled(tmp_path / "a.mkv", "subrip", [(1000, 2000, b"early")], plain=video)
     enlarge(text, tmp_path / "b.mp4")
     with av.open(str(tmp_path / "b.mp4")) as mp4:
         places = [
@@ -233,8 +233,8 @@ def test_an_empty_cue_and_one_of_drawings_are_no_cues(tmp_path: Path) -> None:
 
 
 def test_a_piece_keeps_the_cues_inside_it_in_their_new_place(tmp_path: Path) -> None:
-    film = subtitled(tmp_path / "a.mkv", "subrip", WORDS["subrip"])
-    enlarge(film, tmp_path / "b.mp4", start=Fraction(1))
+    video = subtitled(tmp_path / "a.mkv", "subrip", WORDS["subrip"])
+    enlarge(video, tmp_path / "b.mp4", start=Fraction(1))
     assert [each[:2] for each in said_in(tmp_path / "b.mp4")[1]] == [(500, 900)]
 
 
@@ -249,9 +249,9 @@ class Pipe:
 
 
 def test_subtitles_that_say_nothing_yet_do_not_hold_a_live_film_back(tmp_path: Path) -> None:
-    film = subtitled(tmp_path / "a.mkv", "subrip", [(1900, 1950, b"late")])
+    video = subtitled(tmp_path / "a.mkv", "subrip", [(1900, 1950, b"late")])
     pipe: Any = Pipe()
-    with open_source(film) as source, open_sink(
+    with open_source(video) as source, open_sink(
         pipe, source.info, source=source, format="webm", live=True, preset="ultrafast", notice=lambda _: None
     ) as sink:  # fmt: skip
         grown = []
@@ -265,9 +265,9 @@ def test_subtitles_that_say_nothing_yet_do_not_hold_a_live_film_back(tmp_path: P
 def test_ffmpeg_reads_what_was_written(tmp_path: Path) -> None:
     if shutil.which("ffmpeg") is None:
         pytest.skip("ffmpeg is not installed to compare with")
-    film = subtitled(tmp_path / "a.mkv", "subrip", WORDS["subrip"])
+    video = subtitled(tmp_path / "a.mkv", "subrip", WORDS["subrip"])
     for target in ("mp4", "webm"):
-        enlarge(film, tmp_path / f"b.{target}", preset="ultrafast")
+        enlarge(video, tmp_path / f"b.{target}", preset="ultrafast")
         command = ["ffmpeg", "-v", "error", "-i", str(tmp_path / f"b.{target}"), "-map", "0:s", "-f", "srt", "-"]
         shown = subprocess.run(command, capture_output=True, check=True, timeout=30)
         assert shown.stderr == b""

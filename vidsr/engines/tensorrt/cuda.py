@@ -87,7 +87,7 @@ class Stream:
         return launch
 
 
-class Room:
+class DeviceBuffer:
     """Memory of one tensor on the device. To take it waits for all that runs there."""
 
     def __init__(self, shape: tuple[int, ...], kind: np.dtype[Any]) -> None:
@@ -97,20 +97,20 @@ class Room:
         weakref.finalize(self, runtime.cudaFree, self.address)
 
 
-class Taken:
+class PooledBuffer:
     """A room for a result of its own, spare again when nobody holds this any more.
 
     Encoders note where pictures lie, and refuse memory of CUDA's own pools (cudaMallocAsync): so rooms stay.
     """
 
-    def __init__(self, like: Room, spare: list[Room]) -> None:
+    def __init__(self, like: DeviceBuffer, spare: list[DeviceBuffer]) -> None:
         """spare: rooms of the same shape that nobody uses."""
-        room = spare.pop() if spare else Room(like.shape, like.kind)
+        room = spare.pop() if spare else DeviceBuffer(like.shape, like.kind)
         self.address, self.shape, self.kind = room.address, room.shape, room.kind
         weakref.finalize(self, spare.append, room)
 
 
-def pinned(room: Room) -> NDArray[Any]:
+def pinned(room: DeviceBuffer) -> NDArray[Any]:
     """An array on the host that the device copies to or from while others run. It frees itself."""
     size = max(room.size, 1)
     address = int(call(runtime.cudaHostAlloc, size, runtime.cudaHostAllocDefault))

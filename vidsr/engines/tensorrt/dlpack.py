@@ -50,7 +50,7 @@ _capsule = _Function(ctypes.py_object, ctypes.c_void_p, ctypes.c_char_p, ctypes.
 
 
 @dataclass(frozen=True, slots=True)
-class Lent:
+class DLPackView:
     """An array that somebody else owns, on some device."""
 
     address: int
@@ -80,7 +80,7 @@ class Lent:
         return outer[0], self.strides[axis - 1], length
 
 
-def lent(array: Any, *, stream: int | None = None) -> Lent:
+def lent(array: Any, *, stream: int | None = None) -> DLPackView:
     """Read what an object with `__dlpack__` lends. stream: of CUDA, on which it will be read.
 
     Raises EngineError where it is nothing of numbers.
@@ -88,12 +88,12 @@ def lent(array: Any, *, stream: int | None = None) -> Lent:
     capsule = array.__dlpack__(stream=stream) if stream is not None else array.__dlpack__()
     # The capsule is held instead of renamed: its own destructor then gives the memory back.
     tensor = _Managed.from_address(_pointer_in(capsule, FRESH)).tensor
-    kind = KINDS.get((tensor.code, tensor.bits)) if tensor.lanes == 1 else None
+    kind = KINDS.get((tensor.code, tensor.bits)) if tensor.sessions == 1 else None
     if kind is None:
         raise EngineError(f"an array of DLPack's type {tensor.code} and {tensor.bits} bits cannot be read")
     dtype, shape = np.dtype(kind), tuple(tensor.shape[: tensor.ndim])
     strides = tensor.strides[: tensor.ndim] if tensor.strides else side_by_side(shape)
-    return Lent(
+    return DLPackView(
         (tensor.data or 0) + tensor.offset,
         shape,
         tuple(step * dtype.itemsize for step in strides),

@@ -27,11 +27,13 @@ class Slot:
         for port in asked.inputs:
             if not self._context.set_input_shape(port.name, inner_shape(port)):
                 raise EngineError(f"the engine does not take {port.shape} for {port.name}; {asked.wanted.command}")
-        self.inputs = {port.name: cuda.Room(port.shape, port.kind) for port in asked.inputs}
-        self.outputs = {port.name: cuda.Room(self._shape_of(port.name, port.kind), port.kind) for port in asked.outputs}
+        self.inputs = {port.name: cuda.DeviceBuffer(port.shape, port.kind) for port in asked.inputs}
+        self.outputs = {
+            port.name: cuda.DeviceBuffer(self._shape_of(port.name, port.kind), port.kind) for port in asked.outputs
+        }
         for name, room in (*self.inputs.items(), *self.outputs.items()):
             self._context.set_tensor_address(name, room.address)
-        self._spare: dict[str, list[cuda.Room]] = {name: [] for name in self.outputs}
+        self._spare: dict[str, list[cuda.DeviceBuffer]] = {name: [] for name in self.outputs}
         self._sent = {name: cuda.pinned(room) for name, room in self.inputs.items()}
         self.taken = {name: cuda.pinned(room) for name, room in self.outputs.items()}
         self._compute()  # what is loaded or chosen at a first run cannot be recorded
@@ -39,7 +41,7 @@ class Slot:
         self.stream.wait()
         self._launch = self._recorded()
 
-    def start(self, inputs: Mapping[str, Any], *, on_device: bool) -> tuple[list[Any], dict[str, cuda.Taken]]:
+    def start(self, inputs: Mapping[str, Any], *, on_device: bool) -> tuple[list[Any], dict[str, cuda.PooledBuffer]]:
         """Queue a run; gives what must be held until it ends, and the results that stay on the device."""
         for name, room in self.inputs.items():
             if tuple(inputs[name].shape) != room.shape:
@@ -69,10 +71,10 @@ class Slot:
         self.stream.copy_lines(room.address, source.address, pitch=pitch, line=line, lines=lines)
         return source
 
-    def _copied(self, name: str) -> cuda.Taken:
+    def _copied(self, name: str) -> cuda.PooledBuffer:
         """Queue the copy of a result that the next run would overwrite."""
         room = self.outputs[name]
-        own = cuda.Taken(room, self._spare[name])
+        own = cuda.PooledBuffer(room, self._spare[name])
         self.stream.copy(own.address, room.address, room.size, cuda.ON_DEVICE)
         return own
 

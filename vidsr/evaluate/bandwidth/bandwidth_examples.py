@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidsr.evaluate.bandwidth.commands import aimed_at
-from vidsr.evaluate.bandwidth.encode import Way, encode
+from vidsr.evaluate.bandwidth.encode import SendMethod, encode
 from vidsr.evaluate.bandwidth.rd_curves import Curve, Floats
 from vidsr.evaluate.bandwidth.results import Answer
 from vidsr.evaluate.bandwidth.verdict import winner
 from vidsr.evaluate.quality.compression import CODECS
-from vidsr.evaluate.quality.views import colours_of
+from vidsr.evaluate.quality.views import colors_of
 from vidsr.frames import Frame
 
 SIDE = 280  # pixels; even, since chroma is halved
@@ -28,7 +28,7 @@ class Part:
     """(height, width, 3) RGB with its caption: the truth, native, Lanczos, the models."""
 
 
-def show_parts(answer: Answer, ways: Sequence[Way]) -> list[Part]:
+def show_parts(answer: Answer, ways: Sequence[SendMethod]) -> list[Part]:
     """Encode the clip at full size and small at about equal bits, and cut squares out of its middle frame.
 
     ways: open, of `open_ways`. The squares are where the encode at full size lost most, and where the truth has most
@@ -38,8 +38,8 @@ def show_parts(answer: Answer, ways: Sequence[Way]) -> list[Part]:
     scale = answer.curve(best.curve).scale if best else answer.curves[1].scale
     small = [curve for curve in answer.curves if curve.scale == scale]
     point = aimed_at(answer, answer.curve(best.curve) if best else small[-1])
-    index = answer.film.frames // 2
-    truth = next(islice(answer.film, index, None))
+    index = answer.video.frames // 2
+    truth = next(islice(answer.video, index, None))
     native, kbit = _sent(answer, 1, crf_for(answer.curves[0], point.kbit, CODECS[answer.encoder.codec].highest), index)
     arrived, small_kbit = _sent(answer, scale, point.crf, index)
     versions = {"truth": truth, f"native, {kbit:.0f} kbit/s": native}
@@ -49,7 +49,7 @@ def show_parts(answer: Answer, ways: Sequence[Way]) -> list[Part]:
     return [
         Part(
             f"frame {index + 1}, from line {top} and column {left}",
-            tuple((colours_of(_cut(frame, top, left)), name) for name, frame in versions.items()),
+            tuple((colors_of(_cut(frame, top, left)), name) for name, frame in versions.items()),
         )
         for top, left in _places(truth, native)
     ]
@@ -66,9 +66,9 @@ def crf_for(curve: Curve, kbit: float, highest: float) -> float:
 
 def _sent(answer: Answer, scale: int, crf: float, index: int) -> tuple[Frame, float]:
     """One frame of an encode as it arrives, and the kilobits a second of the whole encode."""
-    channel, arriving = encode(answer.film, scale, crf, answer.encoder)
+    channel, arriving = encode(answer.video, scale, crf, answer.encoder)
     frame = _nth(arriving, index)
-    return frame, channel.payload * 8 / 1000 / answer.film.seconds
+    return frame, channel.payload * 8 / 1000 / answer.video.seconds
 
 
 def _nth(frames: Iterable[Frame], index: int) -> Frame:
@@ -109,4 +109,4 @@ def _cut(frame: Frame, top: int, left: int) -> Frame:
     luma, *chroma = frame.planes
     half = slice(top // 2, (top + SIDE) // 2), slice(left // 2, (left + SIDE) // 2)
     planes = luma[top : top + SIDE, left : left + SIDE], *(plane[half] for plane in chroma)
-    return replace(frame, planes=planes, carrier=None)
+    return replace(frame, planes=planes, av_frame=None)

@@ -23,13 +23,13 @@ def to_html(answers: Sequence[Answer], parts: Mapping[str, Sequence[Part]]) -> s
     """
     page = Page(MARK + " --bandwidth")
     for answer in answers:
-        page.heading(answer.film.path.name)
+        page.heading(answer.video.path.name)
         page.paragraph(verdict(answer))
         page.paragraph(answer.protocol + ".")
         page.table(["who", "command"], _commands(answer))
-        page.chart(chart(answer), f"{answer.film.path.name}: bits against quality; higher and farther left is better")
+        page.chart(chart(answer), f"{answer.video.path.name}: bits against quality; higher and farther left is better")
         page.table(*comparisons_table(answer), caption="BD-rate: bits for the same quality; negative saves")
-        for part in parts.get(answer.film.digest, ()):
+        for part in parts.get(answer.video.digest, ()):
             page.paragraph(f"At about equal bits, {part.place}")
             page.pictures(part.pictures)
         page.table(*points_table(answer))

@@ -41,7 +41,7 @@ def comparisons_table(answer: Answer) -> Table:
 def as_json(answer: Answer) -> dict[str, Any]:
     """What `--json` prints: numbers unrounded, the verdict and the commands that go with it."""
     found = asdict(answer)
-    found["film"] |= {"path": str(answer.film.path), "rate": float(answer.film.rate)}
+    found["film"] |= {"path": str(answer.video.path), "rate": float(answer.video.rate)}
     return found | {"verdict": verdict(answer), "sender": sender(answer), "receiver": receiver(answer)}
 
 

@@ -26,7 +26,7 @@ def receiver(answer: Answer) -> str | None:
         return None
     curve = answer.curve(best.curve)
     factor = ["--scale", str(curve.scale)] if curve.method in ("bicubic", LANCZOS, "nearest") else []
-    target = _plain(f"{answer.film.path.stem}-again.mkv")
+    target = _plain(f"{answer.video.path.stem}-again.mkv")
     return shlex.join(["vidsr", "upscale", sent_name(answer, curve), target, "--model", str(curve.method), *factor])
 
 
@@ -48,22 +48,22 @@ def command(answer: Answer, curve: Curve, crf: float) -> str:
     It tells the encoder the film's own frame rate, not `passes.RATE`: x264 then gives a film of 30 frames a second
     about a tenth fewer bits than were measured at that CRF (measured), and one of 24 a few more.
     """
-    film, filters = answer.film, []
-    width, height = (film.height, film.width) if film.sideways else (film.width, film.height)  # as ffmpeg turns it
-    if film.whole != (film.width, film.height):
+    video, filters = answer.video, []
+    width, height = (video.height, video.width) if video.sideways else (video.width, video.height)  # as ffmpeg turns it
+    if video.whole != (video.width, video.height):
         filters.append(f"crop={width}:{height}:0:0")
     if curve.scale > 1:
         size = f"{width // curve.scale}:{height // curve.scale}"
         filters.append(f"scale={size}:flags=lanczos+accurate_rnd+full_chroma_int")
     options = {"crf": f"{crf:g}", **answer.encoder.options}
     flags = [part for key, value in options.items() for part in ("-b:v" if key == "b" else f"-{key}", value)]
-    line = ["ffmpeg", "-i", _plain(str(film.path)), *(["-vf", ",".join(filters)] if filters else [])]
+    line = ["ffmpeg", "-i", _plain(str(video.path)), *(["-vf", ",".join(filters)] if filters else [])]
     return shlex.join([*line, "-c:v", answer.encoder.codec, *flags, "-c:a", "copy", sent_name(answer, curve)])
 
 
 def sent_name(answer: Answer, curve: Curve) -> str:
     """What the file that travels is called in the commands."""
-    return _plain(f"{answer.film.path.stem}-{SIZES.get(curve.scale, f'1-{curve.scale}')}.mkv")
+    return _plain(f"{answer.video.path.stem}-{SIZES.get(curve.scale, f'1-{curve.scale}')}.mkv")
 
 
 def _plain(file: str) -> str:

@@ -13,7 +13,7 @@ from vidsr.engines import Precision
 from vidsr.errors import DataError
 from vidsr.evaluate.bandwidth.rd_curves import Point
 from vidsr.evaluate.quality.compression import CODECS
-from vidsr.evaluate.quality.methods import open_entrants
+from vidsr.evaluate.quality.methods import open_methods
 from vidsr.evaluate.quality.videos import cut, frames_of, seconds_of
 from vidsr.evaluate.quality.vmaf import Vmaf, why_not
 from vidsr.frames import Frame
@@ -50,7 +50,7 @@ class Encoder:
 
 
 @dataclass(frozen=True, slots=True)
-class Film:
+class Video:
     """A clip as it is measured: its first frames, cut right and below so that every size divides."""
 
     path: Path
@@ -76,7 +76,7 @@ class Film:
         return (cut(frame, self.width, self.height) for frame in frames_of(self.path, self.frames))
 
 
-def look_at(path: Path, frames: int | None, *, step: int) -> Film:
+def look_at(path: Path, frames: int | None, *, step: int) -> Video:
     """Decode a clip once to see what it is. frames: of it, None for all. step: its sides are cut to a multiple of it.
 
     Raises DataError where it cannot be measured: no pictures, not 8-bit 4:2:0, of several sizes, too small.
@@ -93,42 +93,42 @@ def look_at(path: Path, frames: int | None, *, step: int) -> Film:
     seconds = seconds_of(first, last_pts, count)
     with path.open("rb") as file:
         digest = file_digest(file, "sha256").hexdigest()
-    sideways = getattr(first.carrier, "rotation", 0) % 180 == 90
-    return Film(path, digest, width, height, count, seconds, (first.width, first.height), sideways)
+    sideways = getattr(first.av_frame, "rotation", 0) % 180 == 90
+    return Video(path, digest, width, height, count, seconds, (first.width, first.height), sideways)
 
 
-def encode(film: Film, scale: int, crf: float, encoder: Encoder) -> tuple[Channel, Iterator[Frame]]:
+def encode(video: Video, scale: int, crf: float, encoder: Encoder) -> tuple[Channel, Iterator[Frame]]:
     """Send a film at a `scale`-th of its size; the channel counts the bytes of what is taken from the iterator."""
     channel = Channel(codec=encoder.codec, crf=crf, options=encoder.options, rate=RATE, estimate=True)
     resizer = Resizer("lanczos", accurate=True)
-    width, height = film.width // scale, film.height // scale
-    return channel, channel.send(frame if scale == 1 else resizer.resize(frame, width, height) for frame in film)
+    width, height = video.width // scale, video.height // scale
+    return channel, channel.send(frame if scale == 1 else resizer.resize(frame, width, height) for frame in video)
 
 
 def measure(
-    film: Film, scale: int, crf: float, encoder: Encoder, methods: Mapping[str, Enlarge], tick: Callable[[], None]
+    video: Video, scale: int, crf: float, encoder: Encoder, methods: Mapping[str, Enlarge], tick: Callable[[], None]
 ) -> dict[str, Point]:
     """Send a film at a `scale`-th of its size and hold what each method makes of it against the truth.
 
     tick: called after each frame. The film is decoded twice at once, so that the encoder's delay costs no memory.
     """
-    channel, arriving = encode(film, scale, crf, encoder)
+    channel, arriving = encode(video, scale, crf, encoder)
     with ExitStack() as stack:
-        judges = {name: Judge(film, stack) for name in methods}
-        for frame, truth in zip(arriving, film, strict=True):
+        judges = {name: Judge(video, stack) for name in methods}
+        for frame, truth in zip(arriving, video, strict=True):
             for name, enlarge in methods.items():
                 judges[name].add(enlarge(frame), truth)
             tick()
-        kbit = channel.payload * 8 / 1000 / film.seconds
+        kbit = channel.payload * 8 / 1000 / video.seconds
         return {name: judge.point(crf, kbit) for name, judge in judges.items()}
 
 
 class Judge:
     """Collects the figures of one method."""
 
-    def __init__(self, film: Film, stack: ExitStack) -> None:
+    def __init__(self, video: Video, stack: ExitStack) -> None:
         self._psnr: list[float] = []
-        self._vmaf = None if why_not() else stack.enter_context(Vmaf(film.width, film.height))
+        self._vmaf = None if why_not() else stack.enter_context(Vmaf(video.width, video.height))
 
     def add(self, shown: Frame, truth: Frame) -> None:
         """Judge one frame."""
@@ -149,7 +149,7 @@ SIZES = {1: "full", 2: "half", 3: "third", 4: "quarter"}
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class SendMethod:
     """One way to send a film."""
 
     name: str
@@ -162,21 +162,21 @@ class Way:
 
 
 @contextmanager
-def open_ways(models: Sequence[str | Path], *, engine: str, precision: Precision) -> Iterator[list[Way]]:
+def open_send_methods(models: Sequence[str | Path], *, engine: str, precision: Precision) -> Iterator[list[SendMethod]]:
     """Open every way there is: native, half size with Lanczos, and each model with Lanczos at its factor beside it.
 
     The film's own size comes first, half size with Lanczos second. Raises UnknownModel.
     """
     wanted = [model for model in models if model != LANCZOS]
-    with open_entrants(wanted, scale=2, engine=engine, precision=precision) as groups:
-        ways = [Way(NATIVE, 1, None, _as_it_is, NATIVE)]
+    with open_methods(wanted, scale=2, engine=engine, precision=precision) as groups:
+        ways = [SendMethod(NATIVE, 1, None, _as_it_is, NATIVE)]
         for scale in sorted({2, *groups}):
             lanczos = partial(_resize, Resizer("lanczos", accurate=True), scale)
-            ways.append(Way(_name(scale, LANCZOS), scale, LANCZOS, lanczos, LANCZOS))
-            for entrant in groups.get(scale, ()):
-                model = next(model for model in wanted if entrant.name in (str(model), Path(model).stem))
+            ways.append(SendMethod(_name(scale, LANCZOS), scale, LANCZOS, lanczos, LANCZOS))
+            for method in groups.get(scale, ()):
+                model = next(model for model in wanted if method.name in (str(model), Path(model).stem))
                 identity = f"{_digest(model)} {engine} {precision}"
-                ways.append(Way(_name(scale, entrant.name), scale, str(model), entrant.enlarge, identity))
+                ways.append(SendMethod(_name(scale, method.name), scale, str(model), method.enlarge, identity))
         yield ways
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from vidsr.evaluate.bandwidth.encode import Encoder, Film
+from vidsr.evaluate.bandwidth.encode import Encoder, Video
 from vidsr.evaluate.bandwidth.rd_curves import Crossover, Curve, Metric, bd_rate, bits_saved, crossover, metrics_of
 
 QUALITIES = (80, 90)
@@ -31,7 +31,7 @@ class Comparison:
 class Answer:
     """What was measured on one clip."""
 
-    film: Film
+    video: Video
     encoder: Encoder
     protocol: str
     curves: tuple[Curve, ...]

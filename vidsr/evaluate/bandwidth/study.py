@@ -11,7 +11,7 @@ from tempfile import TemporaryFile
 
 from vidsr.engines import Precision
 from vidsr.errors import DiskFull
-from vidsr.evaluate.bandwidth.encode import GOP, RATE, Encoder, Film, Way, look_at, measure, open_ways
+from vidsr.evaluate.bandwidth.encode import GOP, RATE, Encoder, SendMethod, Video, look_at, measure, open_send_methods
 from vidsr.evaluate.bandwidth.rd_curves import Curve, Point, bjontegaard
 from vidsr.evaluate.bandwidth.results import Answer, compare
 from vidsr.evaluate.quality.compression import CODECS, codec_of
@@ -53,22 +53,22 @@ def evaluate_bandwidth(
     bjontegaard()  # tells now, not after minutes, that it is missing
     encoder = Encoder(codec, preset or known.preset)
     kept = Kept(cache or cache_folder())
-    with open_ways(models, engine=engine, precision=precision) as ways:
+    with open_send_methods(models, engine=engine, precision=precision) as ways:
         step = 2 * math.lcm(*(way.scale for way in ways))
-        films = [look_at(clip, frames, step=step) for clip in clips]
-        for film, way in product(films, ways):
-            known.check(film.path, film.width // way.scale, film.height // way.scale)
+        videos = [look_at(clip, frames, step=step) for clip in clips]
+        for video, way in product(videos, ways):
+            known.check(video.path, video.width // way.scale, video.height // way.scale)
         trials = [(scale, crf) for scale in dict.fromkeys(way.scale for way in ways) for crf in crfs(codec, scale)]
-        watch = _Watch(len(trials) * sum(film.frames for film in films), progress)
+        watch = _Watch(len(trials) * sum(video.frames for video in videos), progress)
         answers = []
-        for film in films:
+        for video in videos:
             points: dict[str, list[Point]] = {way.name: [] for way in ways}
             for scale, crf in trials:
                 its = [way for way in ways if way.scale == scale]
-                for name, point in _points(film, its, crf, encoder, kept, watch).items():
+                for name, point in _points(video, its, crf, encoder, kept, watch).items():
                     points[name].append(point)
             curves = tuple(Curve(way.name, way.scale, way.method, tuple(points[way.name])) for way in ways)
-            answers.append(Answer(film, encoder, protocol(film, encoder), curves, compare(curves)))
+            answers.append(Answer(video, encoder, protocol(video, encoder), curves, compare(curves)))
     return answers
 
 
@@ -77,14 +77,14 @@ def crfs(codec: str, scale: int) -> tuple[float, ...]:
     return _CRFS[CODECS[codec].highest][scale > 1]
 
 
-def protocol(film: Film, encoder: Encoder) -> str:
+def protocol(video: Video, encoder: Encoder) -> str:
     """Say how the figures come about."""
-    cut = "" if film.whole == (film.width, film.height) else f", cut from {film.whole[0]}x{film.whole[1]}"
+    cut = "" if video.whole == (video.width, video.height) else f", cut from {video.whole[0]}x{video.whole[1]}"
     missing = why_not()
     measures = f"PSNR-Y alone: {missing}" if missing else "PSNR-Y, VMAF (v0.6.1) and VMAF-NEG, means over frames"
     codec = CODECS[encoder.codec].said(encoder.preset)
     return (
-        f"{film.path.name}: {film.frames} frames ({film.seconds:.2f} s) of {film.width}x{film.height}{cut}, each "
+        f"{video.path.name}: {video.frames} frames ({video.seconds:.2f} s) of {video.width}x{video.height}{cut}, each "
         f"encode held against the film; {codec}, at most {GOP} frames between key frames, told {RATE} frames a second; "
         "shrunk and enlarged by swscale's Lanczos; bits of packets, container not counted; BD-rate by Akima "
         f"interpolation over the quality that both reach; {measures}"
@@ -123,15 +123,15 @@ class Kept:
 
 
 def _points(
-    film: Film, ways: Sequence[Way], crf: float, encoder: Encoder, kept: Kept, watch: "_Watch"
+    video: Video, ways: Sequence[SendMethod], crf: float, encoder: Encoder, kept: Kept, watch: "_Watch"
 ) -> dict[str, Point]:
     """Measure one encode in every way that is not kept yet."""
     scale = ways[0].scale
     trial = {
         "protocol": _PROTOCOL,
-        "film": film.digest,
-        "frames": film.frames,
-        "size": [film.width, film.height],
+        "film": video.digest,
+        "frames": video.frames,
+        "size": [video.width, video.height],
         "scale": scale,
         "codec": encoder.codec,
         "options": encoder.options,
@@ -144,9 +144,9 @@ def _points(
     found = {name: point for name, key in keys.items() if (point := kept.get(key))}
     missing = {way.name: way.enlarge for way in ways if way.name not in found}
     if not missing:
-        watch.tick(film.frames)
+        watch.tick(video.frames)
         return found
-    fresh = measure(film, scale, crf, encoder, missing, watch.tick)
+    fresh = measure(video, scale, crf, encoder, missing, watch.tick)
     for name, point in fresh.items():
         kept.put(keys[name], point)
     return found | fresh

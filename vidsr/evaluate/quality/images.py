@@ -15,17 +15,17 @@ from vidsr.errors import DataError
 from vidsr.evaluate.quality.compression import CODECS, Codec, codec_of
 from vidsr.evaluate.quality.crop_choice import Show, Telling
 from vidsr.evaluate.quality.meters import open_meters
-from vidsr.evaluate.quality.methods import BICUBIC, LANCZOS, Entrant, open_entrants
+from vidsr.evaluate.quality.methods import BICUBIC, LANCZOS, Method, open_methods
 from vidsr.evaluate.quality.metric_table import OF_PICTURES, chosen
 from vidsr.evaluate.quality.scores import Notice, Row, Trial, rows_of
-from vidsr.evaluate.quality.views import View, colours_of, luma_codes, recoloured, view_of_rgb
+from vidsr.evaluate.quality.views import View, colors_of, luma_codes, recolored, view_of_rgb
 from vidsr.frames import SMPTE170M, ColorSpec, Frame, rgb_to_yuv
 from vidsr.metrics import WINDOW, luma_of_rgb
 from vidsr.resize import Kernel, resize
 from vidsr.video.recode import recode
 
 BASELINES: dict[str, Kernel] = {BICUBIC: "bicubic", LANCZOS: "lanczos"}
-STUDIO = ColorSpec(SMPTE170M, full_range=False, siting="center")
+STUDIO = ColorSpec(SMPTE170M, full_range=False, chroma_location="center")
 
 
 def protocol(codec: Codec | None = None, preset: str | None = None) -> str:
@@ -66,7 +66,7 @@ def evaluate_images(
     sets = [found for folder in folders for found in find_sets(folder)]
     total, done = sum(len(paths) for _, paths in sets), 0
     rows: list[Row] = []
-    with open_entrants(models, scale=scale, engine=engine, precision=precision) as groups:
+    with open_methods(models, scale=scale, engine=engine, precision=precision) as groups:
         for name, paths in sets:
             trials = [Trial(name, factor, codec, crf) for factor in groups for crf in compress]
             trials = trials or [Trial(name, factor) for factor in groups]
@@ -110,7 +110,7 @@ def find_sets(folder: Path) -> list[tuple[str, list[Path]]]:
 
 
 def _regain(
-    path: Path, picture: NDArray[np.uint8], trial: Trial, entrants: Sequence[Entrant], preset: str | None
+    path: Path, picture: NDArray[np.uint8], trial: Trial, methods: Sequence[Method], preset: str | None
 ) -> tuple[View, dict[str, View], float]:
     """Shrink one picture and enlarge it by every method.
 
@@ -126,39 +126,39 @@ def _regain(
     small = resize(picture, height // scale, width // scale)
     truth, bits = view_of_rgb(picture), 0.0
     if trial.crf is None:
-        answers = _from_clean(small, height, width, entrants)
+        answers = _from_clean(small, height, width, methods)
     else:
         assert trial.codec is not None
         CODECS[trial.codec].check(path, width // scale, height // scale)
         options = CODECS[trial.codec].options(preset)
         (frame,), payload = recode([studio_frame(small)], codec=trial.codec, crf=trial.crf, options=options)
-        answers = _from_compressed(frame, height, width, entrants)
+        answers = _from_compressed(frame, height, width, methods)
         truth, bits = View(np.rint(truth.luma), truth.rgb), payload * 8 / (height * width)
     return truth.within(scale), {method: view.within(scale) for method, view in answers.items()}, bits
 
 
-def _from_clean(small: NDArray[np.uint8], height: int, width: int, entrants: Sequence[Entrant]) -> dict[str, View]:
+def _from_clean(small: NDArray[np.uint8], height: int, width: int, methods: Sequence[Method]) -> dict[str, View]:
     """Luma networks get the luma of the 8-bit RGB picture at 10 bits: the literature feeds it unrounded."""
     answers = {name: view_of_rgb(resize(small, height, width, kernel=kernel)) for name, kernel in BASELINES.items()}
     plain = answers[BICUBIC].rgb()
     gray = Frame((np.rint(luma_of_rgb(small) * 4).astype(np.uint16),), STUDIO, bits=10)
-    for entrant in entrants:
-        enlarged = entrant.enlarge(Frame.from_rgb(small) if entrant.rgb else gray)
-        answers[entrant.name] = _seen(enlarged, plain)
+    for method in methods:
+        enlarged = method.enlarge(Frame.from_rgb(small) if method.rgb else gray)
+        answers[method.name] = _seen(enlarged, plain)
     return answers
 
 
 def _seen(enlarged: Frame, plain: NDArray[np.uint8]) -> View:
     """A frame as it is judged; without colours of its own, it has those of the picture `plain`."""
     luma = luma_codes(enlarged)
-    return View(luma, lambda: colours_of(enlarged) if len(enlarged.planes) > 1 else recoloured(plain, luma))
+    return View(luma, lambda: colors_of(enlarged) if len(enlarged.planes) > 1 else recolored(plain, luma))
 
 
-def _from_compressed(frame: Frame, height: int, width: int, entrants: Sequence[Entrant]) -> dict[str, View]:
+def _from_compressed(frame: Frame, height: int, width: int, methods: Sequence[Method]) -> dict[str, View]:
     views = {name: resized_view(frame, height, width, kernel) for name, kernel in BASELINES.items()}
-    for entrant in entrants:
-        enlarged = entrant.enlarge(frame)
-        views[entrant.name] = _seen(enlarged, np.empty(0, np.uint8))
+    for method in methods:
+        enlarged = method.enlarge(frame)
+        views[method.name] = _seen(enlarged, np.empty(0, np.uint8))
     return views
 
 
@@ -168,7 +168,7 @@ def resized_view(frame: Frame, height: int, width: int, kernel: Kernel) -> View:
 
     def colours() -> NDArray[np.uint8]:
         chroma = (resize(plane, height // 2, width // 2, kernel=kernel) for plane in frame.planes[1:])
-        return colours_of(replace(frame, planes=(luma, *chroma), carrier=None))
+        return colors_of(replace(frame, planes=(luma, *chroma), av_frame=None))
 
     return View(luma, colours)
 

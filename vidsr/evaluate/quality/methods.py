@@ -18,7 +18,7 @@ BICUBIC, LANCZOS = "protocol bicubic", "protocol lanczos"
 
 
 @dataclass(frozen=True, slots=True)
-class Entrant:
+class Method:
     """A model, opened to be measured as it ships: planes in, planes out."""
 
     name: str
@@ -32,9 +32,9 @@ class Entrant:
 
 
 @contextmanager
-def open_entrants(
+def open_methods(
     models: Sequence[str | Path], *, scale: int | None, engine: str, precision: Precision
-) -> Iterator[dict[int, list[Entrant]]]:
+) -> Iterator[dict[int, list[Method]]]:
     """Open every model and give them by scale.
 
     scale: for models that have none of their own (bicubic, lanczos, nearest); without models, the scale at which the
@@ -42,22 +42,22 @@ def open_entrants(
     """
     if not models and scale is None:
         raise DataError("nothing to evaluate; name a model, or give --scale to see the protocol's own resizes")
-    groups: dict[int, list[Entrant]] = {} if scale is None else {scale: []}
+    groups: dict[int, list[Method]] = {} if scale is None else {scale: []}
     with ExitStack() as stack:
         stems = Counter(Path(model).stem for model in dict.fromkeys(models))
         for model in dict.fromkeys(models):
             name = str(model) if stems[Path(model).stem] > 1 else Path(model).stem  # a/best.onnx beside b/best.onnx
-            entrant = _open(model, name, scale, engine, precision, stack)
-            groups.setdefault(entrant.scale, []).append(entrant)
+            method = _open(model, name, scale, engine, precision, stack)
+            groups.setdefault(method.scale, []).append(method)
         yield {factor: group for factor, group in groups.items() if group or not models}
 
 
 def _open(
     model: str | Path, name: str, scale: int | None, engine: str, precision: Precision, stack: ExitStack
-) -> Entrant:
+) -> Method:
     resizes = model in RESIZES  # a network given a scale would have its picture resized to that
     upscaler = open_upscaler(model, scale=(scale or 2) if resizes else None, engine=engine, precision=precision)
     stack.callback(upscaler.close)
     if upscaler.card is None:
-        return Entrant(name, scale or 2, False, upscaler)
-    return Entrant(name, upscaler.card.scale, upscaler.card.channels == 3, upscaler)
+        return Method(name, scale or 2, False, upscaler)
+    return Method(name, upscaler.card.scale, upscaler.card.channels == 3, upscaler)

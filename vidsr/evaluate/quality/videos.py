@@ -13,7 +13,7 @@ from vidsr.evaluate.quality.compression import Codec, codec_of
 from vidsr.evaluate.quality.crop_choice import Show, Telling
 from vidsr.evaluate.quality.images import BASELINES, resized_view
 from vidsr.evaluate.quality.meters import open_meters
-from vidsr.evaluate.quality.methods import LANCZOS, Entrant, open_entrants
+from vidsr.evaluate.quality.methods import LANCZOS, Method, open_methods
 from vidsr.evaluate.quality.metric_table import OF_CLIPS, chosen
 from vidsr.evaluate.quality.scores import Notice, Row, Trial, rows_of
 from vidsr.evaluate.quality.views import View, view_of_frame
@@ -76,11 +76,11 @@ def evaluate_videos(
     wanted = chosen(metrics)
     encoder = codec_of(codec, compress)
     rows: list[Row] = []
-    with open_entrants(models, scale=scale, engine=engine, precision=precision) as groups:
+    with open_methods(models, scale=scale, engine=engine, precision=precision) as groups:
         pairs = [(clip, factor) for clip in clips for factor in groups]
         for index, (clip, factor) in enumerate(pairs):
-            film = _read(clip, frames, step=2 * factor)
-            small = [_shrink(frame, factor) for frame in film]
+            video = _read(clip, frames, step=2 * factor)
+            small = [_shrink(frame, factor) for frame in video]
             encoder.check(clip, small[0].width, small[0].height)
             for turn, crf in enumerate(compress):
                 trial = Trial(clip.stem, factor, codec, crf)
@@ -88,25 +88,25 @@ def evaluate_videos(
                 telling = Telling(trial.title)
                 with ExitStack() as stack:
                     meters = open_meters(wanted, kind="clips", stack=stack, notice=notice)
-                    for number, (frame, truth) in enumerate(zip(decoded, film, strict=True)):
+                    for number, (frame, truth) in enumerate(zip(decoded, video, strict=True)):
                         answers = _enlarged(frame, truth, groups[factor])
                         for meter in meters:
                             meter.add(view_of_frame(truth), answers)
                         if show:
                             telling.add(f"frame {number + 1}", view_of_frame(truth), answers)
                         if progress:
-                            past = (index * len(compress) + turn) * len(film)
-                            progress(past + number + 1, len(pairs) * len(compress) * len(film))
-                    kbit = payload * 8 / 1000 / _seconds(film)
+                            past = (index * len(compress) + turn) * len(video)
+                            progress(past + number + 1, len(pairs) * len(compress) * len(video))
+                    kbit = payload * 8 / 1000 / _seconds(video)
                     rows += rows_of(trial, meters, wanted=wanted, baseline=LANCZOS, notice=notice, kbit=kbit)
                 if show:
                     show(telling.comparison())
     return rows
 
 
-def _enlarged(frame: Frame, truth: Frame, entrants: Sequence[Entrant]) -> dict[str, View]:
+def _enlarged(frame: Frame, truth: Frame, methods: Sequence[Method]) -> dict[str, View]:
     views = {name: resized_view(frame, truth.height, truth.width, kernel) for name, kernel in BASELINES.items()}
-    return views | {entrant.name: view_of_frame(entrant.enlarge(frame)) for entrant in entrants}
+    return views | {method.name: view_of_frame(method.enlarge(frame)) for method in methods}
 
 
 def summaries(rows: Sequence[Row]) -> list[Summary]:
@@ -134,10 +134,10 @@ def _shrink(frame: Frame, factor: int) -> Frame:
     return replace(frame, planes=tuple(planes))
 
 
-def _seconds(film: Sequence[Frame]) -> float:
-    if len(film) == 1:
-        return float(film[0].duration * film[0].time_base) or 1 / 25
-    return seconds_of(film[0], film[-1].pts, len(film))
+def _seconds(video: Sequence[Frame]) -> float:
+    if len(video) == 1:
+        return float(video[0].duration * video[0].time_base) or 1 / 25
+    return seconds_of(video[0], video[-1].pts, len(video))
 
 
 def frames_of(clip: Path, count: int | None) -> Iterator[Frame]:
@@ -169,4 +169,4 @@ def cut(frame: Frame, width: int, height: int) -> Frame:
         return frame
     luma, *chroma = frame.planes
     planes = luma[:height, :width], *(plane[: height // 2, : width // 2] for plane in chroma)
-    return replace(frame, planes=planes, carrier=None)
+    return replace(frame, planes=planes, av_frame=None)

@@ -33,15 +33,15 @@ def view_of_rgb(rgb: NDArray[np.uint8]) -> View:
 
 def view_of_frame(frame: Frame) -> View:
     """A frame as it is: the codes of its luma, which has 8 bits."""
-    return View(frame.planes[0], lambda: colours_of(frame))
+    return View(frame.planes[0], lambda: colors_of(frame))
 
 
-def colours_of(frame: Frame) -> NDArray[np.uint8]:
+def colors_of(frame: Frame) -> NDArray[np.uint8]:
     """Give a frame as (height, width, 3) 8-bit RGB."""
     return np.rint(frame.to_rgb() * 255).astype(np.uint8)
 
 
-def recoloured(rgb: NDArray[np.uint8], luma: NDArray[Any]) -> NDArray[np.uint8]:
+def recolored(rgb: NDArray[np.uint8], luma: NDArray[Any]) -> NDArray[np.uint8]:
     """Give a picture another BT.601 studio luma and leave its chroma: each colour changes by as much.
 
     rgb: (height, width, 3); luma: (height, width).
@@ -53,5 +53,5 @@ def recoloured(rgb: NDArray[np.uint8], luma: NDArray[Any]) -> NDArray[np.uint8]:
 def luma_codes(frame: Frame) -> NDArray[Any]:
     """Give the luma of a frame rounded to 8 bits: its codes; of a full-range frame the luma of its 8-bit RGB."""
     if frame.color.full_range:
-        return luma_of_rgb(colours_of(frame))
+        return luma_of_rgb(colors_of(frame))
     return np.asarray(np.rint(frame.planes[0] / (1 << (frame.bits - 8))))

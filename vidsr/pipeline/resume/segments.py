@@ -25,7 +25,7 @@ from vidsr.video.timing import rational
 from vidsr.video.write.containers import Muxer, muxer_of
 from vidsr.video.write.encoder_setup import Encoding
 from vidsr.video.write.segment_file import Encoded, Segment, codec_versions, digest_of, read_segments, write_segment
-from vidsr.video.write.sink import FilmSink, open_sink
+from vidsr.video.write.sink import VideoSink, open_sink
 from vidsr.video.write.target import move_into_place, open_target
 
 
@@ -39,17 +39,17 @@ def make_segment(
     """
     with (
         open_upscaler(**settings.enlarging, notice=notice) as upscaler,
-        open_source(source, **settings.reading) as film,
+        open_source(source, **settings.reading) as video,
     ):
-        _, large = planned(film, upscaler, Record(None, notice), settings)
+        _, large = planned(video, upscaler, Record(None, notice), settings)
         first = index * settings.segment_frames
-        frames = islice((item for item in film if isinstance(item, Frame)), first, first + settings.segment_frames)
+        frames = islice((item for item in video if isinstance(item, Frame)), first, first + settings.segment_frames)
         larger = (item for item in upscale(frames, upscaler) if isinstance(item, Frame))
-        return write_segment(larger, file, index, _encoding(settings, large), film, notice)
+        return write_segment(larger, file, index, _encoding(settings, large), video, notice)
 
 
 def upscale_in_segments(
-    film: Source,
+    video: Source,
     target: Path,
     upscaler: Upscaler | ResizingUpscaler,
     large: VideoInfo,
@@ -68,25 +68,25 @@ def upscale_in_segments(
     """
     path = target.resolve() if target.is_symlink() else target
     folder = path.with_name(f"{path.name}.vidsr")
-    source = Path(str(film.name))
+    source = Path(str(video.name))
     try:
         open_target(path, source=source, overwrite=overwrite, stop=stop).discard()  # what cannot be, fails now
     except TargetExists:
         clear_up(folder)
         raise
-    check_film(film)
+    check_video(video)
     plan = plan_of(source, upscaler, settings)
     with _explained(folder), Journal(folder, plan) as journal:
-        _count(journal, film, record)
+        _count(journal, video, record)
         if not journal.whole.exists():
             with open_sink(
-                journal.whole, large, source=film, **settings.writing,
+                journal.whole, large, source=video, **settings.writing,
                 overwrite=True, repeatable=True, notice=record.tell, stop=stop,
             ) as sink:  # fmt: skip
-                assert isinstance(sink, FilmSink)  # images were refused
-                _make_missing(film, upscaler, large, settings, journal, record, stop)
+                assert isinstance(sink, VideoSink)  # images were refused
+                _make_missing(video, upscaler, large, settings, journal, record, stop)
                 if identity_of(source) != plan["input"]:
-                    raise InputError(f"{film.title} changed while it was read; delete {folder} and begin anew")
+                    raise InputError(f"{video.title} changed while it was read; delete {folder} and begin anew")
                 with open_source(source, **settings.reading, stop=stop) as again:
                     for item in _joined(again.carried(), read_segments(journal.segments())):
                         stop.check()
@@ -103,7 +103,7 @@ def _encoding(settings: Settings, large: VideoInfo) -> Encoding:
 
 
 def _make_missing(
-    film: Source,
+    video: Source,
     upscaler: Upscaler | ResizingUpscaler,
     large: VideoInfo,
     settings: Settings,
@@ -112,28 +112,28 @@ def _make_missing(
     stop: Stop,
 ) -> None:
     encoding, size = _encoding(settings, large), settings.segment_frames
-    items = _frames(film, frozenset(journal.done), size, stop)
+    items = _frames(video, frozenset(journal.done), size, stop)
 
     def told(ready: Iterable[Frame | Carried]) -> Iterator[Frame]:
         for frame in ready:
             stop.check()
             if isinstance(frame, Frame):
-                record.write(frame, film.info)
+                record.write(frame, video.info)
                 yield frame
 
-    with closing(enlarged(items, upscaler, film.info, large, reused=record.reuse)) as ready:
+    with closing(enlarged(items, upscaler, video.info, large, reused=record.reuse)) as ready:
         frames = told(ready)
         for index in journal.missing():
-            segment = write_segment(islice(frames, size), journal.part(index), index, encoding, film, record.tell)
+            segment = write_segment(islice(frames, size), journal.part(index), index, encoding, video, record.tell)
             if segment is None:
                 break
             journal.add(segment)
 
 
-def _frames(film: Source, done: Container[int], size: int, stop: Stop) -> Generator[Frame, None, None]:
+def _frames(video: Source, done: Container[int], size: int, stop: Stop) -> Generator[Frame, None, None]:
     """Those of the film that are not done yet."""
     count = 0
-    for item in film:
+    for item in video:
         stop.check()
         if isinstance(item, Frame):
             if count // size not in done:
@@ -141,29 +141,29 @@ def _frames(film: Source, done: Container[int], size: int, stop: Stop) -> Genera
             count += 1
 
 
-def _count(journal: Journal, film: Source, record: Record) -> None:
+def _count(journal: Journal, video: Source, record: Record) -> None:
     """Tell how far an earlier run came."""
     if journal.done:
         frames = sum(segment.frames for segment in journal.done.values())
         last = journal.done[max(journal.done)]
-        begin, end = film.first.pts * film.info.time_base, last.last * Fraction(last.tick)
+        begin, end = video.first.pts * video.info.time_base, last.last * Fraction(last.tick)
         record.skip(frames, begin=float(begin), end=float(end))
         record.whisper(f"going on behind {frames} frames of an earlier run")
 
 
-def _joined(carried: Iterable[Carried], film: Iterator[Encoded]) -> Iterator[Carried | Encoded]:
+def _joined(carried: Iterable[Carried], video: Iterator[Encoded]) -> Iterator[Carried | Encoded]:
     """Everything in the order of decoding times; what has none comes where it comes."""
-    ahead = next(film, None)
+    ahead = next(video, None)
     for item in carried:
         packet, tick = item.packet, rational(item.packet.time_base)
         time = packet.dts if packet.dts is not None else packet.pts
         while ahead and time is not None and tick and ahead.packet.dts * ahead.packet.time_base <= time * tick:
             yield ahead
-            ahead = next(film, None)
+            ahead = next(video, None)
         yield item
     if ahead:
         yield ahead
-    yield from film
+    yield from video
 
 
 @contextmanager
@@ -209,10 +209,10 @@ def check_resumable(source: object, target: object, format: str | None) -> Muxer
     return muxer
 
 
-def check_film(film: Source) -> None:
+def check_video(video: Source) -> None:
     """Raise InputError where what is read is more than one file."""
-    if film.container.format.name in _PLAYLISTS:
-        raise InputError(f"{film.title} is a list of other files, which may change; leave --resume out")
+    if video.container.format.name in _PLAYLISTS:
+        raise InputError(f"{video.title} is a list of other files, which may change; leave --resume out")
 
 
 def plan_of(source: Path, upscaler: Upscaler | ResizingUpscaler, settings: Settings) -> Plan:

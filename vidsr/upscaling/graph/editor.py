@@ -9,7 +9,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
-from vidsr.card import QUANTISER
+from vidsr.card import QP_NAME
 from vidsr.engines.fp16 import EDGE
 from vidsr.engines.opset import of_opset
 from vidsr.engines.ports import FINITE
@@ -51,7 +51,7 @@ class Surgery:
         self._model = onnx.ModelProto()
         self._model.CopyFrom(of_opset(model))
         graph = self._model.graph
-        picture, self._output = picture_ports(self._model)
+        picture, self._output = image_ports(self._model)
         self._input = picture.name, picture.type.tensor_type.elem_type
         self._body = list(graph.node)
         self._before: list[NodeProto] = []
@@ -62,8 +62,8 @@ class Surgery:
         self._quantised = any(node.op_type == "DequantizeLinear" for node in self._body)
         del graph.input[:], graph.output[:], graph.value_info[:], graph.node[:]
         for tensor in graph.initializer:
-            if tensor.name == QUANTISER:
-                graph.input.append(helper.make_tensor_value_info(QUANTISER, TensorProto.FLOAT, list(tensor.dims)))
+            if tensor.name == QP_NAME:
+                graph.input.append(helper.make_tensor_value_info(QP_NAME, TensorProto.FLOAT, list(tensor.dims)))
                 graph.initializer.remove(tensor)
                 break
 
@@ -236,7 +236,7 @@ def _codes(bits: int) -> int:
     return int(TensorProto.UINT8 if bits == 8 else TensorProto.UINT16)
 
 
-def picture_ports(model: onnx.ModelProto) -> tuple[onnx.ValueInfoProto, str]:
+def image_ports(model: onnx.ModelProto) -> tuple[onnx.ValueInfoProto, str]:
     """The picture a network takes, and the name of the one it gives. Raises NotAModel where there are more."""
     stored = {tensor.name for tensor in model.graph.initializer}
     inputs = [port for port in model.graph.input if port.name not in stored]

@@ -46,7 +46,7 @@ def surface_out(surgery: Surgery, planes: list[str], *, height: int, width: int,
 
 def enlarged_chroma(surgery: Surgery, codes: str, scale: int, color: ColorSpec, bits: int) -> str:
     """One plane of chroma enlarged as swscale's bicubic does, by where its samples lie: (1, 1, h * s, w * s)."""
-    down, across = (_taps(scale, on_luma=on_luma(color.siting, axis)) for axis in (2, 3))
+    down, across = (_taps(scale, on_luma=on_luma(color.chroma_location, axis)) for axis in (2, 3))
     weights = np.einsum("iy,jx->ijyx", down, across).reshape(scale**2, 1, 5, 5)
     middle, pads = surgery.constant(1 << (bits - 1)), surgery.constant([0, 0, 2, 2] * 2, np.int64)
     around_zero = surgery.add("Sub", codes, middle)  # where half precision is finest

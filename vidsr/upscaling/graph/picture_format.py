@@ -4,13 +4,13 @@ import shlex
 from dataclasses import dataclass, replace
 
 from vidsr.errors import WrongOption
-from vidsr.frames import BT709, BT2020, LUMA_WEIGHTS, SMPTE170M, ColorSpec, Siting
+from vidsr.frames import BT709, BT2020, LUMA_WEIGHTS, SMPTE170M, ChromaLocation, ColorSpec
 
 USUAL = ColorSpec(BT709, full_range=False)
 MATRICES = {"bt709": BT709, "bt601": SMPTE170M, "bt2020": BT2020, "fcc": 4, "smpte240m": 7}
 RANGES = {"limited": False, "full": True}
 SUBSAMPLINGS = {"420": (1, 1), "422": (1, 0), "444": (0, 0), "440": (0, 1), "411": (2, 0), "410": (2, 2)}
-SITINGS: dict[str, Siting] = {"left": "left", "center": "center", "topleft": "topleft"}
+CHROMA_LOCATIONS: dict[str, ChromaLocation] = {"left": "left", "center": "center", "topleft": "topleft"}
 GRAY = "gray"
 
 
@@ -40,12 +40,12 @@ def color_of(text: str) -> tuple[ColorSpec, bool]:
             color = replace(color, full_range=RANGES[part])
         elif part in SUBSAMPLINGS:
             color = replace(color, subsampling=SUBSAMPLINGS[part])
-        elif part in SITINGS:
-            color = replace(color, siting=SITINGS[part])
+        elif part in CHROMA_LOCATIONS:
+            color = replace(color, chroma_location=CHROMA_LOCATIONS[part])
         elif part == GRAY:
             gray = True
         else:
-            known = ", ".join((*MATRICES, *RANGES, *SUBSAMPLINGS, *SITINGS, GRAY))
+            known = ", ".join((*MATRICES, *RANGES, *SUBSAMPLINGS, *CHROMA_LOCATIONS, GRAY))
             raise WrongOption(f"{part!r} says nothing of colour; join parts of {known} by -, such as bt2020-full-444")
     return color, gray
 
@@ -61,8 +61,8 @@ def word_of(color: ColorSpec, *, gray: bool) -> str:
         return "-".join([*parts, GRAY])
     if color.subsampling != USUAL.subsampling:
         parts.append(next(name for name, value in SUBSAMPLINGS.items() if value == color.subsampling))
-    if color.siting != USUAL.siting and any(color.subsampling):
-        parts.append(color.siting)
+    if color.chroma_location != USUAL.chroma_location and any(color.subsampling):
+        parts.append(color.chroma_location)
     return "-".join(parts)
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vidsr.frames import ColorSpec, Siting, rgb_to_yuv
+from vidsr.frames import ChromaLocation, ColorSpec, rgb_to_yuv
 from vidsr.upscaling.graph.editor import Surgery
 
 END = np.iinfo(np.int32).max
@@ -74,14 +74,14 @@ def halved(color: ColorSpec) -> Iterator[tuple[int, bool]]:
     """The axes of (1, 1, h, w) on which chroma is halved, and whether its samples lie on every other luma sample."""
     across, down = color.subsampling
     if down:
-        yield 2, on_luma(color.siting, 2)
+        yield 2, on_luma(color.chroma_location, 2)
     if across:
-        yield 3, on_luma(color.siting, 3)
+        yield 3, on_luma(color.chroma_location, 3)
 
 
-def on_luma(siting: Siting, axis: int) -> bool:
+def on_luma(chroma_location: ChromaLocation, axis: int) -> bool:
     """Whether chroma samples lie on every other luma sample down (axis 2) or across (3), rather than between two."""
-    return siting == "topleft" or (siting == "left" and axis == 3)
+    return chroma_location == "topleft" or (chroma_location == "left" and axis == 3)
 
 
 def _enlarged(surgery: Surgery, chroma: str, height: int, width: int, color: ColorSpec) -> str:

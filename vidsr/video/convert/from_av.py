@@ -10,10 +10,10 @@ import numpy as np
 from av.video.reformatter import Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
-from vidsr.frames import UNSPECIFIED, ColorSpec, Frame, Plane, Siting, guessed_matrix
+from vidsr.frames import UNSPECIFIED, ChromaLocation, ColorSpec, Frame, Plane, guessed_matrix
 from vidsr.video.convert.nv12 import bits_of, in_memory, stays, surfaces_of
 from vidsr.video.convert.pixel_formats import LAYOUTS, alpha_of, nearest_layout, planes_of
-from vidsr.video.convert.scale import FULL, LIMITED, blank, scale, siting_of
+from vidsr.video.convert.scale import FULL, LIMITED, blank, chroma_location_of, scale
 
 _RGB, _RESERVED = 0, 3  # code points of `matrix` that no YUV picture can have
 
@@ -21,8 +21,8 @@ _RGB, _RESERVED = 0, 3  # code points of `matrix` that no YUV picture can have
 def frame_of(
     picture: av.VideoFrame,
     *,
-    siting: Siting | None = None,
-    quantiser: float | None = None,
+    chroma_location: ChromaLocation | None = None,
+    qp: float | None = None,
     scaler: VideoReformatter | None = None,
     semiplanar: bool = False,
 ) -> Frame:
@@ -37,7 +37,7 @@ def frame_of(
     scaler = scaler or VideoReformatter()
     if picture.format.is_rgb or picture.format.has_palette:
         frame = Frame.from_rgb(_rgb_of(picture, scaler))
-        return replace(frame, quantiser=quantiser, alpha=alpha_of(picture, frame.bits, scaler), **timing)
+        return replace(frame, qp=qp, alpha=alpha_of(picture, frame.bits, scaler), **timing)
     stay = semiplanar and stays(picture)
     picture = picture if stay else in_memory(picture)
     given = picture
@@ -54,10 +54,10 @@ def frame_of(
         primaries=int(picture.color_primaries),
         transfer=int(picture.color_trc),
         subsampling=subsampling,
-        siting=siting or siting_of(picture),
+        chroma_location=chroma_location or chroma_location_of(picture),
     )
     planes = surfaces_of(picture) if stay else planes_of(picture)[: 1 if gray else 3]
-    return Frame(planes, color, bits, quantiser=quantiser, alpha=alpha, carrier=picture, **timing)
+    return Frame(planes, color, bits, qp=qp, alpha=alpha, av_frame=picture, **timing)
 
 
 def _rearranged(picture: av.VideoFrame, scaler: VideoReformatter, full: bool) -> av.VideoFrame:

@@ -84,7 +84,7 @@ def is_srgb(profile: bytes) -> bool:
     return any(name in profile for name in (b"sRGB", "sRGB".encode("utf-16-be")))
 
 
-def lost_in_film(known: About) -> str | None:
+def lost_in_video(known: About) -> str | None:
     """A sentence for what a film of such pictures lacks; None where that is nothing (sRGB is what players assume)."""
     named = known.profile is not None and not is_srgb(known.profile)
     lost = ["colour profile"] * named + ["Exif data"] * (known.exif is not None)

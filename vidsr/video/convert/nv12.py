@@ -94,19 +94,19 @@ def planar(frame: Frame) -> Frame:
     """The frame itself, or one with Y, U and V in our memory of one that is semi-planar; no sample changes."""
     if not frame.semiplanar:
         return frame
-    decoded = _holds(frame.carrier, frame.planes[0])
-    picture = _planar_picture(surface_picture(frame))
+    decoded = _holds(frame.av_frame, frame.planes[0])
+    picture = _planar_picture(nv12_av_frame(frame))
     # Of what was made of arrays nobody knows where its chroma sits: it is no carrier.
-    return replace(frame, planes=planes_of(picture), carrier=picture if decoded else None)
+    return replace(frame, planes=planes_of(picture), av_frame=picture if decoded else None)
 
 
-def surface_picture(frame: Frame, context: CudaContext | None = None) -> av.VideoFrame:
+def nv12_av_frame(frame: Frame, context: CudaContext | None = None) -> av.VideoFrame:
     """A semi-planar frame as FFmpeg's picture, without a copy: its carrier where it was decoded.
 
     On a GPU, UV must follow Y in memory at the same distance between lines, for NVENC is told of the first only.
     context: of the GPU, to make one for all frames.
     """
-    picture: av.VideoFrame = frame.carrier
+    picture: av.VideoFrame = frame.av_frame
     if not _holds(picture, frame.planes[0]):
         layout = next(name for name, bits in BITS.items() if bits == frame.bits)
         picture = av.VideoFrame.from_dlpack(frame.planes, format=layout, cuda_context=context)

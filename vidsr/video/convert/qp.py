@@ -26,7 +26,7 @@ _VP9, _H264, _MPEG2 = 0, 1, 2  # enum AVVideoEncParamsType
 _BLOCK = 5  # int32 a block: x, y, width, height, delta_qp
 
 
-def mean_quantiser(picture: av.VideoFrame) -> float | None:
+def mean_qp(picture: av.VideoFrame) -> float | None:
     """The mean QP over the blocks of a decoded picture, on H.264's scale of 0 to 51.
 
     None where its decoder exports none (HEVC, AV1, VP8, …) or was opened without EXPORT.
@@ -71,11 +71,11 @@ class Estimator:
         size = next((size for pts, size in reversed(self._sizes) if pts == picture.pts), 0)
         picture = in_memory(picture)
         bits = picture.format.components[0].bits
-        found = estimated_quantiser(planes_of(picture)[0], size, bits=bits)
+        found = estimated_qp(planes_of(picture)[0], size, bits=bits)
         self.value = self.value if found is None else found
 
 
-def estimated_quantiser(luma: NDArray[Any], size: int, *, bits: int = 8) -> float | None:
+def estimated_qp(luma: NDArray[Any], size: int, *, bits: int = 8) -> float | None:
     """About the QP at which x264 would have done a key picture as much damage as its own codec did.
 
     luma: (height, width). size: bytes of its packet. None where the picture is flat or tiny, so that bits tell nothing.
@@ -93,13 +93,13 @@ def estimated_quantiser(luma: NDArray[Any], size: int, *, bits: int = 8) -> floa
     return min(max(6.8 * math.log2(detail * luma.size / (8 * size)) - 3, 0.0), TOP)
 
 
-def _on_h264_scale(kind: int, quantiser: float) -> float | None:
+def _on_h264_scale(kind: int, qp: float) -> float | None:
     if kind == _H264:
-        return min(max(quantiser, 0.0), TOP)
+        return min(max(qp, 0.0), TOP)
     if kind == _MPEG2:  # twice the scale code, which is the step
-        return from_step(quantiser)
+        return from_step(qp)
     if kind == _VP9:
-        return from_step(_vp9_step(quantiser))
+        return from_step(_vp9_step(qp))
     return None
 
 

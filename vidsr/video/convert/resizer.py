@@ -50,7 +50,7 @@ class Resizer:
             return replace(self.convert(replace(frame, alpha=None), width, height, pixel_format), alpha=alpha)
         if gray != (len(frame.planes) == 1):
             return self._across_gray(frame, width, height, pixel_format)
-        source = picture_of(frame)
+        source = to_av_frame(frame)
         picture = scale(
             self._scaler, source, width, height, pixel_format, self._kernel, frame.color.full_range, self._threads
         )
@@ -59,7 +59,7 @@ class Resizer:
             for target, plane in zip(planes_of(picture), planes_of(source), strict=True):
                 np.copyto(target, plane)
         color = replace(frame.color, subsampling=subsampling)
-        return replace(frame, planes=planes_of(picture), color=color, bits=bits, carrier=picture)
+        return replace(frame, planes=planes_of(picture), color=color, bits=bits, av_frame=picture)
 
     def fit(self, frame: Frame, width: int, height: int, pixel_format: str, color: ColorSpec) -> Frame:
         """The frame itself where it is of that size, layout and colour already, else converted to them."""
@@ -88,7 +88,7 @@ class Resizer:
 
     def _resize_alpha(self, frame: Frame, alpha: Plane, width: int, height: int, bits: int) -> Plane:
         plain = ColorSpec(frame.color.matrix, full_range=True, subsampling=(0, 0))
-        source = picture_of(Frame((alpha,), plain, frame.bits))
+        source = to_av_frame(Frame((alpha,), plain, frame.bits))
         layout = layout_name(bits, (0, 0), gray=True)
         kernel, threads = self._alpha_kernel, self._threads
         scaled = scale(self._alpha_scaler, source, width, height, layout, kernel, full_range=True, threads=threads)
@@ -97,9 +97,9 @@ class Resizer:
     def _recolor(self, frame: Frame, color: ColorSpec) -> Frame:
         # A film that changes its matrix or range on the way is brought back to what it began with.
         source, target = (frame.color.matrix, frame.color.full_range), (color.matrix, color.full_range)
-        picture = recolor(self._scaler, picture_of(frame), self._kernel, source=source, target=target)
+        picture = recolor(self._scaler, to_av_frame(frame), self._kernel, source=source, target=target)
         spec = replace(frame.color, matrix=color.matrix, full_range=color.full_range)
-        return replace(frame, planes=planes_of(picture), color=spec, carrier=picture)
+        return replace(frame, planes=planes_of(picture), color=spec, av_frame=picture)
 
 
 def cropped(frame: Frame, width: int, height: int) -> Frame:
@@ -125,19 +125,19 @@ def _evened(frame: Frame) -> Frame:
     return replace(frame, planes=(padded(frame.planes[0]), *frame.planes[1:]), alpha=alpha)
 
 
-def picture_of(frame: Frame, pixel_format: str | None = None) -> av.VideoFrame:
+def to_av_frame(frame: Frame, pixel_format: str | None = None) -> av.VideoFrame:
     """Give a frame as FFmpeg's picture, of its own layout: its carrier where the planes lie in it, else a copy.
 
     pixel_format: must be of the frame's depth and subsampling; alpha goes into one that has it, filled up where the
     frame has none. Pts and duration are set.
     """
     pixel_format = pixel_format or pixel_format_of(frame)
-    picture: av.VideoFrame = frame.carrier
+    picture: av.VideoFrame = frame.av_frame
     planes: tuple[Any, ...] = frame.planes
     if is_transparent(pixel_format):
         planes = (*planes, np.uint16((1 << frame.bits) - 1) if frame.alpha is None else frame.alpha)
     if not _holds(picture, planes, pixel_format):
-        picture = blank(picture, frame.width, frame.height, pixel_format, frame.color.siting)
+        picture = blank(picture, frame.width, frame.height, pixel_format, frame.color.chroma_location)
         for target, plane in zip(planes_of(picture), planes, strict=True):
             np.copyto(target, plane, casting="unsafe")
     tell(picture, frame)

@@ -7,7 +7,7 @@ import av
 import numpy as np
 from av.video.reformatter import VideoReformatter
 
-from vidsr.frames import BT709, Siting
+from vidsr.frames import BT709, ChromaLocation
 from vidsr.video.convert.pixel_formats import planes_of
 
 LIMITED, FULL = 1, 2
@@ -15,7 +15,12 @@ LIMITED, FULL = 1, 2
 _BT601 = 5
 _NUMBERS = {BT709: 1, 4: 4, 5: _BT601, 6: _BT601, 7: 7, 9: 9, 10: 9}  # swscale's own, by code point
 MOST_TIMES = 1024  # enlarged at once; swscale does not go much farther ("not yet implemented")
-_SITINGS: dict[int, Siting] = {0: "left", 1: "left", 3: "topleft", 5: "left"}  # AVChromaLocation; the others: center
+_CHROMA_LOCATIONS: dict[int, ChromaLocation] = {
+    0: "left",
+    1: "left",
+    3: "topleft",
+    5: "left",
+}  # AVChromaLocation; the others: center
 
 
 def scale(
@@ -69,13 +74,13 @@ def recolor(
     return result
 
 
-def siting_of(picture: av.VideoFrame) -> Siting:
+def chroma_location_of(picture: av.VideoFrame) -> ChromaLocation:
     """Where swscale takes the picture's chroma to sit.
 
     PyAV 18 has no name for it, so there it is measured: a ramp in each direction, enlarged, tells by its shift.
     """
     if hasattr(picture, "chroma_location"):
-        return _SITINGS.get(int(picture.chroma_location), "center")
+        return _CHROMA_LOCATIONS.get(int(picture.chroma_location), "center")
     side = 32
     ramps = blank(picture, side, side, "yuv420p")
     ramp = np.arange(0, 8 * side // 2, 8)  # (side / 2,)
@@ -89,11 +94,11 @@ def siting_of(picture: av.VideoFrame) -> Siting:
 
 
 def blank(
-    like: av.VideoFrame | None, width: int, height: int, pixel_format: str, siting: Siting = "left"
+    like: av.VideoFrame | None, width: int, height: int, pixel_format: str, chroma_location: ChromaLocation = "left"
 ) -> av.VideoFrame:
     """A picture to be written to, with the side data and siting of another. PyAV can only copy these by scaling."""
     if not isinstance(like, av.VideoFrame):
-        like = _seed(siting)
+        like = _seed(chroma_location)
     scaler = VideoReformatter()
     small = like
     if (like.width, like.height, like.format.name) == (width, height, pixel_format):  # that would be no copy
@@ -105,10 +110,10 @@ def blank(
 
 
 @lru_cache
-def _seed(siting: Siting) -> av.VideoFrame:
+def _seed(chroma_location: ChromaLocation) -> av.VideoFrame:
     """A picture with nothing in it but its siting: PyAV 18 cannot set that, but a decoder does."""
     decoder = av.CodecContext.create("rawvideo", "r")
     assert isinstance(decoder, av.VideoCodecContext)
     decoder.width, decoder.height, decoder.pix_fmt = 2, 2, "yuv420p"
-    decoder.options = {"chroma_sample_location": siting}
+    decoder.options = {"chroma_sample_location": chroma_location}
     return decoder.decode(av.Packet(bytes(6)))[0]

@@ -13,7 +13,7 @@ from vidsr.io.pipes import Stopped
 from vidsr.video.convert.qp import Estimator
 from vidsr.video.read.damage import Damage, Kind, Tally, Watch
 from vidsr.video.read.hwdecode import GpuDecoder, Offload, gpu_decoder
-from vidsr.video.read.streams import alpha_decoder, cover_packets, is_picture
+from vidsr.video.read.streams import alpha_decoder, cover_art_packets, is_picture
 from vidsr.video.read.timestamps import abut, varies
 from vidsr.video.read.truncation import Holes, breaks_off, path_of, pictures_behind
 from vidsr.video.timing import TICK, Clip, Timeline, rational
@@ -127,7 +127,7 @@ class Demuxer:
     def _wanted(self) -> Iterator[Any]:
         # Packets of the piece; those of the film from the last key picture before it.
         if self.clip.start:
-            yield from cover_packets(self._container)
+            yield from cover_art_packets(self._container)
             self._seek()
         ended: set[int] = set()
         for packet in self._packets():

@@ -11,7 +11,7 @@ from vidsr.errors import InputError, NotAVideo
 from vidsr.frames import Carried
 from vidsr.video.read.demuxer import Demuxer
 from vidsr.video.read.open_input import open_input
-from vidsr.video.read.streams import film_of, set_up_decoder
+from vidsr.video.read.streams import set_up_decoder, video_stream_of
 from vidsr.video.sequence import Sequence
 from vidsr.video.timing import Clip
 
@@ -62,7 +62,7 @@ class Gallery(Demuxer):
 
     def _picture_in(self, file: Path) -> av.VideoFrame:
         with open_input(file, format=None, live=False, stop=None).container as container:
-            stream = film_of(container, str(file))
+            stream = video_stream_of(container, str(file))
             set_up_decoder(stream)
             self.codec = stream.codec_context.codec.canonical_name
             for picture in container.decode(stream):

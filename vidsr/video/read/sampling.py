@@ -10,7 +10,7 @@ import av
 from vidsr.frames import Frame
 from vidsr.video.read.open_input import open_input
 from vidsr.video.read.source import Source
-from vidsr.video.read.streams import film_of
+from vidsr.video.read.streams import video_stream_of
 from vidsr.video.timing import rational
 
 
@@ -31,7 +31,7 @@ def extent_of(path: Path) -> Extent:
     """
     opened = open_input(path, format=None, live=False, stop=None)
     with opened.container as container:
-        stream = film_of(container, opened.title)
+        stream = video_stream_of(container, opened.title)
         pictures, first, end = 0, 0, 0
         try:
             for packet in container.demux(stream):
@@ -58,7 +58,7 @@ class WholeFrames:
         for item in self._source:
             if not isinstance(item, Frame):
                 continue
-            picture = item.carrier  # none where the decoder gave RGB: such codecs have key pictures only
+            picture = item.av_frame  # none where the decoder gave RGB: such codecs have key pictures only
             if self._source.damage.total > damage or (picture is not None and picture.is_corrupt):
                 damage, waiting = self._source.damage.total, True
             elif picture is None or picture.key_frame:

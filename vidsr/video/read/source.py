@@ -21,15 +21,15 @@ from vidsr.video.convert.from_av import frame_of
 from vidsr.video.convert.image_metadata import about
 from vidsr.video.convert.nv12 import is_surface
 from vidsr.video.convert.pixel_formats import LAYOUTS, nearest_layout
-from vidsr.video.convert.qp import mean_quantiser
-from vidsr.video.convert.scale import FULL, siting_of
+from vidsr.video.convert.qp import mean_qp
+from vidsr.video.convert.scale import FULL, chroma_location_of
 from vidsr.video.convert.side_data import NAMED, display_matrix, side_data, without_side_data
 from vidsr.video.read.damage import Damage
 from vidsr.video.read.demuxer import Demuxer
 from vidsr.video.read.hwdecode import Offload
 from vidsr.video.read.image_demuxer import Gallery
 from vidsr.video.read.open_input import open_input, title_of
-from vidsr.video.read.streams import film_of, is_picture, is_timeless, nothing_in, set_up_decoder
+from vidsr.video.read.streams import is_picture, is_timeless, nothing_in, set_up_decoder, video_stream_of
 from vidsr.video.sequence import Sequence, sequence_of
 from vidsr.video.timing import TICK, Clip, rational
 from vidsr.video.write.containers import ATTACHED
@@ -115,7 +115,7 @@ class Source:
         self.container, self.name, self.live = container, name, live
         title = self.title = title_of(name)
         self.notices = []
-        self.stream = film_of(container, title)
+        self.stream = video_stream_of(container, title)
         set_up_decoder(self.stream)
         self.pictures = pictures
         """The files that are the film, where it is none itself."""
@@ -172,7 +172,7 @@ class Source:
         return [stream for stream in self.container.streams if stream.index != self.stream.index]
 
     @property
-    def covers(self) -> dict[int, bytes]:
+    def cover_art(self) -> dict[int, bytes]:
         """Cover art by the index of its stream; it comes before the first frame."""
         carried = (item for item in self._early if isinstance(item, Carried))
         return {item.stream: bytes(item.packet) for item in carried if item.packet.stream.disposition & ATTACHED}
@@ -191,7 +191,7 @@ class Source:
     @cached_property
     def turn(self) -> tuple[int, ...]:
         """The display matrix by which players are to turn or mirror the pictures; empty where they lie as shown."""
-        matrix = display_matrix(self.first.carrier)
+        matrix = display_matrix(self.first.av_frame)
         return about(self.image).matrix if matrix is None else matrix  # PyAV 18 does not know all of an image's Exif
 
     def spoilt(self, packet: Any) -> None:
@@ -293,7 +293,7 @@ class Framer:
         self._demuxer, self._time_base, self._quality, self._notice = demuxer, time_base, source_quality, notice
         self._scaler = VideoReformatter()
         self._left = Filter("setparams", chroma_location="left")
-        self._siting: Any = None
+        self._chroma_location: Any = None
         self._layout = ""
         self._before: Frame | None = None
 
@@ -333,18 +333,18 @@ class Framer:
         if not picture.color_range and len(kind.components) < 3 and codec not in _STUDIO:
             picture.color_range = FULL  # gray, untagged: a photo's
         if layout != self._layout:
-            self._layout, self._siting = layout, None if picture.format.is_rgb else siting_of(picture)
+            self._layout, self._chroma_location = layout, None if picture.format.is_rgb else chroma_location_of(picture)
             for notice in remarks_on(picture):
                 self._notice(notice)
-        quantiser = mean_quantiser(picture) if self._quality is None else self._quality
-        if quantiser is None:
-            quantiser = self._demuxer.estimator.value
+        qp = mean_qp(picture) if self._quality is None else self._quality
+        if qp is None:
+            qp = self._demuxer.estimator.value
         frame = frame_of(
-            picture, siting=self._siting, quantiser=quantiser, scaler=self._scaler, semiplanar=self._semiplanar
+            picture, chroma_location=self._chroma_location, qp=qp, scaler=self._scaler, semiplanar=self._semiplanar
         )
         before, self._before = self._before, replace(frame, time_base=self._time_base)
-        if before is not None and before.quantiser != quantiser and frame.shows(before):
-            self._before = replace(self._before, quantiser=before.quantiser)
+        if before is not None and before.qp != qp and frame.shows(before):
+            self._before = replace(self._before, qp=before.qp)
         return self._before
 
 

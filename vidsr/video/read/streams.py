@@ -12,21 +12,21 @@ from vidsr.video.timing import Clip
 from vidsr.video.write.containers import ATTACHED
 
 
-def film_of(container: Any, title: str) -> Any:
+def video_stream_of(container: Any, title: str) -> Any:
     """The stream to enlarge: FFmpeg's choice, but never cover art. Raises NoVideoStream or NotAVideo."""
-    films = [s for s in container.streams.video if not s.disposition & ATTACHED]
-    if not films:
+    videos = [s for s in container.streams.video if not s.disposition & ATTACHED]
+    if not videos:
         what = "only cover art" if container.streams.video else "no video stream"
         raise NoVideoStream(f"{title} holds {what}; give a file with a film or a picture in it")
-    readable = [s for s in films if s.codec_context is not None]
+    readable = [s for s in videos if s.codec_context is not None]
     if not readable:
         raise NotAVideo(f"{title}: no decoder for its video codec; convert it first, for example with another tool")
     best = container.streams.best("video")
-    film = next((s for s in readable if best is not None and s.index == best.index), readable[0])
-    width, height = film.codec_context.width, film.codec_context.height
+    video = next((s for s in readable if best is not None and s.index == best.index), readable[0])
+    width, height = video.codec_context.width, video.codec_context.height
     if not fits(width, height):
         raise InputError(f"{title} claims pictures of {width}x{height}; more than {megapixels()} are not held here")
-    return film
+    return video
 
 
 def nothing_in(title: str, clip: Clip, *, rewind: bool, sized: bool) -> InputError:
@@ -82,13 +82,13 @@ def is_timeless(container: Any) -> bool:
     return is_picture(container) or bool(container.format.flags & 0x0080)  # AVFMT_NOTIMESTAMPS
 
 
-def cover_packets(container: Any) -> Iterator[Any]:
+def cover_art_packets(container: Any) -> Iterator[Any]:
     """The packets of cover art, each once: they come first in a file, and a seek would throw them away."""
-    covers = [stream.index for stream in container.streams.video if stream.disposition & ATTACHED]
-    if covers:
-        for packet in container.demux(*(container.streams[i] for i in covers)):
+    cover_art = [stream.index for stream in container.streams.video if stream.disposition & ATTACHED]
+    if cover_art:
+        for packet in container.demux(*(container.streams[i] for i in cover_art)):
             if packet.size:
                 yield packet
-                covers.remove(packet.stream_index)
-            if not covers or not packet.size:
+                cover_art.remove(packet.stream_index)
+            if not cover_art or not packet.size:
                 return

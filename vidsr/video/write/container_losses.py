@@ -24,7 +24,10 @@ _NO_TURN = ("mpegts", "yuv4mpegpipe", "avi", "flv", "nut")
 _SHAPED = ("mp4", "mov", "ipod")
 _SHAPED_CODECS = ("h264", "hevc", "mpeg4", "mpeg2video", "mpeg1video")
 _SAME = {BT470BG, SMPTE170M}  # the same numbers
-_SITINGS = {"mjpeg": "center", "mpeg1video": "center"}  # where chroma is taken to sit if nothing is said; else left
+_CHROMA_LOCATIONS = {
+    "mjpeg": "center",
+    "mpeg1video": "center",
+}  # where chroma is taken to sit if nothing is said; else left
 # What of colours codecs say in their own stream, and containers beside any of them.
 _COLOURS = ("matrix", "range", "primaries", "transfer")
 _TOLD_BY_CODEC = {
@@ -47,7 +50,7 @@ _FIXED = {
 }
 
 
-def untold(
+def container_losses(
     muxer: str,
     *,
     codec: str,
@@ -79,13 +82,13 @@ def untold(
     if mastering is not None and encoder not in MASTERING_CODECS:
         what = f"the mastering display and light levels are left out: {encoder} takes none; libx265 and libsvtav1 do"
         yield Notice(what, "mastering")
-    colours = untold_colours(muxer, codec, info)
+    colours = lost_colors(muxer, codec, info)
     if colours:
         what = f"{', '.join(colours)} of the colours cannot be told with {codec} in {muxer}; use libx264, or .mkv"
         yield Notice(what, *colours)
 
 
-def untold_colours(muxer: str, codec: str, info: VideoInfo) -> list[str]:
+def lost_colors(muxer: str, codec: str, info: VideoInfo) -> list[str]:
     """What of a film's colours a player of the output would not be told, nor guess."""
     color = info.color
     whole = UNSPECIFIED not in (color.matrix, color.primaries, color.transfer)
@@ -99,7 +102,9 @@ def untold_colours(muxer: str, codec: str, info: VideoInfo) -> list[str]:
         "range": color.full_range and codec != "mjpeg",
         "primaries": color.primaries != UNSPECIFIED,
         "transfer": color.transfer != UNSPECIFIED,
-        "siting": color.subsampling == (1, 1) and not info.gray and color.siting != _SITINGS.get(codec, "left"),
+        "siting": color.subsampling == (1, 1)
+        and not info.gray
+        and color.chroma_location != _CHROMA_LOCATIONS.get(codec, "left"),
     }
     return [what for what, is_needed in needed.items() if is_needed and what not in told]
 
@@ -112,7 +117,7 @@ class Watch:
     ) -> None:
         """info: of the output. writer: the encoder and its container, in words."""
         self._info, self._keeps_alpha, self._writer, self._notice = info, keeps_alpha, writer, notice
-        self._known = [_kind_of_film(info)]
+        self._known = [_kind_of_video(info)]
         self._alpha_told, self._captions_told = keeps_alpha, keeps_captions
 
     def look(self, frame: Frame) -> None:
@@ -129,12 +134,12 @@ class Watch:
             if not self._info.alpha:
                 why = "the film began without one"
             self._notice(Notice(f"the alpha channel is left out: {why}", "alpha"))
-        if not self._captions_told and side_data(frame.carrier, "A53_CC") is not None:
+        if not self._captions_told and side_data(frame.av_frame, "A53_CC") is not None:
             self._captions_told = True
             self._notice(Notice(f"the closed captions are left out: {self._writer} holds none", "captions"))
 
 
-def _kind_of_film(info: VideoInfo) -> tuple[object, ...]:
+def _kind_of_video(info: VideoInfo) -> tuple[object, ...]:
     return info.width, info.height, info.bits, info.gray, info.color
 
 
@@ -190,12 +195,12 @@ _TAGS_HELD: dict[str, tuple[str, ...]] = {
 _ELSEWHERE = ("language", "filename", "mimetype", "rotate")  # tags that say what is told in another way
 
 
-def unsaid(muxer: str, stream: Any, *, film: bool) -> Iterator[Notice]:
+def stream_losses(muxer: str, stream: Any, *, video: bool) -> Iterator[Notice]:
     """A sentence where a container cannot say all that is told of one stream of the input.
 
     muxer: FFmpeg's name. film: whether it is the one that is enlarged.
     """
-    title, name = ("the film", "film") if film else (describe(stream), f"stream {stream.index}")
+    title, name = ("the film", "film") if video else (describe(stream), f"stream {stream.index}")
     language = stream.metadata.get("language", "und")
     if language != "und" and not _says_language(muxer, stream, language):
         yield Notice(f"{title}: {muxer} cannot tell the language {language}", f"{name} language")

@@ -136,7 +136,7 @@ def _named(format: str) -> Muxer:
 
 ATTACHED = av.stream.Disposition.attached_pic
 UNKNOWN = "nothing is known of it yet; a longer probe would tell (give a file, or pipe NUT)"
-_COVERS = ("matroska", "mp4", "ipod")
+_COVER_ART = ("matroska", "mp4", "ipod")
 # MPEG-TS takes any codec, and then nobody can read it: these have a stream type of their own.
 # fmt: off
 TS_CODECS = {
@@ -154,7 +154,7 @@ CHANNELS = {1: "mono", 2: "stereo", 3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1", 7: "
 def unfit(format: str, stream: Any) -> str | None:
     """Why a container cannot hold a stream; None where it can. Tried in memory, up to the header."""
     codec, known = codec_of(stream), stream.codec_context is not None
-    if stream.type == "video" and stream.disposition & ATTACHED and format not in _COVERS:
+    if stream.type == "video" and stream.disposition & ATTACHED and format not in _COVER_ART:
         return f"{format} holds no cover art"
     if stream.type == "attachment" and format != "matroska":
         return f"{format} holds no attachments"

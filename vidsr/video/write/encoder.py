@@ -8,9 +8,9 @@ import av
 
 from vidsr.errors import OutputError
 from vidsr.frames import Frame, Notice
-from vidsr.video.convert.nv12 import planar, surface_picture
+from vidsr.video.convert.nv12 import nv12_av_frame, planar
 from vidsr.video.convert.pixel_formats import LAYOUTS, is_transparent, layout_name
-from vidsr.video.convert.resizer import Resizer, picture_of
+from vidsr.video.convert.resizer import Resizer, to_av_frame
 from vidsr.video.convert.scale import FULL, LIMITED
 from vidsr.video.metadata import stream_tags
 from vidsr.video.read.source import Source
@@ -127,7 +127,7 @@ class Encoder:
         context.color_primaries, context.color_trc = info.color.primaries, info.color.transfer
         # PyAV asks for slice threads, which x264 takes as an order to cut every picture; only live streams want that.
         context.thread_type = "SLICE" if plan.live else "AUTO"
-        first = None if source is None else source.first.carrier
+        first = None if source is None else source.first.av_frame
         options = encoder_options(
             name, crf=plan.crf, preset=plan.preset, live=plan.live, user=plan.options, picture=first,
             transparent=self._transparent,
@@ -135,7 +135,7 @@ class Encoder:
         if plan.repeatable:
             options |= repeating(name, plan.options) or {}
         if LAYOUTS[self._layout][1] != (0, 0):
-            options["chroma_sample_location"] = info.color.siting
+            options["chroma_sample_location"] = info.color.chroma_location
         if name == "ffv1" and min(info.width, info.height) < 16:
             options.setdefault("slices", "1")  # it finds no number of its own for some tiny sizes
         context.options = options
@@ -157,10 +157,10 @@ class Encoder:
         info = self._info
         self._watch.look(frame)
         if frame.semiplanar and takes(self._format, info, frame, self._nvenc):
-            return self._timed(surface_picture(frame, self._nvenc.context if self._nvenc else None), frame)
+            return self._timed(nv12_av_frame(frame, self._nvenc.context if self._nvenc else None), frame)
         frame = planar(frame)
         frame = self._resizer.fit(frame, info.width, info.height, self._layout.replace("yuva", "yuv"), info.color)
-        picture = picture_of(frame, self._layout if self._transparent else None)
+        picture = to_av_frame(frame, self._layout if self._transparent else None)
         if self._format != self._layout:
             picture = self._resizer.arrange(picture, self._format)
         return self._timed(picture, frame)

@@ -20,7 +20,7 @@ from vidsr.video.convert.nv12 import planar
 from vidsr.video.convert.pixel_formats import layout_name
 from vidsr.video.convert.resizer import Resizer
 from vidsr.video.convert.side_data import side_data
-from vidsr.video.metadata import film_tags
+from vidsr.video.metadata import video_tags
 from vidsr.video.read.open_input import title_of
 from vidsr.video.read.source import Source
 from vidsr.video.sequence import Pattern
@@ -120,9 +120,9 @@ def rgb_of(frame: Frame) -> NDArray[np.uint8]:
 
 def upright(frame: Frame, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Turn and mirror the pixels as the frame's display matrix (a camera's Exif orientation) says."""
-    matrix = side_data(frame.carrier, "DISPLAYMATRIX")
+    matrix = side_data(frame.av_frame, "DISPLAYMATRIX")
     if matrix is None:  # PyAV 18 may only know the turn of it
-        return np.rot90(rgb, getattr(frame.carrier, "rotation", 0) // 90)
+        return np.rot90(rgb, getattr(frame.av_frame, "rotation", 0) // 90)
     across, across_down, _, down_across, down = struct.unpack("<5i", matrix[:20])
     if across_down or down_across:  # x and y change places
         rgb = rgb.transpose(1, 0, 2)  # (width, height, 3)
@@ -260,7 +260,7 @@ def _lost(source: Source) -> Iterator[Notice]:
         yield Notice("the chapters are left out: pictures hold none", "chapters")
     if source.pictures is not None:
         return
-    tags = film_tags(dict(source.container.metadata))
+    tags = video_tags(dict(source.container.metadata))
     if tags:
         yield Notice(f"the tags of the film ({', '.join(tags)}) are left out: pictures hold none", "tags")
     uneven = ", evenly though they came unevenly" if source.variable else ""

@@ -11,20 +11,20 @@ import av
 from vidsr.errors import OutputError
 from vidsr.frames import Carried, Frame, Notice, VideoInfo
 from vidsr.io.pipes import Stop
-from vidsr.video.convert.image_metadata import about, lost_in_film
+from vidsr.video.convert.image_metadata import about, lost_in_video
 from vidsr.video.convert.side_data import mastering_of
-from vidsr.video.metadata import film_tags, needs_free_tags
+from vidsr.video.metadata import needs_free_tags, video_tags
 from vidsr.video.read.open_input import title_of
 from vidsr.video.read.source import Source
 from vidsr.video.sequence import pattern_of
-from vidsr.video.write.container_losses import unsaid, untold
+from vidsr.video.write.container_losses import container_losses, stream_losses
 from vidsr.video.write.containers import muxer_of
 from vidsr.video.write.encoder import Encoder
 from vidsr.video.write.encoder_setup import Encoding
 from vidsr.video.write.image_sink import StillSink, beside_a_picture, open_numbered
 from vidsr.video.write.output_clock import Beginning, beginning
 from vidsr.video.write.segment_file import Encoded
-from vidsr.video.write.stream_copy import Carrier
+from vidsr.video.write.stream_copy import StreamCopier
 from vidsr.video.write.target import Target, open_target
 
 
@@ -91,11 +91,11 @@ def open_sink(
             for sentence in beside_a_picture(source) if source is not None else ():
                 notice(sentence)
             return StillSink(target, muxer.name, about(source.image if source else None), notice)
-        lost = lost_in_film(about(source.image if source else None))
+        lost = lost_in_video(about(source.image if source else None))
         if lost:
             notice(Notice(lost, "tags"))
         plan = Encoding(muxer, info, codec, crf, preset, dict(encoder_options or {}), live, repeatable)
-        return FilmSink(target, plan, source, notice)
+        return VideoSink(target, plan, source, notice)
     except BaseException as exc:
         target.discard()
         reason = target.explain(exc)
@@ -110,7 +110,7 @@ def _tell_of_depth(source: Source | None, notice: Callable[[str], None]) -> None
         notice(Notice("the picture is written with 8 bits a colour: Pillow writes no more", "layout"))
 
 
-class FilmSink:
+class VideoSink:
     """Encodes frames and copies packets. Nothing appears under the target's name before `__exit__` ends well."""
 
     def __init__(self, target: Target, plan: Encoding, source: Source | None, notice: Callable[[str], None]) -> None:
@@ -126,14 +126,14 @@ class FilmSink:
         self._container: Any = av.open(target.file, "w", format=plan.muxer.name, container_options=options)
         try:
             self._encoder = Encoder(self._container, plan, source, notice=notice)
-            streams, covers = ([], {}) if source is None else (source.streams, source.covers)
+            streams, cover_art = ([], {}) if source is None else (source.streams, source.cover_art)
             rewinds = not (plan.live or target.piped)
             spoilt = (lambda packet: None) if source is None else source.spoilt
-            self._carrier = Carrier(
-                self._container, streams, covers=covers, rewinds=rewinds, notice=notice, spoilt=spoilt
+            self._copier = StreamCopier(
+                self._container, streams, cover_art=cover_art, rewinds=rewinds, notice=notice, spoilt=spoilt
             )
             if source is not None:
-                self._describe(source, plan, film_tags(tags), notice)
+                self._describe(source, plan, video_tags(tags), notice)
             self._container.start_encoding()
         except BaseException:
             self._abandon()
@@ -144,7 +144,7 @@ class FilmSink:
         self._container.set_chapters(chapters)
         self._container.metadata.update(tags)
         codec = self._encoder.stream.codec_context.codec.canonical_name
-        for sentence in untold(
+        for sentence in container_losses(
             plan.muxer.name,
             codec=codec,
             encoder=self._encoder.stream.codec_context.name,
@@ -152,19 +152,19 @@ class FilmSink:
             chapters=bool(chapters),
             tags=tags,
             turned=bool(source.turn),
-            mastering=mastering_of(source.first.carrier),
+            mastering=mastering_of(source.first.av_frame),
         ):
             notice(sentence)
         for sentence in self._beginning.told(plan.muxer.name):
             notice(sentence)
         if plan.muxer.name == "avi" and (
-            source.first.pts or self._carrier.carried or codec in ("h264", "hevc") or source.variable
+            source.first.pts or self._copier.carried or codec in ("h264", "hevc") or source.variable
         ):
             what = "avi holds no time stamps: frames come at an even rate, and sound begins with the picture; use .mkv"
-            moved = (f"stream {stream.index} times" for stream in self._carrier.carried)
+            moved = (f"stream {stream.index} times" for stream in self._copier.carried)
             notice(Notice(what, "start", "pts", "duration", "drift", *moved))
-        for stream in (source.stream, *self._carrier.carried):
-            for sentence in unsaid(plan.muxer.name, stream, film=stream is source.stream):
+        for stream in (source.stream, *self._copier.carried):
+            for sentence in stream_losses(plan.muxer.name, stream, video=stream is source.stream):
                 notice(sentence)
 
     def write(self, item: Frame | Carried | Encoded) -> None:
@@ -172,7 +172,7 @@ class FilmSink:
         try:
             item = self._beginning.move(item)
             if isinstance(item, Carried):
-                self._carrier.write(item.stream, item.packet)
+                self._copier.write(item.stream, item.packet)
             elif isinstance(item, Encoded):
                 self._container.mux(self._encoder.join(item.packet))
             else:
@@ -194,7 +194,7 @@ class FilmSink:
             if self._encoder.last is None:
                 raise OutputError(f"{self._target.title}: there was not one frame to write")
             self._container.mux(self._encoder.encode(None))
-            self._carrier.end()
+            self._copier.end()
             self._container.close()
         except BaseException as failure:
             self._abandon()

@@ -13,7 +13,7 @@ from vidsr.video.write.containers import ATTACHED, CHANNELS, UNKNOWN, codec_of, 
 from vidsr.video.write.subtitles import Converter, add_text_stream, text_codec
 
 
-class Carrier:
+class StreamCopier:
     """Copies the packets of the streams that the container can hold; text that it cannot hold, as text that it can."""
 
     def __init__(
@@ -21,7 +21,7 @@ class Carrier:
         container: Any,
         streams: list[Any],
         *,
-        covers: Mapping[int, bytes],
+        cover_art: Mapping[int, bytes],
         rewinds: bool,
         notice: Callable[[str], None],
         spoilt: Callable[[Any], None],
@@ -49,8 +49,8 @@ class Carrier:
             if reason is not None:
                 self._convert(stream, reason, notice)
                 continue
-            if stream.index in covers and container.format.name == "matroska":
-                self._attach(stream, covers[stream.index])  # a stream of its own would be a film of one frame
+            if stream.index in cover_art and container.format.name == "matroska":
+                self._attach(stream, cover_art[stream.index])  # a stream of its own would be a film of one frame
                 continue
             self.carried.append(stream)
             self._copies[stream.index] = copy = container.add_stream_from_template(stream, opaque=True)

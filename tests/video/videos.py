@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from vidsr.frames import Frame, VideoInfo
 from vidsr.video.convert.resizer import Resizer
-from vidsr.video.metadata import film_tags
+from vidsr.video.metadata import video_tags
 from vidsr.video.read.source import open_source
 from vidsr.video.timing import rational
 from vidsr.video.write.encoder_setup import own_priority
@@ -48,19 +48,19 @@ def make_film(
 ) -> Path:
     """Write a film of one drawing a time stamp, with a tone where `sound` names an audio codec."""
     with own_priority(), av.open(str(path), "w", format=format, container_options=options or {}) as out:
-        film = out.add_stream(codec, rate=Fraction(1) / time_base)
-        film.width, film.height, film.pix_fmt = *size, pixel_format
-        film.codec_context.time_base = film.time_base = time_base
-        film.codec_context.flags |= av.codec.context.Flags.frame_duration
-        film.codec_context.max_b_frames = b_frames
+        video = out.add_stream(codec, rate=Fraction(1) / time_base)
+        video.width, video.height, video.pix_fmt = *size, pixel_format
+        video.codec_context.time_base = video.time_base = time_base
+        video.codec_context.flags |= av.codec.context.Flags.frame_duration
+        video.codec_context.max_b_frames = b_frames
         tone = out.add_stream(sound, rate=48000) if sound else None
-        decorate(out, film)
+        decorate(out, video)
         for index, time in enumerate(pts):
             frame = av.VideoFrame.from_ndarray(drawing(*size, index), format="rgb24").reformat(format=pixel_format)
             following = pts[index + 1] if index + 1 < len(pts) else time + last
             frame.pts, frame.time_base, frame.duration = time, time_base, following - time
-            out.mux(film.encode(frame))
-        out.mux(film.encode(None))
+            out.mux(video.encode(frame))
+        out.mux(video.encode(None))
         if tone is not None:
             seconds = float((pts[-1] + last) * time_base)
             for packet in _tone(tone, seconds):
@@ -94,12 +94,12 @@ def enlarge(
 ) -> list[str]:
     """Send a film through source, swscale and sink; the sentences that were told."""
     told: list[str] = []
-    with open_source(source, start=start, duration=duration, format=options.pop("input_format", None)) as film:
-        told += film.notices
-        info = replace(film.info, width=film.info.width * factor, height=film.info.height * factor)
+    with open_source(source, start=start, duration=duration, format=options.pop("input_format", None)) as video:
+        told += video.notices
+        info = replace(video.info, width=video.info.width * factor, height=video.info.height * factor)
         resizer = Resizer(kernel)
-        with open_sink(target, info, source=film, notice=told.append, **options) as sink:
-            for item in film:
+        with open_sink(target, info, source=video, notice=told.append, **options) as sink:
+            for item in video:
                 sink.write(
                     resizer.resize(item, item.width * factor, item.height * factor) if isinstance(item, Frame) else item
                 )
@@ -134,15 +134,15 @@ def facts_of(path: Path | str) -> Facts:
     """Read a film the slow way, with nothing of ours but the rule for frames without a time stamp."""
     facts = Facts()
     digests: dict[int, Any] = {}
-    with av.open(f"file:{path}") as film:
-        video = next(s for s in film.streams.video if not s.disposition & ATTACHED)
+    with av.open(f"file:{path}") as container:
+        video = next(s for s in container.streams.video if not s.disposition & ATTACHED)
         video.codec_context.thread_type = "SLICE"
         facts.tick = rational(video.time_base) or Fraction(1, 90000)
         step = 1 / (rational(video.guessed_rate) or Fraction(25)) / facts.tick
-        sounds = [s for s in film.streams if s.type == "audio"]
+        sounds = [s for s in container.streams if s.type == "audio"]
         starts: dict[int, Fraction] = {}
         ends: dict[int, Fraction] = {}
-        for packet in film.demux():
+        for packet in container.demux():
             stream = packet.stream
             if stream.index == video.index:
                 try:
@@ -161,19 +161,19 @@ def facts_of(path: Path | str) -> Facts:
                     ends[stream.index] = packet.pts * facts.sound_tick
                     starts.setdefault(stream.index, ends[stream.index])
         facts.end = facts.times[-1] + facts.durations[-1]
-        if film.format.name.startswith("mov") and video.duration:
+        if video.format.name.startswith("mov") and video.duration:
             facts.end = ((video.start_time or 0) + video.duration) * facts.tick
         facts.sound = {i: digests[s.index].hexdigest() for i, s in enumerate(sounds) if s.index in digests}
         facts.sound_starts = [starts[s.index] for s in sounds if s.index in starts]
         facts.sound_ends = [ends[s.index] for s in sounds if s.index in ends]
-        for chapter in film.chapters():
+        for chapter in video.chapters():
             tick = rational(chapter["time_base"]) or Fraction(1)
             facts.chapters.append(
                 (chapter["start"] * tick, chapter["end"] * tick, chapter["metadata"].get("title", ""))
             )
-        facts.tags = {key.lower(): value for key, value in film_tags(film.metadata).items()}
+        facts.tags = {key.lower(): value for key, value in video_tags(video.metadata).items()}
         facts.languages = [s.metadata.get("language", "und") for s in sounds]
-        facts.kinds = [s.type for s in film.streams]
+        facts.kinds = [s.type for s in video.streams]
         facts.aspect = rational(video.sample_aspect_ratio) or Fraction(1)
     return facts
 
@@ -202,11 +202,11 @@ def frame_from(
 
     picture = av.VideoFrame.from_ndarray(drawing(*size, index), format="rgb24").reformat(format=pixel_format)
     picture.pts, picture.time_base, picture.duration = pts, Fraction(1, 25), 1
-    frame = frame_of(picture, siting="left")
+    frame = frame_of(picture, chroma_location="left")
     return replace(frame, color=replace(frame.color, **color))
 
 
 def frames_of(path: Path | str) -> list[Frame]:
     """Every frame of a film."""
-    with open_source(path) as film:
-        return [item for item in film if isinstance(item, Frame)]
+    with open_source(path) as video:
+        return [item for item in video if isinstance(item, Frame)]
