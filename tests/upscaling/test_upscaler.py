@@ -205,7 +205,7 @@ def test_large_pictures_are_cut_into_bands(models: Models, monkeypatch: pytest.M
 
 
 def test_a_tile_that_has_nothing_to_keep_is_refused(models: Models) -> None:
-    with pytest.raises(ModelError, match="needs tiles of at least 12 pixels .*; got 8"):
+    with pytest.raises(ModelError, match=r"needs tiles of at least 12 pixels .*; got 8"):
         upscaled(frame(), models(), tile=8)
 
 

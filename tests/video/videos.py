@@ -161,19 +161,19 @@ def facts_of(path: Path | str) -> Facts:
                     ends[stream.index] = packet.pts * facts.sound_tick
                     starts.setdefault(stream.index, ends[stream.index])
         facts.end = facts.times[-1] + facts.durations[-1]
-        if video.format.name.startswith("mov") and video.duration:
-            facts.end = ((video.start_time or 0) + video.duration) * facts.tick
+        if container.format.name.startswith("mov") and container.duration:
+            facts.end = ((container.start_time or 0) + container.duration) * facts.tick
         facts.sound = {i: digests[s.index].hexdigest() for i, s in enumerate(sounds) if s.index in digests}
         facts.sound_starts = [starts[s.index] for s in sounds if s.index in starts]
         facts.sound_ends = [ends[s.index] for s in sounds if s.index in ends]
-        for chapter in video.chapters():
+        for chapter in container.chapters():
             tick = rational(chapter["time_base"]) or Fraction(1)
             facts.chapters.append(
                 (chapter["start"] * tick, chapter["end"] * tick, chapter["metadata"].get("title", ""))
             )
-        facts.tags = {key.lower(): value for key, value in video_tags(video.metadata).items()}
+        facts.tags = {key.lower(): value for key, value in video_tags(container.metadata).items()}
         facts.languages = [s.metadata.get("language", "und") for s in sounds]
-        facts.kinds = [s.type for s in video.streams]
+        facts.kinds = [s.type for s in container.streams]
         facts.aspect = rational(video.sample_aspect_ratio) or Fraction(1)
     return facts
 

@@ -165,7 +165,9 @@ def test_siting_is_measured_where_it_cannot_be_asked(
 
 
 @pytest.mark.parametrize("factor", [2, 4])
-@pytest.mark.parametrize(("chroma_location", "left", "top"), [("left", 0.5, 1.0), ("center", 1.0, 1.0), ("topleft", 0.5, 0.5)])
+@pytest.mark.parametrize(
+    ("chroma_location", "left", "top"), [("left", 0.5, 1.0), ("center", 1.0, 1.0), ("topleft", 0.5, 0.5)]
+)
 def test_chroma_stays_where_it_sits(chroma_location: ChromaLocation, left: float, top: float, factor: int) -> None:
     # left, top: the middle of the first chroma sample, in luma pixels from the picture's corner.
     frame = tagged(chroma_location)
