@@ -18,7 +18,7 @@ GAP, LABEL = 8, 34
 
 def enlarged(frame: vidsr.Frame, model: str | Path) -> tuple[Image.Image, int]:
     """The crop as a model enlarges it four times, or as often as it does, and that factor."""
-    with vidsr.open_upscaler(model, scale=4) as upscaler:
+    with vidsr.load_upscaler(model, scale=4) as upscaler:
         larger = upscaler.submit(frame).result()
     picture = Image.fromarray(np.rint(larger.to_rgb() * 255).astype(np.uint8))
     scale = larger.width // frame.width

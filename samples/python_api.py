@@ -24,7 +24,7 @@ picture[30:60, 40:120] = (230, 120, 40)
 print(f"a picture: {picture.shape} -> {vidsr.upscale_image(picture, scale=4).shape}")
 
 # Frames one by one: planes as decoded, with their own time.
-with vidsr.open_source(video) as source, vidsr.open_upscaler(scale=3) as upscaler:
+with vidsr.open_source(video) as source, vidsr.load_upscaler(scale=3) as upscaler:
     for item in vidsr.upscale(source, upscaler):
         if isinstance(item, vidsr.Frame):
             print(f"a frame: {item.width}x{item.height} at {float(item.pts * item.time_base):.3f} s")

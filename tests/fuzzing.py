@@ -23,7 +23,7 @@ from tests.networks import network, save
 from tests.video.videos import drawing, frame_from, make_film
 from vidsr.errors import VidsrError
 from vidsr.pipeline import upscale_video
-from vidsr.upscaling.upscaler import open_upscaler
+from vidsr.upscaling.upscaler import load_upscaler
 
 CONTAINERS = {
     "mp4": "libx264", "mkv": "libx264", "ts": "mpeg2video", "webm": "libvpx-vp9", "avi": "mpeg4", "nut": "ffv1",
@@ -110,7 +110,7 @@ def attempt(whole: Path, number: int, folder: Path) -> str:
         old.unlink()
     try:
         if source.suffix == ".onnx":
-            with open_upscaler(source, in_flight=1, threads=1) as upscaler:
+            with load_upscaler(source, in_flight=1, threads=1) as upscaler:
                 upscaler.submit(frame_from((16, 16))).result()
             return "enlarged"
         upscale_video(source, target, model="nearest", preset="ultrafast")

@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vidsr.frames import BT709, BT2020, LUMA_WEIGHTS, SMPTE170M, ColorSpec, Frame, Notice, rgb_to_yuv
+from vidsr.color import BT709, BT2020, LUMA_WEIGHTS, SMPTE170M, ColorSpec, rgb_to_yuv
+from vidsr.context import Notice
+from vidsr.frames import Frame
 
 
 @given(st.integers(0, 255), st.integers(0, 255), st.integers(0, 255))

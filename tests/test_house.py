@@ -20,7 +20,8 @@ HOUSE = Path(vidsr.__file__).parent
 ROOT = HOUSE.parent
 
 FLOORS = [
-    {"errors", "frames", "color", "options", "context", "prefetch", "system", "shelf"},
+    {"errors", "color", "options", "context", "prefetch", "system", "shelf"},
+    {"frames"},
     {"card", "metrics", "resize", "html_page", "io"},
     {"video", "engines", "nets", "zoo", "runs"},
     {"upscaling", "data"},

@@ -13,7 +13,7 @@ import vidsr
 def test_the_names_are_these() -> None:
     assert sorted(vidsr.__all__) == [
         "Carried", "ColorSpec", "Frame", "ModelCard", "Progress", "Summary", "Verification", "VideoInfo", "errors",
-        "open_sink", "open_source", "open_upscaler", "upscale", "upscale_image", "upscale_video", "verify_video",
+        "open_sink", "open_source", "load_upscaler", "upscale", "upscale_image", "upscale_video", "verify_video",
     ]  # fmt: skip
 
 

@@ -89,14 +89,14 @@ def test_a_pickle_in_place_of_a_model_is_refused_and_not_run(which: int, sprung:
     from vidsr.evaluate.quality.lpips_dists import _read
     from vidsr.nets.vgg import open_vgg
     from vidsr.runs import read_weights
-    from vidsr.upscaling.upscaler import open_upscaler
+    from vidsr.upscaling.upscaler import load_upscaler
 
     for name in ("model.onnx", "model.pth", "best.safetensors"):
         (tmp_path / name).write_bytes(content)
     for attempt in (
-        lambda: open_upscaler(tmp_path / "model.onnx"),
-        lambda: open_upscaler(tmp_path / "model.pth"),
-        lambda: open_upscaler(tmp_path / "best.safetensors"),
+        lambda: load_upscaler(tmp_path / "model.onnx"),
+        lambda: load_upscaler(tmp_path / "model.pth"),
+        lambda: load_upscaler(tmp_path / "best.safetensors"),
         lambda: read_weights(tmp_path / "best.safetensors"),
         lambda: open_vgg(tmp_path / "model.pth", ["relu1_1"]),
         lambda: _read(tmp_path / "model.pth"),

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from vidsr import errors as errors
     from vidsr.card import ModelCard as ModelCard
+    from vidsr.color import ColorSpec as ColorSpec
     from vidsr.frames import Carried as Carried
-    from vidsr.frames import ColorSpec as ColorSpec
     from vidsr.frames import Frame as Frame
     from vidsr.frames import VideoInfo as VideoInfo
     from vidsr.pipeline import Progress as Progress
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from vidsr.pipeline import upscale as upscale
     from vidsr.pipeline import upscale_image as upscale_image
     from vidsr.pipeline import upscale_video as upscale_video
-    from vidsr.upscaling.upscaler import open_upscaler as open_upscaler
+    from vidsr.upscaling.upscaler import load_upscaler as load_upscaler
     from vidsr.verify import Verification as Verification
     from vidsr.verify import verify_video as verify_video
     from vidsr.video.read.source import open_source as open_source
@@ -39,7 +39,7 @@ _HOMES = {
     "errors": "vidsr.errors",
     "open_sink": "vidsr.video.write.sink",
     "open_source": "vidsr.video.read.source",
-    "open_upscaler": "vidsr.upscaling.upscaler",
+    "load_upscaler": "vidsr.upscaling.upscaler",
     "upscale": "vidsr.pipeline",
     "upscale_image": "vidsr.pipeline",
     "upscale_video": "vidsr.pipeline",

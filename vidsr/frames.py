@@ -1,44 +1,16 @@
-"""The nouns that flow through vidsr: Frame, Carried, ColorSpec, VideoInfo, and what is said on the way: Notice."""
+"""The nouns that flow from source to sink: Frame, Carried, VideoInfo."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vidsr.color import SMPTE170M, ColorSpec, levels_of, rgb_to_yuv
+
 Plane = NDArray[np.uint8] | NDArray[np.uint16]
-ChromaLocation = Literal["left", "center", "topleft"]
-
-# ITU-T H.273 code points, the same numbers as FFmpeg's enums.
-BT709, UNSPECIFIED, BT470BG, SMPTE170M, YCGCO, BT2020 = 1, 2, 5, 6, 8, 9
-
-# Kr, Kb of each matrix coefficients code point (H.273, table 4).
-LUMA_WEIGHTS: dict[int, tuple[float, float]] = {
-    BT709: (0.2126, 0.0722),
-    4: (0.30, 0.11),  # FCC
-    BT470BG: (0.299, 0.114),
-    SMPTE170M: (0.299, 0.114),
-    7: (0.212, 0.087),  # SMPTE 240M
-    BT2020: (0.2627, 0.0593),
-    10: (0.2627, 0.0593),  # BT.2020 constant luminance, read as non-constant
-}
-
-
-@dataclass(frozen=True, slots=True)
-class ColorSpec:
-    """How planes are to be read as colours; numbers are ITU-T H.273 code points."""
-
-    matrix: int
-    """Matrix coefficients; never unspecified: a source guesses BT.709 from 720 lines up, else BT.601."""
-    full_range: bool
-    """Whether luma spans all codes, rather than 16 to 235 (of 255)."""
-    primaries: int = UNSPECIFIED
-    transfer: int = UNSPECIFIED
-    subsampling: tuple[int, int] = (1, 1)
-    """How often chroma is halved: (across, down); (1, 1) is 4:2:0, (0, 0) is 4:4:4."""
-    chroma_location: ChromaLocation = "left"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +27,7 @@ class Frame:
     bits: int = 8
     pts: int = 0
     """Presentation time in ticks of `time_base`."""
-    duration: int = 0
+    duration_ticks: int = 0
     """Ticks of `time_base`; 0 where unknown."""
     time_base: Fraction = Fraction(1, 25)
     qp: float | None = None
@@ -68,6 +40,16 @@ class Frame:
 
     def __repr__(self) -> str:
         return f"Frame({self.width}x{self.height} {self.bits} bits, pts {self.pts} of {self.time_base}, {self.color})"
+
+    @property
+    def time(self) -> float:
+        """Presentation time in seconds."""
+        return float(self.pts * self.time_base)
+
+    @property
+    def duration(self) -> float:
+        """Duration in seconds; 0 where unknown."""
+        return float(self.duration_ticks * self.time_base)
 
     @property
     def semiplanar(self) -> bool:
@@ -86,7 +68,7 @@ class Frame:
 
     @classmethod
     def from_rgb(
-        cls, rgb: NDArray[Any], *, pts: int = 0, duration: int = 0, time_base: Fraction = Fraction(1, 25)
+        cls, rgb: NDArray[Any], *, pts: int = 0, duration_ticks: int = 0, time_base: Fraction = Fraction(1, 25)
     ) -> Self:
         """Make a frame of an RGB picture: full-range BT.601 YCbCr 4:4:4 at 10 bits, which keeps every 8-bit colour.
 
@@ -102,20 +84,18 @@ class Frame:
             codes = np.rint(yuv * 1023 + [0, 512, 512]).clip(0, 1023)
             for index, plane in enumerate(planes):
                 plane[lines] = codes[..., index]
-        return cls(planes, color, 10, pts, duration, time_base)
+        return cls(planes, color, 10, pts, duration_ticks, time_base)
 
     def to_rgb(self) -> NDArray[np.float32]:
         """Give the picture as RGB: (height, width, 3) float32 in [0, 1], chroma repeated where it is subsampled."""
-        top = (1 << self.bits) - 1
-        step = 1 << (self.bits - 8)
-        black, span, chroma_span = (0, top, top) if self.color.full_range else (16 * step, 219 * step, 224 * step)
-        luma = (self.planes[0].astype(np.float32) - black) / span
+        levels = levels_of(self.color, self.bits)
+        luma = (self.planes[0].astype(np.float32) - levels.luma[0]) / levels.luma[1]
         if len(self.planes) == 1:
             return np.repeat(luma[..., None], 3, axis=2).clip(0, 1)
         right, down = (1 << shift for shift in self.color.subsampling)
         size = (slice(self.height), slice(self.width))
         chroma = [
-            ((plane.astype(np.float32) - 128 * step) / chroma_span).repeat(down, 0).repeat(right, 1)[size]
+            ((plane.astype(np.float32) - levels.chroma[0]) / levels.chroma[1]).repeat(down, 0).repeat(right, 1)[size]
             for plane in self.planes[1:3]
         ]
         yuv = np.stack([luma, *chroma], axis=2)
@@ -137,9 +117,9 @@ class Frame:
             return False
         return all(_equal(plane, before) for plane, before in zip(self.planes, other.planes, strict=True))
 
-    def at(self, pts: int, duration: int | None = None) -> Self:
+    def at(self, pts: int, duration_ticks: int | None = None) -> Self:
         """The same picture at another time."""
-        return replace(self, pts=pts, duration=self.duration if duration is None else duration)
+        return replace(self, pts=pts, duration_ticks=self.duration_ticks if duration_ticks is None else duration_ticks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,28 +161,6 @@ class VideoInfo:
         return abs(self.aspect - 1) <= Fraction(1, 255)
 
 
-class Notice(str):
-    """A sentence for the user on a thing that is not kept as it was, which knows the findings of `verify` it excuses.
-
-    `Notice("the chapters are left out: mpegts holds none", "chapters")` excuses the finding of that name and no other;
-    a sentence that excuses several names them all, one that changes nothing a file could be held against names none
-    (and may be a plain str). The names are those of `vidsr.verify`'s table: "frames", "pts", "duration", "layout",
-    "alpha", "fields", "matrix", "range", "primaries", "transfer", "siting", "mastering", "dynamic HDR", "captions",
-    "aspect", "rotation", "chapters", "tags", "start", "drift"; of the enlarged film's stream "film language", "film
-    disposition", "film tags"; and of each copied stream, by its index in the input, "stream 3" (that it is there at
-    all), "stream 3 codec", "stream 3 language", "stream 3 disposition", "stream 3 tags", "stream 3 packets" (how many),
-    "stream 3 payload" and "stream 3 times".
-    """
-
-    about: tuple[str, ...]
-    """Names of findings."""
-
-    def __new__(cls, sentence: str, *about: str) -> Self:
-        notice = super().__new__(cls, sentence)
-        notice.about = about
-        return notice
-
-
 def bands(height: int, lines: int = 128) -> Iterator[slice]:
     """Cut a picture into bands of lines, for sums that take much more memory than the picture does."""
     for top in range(0, height, lines):
@@ -213,20 +171,3 @@ def _equal(plane: Plane, other: Plane) -> bool:
     """Whether two planes hold the same codes; a few lines in the middle tell, where the picture moves."""
     middle = slice(plane.shape[0] // 2, plane.shape[0] // 2 + 8)
     return np.array_equal(plane[middle], other[middle]) and np.array_equal(plane, other)
-
-
-def guessed_matrix(height: int) -> int:
-    """The matrix of a film of so many lines that does not tell: BT.709 from 720 lines up, else BT.601."""
-    return BT709 if height >= 720 else SMPTE170M
-
-
-def rgb_to_yuv(matrix: int) -> NDArray[np.float64]:
-    """The (3, 3) matrix from R'G'B' in [0, 1] to Y' in [0, 1] and Cb, Cr in [-0.5, 0.5] (H.273, equations 38 to 46).
-
-    Those that are no matrix, or unknown, are read as BT.601.
-    """
-    if matrix == YCGCO:
-        return np.array([[0.25, 0.5, 0.25], [-0.25, 0.5, -0.25], [0.5, 0, -0.5]])
-    red, blue = LUMA_WEIGHTS.get(matrix, LUMA_WEIGHTS[SMPTE170M])
-    luma = np.array([red, 1 - red - blue, blue])
-    return np.stack([luma, (np.array([0, 0, 1]) - luma) / (2 - 2 * blue), (np.array([1, 0, 0]) - luma) / (2 - 2 * red)])

@@ -14,9 +14,9 @@ from common import parser, table
 from graphs import HEIGHT, WIDTH, plain
 
 from vidsr import ColorSpec
+from vidsr.color import SMPTE170M
 from vidsr.engines import open_engine
 from vidsr.engines.ports import PLANES_IN
-from vidsr.frames import SMPTE170M
 from vidsr.upscaling.graph.edges import attach
 
 WARM_UP = 3

@@ -22,7 +22,7 @@ from common import parser, table
 from graphs import compact, fixed, parameters, span
 from speed import reference
 
-from vidsr import ColorSpec, Frame, open_upscaler
+from vidsr import ColorSpec, Frame, load_upscaler
 from vidsr.card import read_card
 from vidsr.engines import open_engine
 from vidsr.zoo import find
@@ -116,7 +116,7 @@ def measure(ours: list[str], runs: int, precision: str) -> dict[str, float]:
                 assert parameters(graph) == peer.parameters, f"{peer.name} has other layers"
                 add(peer.name, graph, 3)
         for name in ours:
-            upscaler = stack.enter_context(open_upscaler(name, engine="openvino", precision=precision, in_flight=1))
+            upscaler = stack.enter_context(load_upscaler(name, engine="openvino", precision=precision, in_flight=1))
             takes[name] = lambda upscaler=upscaler: upscaler.submit(frame).result()
         times: dict[str, list[float]] = {name: [] for name in takes}
         for _ in range(runs + WARM_UP):

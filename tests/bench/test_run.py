@@ -21,9 +21,9 @@ from vidsr.bench.case_runs import run_of, timing_of
 from vidsr.bench.test_clip import drawn, write_video
 from vidsr.card import ModelCard
 from vidsr.cli import app
+from vidsr.color import ColorSpec
 from vidsr.engines import Precision, Setup
 from vidsr.errors import EngineError
-from vidsr.frames import ColorSpec
 
 METRICS = {"psnr_Set14": 27.5, "bicubic_psnr_Set14": 26.1}
 STAGES = ("network", "pipeline", "whole")

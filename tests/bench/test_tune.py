@@ -9,11 +9,12 @@ import pytest
 from tests.networks import network, save
 from vidsr.bench.tune import candidates, tune
 from vidsr.card import ModelCard
+from vidsr.color import ColorSpec
 from vidsr.engines.tuning import ROOM, Tuning, keep_tuning, machine_key, quickest, trial, tuning
 from vidsr.errors import OutputError
-from vidsr.frames import ColorSpec, Frame
+from vidsr.frames import Frame
 from vidsr.io.cache import kept
-from vidsr.upscaling.upscaler import open_upscaler
+from vidsr.upscaling.upscaler import load_upscaler
 
 
 @pytest.fixture(autouse=True)
@@ -65,7 +66,7 @@ def test_without_a_home_nothing_is_kept_and_models_are_found(model: Path, monkey
     monkeypatch.setattr(os, "getuid", lambda: 2**31 - 7, raising=False)  # a user whom the system does not know
     assert tuning() == Tuning()
     frame = Frame((np.full((36, 52), 128, np.uint8),), ColorSpec(1, full_range=True))
-    with open_upscaler(model) as upscaler:
+    with load_upscaler(model) as upscaler:
         assert upscaler.submit(frame).result().height == 72
 
 
@@ -74,7 +75,7 @@ def test_results_do_not_depend_on_it(model: Path) -> None:
     frame = Frame((luma,), ColorSpec(1, full_range=True))
     results = []
     for candidate in (Tuning(), Tuning(2, 3, 10_000)):
-        with trial(candidate), open_upscaler(model) as upscaler:
+        with trial(candidate), load_upscaler(model) as upscaler:
             assert upscaler.in_flight == candidate.in_flight
             runs = [upscaler.submit(frame) for _ in range(candidate.in_flight)]
             results += [run.result().planes[0] for run in runs]

@@ -7,10 +7,10 @@ import pytest
 from typer.testing import CliRunner
 
 from vidsr.cli import app
+from vidsr.color import BT2020, ColorSpec
 from vidsr.engines.gpus import gpus
 from vidsr.export import to_tensorrt
 from vidsr.export.to_tensorrt import Sizes
-from vidsr.frames import BT2020, ColorSpec
 from vidsr.upscaling.graph.picture_format import Pixels
 
 

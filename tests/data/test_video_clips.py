@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from tests.data.pictures import draw_film, draw_photo, texture
+from vidsr.color import BT709, SMPTE170M, rgb_to_yuv
 from vidsr.data.sources import open_runs
 from vidsr.data.video_clips import starts_in
 from vidsr.errors import DataError
-from vidsr.frames import BT709, SMPTE170M, rgb_to_yuv
 
 
 def runs(path, *, channels=1, length=3, at_most=8):

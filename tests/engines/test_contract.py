@@ -9,10 +9,10 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.networks import network, runnable
+from vidsr.color import ColorSpec
 from vidsr.engines import Engine, installed, open_engine, settle
 from vidsr.engines.ports import PLANES_IN, PLANES_OUT
 from vidsr.errors import EngineBusy, EngineError, NotAModel
-from vidsr.frames import ColorSpec
 from vidsr.upscaling.graph.edges import attach
 
 HEIGHT, WIDTH = 24, 40

@@ -12,9 +12,9 @@ from onnx.reference import ReferenceEvaluator
 from tests.networks import network
 from vidsr import zoo
 from vidsr.card import QP_NAME
+from vidsr.color import BT709, ColorSpec
 from vidsr.engines.fp16 import EDGE, halved
 from vidsr.errors import EngineError
-from vidsr.frames import BT709, ColorSpec
 from vidsr.upscaling.graph.edges import attach
 from vidsr.upscaling.session import Network
 

@@ -11,9 +11,9 @@ from onnx import TensorProto, helper, numpy_helper
 
 from tests.engines.test_contract import IN, picture
 from tests.networks import network
+from vidsr.color import ColorSpec
 from vidsr.engines import open_engine
 from vidsr.engines.pairs import pair_columns
-from vidsr.frames import ColorSpec
 from vidsr.upscaling.graph.edges import attach
 
 HEIGHT = 18

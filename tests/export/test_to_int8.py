@@ -13,12 +13,13 @@ for package in ("nncf", "onnxruntime"):
 
 from tests.clips import video as film_at
 from tests.networks import network, runnable, save
-from vidsr import open_upscaler
+from vidsr import load_upscaler
 from vidsr.card import ModelCard, read_card
+from vidsr.color import ColorSpec
 from vidsr.errors import NotAModel, ParityFailed
 from vidsr.export import to_int8
 from vidsr.export.to_int8 import export_int8, inner_nodes
-from vidsr.frames import ColorSpec, Frame
+from vidsr.frames import Frame
 
 
 def named(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -70,7 +71,7 @@ def test_it_makes_nearly_the_same_picture_on_engines_and_still_knows_the_quantis
     luma = (ramp << (bits - 8)).astype(np.uint8 if bits == 8 else np.uint16)
     results = {}
     for path in (source, quantised):
-        with open_upscaler(path, engine=engine, precision="f32") as upscaler:
+        with load_upscaler(path, engine=engine, precision="f32") as upscaler:
             for qp in (0, 30):
                 frame = Frame((luma,), ColorSpec(1, full_range=False), bits, qp=qp)
                 results[path, qp] = upscaler.submit(frame).result().planes[0].astype(float)

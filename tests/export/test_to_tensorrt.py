@@ -12,6 +12,7 @@ import pytest
 
 from tests.networks import network, receptive_field, save
 from vidsr.card import ModelCard
+from vidsr.color import BT2020, ColorSpec
 from vidsr.engines import Setup, open_engine
 from vidsr.engines.fp16 import halved
 from vidsr.engines.gpus import gpus
@@ -21,7 +22,7 @@ from vidsr.errors import EngineError, ParityFailed, WrongOption
 from vidsr.export.tensorrt_build import keep_timings, read_timings
 from vidsr.export.tensorrt_parity import check_engine
 from vidsr.export.to_tensorrt import Sizes, export_engine, graph_for, in_bands, limits_of, opened
-from vidsr.frames import BT2020, ColorSpec, Frame
+from vidsr.frames import Frame
 from vidsr.upscaling import fp16_guard as watched
 from vidsr.upscaling import gpu_session as surface_lane
 from vidsr.upscaling import session as session

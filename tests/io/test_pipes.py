@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 
 from tests.video.videos import enlarge, facts_of, frame_from, info_of, make_film
+from vidsr.context import Context, Stop, Stopped, ignore
 from vidsr.errors import NotAVideo, NotPipeable
-from vidsr.io.pipes import PipeEnd, PipeReader, Stop, Stopped, Writer, open_fifo, open_fifo_end
+from vidsr.io.pipes import PipeEnd, PipeReader, Writer, open_fifo, open_fifo_end
+from vidsr.options import EncodeOptions, ReadOptions
 from vidsr.video.read.source import open_source
 from vidsr.video.write.sink import open_sink
 
@@ -63,7 +65,7 @@ def test_stop_wakes_a_source_that_waits_for_its_first_bytes(pipe: tuple[int, int
     thread = later(stop.set)
     began = time.monotonic()
     with pytest.raises(Stopped):
-        open_source(PipeReader(pipe[0], stop), live=True, stop=stop)  # type: ignore[arg-type]
+        open_source(PipeReader(pipe[0], stop), ReadOptions(live=True), context=Context(stop=stop))  # type: ignore[arg-type]
     assert time.monotonic() - began < SOON_S
     thread.join()
     stop.close()
@@ -73,7 +75,7 @@ def test_stop_wakes_a_source_in_the_middle_of_a_film(pipe: tuple[int, int], tmp_
     video = make_film(tmp_path / "in.nut").read_bytes()
     stop = Stop()
     os.write(pipe[1], video[: len(video) * 2 // 3])
-    with open_source(PipeReader(pipe[0], stop), live=True, stop=stop) as source:  # type: ignore[arg-type]
+    with open_source(PipeReader(pipe[0], stop), ReadOptions(live=True), context=Context(stop=stop)) as source:  # type: ignore[arg-type]
         thread = later(stop.set)
         with pytest.raises(Stopped):
             list(source)
@@ -184,7 +186,7 @@ def test_a_stopped_sink_writes_no_more_and_does_not_hang(pipe: tuple[int, int]) 
     thread = later(stop.set, 0.3)
     with (
         pytest.raises(Stopped),
-        open_sink(End(), info_of(frame), format="nut", codec="ffv1", notice=print) as sink,  # type: ignore[arg-type]
+        open_sink(End(), info_of(frame), EncodeOptions(format="nut", codec="ffv1"), context=Context(ignore)) as sink,  # type: ignore[arg-type]
     ):
         for index in range(500):
             sink.write(frame_from((320, 180), index=index, pts=index))
@@ -196,7 +198,7 @@ def test_a_stopped_sink_writes_no_more_and_does_not_hang(pipe: tuple[int, int]) 
 def test_formats_that_cannot_be_piped_are_refused_with_one_that_can(format: str) -> None:
     frame = frame_from()
     with pytest.raises(NotPipeable, match=f"{format} cannot be written to stdout.*NUT"):
-        open_sink("-", info_of(frame), format=format, notice=print)
+        open_sink("-", info_of(frame), EncodeOptions(format=format), context=Context(ignore))
 
 
 def test_an_mp4_with_its_index_at_the_end_is_explained(tmp_path: Path) -> None:
@@ -233,8 +235,8 @@ def test_live_output_with_a_silent_subtitle_track_does_not_wait_for_it(tmp_path:
     grown = []
     with (
         open_source(video) as source,
-        open_sink(  # type: ignore[arg-type]
-            file, source.info, source=source, format="mkv", live=True, notice=print
+        open_sink(
+            file, source.info, EncodeOptions(format="mkv", live=True), copy=source.copy_info(), context=Context(ignore)
         ) as sink,
     ):
         for item in source:

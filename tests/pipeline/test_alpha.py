@@ -15,7 +15,8 @@ from PIL import Image
 from tests.networks import network, save
 from tests.pipeline.test_round_trip import noise, video_stream_of
 from tests.video.videos import drawing, frames_of, make_film
-from vidsr.frames import ColorSpec, Frame
+from vidsr.color import ColorSpec
+from vidsr.frames import Frame
 from vidsr.pipeline import upscale_video
 from vidsr.resize import resize
 from vidsr.video.read.source import open_source

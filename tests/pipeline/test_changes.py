@@ -12,7 +12,10 @@ import pytest
 
 from tests.networks import network, save
 from tests.video.videos import drawing, facts_of, frame_from, frames_of, info_of, make_film
-from vidsr.frames import ColorSpec, Frame, rgb_to_yuv
+from vidsr.color import ColorSpec, rgb_to_yuv
+from vidsr.context import Context, ignore
+from vidsr.frames import Frame
+from vidsr.options import EncodeOptions
 from vidsr.pipeline import upscale_video
 from vidsr.video.write.image_sink import rgb_of
 from vidsr.video.write.sink import open_sink
@@ -34,7 +37,9 @@ def joined(folder: Path, frames: Sequence[Frame]) -> Path:
     parts = []
     for number, frame in enumerate(frames):
         path = folder / f"{number}.h264"
-        with open_sink(path, info_of(frame), format="h264", preset="ultrafast", crf=1, notice=print) as sink:
+        with open_sink(
+            path, info_of(frame), EncodeOptions(format="h264", preset="ultrafast", crf=1), context=Context(ignore)
+        ) as sink:
             for index in range(6):
                 sink.write(frame.at(index, 1))
         parts.append(path.read_bytes())

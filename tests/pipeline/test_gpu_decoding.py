@@ -10,7 +10,7 @@ from vidsr.engines import Setup
 from vidsr.pipeline import upscale_video
 from vidsr.pipeline import video as decoding
 from vidsr.pipeline.video import find_gpu, gpu_for
-from vidsr.upscaling.upscaler import Upscaler, open_upscaler
+from vidsr.upscaling.upscaler import Upscaler, load_upscaler
 from vidsr.video.read.hwdecode import Offload, opens
 
 HERE = opens("cuda")
@@ -87,6 +87,6 @@ def test_pictures_stay_where_the_network_takes_them(
 
 
 def test_a_kernel_computes_on_the_cpu() -> None:
-    with open_upscaler("bicubic") as upscaler:
+    with load_upscaler("bicubic") as upscaler:
         assert gpu_for("cuda:0", "auto", upscaler) is None
         assert gpu_for("cuda:0", "cuda", upscaler) == Offload("cuda:0", keeps=False, always=True)

@@ -14,10 +14,11 @@ from PIL import Image
 
 from tests.pipeline.test_round_trip import assert_repeated, noise, video_stream_of
 from tests.video.videos import drawing, facts_of, frames_of, make_film
+from vidsr.color import ColorSpec
 from vidsr.errors import NotAVideo, OutputError
-from vidsr.frames import ColorSpec, Frame
+from vidsr.frames import Frame
 from vidsr.pipeline import upscale_video
-from vidsr.upscaling.upscaler import open_upscaler
+from vidsr.upscaling.upscaler import load_upscaler
 from vidsr.video.write.image_sink import rgb_of
 
 DATA = os.environ.get("VIDSR_DATA")
@@ -73,7 +74,7 @@ def test_what_is_too_wide_for_the_encoder_is_said_in_a_sentence(tmp_path: Path) 
 
 
 def test_8k_is_planned_by_the_network_and_its_double_too() -> None:
-    with open_upscaler() as upscaler:
+    with load_upscaler() as upscaler:
         assert upscaler.output_size(3840, 2160) == (7680, 4320)
         assert upscaler.output_size(7680, 4320) == (15360, 8640)
 

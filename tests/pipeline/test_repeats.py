@@ -15,7 +15,8 @@ from typer.testing import CliRunner
 from tests.clips import drawn, times_of
 from tests.networks import network, save
 from vidsr.cli import app
-from vidsr.frames import ColorSpec, Frame
+from vidsr.color import ColorSpec
+from vidsr.frames import Frame
 from vidsr.pipeline import stages, upscale_video
 from vidsr.video.read.source import open_source
 

@@ -10,7 +10,10 @@ import numpy as np
 import pytest
 
 from tests.video.videos import frames_of, info_of
-from vidsr.frames import LUMA_WEIGHTS, YCGCO, ChromaLocation, ColorSpec, Frame, Notice, Plane
+from vidsr.color import LUMA_WEIGHTS, YCGCO, ChromaLocation, ColorSpec
+from vidsr.context import Context, Notice, ignore
+from vidsr.frames import Frame, Plane
+from vidsr.options import EncodeOptions
 from vidsr.pipeline import upscale_video
 from vidsr.video.write.sink import open_sink
 
@@ -36,7 +39,9 @@ def noise(
 
 
 def video_stream_of(frames: Sequence[Frame], path: Path, codec: str = "ffv1", **options: Any) -> Path:
-    with open_sink(path, info_of(frames[0]), codec=codec, overwrite=True, notice=print, **options) as sink:
+    with open_sink(
+        path, info_of(frames[0]), EncodeOptions(codec=codec, overwrite=True, **options), context=Context(ignore)
+    ) as sink:
         for frame in frames:
             sink.write(frame)
     return path

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vidsr.frames import Carried, ColorSpec, Frame
+from vidsr.color import ColorSpec
+from vidsr.frames import Carried, Frame
 from vidsr.pipeline import stages
 from vidsr.pipeline.stages import paced, upscale
 from vidsr.prefetch import prefetch

@@ -17,7 +17,7 @@ from tests.clips import size_of, sound_of, times_of, video
 from tests.networks import network, save
 from vidsr.errors import OutputError, SameFile, TargetExists, UnknownModel
 from vidsr.pipeline import Progress, upscale_video
-from vidsr.upscaling.upscaler import open_upscaler
+from vidsr.upscaling.upscaler import load_upscaler
 from vidsr.video.read.source import open_source
 from vidsr.video.write.sink import open_sink
 
@@ -208,7 +208,7 @@ def defaults(function: object) -> Iterator[tuple[str, object]]:
             yield name, parameter.default
 
 
-@pytest.mark.parametrize("room", [open_upscaler, open_source, open_sink])
+@pytest.mark.parametrize("room", [load_upscaler, open_source, open_sink])
 def test_an_option_has_the_same_default_wherever_it_stands(room: object) -> None:
     ours = dict(defaults(upscale_video))
     theirs = {name: value for name, value in defaults(room) if name in ours}

@@ -20,7 +20,7 @@ from vidsr.frames import Frame
 from vidsr.pipeline import upscale_video
 from vidsr.upscaling import fp16_guard as watched
 from vidsr.upscaling.fp16_guard import WatchedEngine
-from vidsr.upscaling.upscaler import open_upscaler
+from vidsr.upscaling.upscaler import load_upscaler
 
 SENTENCE = "{} makes numbers too large for f16, so f32 computes; --precision f32 says so from the start"
 HALF = [
@@ -50,7 +50,7 @@ def dark(small: Frame) -> Frame:
 def test_f32_takes_over_and_says_so_once(engine: str, channels: int, tile: int | None, tmp_path: Path) -> None:
     loud = saved(tmp_path, gain=30000, channels=channels)
     told: list[str] = []
-    with open_upscaler(loud, engine=engine, precision="f16", tile=tile, notice=told.append) as upscaler:
+    with load_upscaler(loud, engine=engine, precision="f16", tile=tile, notice=told.append) as upscaler:
         runs = [upscaler.submit(frame(seed=seed)) for seed in range(2)]
         for seed in range(5):
             same(runs.pop(0).result(), upscaled(frame(seed=seed), loud, engine=engine, tile=tile))
@@ -74,7 +74,7 @@ def test_a_frame_that_stands_alone_does_not_depend_on_those_before_it(engine: st
     alone = upscaled(dark(bright), loud, engine=engine, precision="f16", stateless=True)
     with pytest.raises(AssertionError):  # it is one that f16 holds, and rounds
         same(alone, upscaled(dark(bright), loud, engine=engine))
-    with open_upscaler(loud, engine=engine, precision="f16", stateless=True) as upscaler:
+    with load_upscaler(loud, engine=engine, precision="f16", stateless=True) as upscaler:
         same(upscaler.submit(bright).result(), upscaled(bright, loud, engine=engine))
         same(upscaler.submit(dark(bright)).result(), alone)
 

@@ -12,7 +12,7 @@ from tests.networks import network, receptive_field, runnable, save
 from tests.upscaling.test_fp16_guard import saved
 from vidsr.card import ModelCard
 from vidsr.frames import Frame
-from vidsr.upscaling.upscaler import open_upscaler
+from vidsr.upscaling.upscaler import load_upscaler
 from vidsr.video.convert.from_av import frame_of
 from vidsr.video.convert.nv12 import Surface, planar
 from vidsr.video.convert.scale import blank
@@ -50,7 +50,7 @@ def frame(pixel_format: str = "nv12", brightness: int = 500) -> Frame:
 def test_nv12_in_is_nv12_out_and_the_same_picture_as_by_planes(model: Path, engine: str, pixel_format: str) -> None:
     given = frame(pixel_format)
     assert given.semiplanar
-    with open_upscaler(model, engine=engine, precision="f32") as upscaler:
+    with load_upscaler(model, engine=engine, precision="f32") as upscaler:
         large = upscaler.submit(given).result()
         expected = upscaler.submit(planar(given)).result()
     assert large.semiplanar
@@ -68,7 +68,7 @@ def test_planes_that_only_speak_dlpack_are_read_where_they_lie(model: Path) -> N
     planes: Any = tuple(
         Surface(plane, lent.shape) for plane, lent in zip(given.av_frame.planes, given.planes, strict=True)
     )
-    with open_upscaler(model, engine="torch", precision="f32", device="cpu") as upscaler:
+    with load_upscaler(model, engine="torch", precision="f32", device="cpu") as upscaler:
         large = upscaler.submit(replace(given, planes=planes)).result()
         expected = upscaler.submit(given).result()
     assert not isinstance(large.planes[0], np.ndarray)
@@ -81,7 +81,7 @@ def test_an_engine_that_cannot_read_them_there_gets_copies(model: Path) -> None:
     planes: Any = tuple(
         Surface(plane, lent.shape) for plane, lent in zip(given.av_frame.planes, given.planes, strict=True)
     )
-    with open_upscaler(model, engine="openvino", precision="f32") as upscaler:
+    with load_upscaler(model, engine="openvino", precision="f32") as upscaler:
         large = upscaler.submit(replace(given, planes=planes)).result()
         expected = upscaler.submit(planar(given)).result()
     for plane, other in zip(large.planes, expected.planes, strict=True):
@@ -90,7 +90,7 @@ def test_an_engine_that_cannot_read_them_there_gets_copies(model: Path) -> None:
 
 @pytest.mark.parametrize("engine", runnable())
 def test_a_result_outlives_the_next_run(model: Path, engine: str) -> None:
-    with open_upscaler(model, engine=engine, precision="f32", in_flight=1) as upscaler:
+    with load_upscaler(model, engine=engine, precision="f32", in_flight=1) as upscaler:
         first = upscaler.submit(frame()).result()
         kept = planar(first).planes[0].copy()
         upscaler.submit(frame(brightness=420)).result()
@@ -99,7 +99,7 @@ def test_a_result_outlives_the_next_run(model: Path, engine: str) -> None:
 
 @pytest.mark.parametrize("options", [{"tile": 40}, {"width": 100, "height": 70}])
 def test_where_the_picture_is_cut_or_resized_it_goes_by_planes(model: Path, options: Any) -> None:
-    with open_upscaler(model, precision="f32", **options) as upscaler:
+    with load_upscaler(model, precision="f32", **options) as upscaler:
         given = frame()
         large = upscaler.submit(given).result()
         expected = upscaler.submit(planar(given)).result()
@@ -109,7 +109,7 @@ def test_where_the_picture_is_cut_or_resized_it_goes_by_planes(model: Path, opti
 
 
 def test_a_kernel_takes_semi_planar_frames_too() -> None:
-    with open_upscaler("bicubic") as upscaler:
+    with load_upscaler("bicubic") as upscaler:
         large = upscaler.submit(frame()).result()
     assert (large.width, large.height, len(large.planes)) == (2 * WIDTH, 2 * HEIGHT, 3)
 
@@ -127,9 +127,9 @@ def test_where_f16_is_too_small_f32_makes_the_whole_surface(tmp_path: Path) -> N
     pytest.importorskip("torch")
     loud, told = saved(tmp_path, gain=30000), list[str]()
     options: dict[str, Any] = {"engine": "torch", "device": "cpu"}
-    with open_upscaler(loud, **options, precision="f16", notice=told.append) as upscaler:
+    with load_upscaler(loud, **options, precision="f16", notice=told.append) as upscaler:
         large = [upscaler.submit(frame(brightness=brightness)).result() for brightness in (500, 450)]
-    with open_upscaler(loud, **options, precision="f32") as upscaler:
+    with load_upscaler(loud, **options, precision="f32") as upscaler:
         for made, brightness in zip(large, (500, 450), strict=True):
             expected = planar(upscaler.submit(frame(brightness=brightness)).result())
             for plane, other in zip(planar(made).planes, expected.planes, strict=True):

@@ -14,13 +14,13 @@ pytest.importorskip("resource", reason="memory is measured by getrusage")
 SCRIPT = """
 import resource, sys
 import numpy as np
-from vidsr import ColorSpec, Frame, open_upscaler
+from vidsr import ColorSpec, Frame, load_upscaler
 
 def used():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> (20 if sys.platform == "darwin" else 10)
 
 planes = tuple(np.full(size, 90, np.uint8) for size in ((2160, 3840), (1080, 1920), (1080, 1920)))
-with open_upscaler(sys.argv[1], scale=2, engine="openvino") as upscaler:
+with load_upscaler(sys.argv[1], scale=2, engine="openvino") as upscaler:
     waiting, most = [], []
     for _ in range(5):
         waiting.append(upscaler.submit(Frame(planes, ColorSpec(1, False))))

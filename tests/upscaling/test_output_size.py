@@ -5,7 +5,7 @@ import pytest
 from tests.networks import network, save
 from vidsr.errors import OutputError
 from vidsr.upscaling.output_size import OutputSize
-from vidsr.upscaling.upscaler import open_upscaler
+from vidsr.upscaling.upscaler import load_upscaler
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,7 @@ def test_a_picture_is_enlarged_a_thousand_times_at_most() -> None:
 
 def test_what_a_network_makes_on_the_way_counts_too(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr("vidsr.system.MOST_PIXELS", 100 * 100)
-    with open_upscaler(save(network(scale=4), tmp_path / "a.onnx"), height=60) as upscaler:
+    with load_upscaler(save(network(scale=4), tmp_path / "a.onnx"), height=60) as upscaler:
         with pytest.raises(OutputError, match="200x200 is more than"):
             upscaler.plan(50, 50)
         assert upscaler.output_size(20, 20) == (60, 60)

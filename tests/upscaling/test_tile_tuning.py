@@ -9,10 +9,11 @@ import pytest
 
 from tests.networks import network, save
 from vidsr.card import ModelCard
+from vidsr.color import BT709, ColorSpec
 from vidsr.errors import OutOfMemory
-from vidsr.frames import BT709, ColorSpec, Frame
+from vidsr.frames import Frame
 from vidsr.upscaling import tile_tuning as measured
-from vidsr.upscaling.upscaler import Upscaler, open_upscaler
+from vidsr.upscaling.upscaler import Upscaler, load_upscaler
 
 
 @pytest.fixture
@@ -35,7 +36,7 @@ def picture() -> Frame:
 
 
 def enlarged(model: Path, **options: Any) -> tuple[Frame, tuple[int, int]]:
-    with open_upscaler(model, precision="f32", **options) as upscaler:
+    with load_upscaler(model, precision="f32", **options) as upscaler:
         assert isinstance(upscaler, Upscaler)
         large = upscaler.submit(picture()).result()
         (session,) = upscaler._sessions.values()

@@ -14,13 +14,14 @@ from hypothesis import strategies as st
 from tests.networks import network, receptive_field, runnable, save
 from vidsr import zoo
 from vidsr.card import ModelCard
+from vidsr.color import BT709, BT2020, SMPTE170M, ColorSpec
 from vidsr.engines import Precision, Setup
 from vidsr.errors import EngineBusy, EngineError, EngineMissing, ModelError, UnknownModel
-from vidsr.frames import BT709, BT2020, SMPTE170M, ColorSpec, Frame
+from vidsr.frames import Frame
 from vidsr.upscaling import session as session
 from vidsr.upscaling.output_size import Plan
 from vidsr.upscaling.swscale_upscaler import ResizingUpscaler
-from vidsr.upscaling.upscaler import Upscaler, open_upscaler
+from vidsr.upscaling.upscaler import Upscaler, load_upscaler
 from vidsr.video.convert.resizer import Resizer
 
 Models = Callable[..., Path]
@@ -64,7 +65,7 @@ def frame(
 
 
 def upscaled(item: Frame, model: str | Path, **options: Any) -> Frame:
-    with open_upscaler(model, **{"precision": "f32", "in_flight": 1, **options}) as upscaler:
+    with load_upscaler(model, **{"precision": "f32", "in_flight": 1, **options}) as upscaler:
         return upscaler.submit(item).result()
 
 
@@ -102,7 +103,7 @@ def test_an_rgb_network_at_the_default_precision_keeps_flat_colours_to_one_level
 ) -> None:
     color = ColorSpec(matrix, full_range)
     path = models(channels=3, residual=0, unshuffle=unshuffle)
-    with open_upscaler(path) as upscaler:
+    with load_upscaler(path) as upscaler:
         for seed in range(12):
             codes = np.random.default_rng(seed).integers(0, 1 << bits, 3)
             kind = np.uint8 if bits == 8 else np.uint16
@@ -196,7 +197,7 @@ def test_large_pictures_are_cut_into_bands(models: Models, monkeypatch: pytest.M
     model, small = models(), frame(90, 60)
     whole = upscaled(small, model)
     monkeypatch.setattr("vidsr.upscaling.tiling.LARGEST", 2000)
-    with open_upscaler(model, precision="f32") as upscaler:
+    with load_upscaler(model, precision="f32") as upscaler:
         assert isinstance(upscaler, Upscaler)
         same(upscaler.submit(small).result(), whole)
         (session,) = upscaler._sessions.values()
@@ -211,7 +212,7 @@ def test_a_tile_that_has_nothing_to_keep_is_refused(models: Models) -> None:
 
 def test_frames_in_flight_come_back_in_order(models: Models) -> None:
     model = models()
-    with open_upscaler(model, precision="f32", in_flight=3) as upscaler:
+    with load_upscaler(model, precision="f32", in_flight=3) as upscaler:
         waiting = [upscaler.submit(frame(seed=seed)) for seed in range(3)]
         with pytest.raises(EngineBusy, match="under way"):
             upscaler.submit(frame())
@@ -225,7 +226,7 @@ def test_frames_in_flight_come_back_in_order(models: Models) -> None:
 
 def test_of_many_tiles_few_are_in_the_engine_at_once_and_frames_come_back_whole(models: Models) -> None:
     model = models()
-    with open_upscaler(model, precision="f32", in_flight=2, tile=28) as upscaler:
+    with load_upscaler(model, precision="f32", in_flight=2, tile=28) as upscaler:
         assert isinstance(upscaler, Upscaler)
         waiting = [upscaler.submit(frame(90, 80, seed=seed)) for seed in range(2)]
         with pytest.raises(EngineBusy, match="2 frames are under way already"):
@@ -240,14 +241,14 @@ def test_of_many_tiles_few_are_in_the_engine_at_once_and_frames_come_back_whole(
 
 
 def test_a_frame_that_nobody_waits_for_any_more_leaves_its_place_to_the_next(models: Models) -> None:
-    with open_upscaler(models(), precision="f32", in_flight=2, tile=28) as upscaler:
+    with load_upscaler(models(), precision="f32", in_flight=2, tile=28) as upscaler:
         dropped, kept = (upscaler.submit(frame(90, 80, seed=seed)) for seed in range(2))
         del dropped
         same(kept.result(), upscaled(frame(90, 80, seed=1), models(), tile=200))
 
 
 def test_a_result_is_not_touched_by_what_follows(models: Models) -> None:
-    with open_upscaler(models(), in_flight=1) as upscaler:
+    with load_upscaler(models(), in_flight=1) as upscaler:
         first = upscaler.submit(frame()).result()
         kept = [plane.copy() for plane in first.planes]
         upscaler.submit(frame(seed=1)).result()
@@ -255,7 +256,7 @@ def test_a_result_is_not_touched_by_what_follows(models: Models) -> None:
 
 
 def test_a_size_that_changes_in_the_middle_opens_another_and_the_first_again(models: Models) -> None:
-    with open_upscaler(models(), precision="f32", in_flight=2) as upscaler:
+    with load_upscaler(models(), precision="f32", in_flight=2) as upscaler:
         sizes = [(36, 52), (20, 30), (36, 52), (24, 24), (20, 30)]
         waiting = [upscaler.submit(frame(*size, seed=i)) for i, size in enumerate(sizes[:2])]
         for i, size in enumerate(sizes):
@@ -268,7 +269,7 @@ def test_a_size_that_changes_in_the_middle_opens_another_and_the_first_again(mod
 
 def test_tiles_of_as_many_sizes_as_frames_are_in_flight_may_wait(models: Models) -> None:
     sizes = [(60, 52), (64, 52), (68, 52)]
-    with open_upscaler(models(), precision="f32", in_flight=3, tile=24) as upscaler:
+    with load_upscaler(models(), precision="f32", in_flight=3, tile=24) as upscaler:
         for size, run in zip(sizes, [upscaler.submit(frame(*size)) for size in sizes], strict=True):
             same(run.result(), upscaled(frame(*size), models()))
 
@@ -279,7 +280,7 @@ def test_a_model_is_compiled_once_for_each_size(models: Models, monkeypatch: pyt
 
     original = watched.open_engine
     monkeypatch.setattr(watched, "open_engine", lambda *args, **options: opened.append(1) or original(*args, **options))
-    with open_upscaler(models()) as upscaler:
+    with load_upscaler(models()) as upscaler:
         for size in ((36, 52), (20, 30), (36, 52)):
             upscaler.submit(frame(*size)).result()
     assert len(opened) == 2
@@ -309,7 +310,7 @@ def test_an_odd_side_is_cut_to_even_where_chroma_is_halved(models: Models) -> No
 
 
 def test_what_is_that_large_already_is_only_resized(models: Models) -> None:
-    with open_upscaler(models(), height=30) as upscaler:
+    with load_upscaler(models(), height=30) as upscaler:
         assert upscaler.plan(52, 36) == Plan(44, 30, None)
         large = upscaler.submit(frame()).result()
     same(large, Resizer("lanczos").resize(frame(), 44, 30))
@@ -323,7 +324,7 @@ def test_the_size_decides_which_of_the_shelf_is_taken(
     monkeypatch.setattr(zoo, "_shelf_folder", lambda: tmp_path)
 
     def taken(**options: Any) -> tuple[str, int, int]:
-        with open_upscaler(**options) as upscaler:
+        with load_upscaler(**options) as upscaler:
             plan = upscaler.plan(480, 270)
             assert plan.card is not None
             return plan.card.name, plan.width, plan.height
@@ -339,38 +340,38 @@ def test_the_size_decides_which_of_the_shelf_is_taken(
 
 def test_a_size_that_makes_no_sense_is_refused(models: Models) -> None:
     with pytest.raises(ValueError, match="a scale or a size, not both"):
-        open_upscaler(models(), scale=2, height=1080)
+        load_upscaler(models(), scale=2, height=1080)
     with pytest.raises(ValueError, match="at least 1"):
-        open_upscaler("bicubic", scale=0)
+        load_upscaler("bicubic", scale=0)
 
 
 def test_what_cannot_run_is_refused_before_the_first_frame(models: Models) -> None:
     with pytest.raises(UnknownModel, match="there is no model 'esrgan'"):
-        open_upscaler("esrgan")
+        load_upscaler("esrgan")
     with pytest.raises(EngineMissing, match="no engine 'abacus'"):
-        open_upscaler(models(), engine="abacus")
+        load_upscaler(models(), engine="abacus")
 
 
 @pytest.mark.parametrize("model", [None, "bicubic"])
 def test_a_precision_nobody_knows_is_refused_at_once(model: Any) -> None:
     with pytest.raises(EngineError, match="no precision 'f8'; choose one of auto, f32, bf16, f16"):
-        open_upscaler(model, precision="f8")  # type: ignore[arg-type]
+        load_upscaler(model, precision="f8")  # type: ignore[arg-type]
 
 
 def test_an_engine_that_is_none_is_refused_where_none_is_needed_too() -> None:
     with pytest.raises(EngineMissing, match="there is no engine 'nonsense'"):
-        open_upscaler("bicubic", engine="nonsense")
+        load_upscaler("bicubic", engine="nonsense")
 
 
 @pytest.mark.parametrize("kernel", ["bicubic", "lanczos", "nearest"])
 def test_a_kernel_takes_no_tiles(kernel: Any) -> None:
     with pytest.raises(ValueError, match=f"{kernel} resizes a picture at once; leave the tile out"):
-        open_upscaler(kernel, tile=64)
+        load_upscaler(kernel, tile=64)
 
 
 @pytest.mark.parametrize("kernel", ["bicubic", "lanczos", "nearest"])
 def test_a_kernel_is_a_model_too(kernel: Any) -> None:
-    with open_upscaler(kernel) as upscaler:
+    with load_upscaler(kernel) as upscaler:
         assert isinstance(upscaler, ResizingUpscaler)
         assert upscaler.card is None
         assert upscaler.plan(53, 35) == Plan(106, 70, None)

@@ -16,6 +16,7 @@ from tests.video.write.test_container_losses import decorated
 from tests.video.write.test_stream_copy import subtitled
 from vidsr.errors import InputError
 from vidsr.frames import Frame
+from vidsr.options import ReadOptions
 from vidsr.pipeline import upscale_video
 from vidsr.verify import verify_video
 from vidsr.video.convert.side_data import side_data
@@ -93,7 +94,7 @@ def test_the_captions_of_an_interlaced_picture_go_with_its_first_field_alone(tmp
         stream.options = {"x264-params": "tff=1"}
 
     video = captioned(tmp_path / "a.ts", interlaced)
-    with open_source(video, deinterlace="fields") as source:
+    with open_source(video, ReadOptions(deinterlace="fields")) as source:
         frames = [item for item in source if isinstance(item, Frame)]
     assert len(frames) == 24
     assert [side_data(frame.av_frame, "A53_CC") is not None for frame in frames] == [True, False] * 12

@@ -10,8 +10,8 @@ import pytest
 
 from tests.verify.remuxed import CHAPTERS, chapter, remux, rich
 from tests.video.videos import enlarge, make_film
+from vidsr.context import Notice
 from vidsr.errors import StreamBroken
-from vidsr.frames import Notice
 from vidsr.verify import Verification, verify_video
 
 FILM, SOUND = 0, 1

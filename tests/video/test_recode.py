@@ -8,8 +8,9 @@ from itertools import count, islice
 import numpy as np
 import pytest
 
+from vidsr.color import SMPTE170M, ColorSpec
 from vidsr.errors import InputError
-from vidsr.frames import SMPTE170M, ColorSpec, Frame
+from vidsr.frames import Frame
 from vidsr.metrics import psnr
 from vidsr.resize import resize
 from vidsr.video.convert.qp import from_av1_crf, from_step

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
 from tests.video.videos import drawing, enlarge, facts_of, frames_of, make_film
+from vidsr.context import Context, ignore
 from vidsr.errors import (
     Damaged,
     DiskFull,
@@ -25,6 +26,7 @@ from vidsr.errors import (
     WrongOption,
 )
 from vidsr.frames import Frame
+from vidsr.options import EncodeOptions, ReadOptions
 from vidsr.video.read.source import open_source
 from vidsr.video.sequence import Pattern, pattern_of, sequence_of
 from vidsr.video.write.sink import open_sink
@@ -42,14 +44,14 @@ def pictures(folder: Path, numbers: Any, *, name: str = "%05d.png", size: tuple[
 
 
 def times_and_notices(name: Path, **options: Any) -> tuple[list[Fraction], list[str]]:
-    with open_source(name, **options) as video:
+    with open_source(name, ReadOptions(**options)) as video:
         frames = [item for item in video if isinstance(item, Frame)]
         return [frame.pts * frame.time_base for frame in frames], video.notices
 
 
 def test_numbered_pictures_are_a_film_at_the_rate_given(tmp_path: Path) -> None:
     name = pictures(tmp_path, range(1, 6))
-    with open_source(name, rate=Fraction(30000, 1001)) as video:
+    with open_source(name, ReadOptions(fps=Fraction(30000, 1001))) as video:
         assert not video.info.still
         assert (video.info.rate, video.info.frames, video.info.time_base) == (
             Fraction(30000, 1001), 5, Fraction(1001, 30000)
@@ -147,7 +149,7 @@ def test_a_piece_of_a_sequence_is_cut_out(tmp_path: Path) -> None:
 def test_a_picture_that_cannot_be_read_is_counted_and_leaves_a_gap(tmp_path: Path) -> None:
     name = pictures(tmp_path, range(1, 5))
     (tmp_path / "00003.png").write_bytes(b"no picture")
-    with open_source(name, rate=Fraction(10)) as video:
+    with open_source(name, ReadOptions(fps=Fraction(10))) as video:
         assert [item.pts for item in video if isinstance(item, Frame)] == [0, 1, 3]
         assert video.damage
     (tmp_path / "00001.png").write_bytes(b"")
@@ -176,19 +178,23 @@ def test_a_raw_stream_takes_a_rate_and_a_film_does_not(tmp_path: Path) -> None:
     assert times == [index * Fraction(1001, 24000) for index in range(12)]
     video = make_film(tmp_path / "a.mkv")
     with pytest.raises(WrongOption, match=r"a\.mkv tells its own times"):
-        open_source(video, rate=Fraction(24))
+        open_source(video, ReadOptions(fps=Fraction(24)))
     for rate in (Fraction(0), Fraction(1, 3601), Fraction(1001)):
         with pytest.raises(WrongOption, match="a rate is from 1/3600 to 1000 frames a second"):
-            open_source(raw, rate=rate)
+            open_source(raw, ReadOptions(fps=rate))
 
 
 @pytest.mark.parametrize("rate", [Fraction(1, 3600), Fraction(1000), Fraction(23.976).limit_denominator(1_000_000)])
 def test_any_rate_goes_into_every_container(rate: Fraction, tmp_path: Path) -> None:
     name = pictures(tmp_path, [1, 2])
-    with open_source(name, rate=rate) as video:
+    with open_source(name, ReadOptions(fps=rate)) as video:
         for target in ("mp4", "mkv", "webm", "ts", "avi"):
             with open_sink(
-                tmp_path / f"b.{target}", video.info, source=video, preset="ultrafast", notice=print
+                tmp_path / f"b.{target}",
+                video.info,
+                EncodeOptions(preset="ultrafast"),
+                copy=video.copy_info(),
+                context=Context(ignore),
             ) as sink:
                 sink.write(video.first)
                 sink.write(video.first.at(1))
@@ -233,7 +239,7 @@ def test_pictures_of_every_kind_are_written(kind: str, tmp_path: Path) -> None:
 def test_a_missing_picture_is_an_error_where_strict(tmp_path: Path) -> None:
     name = pictures(tmp_path, [1, 3])
     with pytest.raises(Damaged, match=r"a picture is missing, 00002\.png; .* without --strict"):
-        open_source(name, strict=True)
+        open_source(name, ReadOptions(strict=True))
 
 
 def test_numbered_pictures_keep_their_numbers_gaps_and_what_they_say(tmp_path: Path) -> None:
@@ -298,7 +304,9 @@ def test_a_sequence_that_breaks_off_leaves_nothing(tmp_path: Path) -> None:
     (tmp_path / "there").mkdir()
     for folder in ("new", "there"):
         with open_source(name) as video, pytest.raises(KeyboardInterrupt):  # noqa: SIM117
-            with open_sink(tmp_path / folder / "%d.png", video.info, source=video, notice=print) as sink:
+            with open_sink(
+                tmp_path / folder / "%d.png", video.info, copy=video.copy_info(), context=Context(ignore)
+            ) as sink:
                 for item in video:
                     sink.write(item)
                 raise KeyboardInterrupt

@@ -11,7 +11,9 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
+from vidsr.context import Context
 from vidsr.frames import Frame, VideoInfo
+from vidsr.options import EncodeOptions, ReadOptions
 from vidsr.video.convert.resizer import Resizer
 from vidsr.video.metadata import video_tags
 from vidsr.video.read.source import open_source
@@ -94,11 +96,15 @@ def enlarge(
 ) -> list[str]:
     """Send a film through source, swscale and sink; the sentences that were told."""
     told: list[str] = []
-    with open_source(source, start=start, duration=duration, format=options.pop("input_format", None)) as video:
+    with open_source(
+        source, ReadOptions(start=start, duration=duration, input_format=options.pop("input_format", None))
+    ) as video:
         told += video.notices
         info = replace(video.info, width=video.info.width * factor, height=video.info.height * factor)
         resizer = Resizer(kernel)
-        with open_sink(target, info, source=video, notice=told.append, **options) as sink:
+        with open_sink(
+            target, info, EncodeOptions(**options), copy=video.copy_info(), context=Context(told.append)
+        ) as sink:
             for item in video:
                 sink.write(
                     resizer.resize(item, item.width * factor, item.height * factor) if isinstance(item, Frame) else item

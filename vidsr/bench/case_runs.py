@@ -14,10 +14,10 @@ import numpy as np
 from vidsr.bench.cases import Case
 from vidsr.bench.test_clip import RATE
 from vidsr.frames import Frame
+from vidsr.options import ReadOptions
 from vidsr.pipeline import upscale, upscale_video
-from vidsr.pipeline.stages import enlarged
-from vidsr.upscaling.swscale_upscaler import ResizingUpscaler
-from vidsr.upscaling.upscaler import Upscaler
+from vidsr.pipeline.stages import upscaled
+from vidsr.upscaling.frame_upscaler import FrameUpscaler
 from vidsr.video.read.source import open_source
 
 
@@ -37,7 +37,7 @@ class Run:
     """Milliseconds from each frame to the next."""
 
 
-def run_network(upscaler: Upscaler | ResizingUpscaler, frames: Sequence[Frame], count: int) -> Run:
+def run_network(upscaler: FrameUpscaler, frames: Sequence[Frame], count: int) -> Run:
     """Enlarge frames in memory, as many under way as for a file; those that fill and empty the line do not count."""
     ahead = upscaler.in_flight
     line = islice(cycle(frames), count + 1 + 2 * ahead)
@@ -45,11 +45,11 @@ def run_network(upscaler: Upscaler | ResizingUpscaler, frames: Sequence[Frame], 
     return run_of(stamps[ahead : ahead + count + 1])
 
 
-def run_pipeline(case: Case, upscaler: Upscaler | ResizingUpscaler, video: Path, count: int) -> Run:
+def run_pipeline(case: Case, upscaler: FrameUpscaler, video: Path, count: int) -> Run:
     """Decode and enlarge in the pipeline's threads, from the first frame out to the last."""
-    with open_source(video, duration=Fraction(count, RATE)) as source:
+    with open_source(video, ReadOptions(duration=Fraction(count, RATE))) as source:
         large = replace(source.info, width=case.size.large_width, height=case.size.large_height)
-        with closing(enlarged(source, upscaler, source.info, large)) as ready:
+        with closing(upscaled(source, upscaler, source.info, large)) as ready:
             return run_of([time.perf_counter() for item in ready if isinstance(item, Frame)])
 
 

@@ -19,8 +19,8 @@ from vidsr.engines import Setup
 from vidsr.errors import EngineError, WrongOption
 from vidsr.frames import Frame
 from vidsr.io.atomic import begin_part, discard_part, new_folder
-from vidsr.upscaling.swscale_upscaler import ResizingUpscaler
-from vidsr.upscaling.upscaler import Upscaler, open_upscaler
+from vidsr.upscaling.frame_upscaler import FrameUpscaler
+from vidsr.upscaling.upscaler import open_upscaler
 from vidsr.video.read.hwdecode import opens
 
 FRAMES, LEAST_FRAMES, RUNS = 48, 4, 3
@@ -99,7 +99,7 @@ class Method:
     """A case and what it has run so far."""
 
     case: Case
-    upscaler: Upscaler | ResizingUpscaler
+    upscaler: FrameUpscaler
     pictures: list[Frame]
     """That the network is given, one after the other."""
     frame_s: float = 0.0

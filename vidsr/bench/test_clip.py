@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vidsr.color import ColorSpec, guessed_matrix
+from vidsr.context import Context, ignore
 from vidsr.errors import DataError
-from vidsr.frames import ColorSpec, Frame, VideoInfo, guessed_matrix
+from vidsr.frames import Frame, VideoInfo
 from vidsr.video.convert.resizer import Resizer
 from vidsr.video.read.source import open_source
 from vidsr.video.write.sink import open_sink
@@ -30,9 +32,9 @@ def write_video(path: Path, width: int, height: int, frames: int, video: Path | 
     info = VideoInfo(width, height, 8, color, Fraction(1, RATE), Fraction(RATE), frames, seconds)
     pictures = drawn(width, height, frames, color) if video is None else shown(video, width, height, frames, color)
     count = 0
-    with open_sink(path, info, notice=_nobody) as sink:
+    with open_sink(path, info, context=Context(ignore)) as sink:
         for count, frame in enumerate(pictures, 1):
-            sink.write(replace(frame, pts=count - 1, duration=1, time_base=Fraction(1, RATE)))
+            sink.write(replace(frame, pts=count - 1, duration_ticks=1, time_base=Fraction(1, RATE)))
     if count < 4:
         raise DataError(f"{video or 'the film'} has {count} frames, too few to be measured on; give four or more")
     return count
@@ -71,7 +73,3 @@ def _waves(rng: np.random.Generator, height: int, width: int, slope: float) -> N
 def _codes(levels: NDArray[Any]) -> NDArray[np.uint8]:
     codes: NDArray[np.uint8] = np.rint(levels).clip(16, 235).astype(np.uint8)
     return codes
-
-
-def _nobody(_: str) -> None:
-    """Nothing in this film can be lost."""

@@ -28,8 +28,8 @@ class RunDisplay(Protocol):
     def progress(self, now: "Progress") -> None:
         """Take note of how far the run is; called after every frame, from any thread."""
 
-    def notice(self, sentence: str) -> None:
-        """Say one thing the user should know."""
+    def warn(self, message: str) -> None:
+        """Print one warning."""
 
 
 @contextmanager
@@ -50,9 +50,9 @@ class Quiet:
     def progress(self, now: "Progress") -> None:
         """Say nothing."""
 
-    def notice(self, sentence: str) -> None:
+    def warn(self, message: str) -> None:
         """Print one line."""
-        say(sentence)
+        say(message)
 
 
 class Plain(Quiet):
@@ -97,8 +97,8 @@ def describe(now: "Progress") -> str:
     """`240/720 frames, 58.3 fps, 2.4x real time, 8 s left`."""
     frames = f"{now.frames}/{now.total} frames" if now.total else f"{now.frames} frames"
     parts = [frames, f"{now.fps:.1f} fps", f"{now.speed:.2f}x real time"]
-    if now.left is not None:
-        parts.append(f"{clock(now.left)} left")
+    if now.eta is not None:
+        parts.append(f"{clock(now.eta)} left")
     return ", ".join(parts)
 
 

@@ -9,6 +9,16 @@ from typing import Any, Literal
 import typer
 from typer.core import TyperCommand
 
+from vidsr.options import help_of, shown_default
+
+
+def option_of(options: type, name: str, *flags: str, panel: str | None = None, **more: Any) -> Any:
+    """Return the typer option of a field of `vidsr.options`, with its help and its default as shown there."""
+    return typer.Option(
+        *flags, help=help_of(options, name), show_default=shown_default(options, name), rich_help_panel=panel, **more
+    )
+
+
 LARGEST = 65535  # pixels on a side: more than any codec takes
 
 

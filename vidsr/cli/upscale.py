@@ -1,12 +1,11 @@
-"""`vidsr upscale`: a film, a picture, or a folder of them, made larger."""
+"""`vidsr upscale`: upscale a video, an image, or a folder of them."""
 
 import json
 import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
-from enum import StrEnum
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -14,40 +13,16 @@ from typer.core import TyperCommand
 
 from vidsr.cli.batch import jobs, not_yet_done, run_each
 from vidsr.cli.console import Verbose, report, say
-from vidsr.cli.params import LARGEST, pairs_of, rate_of, seconds_of, size_of, tile_of
+from vidsr.cli.params import LARGEST, option_of, pairs_of, rate_of, seconds_of, size_of, tile_of
 from vidsr.cli.verify import as_dict, check, print_table, readable_again
 from vidsr.errors import InputError, OutputError
+from vidsr.options import Deinterlace, EncodeOptions, Hwaccel, Precision, ReadOptions, UpscaleOptions
 
 if TYPE_CHECKING:
     from vidsr.pipeline import Summary
     from vidsr.verify import Verification
 
 OUTPUT, ENGINE, SAY = "Output", "Engine", "Reports"  # panels of --help
-
-
-class Precision(StrEnum):
-    """Of the arithmetic."""
-
-    auto = "auto"
-    f32 = "f32"
-    bf16 = "bf16"
-    f16 = "f16"
-
-
-class Hwaccel(StrEnum):
-    """Whether a GPU decodes."""
-
-    auto = "auto"
-    cuda = "cuda"
-    none = "none"
-
-
-class Deinterlace(StrEnum):
-    """What becomes of interlaced pictures."""
-
-    frames = "frames"
-    fields = "fields"
-    off = "off"
 
 
 class Upscale(TyperCommand):
@@ -66,115 +41,95 @@ class Upscale(TyperCommand):
 
 
 def upscale(
-    inputs: Annotated[list[str], typer.Argument(metavar="INPUT", help="Films, pictures or a folder; - is stdin.")],
-    output: Annotated[str, typer.Argument(metavar="OUTPUT", help="File, or folder for several inputs; - is stdout.")],
-    scale: Annotated[int | None, typer.Option(min=2, max=4, help="How much larger.", show_default="2")] = None,
-    height: Annotated[
-        int | None, typer.Option(min=1, max=LARGEST, help="Lines of the output; the width follows.")
-    ] = None,
-    size: Annotated[str | None, typer.Option(metavar="WxH", help="Exact size of the output.")] = None,
-    model: Annotated[
-        str | None,
-        typer.Option("--model", "-m", help="Name, path, bicubic, lanczos or nearest.", show_default="to fit the size"),
-    ] = None,
-    start: Annotated[str | None, typer.Option(metavar="TIME", help="Begin here: seconds or [H:]M:S.")] = None,
-    duration: Annotated[str | None, typer.Option(metavar="TIME", help="Stop after this long.")] = None,
-    fps: Annotated[
-        str | None, typer.Option(metavar="RATE", help="Of pictures and raw streams: 24 or 30000/1001.")
-    ] = None,
-    container: Annotated[
-        str | None,
-        typer.Option("--format", "-f", help="Container of the output.", show_default="by extension, nut for -"),
-    ] = None,
-    codec: Annotated[
-        str | None, typer.Option(help="Video encoder.", show_default="libx264", rich_help_panel=OUTPUT)
-    ] = None,
-    crf: Annotated[
-        float | None, typer.Option(help="Lower is better.", show_default="20", rich_help_panel=OUTPUT)
-    ] = None,
-    preset: Annotated[
-        str | None,
-        typer.Option(
-            help="The encoder's; auto keeps up with the film.", show_default="veryfast", rich_help_panel=OUTPUT
-        ),
-    ] = None,
+    inputs: Annotated[
+        list[str], typer.Argument(metavar="INPUT", help="Videos, images, or a folder of them; - is stdin.")
+    ],
+    output: Annotated[
+        str, typer.Argument(metavar="OUTPUT", help="A file, or a folder for several inputs; - is stdout.")
+    ],
+    scale: Annotated[int | None, option_of(UpscaleOptions, "scale", min=2, max=4)] = UpscaleOptions.scale,
+    height: Annotated[int | None, option_of(UpscaleOptions, "height", min=1, max=LARGEST)] = UpscaleOptions.height,
+    size: Annotated[str | None, typer.Option(metavar="WxH", help="Exact size of the output in pixels.")] = None,
+    model: Annotated[str | None, option_of(UpscaleOptions, "model", "--model", "-m")] = None,
+    start: Annotated[str | None, option_of(ReadOptions, "start", metavar="TIME")] = None,
+    duration: Annotated[str | None, option_of(ReadOptions, "duration", metavar="TIME")] = None,
+    fps: Annotated[str | None, option_of(ReadOptions, "fps", metavar="RATE")] = None,
+    container: Annotated[str | None, option_of(EncodeOptions, "format", "--format", "-f")] = EncodeOptions.format,
+    codec: Annotated[str, option_of(EncodeOptions, "codec", panel=OUTPUT)] = EncodeOptions.codec,
+    crf: Annotated[float, option_of(EncodeOptions, "crf", panel=OUTPUT)] = EncodeOptions.crf,
+    preset: Annotated[str, option_of(EncodeOptions, "preset", panel=OUTPUT)] = EncodeOptions.preset,
     encoder_option: Annotated[
-        list[str] | None, typer.Option(metavar="KEY=VALUE", help="Repeat for several.", rich_help_panel=OUTPUT)
+        list[str] | None, option_of(EncodeOptions, "encoder_options", metavar="KEY=VALUE", panel=OUTPUT)
     ] = None,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace an existing output.", rich_help_panel=OUTPUT)
-    ] = False,
+        bool, option_of(EncodeOptions, "overwrite", "--overwrite", panel=OUTPUT)
+    ] = EncodeOptions.overwrite,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on where a run was stopped.", rich_help_panel=OUTPUT)
+        bool,
+        typer.Option("--resume", help="Write in segments; continue a run that was stopped.", rich_help_panel=OUTPUT),
     ] = False,
-    engine: Annotated[str | None, typer.Option(help="Runtime.", show_default="auto", rich_help_panel=ENGINE)] = None,
-    device: Annotated[
-        str | None, typer.Option(help="cpu, cuda or cuda:N.", show_default="auto", rich_help_panel=ENGINE)
-    ] = None,
-    precision: Annotated[
-        Precision | None, typer.Option(help="Of the arithmetic.", show_default="auto", rich_help_panel=ENGINE)
-    ] = None,
-    hwaccel: Annotated[
-        Hwaccel | None, typer.Option(help="Whether a GPU decodes.", show_default="auto", rich_help_panel=ENGINE)
-    ] = None,
-    tile: Annotated[
-        str | None,
-        typer.Option(
-            metavar="PIXELS", help="Side of a tile, or auto: measured.", show_default="bands", rich_help_panel=ENGINE
-        ),
-    ] = None,
-    source_quality: Annotated[
-        float | None,
-        typer.Option(min=0, max=51, help="QP of the input.", show_default="as decoded", rich_help_panel=ENGINE),
-    ] = None,
-    deinterlace: Annotated[
-        Deinterlace | None,
-        typer.Option(
-            help="Interlaced film: a frame a picture, or a field.", show_default="frames", rich_help_panel=OUTPUT
-        ),
-    ] = None,
-    strict: Annotated[
-        bool, typer.Option("--strict", help="Fail where the input is damaged.", rich_help_panel=OUTPUT)
-    ] = False,
+    deinterlace: Annotated[Deinterlace, option_of(ReadOptions, "deinterlace", panel=OUTPUT)] = ReadOptions.deinterlace,
+    strict: Annotated[bool, option_of(ReadOptions, "strict", "--strict", panel=OUTPUT)] = ReadOptions.strict,
+    engine: Annotated[str, option_of(UpscaleOptions, "engine", panel=ENGINE)] = UpscaleOptions.engine,
+    device: Annotated[str, option_of(UpscaleOptions, "device", panel=ENGINE)] = UpscaleOptions.device,
+    precision: Annotated[Precision, option_of(UpscaleOptions, "precision", panel=ENGINE)] = UpscaleOptions.precision,
+    hwaccel: Annotated[Hwaccel, option_of(ReadOptions, "hwaccel", panel=ENGINE)] = ReadOptions.hwaccel,
+    tile: Annotated[str | None, option_of(UpscaleOptions, "tile", metavar="PIXELS", panel=ENGINE)] = None,
+    source_qp: Annotated[
+        float | None, option_of(ReadOptions, "source_qp", min=0, max=51, panel=ENGINE)
+    ] = ReadOptions.source_qp,
     verify: Annotated[
-        bool, typer.Option("--verify", help="Then hold the output against the input.", rich_help_panel=SAY)
+        bool, typer.Option("--verify", help="Compare the output with the input afterwards.", rich_help_panel=SAY)
     ] = False,
     quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Warnings and errors only.", rich_help_panel=SAY)
+        bool, typer.Option("--quiet", "-q", help="Print warnings and errors only.", rich_help_panel=SAY)
     ] = False,
     as_json: Annotated[
-        bool, typer.Option("--json", help="The summary as JSON, on stderr.", rich_help_panel=SAY)
+        bool, typer.Option("--json", help="Print the summary as JSON, on stderr.", rich_help_panel=SAY)
     ] = False,
     verbose: Verbose = False,
 ) -> None:
-    """Make films and pictures larger; nothing but the picture changes."""
-    from vidsr.pipeline import upscale_video
+    """Upscale videos and images. Everything but the picture is copied."""
+    from vidsr.context import Context, Notice
+    from vidsr.pipeline import run_job
+    from vidsr.pipeline.stages import JobOptions
     from vidsr.zoo import RESIZES
 
     if sum(given is not None for given in (scale, height, size)) > 1:
         raise typer.BadParameter("give one of --scale, --height and --size")
     if tile is not None and model in RESIZES:
-        raise typer.BadParameter(f"{model} resizes a picture at once; leave it out", param_hint="--tile")
+        raise typer.BadParameter(f"{model} resizes whole frames; leave it out", param_hint="--tile")
     width, height = size_of(size) if size else (None, height)
-    options = {
-        "scale": scale, "width": width, "height": height, "model": model,
-        "start": seconds_of(start, "--start"), "duration": seconds_of(duration, "--duration"),
-        "format": container, "codec": codec, "crf": crf, "preset": preset,
-        "encoder_options": pairs_of(encoder_option or []) or None,
-        "fps": rate_of(fps), "engine": engine, "device": device, "precision": precision, "tile": tile_of(tile),
-        "source_quality": source_quality, "deinterlace": deinterlace, "hwaccel": hwaccel,
-    }  # fmt: skip
-    piece = {name: options[name] for name in ("start", "duration", "fps")}
-    given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
+    read = ReadOptions(
+        start=seconds_of(start, "--start"), duration=seconds_of(duration, "--duration"), fps=rate_of(fps),
+        deinterlace=deinterlace, source_qp=source_qp, hwaccel=hwaccel, strict=strict,
+    )  # fmt: skip
+    upscaling = UpscaleOptions(model, scale, width, height, engine, device, precision, tile_of(tile))
+    encode = EncodeOptions(container, codec, crf, preset, pairs_of(encoder_option or []) or None, overwrite)
+
+    if output == "-" and sys.stdout.isatty():
+        raise OutputError("stdout is a terminal, which cannot show video; pipe it into a player, or name a file")
+    if "-" in inputs and sys.stdin.isatty():
+        raise InputError("stdin is a terminal, where no video comes from; pipe one in, or name a file")
+    for name in (*inputs, output) if verify else ():
+        readable_again(name, "--verify")
+    pairs = jobs(inputs, output, container, one=fps is not None)
+    if pairs[0][1] != output:
+        encode = replace(encode, format=None)  # each name has its extension
+    options = JobOptions(read, upscaling, encode)
+    if resume and not overwrite and len(pairs) > 1:
+        pairs = not_yet_done(pairs)
 
     def run(source: str, target: str) -> None:
         which = f"{target}: " if len(pairs) > 1 else ""
-        with _going_on(resume), report(quiet=quiet or as_json) as says:
-            summary = upscale_video(
-                source, target, overwrite=overwrite, strict=strict, resume=resume,
-                progress=says.progress, notice=lambda sentence: says.notice(which + sentence), **given,
-            )  # fmt: skip
-        found = _verified(source, target, summary, piece) if verify else None
+        with _hint_to_resume(resume), report(quiet=quiet or as_json) as display:
+
+            def warn(notice: Notice) -> None:
+                display.warn(f"{which}{notice}")
+
+            context = Context(warn, display.progress)
+            summary = run_job(source, target, options, resume=resume, context=context)
+        found = _verified(source, target, summary, read) if verify else None
         if as_json:
             more = {"verification": as_dict(found)} if found else {}
             print(json.dumps(asdict(summary) | more), file=sys.stderr, flush=True)
@@ -185,29 +140,18 @@ def upscale(
                 print_table(found, sys.stderr, quiet=quiet)
             check(found)
 
-    if output == "-" and sys.stdout.isatty():
-        raise OutputError("stdout is a terminal, which shows no film; pipe it into a player, or name a file")
-    if "-" in inputs and sys.stdin.isatty():
-        raise InputError("stdin is a terminal, where no film comes from; pipe one in, or name a file")
-    for name in (*inputs, output) if verify else ():
-        readable_again(name, "--verify")
-    pairs = jobs(inputs, output, container, one=fps is not None)
-    if pairs[0][1] != output:
-        given.pop("format", None)  # the names say it
-    if resume and not overwrite and len(pairs) > 1:
-        pairs = not_yet_done(pairs)
     run_each(pairs, run)
 
 
-def _verified(source: str, target: str, summary: "Summary", piece: dict[str, Any]) -> "Verification":
+def _verified(source: str, target: str, summary: "Summary", read: ReadOptions) -> "Verification":
     from vidsr.verify import verify_video
 
-    return verify_video(source, target, notices=summary.notices, **piece)
+    return verify_video(source, target, notices=summary.notices, start=read.start, duration=read.duration, fps=read.fps)
 
 
 @contextmanager
-def _going_on(resumes: bool) -> Iterator[None]:
-    """Say how to go on with what a signal stops."""
+def _hint_to_resume(resumes: bool) -> Iterator[None]:
+    """Print the command that continues a run when a signal stops it."""
     try:
         yield
     except BaseException as exc:

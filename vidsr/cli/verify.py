@@ -39,8 +39,8 @@ def verify(
 
 def readable_again(name: str, command: str) -> None:
     """Refuse what gives its bytes but once: to verify, the input and the output are read to their ends."""
+    from vidsr.io.names import is_address
     from vidsr.io.pipes import is_fifo
-    from vidsr.video.read.open_input import is_address
 
     if name == "-" or is_address(name) or is_fifo(Path(name)):
         what = "a pipe" if name == "-" else name

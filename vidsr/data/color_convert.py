@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from vidsr.color import SMPTE170M, ColorSpec, rgb_to_yuv
 from vidsr.data.photos import Picture
-from vidsr.frames import SMPTE170M, ColorSpec, Frame, rgb_to_yuv
+from vidsr.frames import Frame
 from vidsr.video.convert.pixel_formats import layout_name
 from vidsr.video.convert.resizer import Resizer
 

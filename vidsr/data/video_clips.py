@@ -24,6 +24,7 @@ SHORT = 0.9  # of the announced length: films end a little early as a rule, and 
 
 def video_runs(path: Path, *, channels: int, length: int, at_most: int) -> Iterator[list[Picture]]:
     """See `sources.open_runs`; a file that turns out to be a picture is read as one."""
+    from vidsr.options import ReadOptions
     from vidsr.video.read.sampling import WholeFrames, extent_of
     from vidsr.video.read.source import open_source
 
@@ -31,7 +32,7 @@ def video_runs(path: Path, *, channels: int, length: int, at_most: int) -> Itera
     try:
         extent = extent_of(path)
         # The quantisers of a truth are not looked at.
-        with open_source(path, source_quality=0, deinterlace="off") as source:
+        with open_source(path, ReadOptions(source_qp=0, deinterlace="off")) as source:
             if source.info.still:
                 yield [read_photo(path, channels=channels)]
                 return

@@ -74,10 +74,11 @@ def engine(name: str) -> dict[str, Any]:
     import numpy as np
 
     from vidsr import zoo
+    from vidsr.color import ColorSpec
     from vidsr.engines import ENGINES, Precision, settle
     from vidsr.errors import EngineError, EngineMissing
-    from vidsr.frames import ColorSpec, Frame
-    from vidsr.upscaling.upscaler import open_upscaler
+    from vidsr.frames import Frame
+    from vidsr.upscaling.upscaler import load_upscaler
 
     found = [version(distribution) for distribution in packages_distributions().get(ENGINES[name][1], [])]
     facts: dict[str, Any] = {"version": found[0] if found else None, "precisions": [], "refused": {}, "idle": ""}
@@ -89,7 +90,7 @@ def engine(name: str) -> dict[str, Any]:
     model, planes = zoo.by_scale(2), tuple(np.full((side, side), 128, np.uint8) for side in (32, 16, 16))
     for precision in get_args(Precision)[1:]:  # the first is auto
         try:
-            with open_upscaler(model, engine=name, precision=precision, in_flight=1) as upscaler:
+            with load_upscaler(model, engine=name, precision=precision, in_flight=1) as upscaler:
                 upscaler.submit(Frame(planes, ColorSpec(1, full_range=False))).result()
             facts["precisions"].append(precision)
         except EngineMissing as exc:  # TensorRT runs what was built ahead

@@ -12,47 +12,9 @@ import threading
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
+from vidsr.context import Stop, Stopped
+
 _SELECTABLE = os.name != "nt"  # Windows selects sockets only: there a blocked pipe ends with its process
-
-
-class Stopped(Exception):
-    """Stop was set: reading and writing end where they stand."""
-
-
-class Stop:
-    """A switch that wakes every pipe waiting on it; safe to set from a signal handler and from any thread."""
-
-    def __init__(self) -> None:
-        self._event = threading.Event()
-        self._wake, self._waker = os.pipe()
-
-    def set(self) -> None:
-        """Interrupt what waits now and what would wait later; can be called again."""
-        if not self._event.is_set():
-            self._event.set()
-            os.write(self._waker, b"!")  # never read, so that everyone who waits sees it
-
-    def is_set(self) -> bool:
-        """Whether someone has asked to stop."""
-        return self._event.is_set()
-
-    def wait(self, timeout_s: float | None = None) -> bool:
-        """Sleep until the switch is set or the time is over; tells which."""
-        return self._event.wait(timeout_s)
-
-    def check(self) -> None:
-        """Raise Stopped where the switch is set."""
-        if self.is_set():
-            raise Stopped
-
-    def fileno(self) -> int:
-        """What `select` waits on: readable once the switch is set."""
-        return self._wake
-
-    def close(self) -> None:
-        """Give the wake pipe back."""
-        os.close(self._wake)
-        os.close(self._waker)
 
 
 class PipeReader:

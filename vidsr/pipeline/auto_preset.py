@@ -1,7 +1,7 @@
 """`--preset auto`: the slowest preset with which the whole still keeps up with the film, measured on a piece of it."""
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -12,13 +12,13 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from vidsr.context import Context, ignore
 from vidsr.errors import InputError, WrongOption
 from vidsr.frames import Frame, VideoInfo
-from vidsr.pipeline.progress import Record
-from vidsr.pipeline.stages import Settings, bytes_of
+from vidsr.options import EncodeOptions, ReadOptions
+from vidsr.pipeline.stages import JobOptions, bytes_of
 from vidsr.system import cores
-from vidsr.upscaling.swscale_upscaler import ResizingUpscaler
-from vidsr.upscaling.upscaler import Upscaler
+from vidsr.upscaling.frame_upscaler import FrameUpscaler
 from vidsr.video.convert.nv12 import planar
 from vidsr.video.read.source import Source, open_source
 from vidsr.video.write.containers import muxer_of
@@ -51,60 +51,57 @@ class Cost:
         return cls((time.process_time() - cpu) / frames, (time.perf_counter() - wall) / frames)
 
 
-def check_preset(preset: str, options: Mapping[str, str] | None, *, resume: bool) -> None:
+def check_preset(options: EncodeOptions, *, resume: bool) -> None:
     """Raise WrongOption where a job that encodes alike in every run would choose by what it measures, or where the
     encoder's own options name a preset too.
     """
     for name in ("preset", "cpu-used"):
-        if preset == AUTO and options and name in options:
-            raise WrongOption(
-                f"--preset auto chooses what --encoder-option {name}={options[name]} sets; give one of them"
-            )
-    if preset == AUTO and resume:
+        if options.preset == AUTO and name in (options.encoder_options or {}):
+            raise WrongOption(f"--preset auto and --encoder-option {name} set the same thing; give one of them")
+    if options.preset == AUTO and resume:
         raise WrongOption("a job that resumes encodes alike in every run, and auto may not; name a preset")
 
 
 def settled(
     video: Source,
     target: str | Path | BinaryIO,
-    upscaler: Upscaler | ResizingUpscaler,
+    upscaler: FrameUpscaler,
     large: VideoInfo,
-    settings: Settings,
-    record: Record,
-    *,
-    live: bool,
-) -> Settings:
+    options: JobOptions,
+    context: Context,
+) -> EncodeOptions:
     """The settings with a preset, where that was left to us, and the user told which.
 
     It is the slowest with which decoder, network and encoder together make as many frames a second as the film has,
     live or not: what is watched while it is made never waits, and what is kept takes no longer than to watch it.
     A file is measured on a piece from its middle; of what is read only once the encoder is measured on a hard picture.
     """
-    if settings.writing["preset"] != AUTO:
-        return settings
-    muxer = muxer_of(target, settings.writing["format"])
-    codec = encoder_for(settings.writing["codec"], muxer.name)
+    encode = options.encode
+    if encode.preset != AUTO:
+        return encode
+    muxer = muxer_of(target, encode.format)
+    codec = encoder_for(encode.codec, muxer.name)
     names = [] if muxer.image else presets_of(codec)
     if not names:
         if not muxer.image:
-            record.tell(f"{codec} has no presets: auto chooses none")
-        return _with(settings, preset=USUAL)
+            context.warn(f"{codec} has no presets: auto chooses none")
+        return replace(encode, preset=USUAL)
     rate = float(video.info.rate or RATE)
     count = max(4, min(SAMPLE_FRAMES, SAMPLE_BYTES // bytes_of(large)))
-    frames, making = _made(video, upscaler, settings, count)
+    frames, making = _made(video, upscaler, options.read, count)
 
     def rate_with(name: str) -> float:
-        writing = _with(settings, preset=name, codec=codec, format="matroska").writing
-        encoding = Cost.of(lambda: _encode(frames, large, writing, live=live), len(frames))
+        trial = replace(encode, preset=name, codec=codec, format="matroska")
+        encoding = Cost.of(lambda: _encode(frames, large, trial), len(frames))
         busy = (making.cpu + encoding.cpu) / cores()
         return 1 / max(busy, making.wall, encoding.wall)
 
-    name, made = slowest(names, rate_with, rate / (LIVE_MARGIN if live else MARGIN))
+    name, made = slowest(names, rate_with, rate / (LIVE_MARGIN if encode.live else MARGIN))
     told = f"preset {name} is taken, the slowest that keeps up with {rate:.4g} frames a second"
     if made < rate:
         told = f"preset {name} is taken, and even that makes about {made:.3g} of {rate:.4g} frames a second"
-    record.tell(told)
-    return _with(settings, preset=name)
+    context.warn(told)
+    return replace(encode, preset=name)
 
 
 def slowest(names: Sequence[str], rate_with: Callable[[str], float], wanted: float) -> tuple[str, float]:
@@ -124,15 +121,13 @@ def slowest(names: Sequence[str], rate_with: Callable[[str], float], wanted: flo
     return names[at], made
 
 
-def _made(
-    video: Source, upscaler: Upscaler | ResizingUpscaler, settings: Settings, count: int
-) -> tuple[list[Frame], Cost]:
+def _made(video: Source, upscaler: FrameUpscaler, options: ReadOptions, count: int) -> tuple[list[Frame], Cost]:
     """So many frames to encode, and what to decode and enlarge one costs."""
     if isinstance(video.name, str | Path) and not video.live and not video.pictures:
-        reading = settings.reading
-        start = (reading["start"] or 0) + (video.info.duration or 0) / 3
+        start = (options.start or Fraction(0)) + (video.info.duration or Fraction(0)) / 3
+        middle = replace(options, start=start, duration=None, strict=False)
         # There may be nothing: some files tell a length that they do not have.
-        with suppress(InputError), open_source(video.name, **{**reading, "start": start, "duration": None}) as piece:
+        with suppress(InputError), open_source(video.name, middle, context=Context(ignore)) as piece:
             return _enlarged(islice((item for item in piece if isinstance(item, Frame)), count), upscaler)
     # It is read once, and how it begins tells nothing of what comes: films begin in the dark.
     return _drawn(*_enlarged([video.first] * 4, upscaler), count)
@@ -149,11 +144,13 @@ def _drawn(frames: list[Frame], making: Cost, count: int) -> tuple[list[Frame], 
     for number in range(count):
         codes: Any = top / 2 + np.roll(texture, 3 * number, 1) + np.roll(grain, 97 * number, 0)
         luma = codes.clip(0, top).astype(like.planes[0].dtype)
-        drawn.append(replace(like, planes=(luma, *like.planes[1:]), pts=number * (like.duration or 1), av_frame=None))
+        drawn.append(
+            replace(like, planes=(luma, *like.planes[1:]), pts=number * (like.duration_ticks or 1), av_frame=None)
+        )
     return drawn, making
 
 
-def _enlarged(frames: Iterable[Frame], upscaler: Upscaler | ResizingUpscaler) -> tuple[list[Frame], Cost]:
+def _enlarged(frames: Iterable[Frame], upscaler: FrameUpscaler) -> tuple[list[Frame], Cost]:
     larger: list[Frame] = []
 
     def enlarge(some: Iterable[Frame]) -> None:
@@ -166,11 +163,7 @@ def _enlarged(frames: Iterable[Frame], upscaler: Upscaler | ResizingUpscaler) ->
     return larger, Cost(cost.cpu / count, cost.wall / count)
 
 
-def _encode(frames: Iterable[Frame], large: VideoInfo, writing: Mapping[str, Any], *, live: bool) -> None:
-    with open_sink(BytesIO(), large, **writing, live=live, notice=lambda sentence: None) as sink:
+def _encode(frames: Iterable[Frame], large: VideoInfo, options: EncodeOptions) -> None:
+    with open_sink(BytesIO(), large, options, context=Context(ignore)) as sink:
         for frame in frames:
             sink.write(frame)
-
-
-def _with(settings: Settings, **writing: object) -> Settings:
-    return replace(settings, writing={**settings.writing, **writing})

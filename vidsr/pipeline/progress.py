@@ -1,48 +1,11 @@
-"""What a run notes down: how far it is, what the user was told, and the summary at the end."""
+"""What a run counts and reports: progress, warnings, and the summary at the end."""
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
+from vidsr.context import Context, Notice, Progress, Stop
 from vidsr.frames import Frame, VideoInfo
 from vidsr.video.read.damage import Damage
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a run is."""
-
-    frames: int
-    """Written so far."""
-    total: int | None
-    """Frames in all, as the container says."""
-    seconds: float
-    """Since the run began."""
-    position: float
-    """Seconds of film written."""
-    duration: float | None
-    """Seconds of film in all, as the container says."""
-    before: int = 0
-    """Frames that an earlier run wrote, where a job resumes; `frames` counts them too."""
-    position_before: float = 0.0
-    """Seconds of film that they last."""
-
-    @property
-    def fps(self) -> float:
-        """Frames written in a second."""
-        return (self.frames - self.before) / self.seconds if self.seconds else 0.0
-
-    @property
-    def speed(self) -> float:
-        """Seconds of film in a second; 1 is real time."""
-        return (self.position - self.position_before) / self.seconds if self.seconds else 0.0
-
-    @property
-    def left(self) -> float | None:
-        """Seconds still to go; None where the length is not known."""
-        if self.duration is None or not self.speed:
-            return None
-        return max(self.duration - self.position, 0.0) / self.speed
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,75 +17,79 @@ class Summary:
     model: str
     frames: int
     frames_reused: int
-    """Of these, that show the same as the one before and were not computed again."""
+    """Of these, repeats of the frame before, which were not computed again."""
     seconds: float
     fps: float
     speed: float
-    """Seconds of film in a second; 1 is real time."""
+    """Seconds of video in a second; 1 is real time."""
     input_size: tuple[int, int]
     """Width, height."""
     output_size: tuple[int, int]
-    notices: tuple[str, ...]
-    """What the user was told: what could not be kept as it was."""
+    notices: tuple[Notice, ...]
+    """The warnings: what could not be kept as it was."""
     damage: Damage
-    """What of the input was damaged, and where."""
+    """Which parts of the input were damaged, and where."""
 
 
-class Record:
-    """The notes of one run; `write` is called by one thread, `tell` by any."""
+class RunRecord:
+    """Counts one run; `count` is called by one thread, `warn` by any."""
 
-    def __init__(self, progress: Callable[[Progress], None] | None, notice: Callable[[str], None] | None) -> None:
-        self.notices: list[str] = []
+    def __init__(self, context: Context) -> None:
+        """context: of the caller, which every warning is passed on to once, and progress after every frame."""
+        self.notices: list[Notice] = []
         self.frames = self.reused = 0
         self.late = False
         self.position = 0.0
         self._before, self._position_before = 0, 0.0
-        self._progress, self._notice = progress, notice
+        self._outer = context
         self._began = time.monotonic()
         self._origin: float | None = None
 
     @property
-    def seconds(self) -> float:
-        """Since the run began."""
-        return time.monotonic() - self._began
+    def context(self) -> Context:
+        """The context to hand to every stage: warnings come here first."""
+        return Context(self.add, self._outer.on_progress, self._outer.stop)
 
-    def tell(self, sentence: str) -> None:
-        """Tell the user something, and keep it for the summary; each sentence once."""
-        if sentence not in self.notices:
-            self.notices.append(sentence)
-            self.whisper(sentence)
+    @property
+    def stop(self) -> Stop:
+        """The stop switch of the run."""
+        return self._outer.stop
 
-    def whisper(self, sentence: str) -> None:
-        """Tell the user something that the summary need not repeat."""
-        if self._notice is not None:
-            self._notice(sentence)
+    def add(self, notice: Notice) -> None:
+        """Pass a warning on and keep it for the summary; each message once."""
+        if all(notice.message != other.message or notice.codes != other.codes for other in self.notices):
+            self.notices.append(notice)
+            self._outer.on_warning(notice)
+
+    def say(self, message: str) -> None:
+        """Pass a message on that the summary need not repeat."""
+        self._outer.on_warning(Notice(message))
 
     def skip(self, frames: int, *, begin: float, end: float) -> None:
-        """Count frames that an earlier run wrote; begin, end: seconds on the film's clock."""
+        """Count frames that an earlier run wrote; begin, end: seconds on the clock of the video."""
         self._origin = begin
         self.frames = self._before = frames
         self.position = self._position_before = end - begin
 
-    def reuse(self) -> None:
-        """Count a frame that shows the same as the one before; called by the thread of inference."""
+    def count_reused(self) -> None:
+        """Count a frame that repeats the one before; called by the inference thread."""
         self.reused += 1
 
-    def write(self, frame: Frame, info: VideoInfo) -> None:
+    def count(self, frame: Frame, info: VideoInfo) -> None:
         """Count a frame that was written."""
-        start = float(frame.pts * frame.time_base)
+        start = frame.time
         if self._origin is None:
             self._origin = start
         self.frames += 1
-        self.position = start - self._origin + float(frame.duration * frame.time_base)
-        if self._progress is not None:
-            self._progress(self.now(info))
+        self.position = start - self._origin + frame.duration
+        self._outer.on_progress(self.now(info))
 
     def now(self, info: VideoInfo) -> Progress:
-        """How far the run is."""
+        """Return how far the run is."""
         return Progress(
             self.frames,
             info.frames,
-            self.seconds,
+            time.monotonic() - self._began,
             self.position,
             None if info.duration is None else float(info.duration),
             self._before,

@@ -2,16 +2,17 @@
 
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Generator, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from typing import Any, Protocol
+from typing import Protocol
 
-from vidsr.frames import Carried, Frame, Notice, VideoInfo
-from vidsr.pipeline.progress import Record
+from vidsr.context import Code, Context
+from vidsr.frames import Carried, Frame, VideoInfo
+from vidsr.options import EncodeOptions, ReadOptions, UpscaleOptions
 from vidsr.prefetch import closed_after, prefetch
+from vidsr.upscaling.frame_upscaler import FrameUpscaler, PendingFrame
 from vidsr.upscaling.output_size import Plan
-from vidsr.upscaling.swscale_upscaler import ResizingUpscaler
 from vidsr.upscaling.upscaler import Upscaler
 from vidsr.video.read.source import Source
 
@@ -19,13 +20,6 @@ Item = Frame | Carried
 
 LATE_S = 1.0  # a live run this far behind says so
 LATE_AGAIN_S = 30.0  # and not again for so long
-
-
-class PendingFrame(Protocol):
-    """A frame under way."""
-
-    def result(self) -> Frame:
-        """Wait for the larger frame."""
 
 
 class UpscalesFrames(Protocol):
@@ -84,7 +78,11 @@ def _results(held: deque[PendingFrame | Item], reused: Callable[[], None] | None
                 reused()
             # The carrier is the small picture: a sink copies the planes into a new one with its side data.
             yield replace(
-                larger, pts=head.pts, duration=head.duration, time_base=head.time_base, av_frame=head.av_frame
+                larger,
+                pts=head.pts,
+                duration_ticks=head.duration_ticks,
+                time_base=head.time_base,
+                av_frame=head.av_frame,
             )
         else:
             larger = head.result()
@@ -119,43 +117,37 @@ QUEUE_BYTES = 16 << 20  # of frames waiting between two threads
 QUEUE_ITEMS = 16
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+@dataclass(frozen=True)
+class JobOptions:
     """All that an output depends on, besides its input."""
 
-    enlarging: Mapping[str, Any]
-    """Options of `open_upscaler`."""
-    reading: Mapping[str, Any]
-    """Options of `open_source`."""
-    writing: Mapping[str, Any]
-    """Options of `open_sink`."""
+    read: ReadOptions = field(default_factory=ReadOptions)
+    upscale: UpscaleOptions = field(default_factory=UpscaleOptions)
+    encode: EncodeOptions = field(default_factory=EncodeOptions)
     segment_frames: int = 250
-    """Frames of a segment, where the film is made in segments."""
+    """Frames in a segment, where the video is written in segments."""
 
 
-def planned(
-    video: Source, upscaler: Upscaler | ResizingUpscaler, record: Record, settings: Settings
+def plan_output(
+    video: Source, upscaler: FrameUpscaler, options: UpscaleOptions, context: Context
 ) -> tuple[Plan, VideoInfo]:
-    """Ask what becomes of the film and its pictures, and tell the user what they may not expect."""
-    for sentence in video.notices:
-        record.tell(sentence)
+    """Return what becomes of the frames, and how the output is described; warn of what users may not expect."""
     info = video.info
     halvings = (0, 0) if info.gray else info.color.subsampling
     plan = upscaler.plan(info.width, info.height, halvings)
     odd = upscaler.plan(info.width, info.height, (0, 0))
     if (odd.width, odd.height) != (plan.width, plan.height):
-        what = f"{odd.width}x{odd.height} becomes {plan.width}x{plan.height}: this chroma needs even sides"
-        record.tell(Notice(what, "aspect"))
+        what = f"{odd.width}x{odd.height} becomes {plan.width}x{plan.height}: this chroma subsampling needs even sides"
+        context.warn(what, Code.ASPECT)
     if plan.card is None and isinstance(upscaler, Upscaler):
-        record.tell(f"the input is {info.width}x{info.height} already: it is only resized, no model is needed")
-    both = settings.enlarging["width"] and settings.enlarging["height"]
-    aspect = _aspect(info, plan) if both else info.aspect
+        context.warn(f"the input is {info.width}x{info.height} already: it is resized without a model")
+    aspect = _aspect(info, plan) if options.width and options.height else info.aspect
     return plan, replace(info, width=plan.width, height=plan.height, aspect=aspect)
 
 
-def enlarged(
+def upscaled(
     items: Iterable[Item],
-    upscaler: Upscaler | ResizingUpscaler,
+    upscaler: FrameUpscaler,
     small: VideoInfo,
     large: VideoInfo,
     *,

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import TypeVar
 
+from vidsr.context import Stop
 from vidsr.errors import OutOfMemory, VidsrError
-from vidsr.io.pipes import Stop
 
 T = TypeVar("T")
 

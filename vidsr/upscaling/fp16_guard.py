@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Self
 
+from vidsr.context import Context
 from vidsr.engines import Engine, Pending, Setup, open_engine, settle
 from vidsr.engines.ports import FINITE
 from vidsr.errors import CannotHalve
@@ -23,7 +24,7 @@ def open_watched(
     threads: int,
     streams: int = 1,
     stateless: bool,
-    notice: Callable[[str], None] | None = None,
+    context: Context,
 ) -> Engine:
     """Open an engine; one that computes in f16 looks at every result, and gives what f32 makes where it is no picture.
 
@@ -31,7 +32,6 @@ def open_watched(
     threads, streams: see `open_engine`. steady: whether every run shall stand alone; otherwise f32 computes all that
     follows. notice: called with a sentence when f32 is needed first; None logs it. Raises as `open_engine` does.
     """
-    tell = notice or log.warning
 
     def opened(setup: Setup) -> Engine:
         graph = graph_of(setup.precision == "f16")
@@ -39,7 +39,7 @@ def open_watched(
         return open_engine(graph, **where, in_flight=in_flight, threads=threads, streams=streams)
 
     def exact(why: str) -> Engine:
-        tell(why)
+        context.warn(why)
         # TensorRT's engines are built ahead, and hardly one for f32 as well.
         ahead = setup.engine == "tensorrt"
         return opened(settle(device=setup.device, precision="f32") if ahead else replace(setup, precision="f32"))

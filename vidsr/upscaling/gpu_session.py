@@ -67,6 +67,6 @@ class PendingSurface:
 
 def is_whole(frame: Frame, plan: Plan, options: SessionOptions) -> bool:
     """Whether a semi-planar frame is enlarged at once, to the size its network gives: nothing is cut or resized."""
-    if plan.card is None or options.tile is not None or frame.width * frame.height > LARGEST:
+    if plan.card is None or options.upscale.tile is not None or frame.width * frame.height > LARGEST:
         return False
     return (plan.width, plan.height) == (frame.width * plan.card.scale, frame.height * plan.card.scale)

@@ -6,7 +6,6 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
 from weakref import WeakSet, ref
 
 import numpy as np
@@ -15,11 +14,13 @@ from onnx import numpy_helper
 
 from vidsr import zoo
 from vidsr.card import QP_NAME
-from vidsr.engines import Arrays, Engine, Pending, Precision, Setup, built_ahead, settle
+from vidsr.context import Context
+from vidsr.engines import Arrays, Engine, Pending, Setup, built_ahead, settle
 from vidsr.engines.ports import PLANES_IN, UNSHUFFLED, UNSHUFFLED_CHROMA
 from vidsr.engines.tuning import Tuning
 from vidsr.errors import EngineBusy, VidsrError
 from vidsr.frames import Frame, Plane
+from vidsr.options import UpscaleOptions
 from vidsr.upscaling.fp16_guard import open_watched
 from vidsr.upscaling.graph.edges import attach, planes_of, shuffle
 from vidsr.upscaling.model_file import card_of, load
@@ -61,24 +62,23 @@ class Network:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SessionOptions:
-    """How networks are run; see `open_upscaler`."""
+    """How networks are run: what the user asked for, and what was decided."""
 
-    engine: str = "auto"
-    device: str = "auto"
-    precision: Precision = "auto"
-    tile: int | Literal["auto"] | None = None
-    in_flight: int = 2
-    threads: int = 0
-    stateless: bool = False
-    notice: Callable[[str], None] | None = None
+    upscale: UpscaleOptions = field(default_factory=UpscaleOptions)
     tuning: Tuning = field(default_factory=Tuning)
+    context: Context = field(default_factory=Context)
+
+    @property
+    def in_flight(self) -> int:
+        """Frames under way at once."""
+        return self.upscale.in_flight or self.tuning.in_flight
 
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """A piece of the picture."""
+    """One tile of a frame."""
 
     down: Span
     across: Span
@@ -90,12 +90,14 @@ class Session:
     def __init__(
         self, network: Network, frame: Frame, options: SessionOptions, *, size: tuple[int, int] | None = None
     ) -> None:
-        """size: height and width of the tiles; None takes what `options.tile` says."""
-        assert options.tile != "auto", "open_lane measures"
+        """size: height and width of the tiles; None takes what `options.upscale.tile` says."""
+        assert options.upscale.tile != "auto", "open_lane measures"
         card = network.card
         self._network = network
         setup = setup_for(network, frame.bits, options)
-        self._size = size or network.tile_size(frame.height, frame.width, options.tile, on_cpu=setup.device == "cpu")
+        self._size = size or network.tile_size(
+            frame.height, frame.width, options.upscale.tile, on_cpu=setup.device == "cpu"
+        )
         sides = zip((frame.height, frame.width), self._size, strict=True)
         down, across = (tile_spans(length, tile, network.receptive_field, network.step) for length, tile in sides)
         self._tiles = [Tile(each, other) for each in down for other in across]
@@ -169,13 +171,15 @@ def engine_for(
     """Open what computes a lane's pictures best; see `best_of` and `open_watched`."""
     return open_watched(
         graph_of,
-        best_of(graph_of, setup, asked=options.engine, stateless=options.stateless, notice=options.notice),
+        best_of(
+            graph_of, setup, asked=options.upscale.engine, stateless=options.upscale.stateless, context=options.context
+        ),
         title=network.card.name,
         in_flight=in_flight,
-        threads=options.threads,
+        threads=options.upscale.threads,
         streams=streams,
-        stateless=options.stateless,
-        notice=options.notice,
+        stateless=options.upscale.stateless,
+        context=options.context,
     )
 
 
@@ -192,9 +196,9 @@ def setup_for(network: Network, bits: int, options: SessionOptions) -> Setup:
     That is so on the way to R'G'B' and back (up to 8 levels), and where a network enlarges its input by an operator of
     its own (4 levels). What luma networks add to is else kept in f32. f16 is eight times as fine.
     """
-    setup = settle(engine=options.engine, device=options.device, precision=options.precision)
+    setup = settle(engine=options.upscale.engine, device=options.upscale.device, precision=options.upscale.precision)
     resizes = any(node.op_type in ("Resize", "Upsample") for node in network.model.graph.node)
-    spoilt = options.precision == "auto" and setup.precision == "bf16" and bits > 8
+    spoilt = options.upscale.precision == "auto" and setup.precision == "bf16" and bits > 8
     return replace(setup, precision="f32") if spoilt and (network.card.channels == 3 or resizes) else setup
 
 
@@ -262,7 +266,7 @@ def best_of(
     *,
     asked: str,
     stateless: bool,
-    notice: Callable[[str], None] | None = None,
+    context: Context,
 ) -> Setup:
     """Give TensorRT in place of `setup` where an engine fits, and say what computes.
 
@@ -272,14 +276,14 @@ def best_of(
     """
     if asked != "auto" or setup.device == "cpu":
         return setup
-    say, why = notice or log.info, ""
+    why = ""
     if not stateless:
         try:
             file = built_ahead(graph_of(setup.precision == "f16"), setup)
         except VidsrError as exc:
             file, why = None, f"; {exc}"
         if file is not None:
-            say(f"TensorRT computes in {setup.precision}, by {file.name}")
+            context.warn(f"TensorRT computes in {setup.precision}, by {file.name}")
             return replace(setup, engine="tensorrt")
-    say(f"{setup.engine} computes on the GPU in {setup.precision}{why}")
+    context.warn(f"{setup.engine} computes on the GPU in {setup.precision}{why}")
     return setup

@@ -1,11 +1,9 @@
 """bicubic, lanczos and nearest as models: swscale through the very same pipeline."""
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Self
 
-from vidsr.card import ModelCard
 from vidsr.frames import Frame
+from vidsr.upscaling.frame_upscaler import FrameUpscaler
 from vidsr.upscaling.output_size import OutputSize, Plan, halvings
 from vidsr.video.convert.nv12 import planar
 from vidsr.video.convert.resizer import Kernel, Resizer
@@ -22,10 +20,8 @@ class Done:
         return self.frame
 
 
-class ResizingUpscaler:
-    """Enlarges frames by a kernel of swscale; the sibling of Upscaler without a network."""
-
-    card: ModelCard | None = None
+class ResizingUpscaler(FrameUpscaler):
+    """Resizes frames by a kernel of swscale, without a network."""
 
     def __init__(self, kernel: Kernel, wanted: OutputSize, *, in_flight: int = 2, threads: int = 0) -> None:
         self.in_flight = in_flight
@@ -36,26 +32,7 @@ class ResizingUpscaler:
         """Say what becomes of pictures of this size."""
         return Plan(*self._wanted.size(width, height, own=2, subsampling=subsampling), None)
 
-    @property
-    def files(self) -> list[Path]:
-        """None: there is no network."""
-        return []
-
-    def output_size(self, width: int, height: int, subsampling: tuple[int, int] = (1, 1)) -> tuple[int, int]:
-        """The (width, height) that pictures of this size get."""
-        plan = self.plan(width, height, subsampling)
-        return plan.width, plan.height
-
     def submit(self, frame: Frame) -> Done:
         """Resize a frame; it is ready at once."""
         frame = planar(frame)
         return Done(self._resizer.resize(frame, *self.output_size(frame.width, frame.height, halvings(frame))))
-
-    def close(self) -> None:
-        """Nothing is held."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()

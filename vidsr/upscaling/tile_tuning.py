@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from vidsr.context import Context
 from vidsr.engines.tuning import machine_key, quickest
 from vidsr.errors import OutOfMemory
 from vidsr.frames import Frame
@@ -33,20 +34,21 @@ def open_session(network: Network, frame: Frame, options: SessionOptions) -> Ses
 
     Raises as Lane does, and OutOfMemory where no tile fits.
     """
-    if options.tile != "auto":
+    if options.upscale.tile != "auto":
         return Session(network, frame, options)
-    usual = replace(options, tile=None)
-    tell = options.notice or log.info
+    usual = replace(options, upscale=replace(options.upscale, tile=None))
     key = _key(network, frame, usual)
     size = _size_of(kept(ROOM, key))
     if size is None or size not in _candidates(network, frame, usual):
-        size, seconds = _quickest(network, frame, replace(usual, notice=log.info))
+        size, seconds = _quickest(
+            network, frame, replace(usual, context=Context(lambda notice: log.info("%s", notice)))
+        )
         what = f"{network.card.name} at {frame.width}x{frame.height}: {1000 * seconds:.0f} ms a frame"
-        tell(f"tiles of {size[1]}x{size[0]} are the quickest here for {what}")
+        options.context.warn(f"tiles of {size[1]}x{size[0]} are the quickest here for {what}")
         try:
             keep(ROOM, key, size)
         except OSError as exc:
-            tell(f"that cannot be kept, and is measured again each time: {exc}")
+            options.context.warn(f"that cannot be kept, and is measured again each time: {exc}")
     return Session(network, frame, usual, size=size)
 
 
@@ -98,7 +100,7 @@ def _seconds(network: Network, frame: Frame, options: SessionOptions, size: Size
 def _key(network: Network, frame: Frame, options: SessionOptions) -> str:
     """What a choice holds for: this machine, network, setup and kind of picture."""
     setup = asdict(setup_for(network, frame.bits, options))
-    about = [machine_key(), setup, options.threads, frame.height, frame.width, frame.bits, len(frame.planes)]
+    about = [machine_key(), setup, options.upscale.threads, frame.height, frame.width, frame.bits, len(frame.planes)]
     return sha256(network.model.SerializeToString() + json.dumps(about).encode()).hexdigest()[:16]
 
 

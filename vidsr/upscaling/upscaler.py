@@ -5,17 +5,19 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, Literal, Self, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 
 from vidsr import zoo
-from vidsr.card import ModelCard
-from vidsr.engines import TAKES_DLPACK, Precision, Setup, check, choose, settle
+from vidsr.context import Context
+from vidsr.engines import TAKES_DLPACK, Setup, check, choose, settle
 from vidsr.engines.tuning import Tuning, tuning
 from vidsr.frames import Frame
+from vidsr.options import Precision, UpscaleOptions
 from vidsr.system import cores
-from vidsr.upscaling.gpu_session import GpuSession, PendingSurface, is_whole
+from vidsr.upscaling.frame_upscaler import FrameUpscaler, PendingFrame
+from vidsr.upscaling.gpu_session import GpuSession, is_whole
 from vidsr.upscaling.output_size import OutputSize, Plan, halvings, held
 from vidsr.upscaling.session import Network, PendingPlanes, Session, SessionOptions
 from vidsr.upscaling.swscale_upscaler import Done, ResizingUpscaler
@@ -26,52 +28,52 @@ from vidsr.video.convert.resizer import Kernel, Resizer, cropped
 SESSIONS = 2  # kinds of picture kept compiled, so that a stream which goes back and forth does not wait each time
 
 
-def open_upscaler(
-    model: str | Path | None = None,
+def load_upscaler(
+    model: str | Path | None = UpscaleOptions.model,
     *,
-    scale: int | None = None,
-    width: int | None = None,
-    height: int | None = None,
-    engine: str = "auto",
-    device: str = "auto",
-    precision: Precision = "auto",
-    tile: int | Literal["auto"] | None = None,
-    in_flight: int | None = None,
-    threads: int = 0,
-    stateless: bool = False,
-    notice: Callable[[str], None] | None = None,
-) -> "Upscaler | ResizingUpscaler":
-    """Open a model for frames of any size; it is compiled when the first of a size comes.
+    scale: int | None = UpscaleOptions.scale,
+    width: int | None = UpscaleOptions.width,
+    height: int | None = UpscaleOptions.height,
+    engine: str = UpscaleOptions.engine,
+    device: str = UpscaleOptions.device,
+    precision: Precision = UpscaleOptions.precision,
+    tile: int | Literal["auto"] | None = UpscaleOptions.tile,
+    in_flight: int | None = UpscaleOptions.in_flight,
+    threads: int = UpscaleOptions.threads,
+) -> FrameUpscaler:
+    """Load a model to call with frames, arrays or Pillow images of any size.
 
-    model: a name, a path, or bicubic, lanczos, nearest; None takes the shelf's smallest factor that reaches the size.
-    scale, or width and height: the size wanted; None is the model's own factor, 2 where no model is named. Where the
-    model's factor is another, one Lanczos resize follows. engine, device, precision: see `engines.settle`.
-    tile: side of a tile in input pixels; None cuts large pictures into bands, auto
-    measures which tiles are quickest here and keeps that. in_flight: frames under way at once;
-    None takes what was measured on this machine, else 2.
-    threads: of the CPU, 0 for all. steady: whether what becomes of a frame may not depend on those before it.
-    notice: called with a sentence where something is computed in another way than was asked; None logs it.
-    Raises UnknownModel, NotAModel, EngineMissing, EngineError for an unknown precision or device, and ValueError where
-    the size makes no sense or a kernel is given a tile.
+    model: a name that `available_models()` lists, a path to an ONNX file, or bicubic, lanczos, nearest; None chooses
+    the network of the smallest factor that reaches the size. scale, or width and height in pixels: the size of the
+    result; None: the model's factor. A network of another factor is followed by one Lanczos resize.
+    engine, device, precision: see `vidsr.engines.settle`. tile: side of a tile in input pixels; None cuts large frames
+    into bands. in_flight: frames that `submit` may have under way. threads: CPU threads, 0 for all cores.
+    The network is compiled when the first frame of a size comes.
+    Raises UnknownModel, NotAModel, EngineMissing, EngineError, and ValueError for a size that makes no sense.
     """
-    check(precision, device)
-    choose(engine)
-    wanted = OutputSize(scale, width, height)
-    if model in zoo.RESIZES:
-        if tile is not None:
-            raise ValueError(f"{model} resizes a picture at once; leave the tile out")
-        return ResizingUpscaler(cast(Kernel, model), wanted, in_flight=in_flight or 2, threads=threads)
-    # what is given is asked for: a live stream has one frame under way
-    tuned = tuning() if in_flight is None else Tuning(in_flight=in_flight)
-    options = SessionOptions(engine, device, precision, tile, tuned.in_flight, threads, stateless, notice, tuned)
-    return Upscaler(None if model is None else zoo.find(model), wanted, options)
+    return open_upscaler(
+        UpscaleOptions(model, scale, width, height, engine, device, precision, tile, in_flight, threads)
+    )
 
 
-class Upscaler:
+def open_upscaler(options: UpscaleOptions, context: Context | None = None) -> FrameUpscaler:
+    """Open what `options` ask for; see `load_upscaler`. context: takes warnings where something else is computed."""
+    check(options.precision, options.device)
+    choose(options.engine)
+    wanted = OutputSize(options.scale, options.width, options.height)
+    if options.model in zoo.RESIZES:
+        if options.tile is not None:
+            raise ValueError(f"{options.model} resizes whole frames; leave the tile out")
+        kernel = cast(Kernel, options.model)
+        return ResizingUpscaler(kernel, wanted, in_flight=options.in_flight or 2, threads=options.threads)
+    # An explicit number in flight is for live streams, which have one frame under way and need no tuning.
+    tuned = tuning() if options.in_flight is None else Tuning(in_flight=options.in_flight)
+    path = None if options.model is None else zoo.find(options.model)
+    return Upscaler(path, wanted, SessionOptions(options, tuned, context or Context()))
+
+
+class Upscaler(FrameUpscaler):
     """Enlarges frames by a network. Not for two threads at once; a context manager."""
-
-    card: ModelCard | None = None
-    """Of the network opened last; None until a size has come where the size decides."""
 
     def __init__(self, model: Path | None, wanted: OutputSize, options: SessionOptions) -> None:
         """model: the file of the network; None chooses one of the shelf's by the size of what comes."""
@@ -82,7 +84,7 @@ class Upscaler:
         self._sessions: OrderedDict[Any, Session | GpuSession] = OrderedDict()
         # It runs beside the network and the encoder, and each thread of its own costs it and them more than it gains
         # where cores are few: 2 % of the whole command on two.
-        self._chroma = Resizer("bicubic", threads=options.threads or max(1, cores() // 4))
+        self._chroma = Resizer("bicubic", threads=options.upscale.threads or max(1, cores() // 4))
         self._final = Resizer("lanczos")
         by_size = wanted.width is not None or wanted.height is not None
         chosen = zoo.by_scale(wanted.scale or 2) if model is None else model
@@ -97,17 +99,13 @@ class Upscaler:
         """The networks opened so far: those that `plan` was asked about, at least."""
         return list(self._networks)
 
-    def output_size(self, width: int, height: int, subsampling: tuple[int, int] = (1, 1)) -> tuple[int, int]:
-        """The (width, height) that pictures of this size get."""
-        plan = self.plan(width, height, subsampling)
-        return plan.width, plan.height
-
     @cached_property
     def setup(self) -> Setup:
         """What computes, and where. Asking for it loads the runtime."""
-        return settle(engine=self._options.engine, device=self._options.device, precision=self._options.precision)
+        asked = self._options.upscale
+        return settle(engine=asked.engine, device=asked.device, precision=asked.precision)
 
-    def submit(self, frame: Frame) -> "PendingFrame | PendingSurface | Done":
+    def submit(self, frame: Frame) -> PendingFrame:
         """Start on one frame and return at once; the result keeps its time, colour and side data.
 
         Raises EngineBusy if `in_flight` frames are under way already.
@@ -123,18 +121,12 @@ class Upscaler:
         # What the network does not make, and side data, comes from here; it runs while the network does.
         scale = network.card.scale
         canvas = self._chroma.resize(frame, frame.width * scale, frame.height * scale)
-        return PendingFrame(run, canvas, plan, self._final)
+        return PendingUpscale(run, canvas, plan, self._final)
 
     def close(self) -> None:
         """Let go of every engine."""
         while self._sessions:
             self._sessions.popitem()[1].close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def _planned(self, width: int, height: int, subsampling: tuple[int, int]) -> tuple[Plan, Network | None]:
         key = width, height, subsampling
@@ -180,7 +172,7 @@ class Upscaler:
         return self._sessions[key]
 
 
-class PendingFrame:
+class PendingUpscale:
     """A frame under way."""
 
     def __init__(self, run: PendingPlanes, canvas: Frame, plan: Plan, final: Resizer) -> None:

@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
 
-from vidsr.io.pipes import Stop
+from vidsr.context import Notice, Stop
+from vidsr.options import ReadOptions
 from vidsr.pipeline.supervise import supervised
 from vidsr.verify.findings import Verification, excused
 from vidsr.verify.inventory import Inventory
@@ -20,7 +21,7 @@ def verify_video(
     source: str | Path,
     target: str | Path,
     *,
-    notices: Iterable[str] = (),
+    notices: Iterable[Notice] = (),
     start: Fraction | float | None = None,
     duration: Fraction | float | None = None,
     fps: Fraction | float | None = None,
@@ -35,15 +36,15 @@ def verify_video(
     stop = Stop()
 
     def run() -> Verification:
-        piece = {"start": exact(start), "duration": exact(duration), "rate": exact(fps)}
-        before = read_inventory(source, **piece, stop=stop)
-        rate = exact(fps) if before.pictures and is_sequence(target) else None
-        return compare(before, read_inventory(target, rate=rate, stop=stop), notices=notices)
+        options = ReadOptions(start=exact(start), duration=exact(duration), fps=exact(fps))
+        before = read_inventory(source, options, stop=stop)
+        after = ReadOptions(fps=options.fps if before.pictures and is_sequence(target) else None)
+        return compare(before, read_inventory(target, after, stop=stop), notices=notices)
 
     return supervised(run, stop)
 
 
-def compare(before: Inventory, after: Inventory, *, notices: Iterable[str] = ()) -> Verification:
+def compare(before: Inventory, after: Inventory, *, notices: Iterable[Notice] = ()) -> Verification:
     """Hold what an output holds against what its input held."""
     shift = shift_of(before.times, before.tick, after.times, after.tick)
     findings = [*video_findings(before, after, shift), *track_findings(before, after, shift)]

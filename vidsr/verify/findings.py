@@ -4,21 +4,35 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from vidsr.context import STREAM_CODES, Code, Notice
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One thing that both files say something of."""
 
-    name: str
-    """As in `Notice`, which may excuse it."""
+    code: Code
+    """Shared with `Notice`, which may announce it."""
     source: str
     """What the input says."""
     target: str
     """What the output says."""
     holds: bool
     """Whether that is the same, as far as the two containers can say it."""
+    stream: int | None = None
+    """Index in the input of the copied stream it is about; None: the video."""
     announced: str = ""
-    """The sentence that announced the difference."""
+    """The warning that announced the difference."""
+
+    @property
+    def name(self) -> str:
+        """As reports print it: `chapters`, `video language`, `stream 3 tags`."""
+        what = self.code.removeprefix("stream").strip()
+        if self.stream is not None and self.code is not Code.NEW_STREAM:
+            return f"stream {self.stream} {what}".strip()
+        if self.code is Code.NEW_STREAM:
+            return f"new stream {self.stream}"
+        return f"video {what}" if self.code in STREAM_CODES else str(self.code)
 
     @property
     def state(self) -> Literal["holds", "announced", "differs"]:
@@ -45,15 +59,20 @@ class Verification:
         return not self.differences
 
 
-def same(name: str, before: object, after: object) -> Finding:
+def same(code: Code, before: object, after: object, stream: int | None = None) -> Finding:
     """Whether two values are equal."""
-    return Finding(name, str(before), str(after), before == after)
+    return Finding(code, str(before), str(after), before == after, stream)
 
 
-def excused(findings: Iterable[Finding], notices: Iterable[str]) -> tuple[Finding, ...]:
+def excused(findings: Iterable[Finding], notices: Iterable[Notice]) -> tuple[Finding, ...]:
     """Give each finding that differs the sentence that announced just that, where there is one."""
-    sentences = {name: str(notice) for notice in notices for name in getattr(notice, "about", ())}
+    messages = {
+        (code, stream): notice.message
+        for notice in notices
+        for code in notice.codes
+        for stream in notice.streams or (None,)
+    }
     return tuple(
-        finding if finding.holds else replace(finding, announced=sentences.get(finding.name, ""))
+        finding if finding.holds else replace(finding, announced=messages.get((finding.code, finding.stream), ""))
         for finding in findings
     )

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
-from vidsr.frames import ColorSpec
+from vidsr.color import ColorSpec
 from vidsr.video.read.damage import Damage
 
 SRGB = "sRGB"

@@ -4,34 +4,29 @@ import hashlib
 from array import array
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from vidsr.context import Context, Stop, ignore
 from vidsr.frames import Carried, Frame
-from vidsr.io.pipes import Stop
+from vidsr.options import ReadOptions
 from vidsr.verify.inventory import SRGB, UNTIMED, Chapter, Inventory, Track
 from vidsr.verify.payload import config_of, is_filler, payload
 from vidsr.video.convert.image_metadata import about, is_srgb
 from vidsr.video.convert.resizer import pixel_format_of
 from vidsr.video.convert.side_data import mastering_of, side_data
-from vidsr.video.metadata import stream_tags, video_tags
+from vidsr.video.metadata import ATTACHED, codec_of, stream_tags, video_tags
 from vidsr.video.read.source import DYNAMIC_HDR, Source, open_source
 from vidsr.video.timing import rational
-from vidsr.video.write.containers import ATTACHED, codec_of
 
 
-def read_inventory(
-    name: str | Path,
-    *,
-    start: Fraction | None = None,
-    duration: Fraction | None = None,
-    rate: Fraction | None = None,
-    stop: Stop | None = None,
-) -> Inventory:
-    """Read a file, or a piece of it, as `upscale_video` would, but for deinterlacing. Raises as `open_source` does."""
-    with open_source(name, start=start, duration=duration, rate=rate, deinterlace="off", stop=stop) as source:
+def read_inventory(name: str | Path, options: ReadOptions | None = None, *, stop: Stop | None = None) -> Inventory:
+    """Read a file, or a part of it, as `upscale_video` would, but for deinterlacing. Raises as `open_source` does."""
+    options = replace(options or ReadOptions(), deinterlace="off")
+    with open_source(name, options, context=Context(ignore, stop=stop or Stop())) as source:
         return _read(source)
 
 
@@ -87,7 +82,7 @@ def _read(source: Source) -> Inventory:
         turn=source.turn,
         tick=first.time_base,
         times=times,
-        end=(last.pts + last.duration) * last.time_base if last.duration else None,
+        end=(last.pts + last.duration_ticks) * last.time_base if last.duration_ticks else None,
         fields=fields,
         transparent=transparent,
         captions=captions,

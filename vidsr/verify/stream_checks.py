@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 
+from vidsr.context import Code
 from vidsr.verify.findings import Finding, same
 from vidsr.verify.inventory import Inventory, Track
 from vidsr.verify.timestamp_checks import drift_between, slack
@@ -28,18 +29,18 @@ def track_findings(before: Inventory, after: Inventory, shift: Fraction) -> Iter
     pairs, extra = matched(before.tracks, after.tracks)
     yield _drift(before, after, pairs, shift)
     chosen, chosen_after = _defaults(before), _defaults(after)
-    yield from _said("film", before, after, chosen=(-1 in chosen, -1 in chosen_after))
-    yield kept_tags("film tags", before.stream_tags, after.stream_tags)
+    yield from _said(None, before, after, chosen=(-1 in chosen, -1 in chosen_after))
+    yield kept_tags(Code.STREAM_TAGS, before.stream_tags, after.stream_tags)
     for track, other in pairs:
-        name = f"stream {track.index}"
+        index = track.index
         if other is None:
-            yield Finding(name, _described(track), "missing", False)
+            yield Finding(Code.STREAM, _described(track), "missing", False, index)
             continue
-        yield Finding(name, _described(track), f"stream {other.index}", True)
-        yield from _said(name, track, other, chosen=(track.index in chosen, other.index in chosen_after))
-        yield from _details(name, track, other, slack_of(before, after, track, other, shift), shift)
+        yield Finding(Code.STREAM, _described(track), f"stream {other.index}", True, index)
+        yield from _said(index, track, other, chosen=(track.index in chosen, other.index in chosen_after))
+        yield from _details(track, other, slack_of(before, after, track, other, shift), shift)
     for track in extra:
-        yield Finding(f"new stream {track.index}", "none", _described(track), False)
+        yield Finding(Code.NEW_STREAM, "none", _described(track), False, track.index)
 
 
 def slack_of(before: Inventory, after: Inventory, track: Track, other: Track, shift: Fraction) -> Fraction:
@@ -78,29 +79,32 @@ def _drift(before: Inventory, after: Inventory, pairs: list[tuple[Track, Track |
         if abs(apart) > abs(worst):
             worst, at = apart, place
     told = f"at most {seconds(abs(worst))}, at {seconds(at)}" if worst else "none" if sounds else "no sound"
-    return Finding("drift", "sound and picture", told, holds)
+    return Finding(Code.DRIFT, "sound and picture", told, holds)
 
 
-def _details(name: str, track: Track, other: Track, near: Fraction, shift: Fraction) -> Iterator[Finding]:
+def _details(track: Track, other: Track, near: Fraction, shift: Fraction) -> Iterator[Finding]:
     if track.codec == "time code":  # written anew by each muxer, from what the film's tags say
         return
-    yield Finding(f"{name} codec", track.codec, other.codec, _codec(track) == _codec(other))
-    yield kept_tags(f"{name} tags", _tags(track, other), other.tags)
+    index = track.index
+    yield Finding(Code.CODEC, track.codec, other.codec, _codec(track) == _codec(other), index)
+    yield kept_tags(Code.STREAM_TAGS, _tags(track, other), other.tags, index)
     if not track.codec.startswith(_RAW):
-        yield same(f"{name} packets", track.packets, other.packets)
-    yield Finding(f"{name} payload", track.payload[:8], other.payload[:8], track.payload == other.payload)
+        yield same(Code.PACKETS, track.packets, other.packets, index)
+    yield Finding(Code.PAYLOAD, track.payload[:8], other.payload[:8], track.payload == other.payload, index)
     if track.packets and track.kind not in ("attachment", "cover art") and not track.codec.startswith(_RAW):
         apart, at = drift_between(track.times, track.tick, other.times, other.tick, shift)
         told = f"at most {seconds(abs(apart))} off, at {seconds(at)}" if apart else "all exact"
-        yield Finding(f"{name} times", f"{len(track.times)} times", told, abs(apart) <= near)
+        yield Finding(Code.TIMES, f"{len(track.times)} times", told, abs(apart) <= near, index)
 
 
-def _said(name: str, before: _Said, after: _Said, *, chosen: tuple[bool, bool]) -> Iterator[Finding]:
+def _said(stream: int | None, before: _Said, after: _Said, *, chosen: tuple[bool, bool]) -> Iterator[Finding]:
     known = before.language != "und"  # else a container may say it
-    yield Finding(f"{name} language", before.language, after.language, not known or before.language == after.language)
+    yield Finding(
+        Code.LANGUAGE, before.language, after.language, not known or before.language == after.language, stream
+    )
     told, other = (x.disposition & ~_DEFAULT | one * _DEFAULT for x, one in zip((before, after), chosen, strict=True))
     kept = not (told & ~other | other & ~told & ~_IMPLIED) & sum(_DISPOSITIONS)
-    yield Finding(f"{name} disposition", _flags(told), _flags(other), kept)
+    yield Finding(Code.DISPOSITION, _flags(told), _flags(other), kept, stream)
 
 
 def _defaults(video: Inventory) -> set[int]:

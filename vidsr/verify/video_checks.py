@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from fractions import Fraction
 
-from vidsr.frames import BT470BG, SMPTE170M
+from vidsr.color import BT470BG, SMPTE170M
+from vidsr.context import Code
 from vidsr.verify.findings import Finding, same
 from vidsr.verify.inventory import SRGB, Inventory
 from vidsr.verify.timestamp_checks import gap_between, slack
@@ -22,23 +23,23 @@ def video_findings(before: Inventory, after: Inventory, shift: Fraction) -> Iter
         before = _upright(before)
     yield _size(before, after)
     lost = (str(video.damage) or "whole" for video in (before, after))
-    yield Finding("readable", next(lost), next(lost), not after.damage)
-    yield same("frames", len(before.times), len(after.times))
+    yield Finding(Code.READABLE, next(lost), next(lost), not after.damage)
+    yield same(Code.FRAMES, len(before.times), len(after.times))
     if before.pictures or not after.pictures:
         yield from _timing(before, after, shift)
     if not after.pictures:
         yield from _colours(before, after)
-        yield same("rotation", _degrees(before), _degrees(after))
+        yield same(Code.ROTATION, _degrees(before), _degrees(after))
     yield _aspect(before, after)
-    yield same("fields", f"{before.fields} interlaced", f"{after.fields} interlaced")
+    yield same(Code.FIELDS, f"{before.fields} interlaced", f"{after.fields} interlaced")
     if before.transparent or after.transparent:
-        yield same("alpha", f"on {before.transparent} frames", f"on {after.transparent} frames")
+        yield same(Code.ALPHA, f"on {before.transparent} frames", f"on {after.transparent} frames")
     if before.dynamic or after.dynamic:
-        yield same("dynamic HDR", ", ".join(before.dynamic) or "none", ", ".join(after.dynamic) or "none")
+        yield same(Code.DYNAMIC_HDR, ", ".join(before.dynamic) or "none", ", ".join(after.dynamic) or "none")
     if before.captions or after.captions:
-        yield same("captions", f"on {before.captions} frames", f"on {after.captions} frames")
+        yield same(Code.CAPTIONS, f"on {before.captions} frames", f"on {after.captions} frames")
     if before.mastering or after.mastering:
-        yield same("mastering", _numbers(before.mastering), _numbers(after.mastering))
+        yield same(Code.MASTERING, _numbers(before.mastering), _numbers(after.mastering))
     if before.chapters or after.chapters:
         yield _chapters(before, after, shift)
     yield _tags(before, after)
@@ -52,18 +53,18 @@ def seconds(time: Fraction) -> str:
 def _size(before: Inventory, after: Inventory) -> Finding:
     across, down = Fraction(after.width, before.width), Fraction(after.height, before.height)
     factor = f"{float(across):.4g}" if across == down else f"{float(across):.4g} by {float(down):.4g}"
-    return Finding("size", f"{before.width}x{before.height}", f"{after.width}x{after.height}, {factor} times", True)
+    return Finding(Code.SIZE, f"{before.width}x{before.height}", f"{after.width}x{after.height}, {factor} times", True)
 
 
 def _timing(before: Inventory, after: Inventory, shift: Fraction) -> Iterator[Finding]:
     gap = gap_between(before.times, before.tick, after.times, after.tick, shift)
     start = before.times[0] * before.tick
     holds = not shift or after.container in _OWN_CLOCK
-    yield Finding("start", seconds(start), seconds(start + shift) + (" like all streams" if shift else ""), holds)
+    yield Finding(Code.START, seconds(start), seconds(start + shift) + (" like all streams" if shift else ""), holds)
     told = [f"{gap.missing} missing"] * bool(gap.missing) + [f"{gap.added} new"] * bool(gap.added)
     moved = f"at most {seconds(abs(gap.worst))} off, at {seconds(gap.at)}" if gap.worst else "all exact"
     told.append(moved)
-    yield Finding("pts", f"{len(before.times)} times", ", ".join(told), not gap.missing and not gap.added)
+    yield Finding(Code.PTS, f"{len(before.times)} times", ", ".join(told), not gap.missing and not gap.added)
     yield _end(before, after, shift)
 
 
@@ -73,24 +74,24 @@ def _end(before: Inventory, after: Inventory, shift: Fraction) -> Finding:
 
     if before.end is None or after.end is None or {before.container, after.container} & {*_NO_DURATIONS}:
         # What can be held is when the last frame begins, which is in "pts".
-        return Finding("duration", told(before), told(after), True)
+        return Finding(Code.DURATION, told(before), told(after), True)
     near = 2 * slack(before.tick, after.tick, shifted=bool(shift))  # of two roundings: a time and a duration
-    return Finding("duration", told(before), told(after), abs(after.end - before.end - shift) <= near)
+    return Finding(Code.DURATION, told(before), told(after), abs(after.end - before.end - shift) <= near)
 
 
 def _colours(before: Inventory, after: Inventory) -> Iterator[Finding]:
     a, b = before.color, after.color
     (bits, halvings, gray), (other_bits, other_halvings, other_gray) = LAYOUTS[before.layout], LAYOUTS[after.layout]
     room = gray or (not other_gray and all(x >= y for x, y in zip(halvings, other_halvings, strict=True)))
-    yield Finding("layout", before.layout, after.layout, room and other_bits >= bits)
-    yield same("range", "full" if a.full_range else "limited", "full" if b.full_range else "limited")
+    yield Finding(Code.PIXEL_FORMAT, before.layout, after.layout, room and other_bits >= bits)
+    yield same(Code.RANGE, "full" if a.full_range else "limited", "full" if b.full_range else "limited")
     if not gray:
         matrices = {a.matrix, b.matrix}
-        yield Finding("matrix", str(a.matrix), str(b.matrix), len(matrices) == 1 or matrices == {BT470BG, SMPTE170M})
-    yield same("primaries", a.primaries, b.primaries)
-    yield same("transfer", a.transfer, b.transfer)
+        yield Finding(Code.MATRIX, str(a.matrix), str(b.matrix), len(matrices) == 1 or matrices == {BT470BG, SMPTE170M})
+    yield same(Code.PRIMARIES, a.primaries, b.primaries)
+    yield same(Code.TRANSFER, a.transfer, b.transfer)
     if halvings == other_halvings == (1, 1):  # elsewhere chroma stands where luma does, at least in half of the lines
-        yield same("siting", a.chroma_location, b.chroma_location)
+        yield same(Code.CHROMA_LOCATION, a.chroma_location, b.chroma_location)
 
 
 def _degrees(video: Inventory) -> str:
@@ -108,7 +109,7 @@ def _aspect(before: Inventory, after: Inventory) -> Finding:
     shapes = [video.aspect * Fraction(video.width, video.height) for video in (before, after)]
     near = after.aspect / after.height * 2 + shapes[0] / 255
     texts = (f"pixels {video.aspect.numerator}:{video.aspect.denominator}" for video in (before, after))
-    return Finding("aspect", next(texts), next(texts), abs(shapes[0] - shapes[1]) <= near)
+    return Finding(Code.ASPECT, next(texts), next(texts), abs(shapes[0] - shapes[1]) <= near)
 
 
 def _chapters(video: Inventory, other: Inventory, shift: Fraction) -> Finding:
@@ -123,21 +124,21 @@ def _chapters(video: Inventory, other: Inventory, shift: Fraction) -> Finding:
     ]
     named = [f"{b.title!r} for {a.title!r}" for a, b in zip(before, after, strict=False) if a.title != b.title]
     told = ", ".join([str(len(after)), *moved, *named])
-    return Finding("chapters", str(len(before)), told, len(before) == len(after) and not moved and not named)
+    return Finding(Code.CHAPTERS, str(len(before)), told, len(before) == len(after) and not moved and not named)
 
 
 def _tags(before: Inventory, after: Inventory) -> Finding:
     told, other = ({**video.tags, **video.beside} for video in (before, after))
     if not after.pictures and told.get("colour profile") == SRGB:
         del told["colour profile"]
-    return kept_tags("tags", told, other)
+    return kept_tags(Code.TAGS, told, other)
 
 
-def kept_tags(name: str, before: Mapping[str, str], after: Mapping[str, str]) -> Finding:
+def kept_tags(code: Code, before: Mapping[str, str], after: Mapping[str, str], stream: int | None = None) -> Finding:
     """Whether all tags are there and say the same."""
     lost = [key for key, value in before.items() if after.get(key) != value]
     told = f"without {', '.join(lost)}" if lost else ", ".join(before) or "none"
-    return Finding(name, ", ".join(before) or "none", told, not lost)
+    return Finding(code, ", ".join(before) or "none", told, not lost, stream)
 
 
 def _upright(video: Inventory) -> Inventory:

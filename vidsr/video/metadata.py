@@ -4,7 +4,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from vidsr.video.write.containers import ATTACHED
+import av
+
+ATTACHED = av.stream.Disposition.attached_pic
 
 # Written by muxers about their own file: untrue of ours.
 _STALE = re.compile(
@@ -50,3 +52,12 @@ def video_tags(metadata: Mapping[str, str]) -> dict[str, str]:
 def needs_free_tags(metadata: Mapping[str, str]) -> bool:
     """Whether an mp4 must hold its tags the QuickTime way, since one of them has no place in iTunes' list."""
     return any(key.lower() not in _MP4_TAGS for key in video_tags(metadata))
+
+
+def codec_of(stream: Any) -> str:
+    """The name of a stream's codec, as far as it has one."""
+    if stream.codec_context is None and "timecode" in stream.metadata:
+        return "time code"
+    return (
+        stream.codec_context.name if stream.codec_context is not None else (getattr(stream, "name", None) or "unknown")
+    )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vidsr.errors import InputError, StreamBroken
-from vidsr.video.read.open_input import is_address, is_folder, title_of
+from vidsr.io.names import is_address, is_folder, title_of
 
 # What a picture's name may end in; a name with a number in it that ends in anything else is a film's.
 # fmt: off

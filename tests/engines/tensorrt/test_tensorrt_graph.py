@@ -11,10 +11,10 @@ from onnx.reference import ReferenceEvaluator
 
 from tests.engines.test_fp16 import HEIGHT, WIDTH, check_all_half, planes
 from tests.networks import network
+from vidsr.color import BT709, ColorSpec
 from vidsr.engines.ports import FINITE, REBUILD
 from vidsr.engines.tensorrt.plan_file import identity
 from vidsr.engines.tensorrt.tensorrt_graph import asked_of, for_tensorrt, inner_shape, outer_shape
-from vidsr.frames import BT709, ColorSpec
 from vidsr.upscaling.graph.edges import attach
 
 TYPES = {TensorProto.UINT8, TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.INT64}  # that TensorRT knows, of ours

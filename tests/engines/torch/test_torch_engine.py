@@ -15,10 +15,10 @@ from tests.engines.test_contract import IN, OUT, graph, picture
 from tests.networks import network
 from vidsr import zoo
 from vidsr.card import read_card
+from vidsr.color import BT709, ColorSpec
 from vidsr.engines import Precision, Setup, open_engine, settle
 from vidsr.engines.ports import PLANES_IN
 from vidsr.errors import EngineError, NotAModel, OutOfMemory
-from vidsr.frames import BT709, ColorSpec
 from vidsr.upscaling.graph.edges import attach
 from vidsr.upscaling.model_file import load
 

@@ -11,11 +11,11 @@ torch = pytest.importorskip("torch")
 
 from tests.engines.test_contract import IN, OUT, graph, picture
 from tests.networks import network
+from vidsr.color import BT709, ColorSpec
 from vidsr.engines import Setup, open_engine, settle
 from vidsr.engines.torch import torch_engine as on_torch
 from vidsr.engines.torch.device import Cuda
 from vidsr.errors import EngineError
-from vidsr.frames import BT709, ColorSpec
 from vidsr.upscaling.graph.edges import attach
 
 UPLOAD, COMPUTE, DOWNLOAD = range(3)

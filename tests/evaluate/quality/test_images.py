@@ -8,11 +8,12 @@ import pytest
 from PIL import Image
 
 from tests.evaluate.networks import quantiser_as_gray, repeating
+from vidsr.color import ColorSpec
 from vidsr.errors import DataError
 from vidsr.evaluate.quality.images import evaluate_images, find_sets, studio_frame
 from vidsr.evaluate.quality.methods import BICUBIC, LANCZOS
 from vidsr.evaluate.quality.views import luma_codes
-from vidsr.frames import ColorSpec, Frame
+from vidsr.frames import Frame
 from vidsr.metrics import luma_of_rgb, psnr
 from vidsr.resize import resize
 from vidsr.video.recode import recode

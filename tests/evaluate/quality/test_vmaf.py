@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from tests.video.videos import drawing
+from vidsr.color import SMPTE170M, ColorSpec
 from vidsr.errors import ExtraMissing, InputError
 from vidsr.evaluate.quality.vmaf import MODELS, Vmaf, why_not
-from vidsr.frames import SMPTE170M, ColorSpec, Frame
+from vidsr.frames import Frame
 from vidsr.video.convert.resizer import Resizer, to_av_frame
 
 needs_libvmaf = pytest.mark.skipif(why_not() is not None, reason=str(why_not()))

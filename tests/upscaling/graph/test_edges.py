@@ -11,10 +11,10 @@ from onnx import TensorProto, helper, numpy_helper
 
 from tests.networks import network, runnable
 from vidsr.card import QP_NAME
+from vidsr.color import BT709, BT2020, SMPTE170M, ChromaLocation, ColorSpec, rgb_to_yuv
 from vidsr.engines import Precision, open_engine
 from vidsr.engines.ports import PLANES_IN, UNSHUFFLED, UNSHUFFLED_CHROMA
 from vidsr.errors import NotAModel
-from vidsr.frames import BT709, BT2020, SMPTE170M, ChromaLocation, ColorSpec, rgb_to_yuv
 from vidsr.upscaling.graph.edges import attach, luma_top, planes_of, shuffle
 
 Planes = list[NDArray[Any]]

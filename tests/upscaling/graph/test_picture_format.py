@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vidsr.color import BT709, BT2020, SMPTE170M, ColorSpec
 from vidsr.errors import WrongOption
-from vidsr.frames import BT709, BT2020, SMPTE170M, ColorSpec
 from vidsr.upscaling.graph.picture_format import CHROMA_LOCATIONS, SUBSAMPLINGS, Pixels, color_of, command_for, word_of
 
 colors = st.builds(

@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 
 from tests.clips import times_of
 from tests.video.videos import facts_of, frames_of, make_film
-from vidsr.frames import BT709, Carried, Frame
+from vidsr.color import BT709
+from vidsr.frames import Carried, Frame
+from vidsr.options import ReadOptions
 from vidsr.pipeline import upscale_video
 from vidsr.video.convert.deinterlace import Deinterlace
 from vidsr.video.read.source import open_source
@@ -50,7 +52,7 @@ def interlaced_film(path: Path, layout: str = "yuv420p", count: int = 6, flag: s
 
 
 def read(path: Path, way: Deinterlace) -> tuple[list[Frame], list[str]]:
-    with open_source(path, deinterlace=way) as source:
+    with open_source(path, ReadOptions(deinterlace=way)) as source:
         return [item for item in source if isinstance(item, Frame)], source.notices
 
 
@@ -95,7 +97,7 @@ def test_each_field_becomes_a_frame_half_a_picture_later(tmp_path: Path) -> None
     assert {f.duration * f.time_base for f in frames} == {Fraction(1, 50)}
     for half, frame in enumerate(frames):
         assert np.abs(frame.planes[0].astype(int) - instant(half)).mean() < 1.5
-    with open_source(tmp_path / "a.y4m", deinterlace="fields") as source:
+    with open_source(tmp_path / "a.y4m", ReadOptions(deinterlace="fields")) as source:
         assert source.info.rate == 50 and source.info.time_base == Fraction(1, 50)
 
 
@@ -186,7 +188,7 @@ def test_sound_keeps_its_packets_and_the_film_its_times(tmp_path: Path) -> None:
 
 def test_a_way_that_is_none_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="'blend' is no way to deinterlace; choose one of frames, fields, off"):
-        open_source(interlaced_film(tmp_path / "a.y4m"), deinterlace="blend")  # type: ignore[arg-type]
+        open_source(interlaced_film(tmp_path / "a.y4m"), ReadOptions(deinterlace="blend"))  # type: ignore[arg-type]
 
 
 @pytest.mark.skipif(DATA is None, reason="VIDSR_DATA names no folder with odd films")

@@ -7,7 +7,10 @@ from typing import Any
 import pytest
 
 from tests.video.videos import enlarge, frame_from, frames_of, info_of
-from vidsr.frames import BT2020, Frame
+from vidsr.color import BT2020
+from vidsr.context import Context, ignore
+from vidsr.frames import Frame
+from vidsr.options import EncodeOptions
 from vidsr.video.convert.side_data import Mastering, mastering_of
 from vidsr.video.write.sink import open_sink
 
@@ -21,7 +24,9 @@ LIGHT = 1000, 400
 def film_in(path: Path, transfer: int, params: str = "", count: int = 2, **options: Any) -> Path:
     frame = frame_from(pixel_format="yuv420p10le", matrix=BT2020, primaries=9, transfer=transfer)
     given = {"x265-params": params} if params else {}
-    with open_sink(path, info_of(frame), codec="libx265", encoder_options=given, notice=print, **options) as sink:
+    with open_sink(
+        path, info_of(frame), EncodeOptions(codec="libx265", encoder_options=given, **options), context=Context(ignore)
+    ) as sink:
         for index in range(count):
             sink.write(frame.at(index, 1))
     return path

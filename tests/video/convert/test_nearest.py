@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from vidsr.frames import ColorSpec, Frame
+from vidsr.color import ColorSpec
+from vidsr.frames import Frame
 from vidsr.video.convert.resizer import Resizer
 
 

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vidsr.frames import Frame
+from vidsr.options import ReadOptions
 from vidsr.resize import resize
 from vidsr.video.convert.qp import ESTIMATED, EXPORT, Estimator, estimated_qp, mean_qp
 from vidsr.video.read.source import open_source
@@ -67,7 +68,7 @@ def _photo(slide):
 
 
 def qps(path, **options):
-    with open_source(path, **options) as source:
+    with open_source(path, ReadOptions(**options)) as source:
         return [item.qp for item in source if isinstance(item, Frame)]
 
 
@@ -113,7 +114,7 @@ def test_what_the_decoder_tells_is_not_estimated(video_stream_of):
 
 @pytest.mark.parametrize("coder", ["libx264", "libx265"])
 def test_the_users_word_goes_before_decoder_and_estimate(video_stream_of, coder):
-    assert set(qps(video_stream_of(coder, 28), source_quality=0.0)) == {0.0}
+    assert set(qps(video_stream_of(coder, 28), source_qp=0.0)) == {0.0}
 
 
 def test_a_stream_without_time_stamps_is_estimated_too(video_stream_of):

@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.video.videos import drawing, frame_from, frames_of, make_film
-from vidsr.frames import BT709, LUMA_WEIGHTS, SMPTE170M, YCGCO, ChromaLocation, ColorSpec, Frame, rgb_to_yuv
+from vidsr.color import BT709, LUMA_WEIGHTS, SMPTE170M, YCGCO, ChromaLocation, ColorSpec, rgb_to_yuv
+from vidsr.frames import Frame
 from vidsr.resize import resize
 from vidsr.video.convert.from_av import frame_of
 from vidsr.video.convert.pixel_formats import LAYOUTS, layout_name, planes_of

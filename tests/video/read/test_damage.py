@@ -29,6 +29,7 @@ from tests.video.damaged import (
 from tests.video.videos import make_film
 from vidsr.errors import Damaged
 from vidsr.frames import Carried, Frame
+from vidsr.options import ReadOptions
 from vidsr.video.read.damage import Damage, Tally, Watch
 from vidsr.video.read.source import open_source
 from vidsr.video.read.truncation import is_cut_off
@@ -53,7 +54,7 @@ def videos(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], Pa
 
 
 def read(path: Path, **options: Any) -> tuple[list[Frame], Damage]:
-    with open_source(path, **options) as source:
+    with open_source(path, ReadOptions(**options)) as source:
         return [item for item in source if isinstance(item, Frame)], source.damage
 
 

@@ -14,9 +14,11 @@ from PIL import Image
 from tests.networks import network, receptive_field, runnable, save
 from tests.video.videos import make_film
 from vidsr.card import ModelCard
+from vidsr.context import Context, ignore
 from vidsr.frames import Frame
+from vidsr.options import EncodeOptions, ReadOptions
 from vidsr.pipeline.stages import upscale
-from vidsr.upscaling.upscaler import open_upscaler
+from vidsr.upscaling.upscaler import load_upscaler
 from vidsr.video.convert import nv12 as surfaces
 from vidsr.video.convert.nv12 import planar
 from vidsr.video.convert.pixel_formats import planes_of
@@ -135,7 +137,7 @@ def test_a_stream_that_reads_a_surface_waits_for_the_decoder(monkeypatch: pytest
 
 
 def test_where_damage_ends_the_film_the_cpu_decodes(tmp_path: Path) -> None:
-    with open_source(make_film(tmp_path / "film.mp4"), gpu=Offload("cuda"), strict=True) as video:
+    with open_source(make_film(tmp_path / "film.mp4"), ReadOptions(strict=True), gpu=Offload("cuda")) as video:
         assert video.notices == ["with --strict the CPU decodes, which tells of damage as GPUs do not"]
 
 
@@ -153,12 +155,14 @@ def enlarged(source: Path, target: Path, model: Path, on: Offload | None, engine
     """The whole way, without threads; what was told."""
     told: list[str] = []
     with (
-        open_upscaler(model, engine=engine, precision="f32", device="cpu") as upscaler,
+        load_upscaler(model, engine=engine, precision="f32", device="cpu") as upscaler,
         open_source(source, gpu=on) as video,
     ):
         width, height = upscaler.output_size(video.info.width, video.info.height)
         info = replace(video.info, width=width, height=height)
-        with open_sink(target, info, source=video, crf=0, notice=told.append, **options) as sink:
+        with open_sink(
+            target, info, EncodeOptions(crf=0, **options), copy=video.copy_info(), context=Context(told.append)
+        ) as sink:
             for item in upscale(video, upscaler):
                 sink.write(item)
     return told
@@ -243,15 +247,17 @@ def test_frames_in_a_gpus_memory_are_encoded_there(tmp_path: Path, model: Path, 
     pytest.importorskip("torch")
     path = make_film(tmp_path / "film.mp4", size=(256, 256))
     with (
-        open_upscaler(model, engine="torch", device="cuda") as upscaler,
+        load_upscaler(model, engine="torch", device="cuda") as upscaler,
         open_source(path, gpu=Offload("cuda", keeps=True)) as video,
     ):
         info = replace(video.info, width=512, height=512)
-        with open_sink(tmp_path / "out.mp4", info, source=video, codec=codec, notice=print) as sink:
+        with open_sink(
+            tmp_path / "out.mp4", info, EncodeOptions(codec=codec), copy=video.copy_info(), context=Context(ignore)
+        ) as sink:
             for item in upscale(video, upscaler):
                 assert isinstance(item, Frame) and item.semiplanar
                 sink.write(item)
-    with open_source(tmp_path / "out.mp4") as made, open_upscaler(model, precision="f32") as upscaler:
+    with open_source(tmp_path / "out.mp4") as made, load_upscaler(model, precision="f32") as upscaler:
         expected = upscaler.submit(planar(video.first)).result()
         for plane, other in zip(made.first.planes, expected.planes, strict=True):
             assert np.abs(plane.astype(int) - other).mean() < 6

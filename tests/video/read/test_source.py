@@ -14,6 +14,7 @@ from PIL import Image, ImageCms
 from tests.video.videos import drawing, enlarge, facts_of, frames_of, make_film
 from vidsr.errors import InputError, NotAVideo, NoVideoStream, StreamBroken
 from vidsr.frames import Carried, Frame
+from vidsr.options import ReadOptions
 from vidsr.video.convert.qp import Estimator
 from vidsr.video.read import timestamps as abutting
 from vidsr.video.read.source import open_source
@@ -55,7 +56,7 @@ def test_frames_of_an_mp4_last_until_the_next_is_shown_whatever_the_order_they_a
     lengths = [frame.duration * frame.time_base / tick for frame in frames]
     assert lengths[:-1] == [b - a for a, b in pairwise(pts)]
     assert delay or lengths[-1] == 5  # FFmpeg does not tell where a film ends that begins late
-    with open_source(video, start=2 * tick, duration=(pts[-1] - 2) * tick) as source:
+    with open_source(video, ReadOptions(start=2 * tick, duration=(pts[-1] - 2) * tick)) as source:
         piece = [item for item in source if isinstance(item, Frame)]
     shown = [b - a for a, b in pairwise(pts) if a >= 2]
     assert [frame.duration * frame.time_base / tick for frame in piece] == shown
@@ -68,7 +69,7 @@ def test_only_frames_of_a_live_mp4_do_not_wait_for_the_next(
     video = make_film(tmp_path / "a.mp4", codec="mjpeg", pixel_format="yuvj420p")
     sent: list[Any] = []
     monkeypatch.setattr(Estimator, "sent", lambda self, packet: sent.append(packet.pts))
-    with open_source(video, live=live):
+    with open_source(video, ReadOptions(live=live)):
         assert len(sent) == packets
 
 
@@ -80,7 +81,7 @@ def test_packets_keep_their_place_among_the_frames_of_an_mp4(
     video = make_film(tmp_path / "a.mp4", pts=range(100), sound="aac")
     orders = []
     for live in (True, False):
-        with open_source(video, live=live) as source:
+        with open_source(video, ReadOptions(live=live)) as source:
             orders.append([item.pts if isinstance(item, Frame) else item.packet.pts for item in source])
     assert orders[0] == orders[1]
 
@@ -121,7 +122,7 @@ def test_packets_of_other_streams_travel_between_the_frames(tmp_path: Path) -> N
 def test_quantisers_come_with_the_frames_or_from_the_user(tmp_path: Path) -> None:
     video = make_film(tmp_path / "a.mp4")
     assert all(0 < (frame.qp or 0) < 51 for frame in frames_of(video))
-    with open_source(video, source_quality=33.0) as source:
+    with open_source(video, ReadOptions(source_qp=33.0)) as source:
         assert {item.qp for item in source if isinstance(item, Frame)} == {33.0}
 
 
@@ -252,7 +253,7 @@ def whole_start(path: Path) -> Fraction:
 def test_a_piece_shows_the_same_pictures_as_the_whole(tmp_path: Path) -> None:
     video = make_film(tmp_path / "a.mp4", pts=range(75))
     whole = frames_of(video)
-    with open_source(video, start=Fraction(2), duration=Fraction(1, 5)) as source:
+    with open_source(video, ReadOptions(start=Fraction(2), duration=Fraction(1, 5))) as source:
         piece = [item for item in source if isinstance(item, Frame)]
         assert source.info.duration == Fraction(1, 5)
     assert [frame.pts for frame in piece] == [frame.pts - whole[50].pts for frame in whole[50:55]]
@@ -262,7 +263,7 @@ def test_a_piece_shows_the_same_pictures_as_the_whole(tmp_path: Path) -> None:
 def test_a_piece_beyond_the_end_is_refused(tmp_path: Path) -> None:
     video = make_film(tmp_path / "a.mp4")
     with pytest.raises(InputError, match="no frame between 9 s and its end"):
-        open_source(video, start=Fraction(9))
+        open_source(video, ReadOptions(start=Fraction(9)))
 
 
 @pytest.mark.parametrize("kind", ["png", "jpg", "webp", "bmp"])
@@ -303,7 +304,7 @@ def test_what_cannot_be_read_is_said_in_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="the name of the input is empty; give a path, or - for stdin"):
         open_source("")
     with pytest.raises(InputError, match="'nonsense' is no input format"):
-        open_source(tmp_path / "text.mp4", format="nonsense")
+        open_source(tmp_path / "text.mp4", ReadOptions(input_format="nonsense"))
     with pytest.raises(StreamBroken, match="no such protocol"):
         open_source("nonsense://example/film")
 
@@ -318,7 +319,7 @@ def test_a_read_error_in_the_middle_ends_the_film_with_its_reason(tmp_path: Path
             return super().read(size)
 
     with (
-        open_source(Failing(data), live=False) as source,
+        open_source(Failing(data), ReadOptions(live=False)) as source,
         pytest.raises(StreamBroken, match="broke off: Input"),
     ):
         list(source)
@@ -366,7 +367,7 @@ def test_gray_photos_span_all_codes(extension: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("options", [{"source_quality": 52}, {"source_quality": float("nan")}, {"start": -1}])
 def test_a_quality_or_piece_that_makes_no_sense_is_refused(options: dict[str, Any], tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"QP from 0 to 51|not negative"):
-        open_source(make_film(tmp_path / "a.mkv"), **options)
+        open_source(make_film(tmp_path / "a.mkv"), ReadOptions(**options))
 
 
 def test_the_shape_of_a_pixel_is_read_where_only_the_container_tells_it(tmp_path: Path) -> None:

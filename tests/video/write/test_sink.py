@@ -14,9 +14,11 @@ import pytest
 from PIL import Image, ImageOps
 
 from tests.video.videos import drawing, enlarge, facts_of, frame_from, frames_of, info_of, make_film
+from vidsr.color import BT709, BT2020
+from vidsr.context import Context, ignore
 from vidsr.errors import DiskFull, OutputError, SameFile, TargetExists
-from vidsr.frames import BT709, BT2020
 from vidsr.io.pipes import SeekableWriter
+from vidsr.options import EncodeOptions
 from vidsr.video.write.sink import open_sink
 
 UNEVEN = (0, 2, 3, 8, 9, 20, 21, 22, 40, 41)
@@ -38,7 +40,7 @@ def test_every_codec_keeps_uneven_times(codec: str, tmp_path: Path) -> None:
 def test_nothing_of_a_frame_stays_in_memory_once_it_is_written(tmp_path: Path) -> None:
     for name in ("a.y4m", "a.mkv", "a.ts"):
         info = replace(info_of(frame_from()), time_base=Fraction(1, 12800), rate=Fraction(25))
-        with open_sink(tmp_path / name, info, notice=lambda _: None) as sink:
+        with open_sink(tmp_path / name, info, context=Context(ignore)) as sink:
             for index in range(40):
                 sink.write(replace(frame_from(), pts=512 * index, duration=512, time_base=Fraction(1, 12800)))
             encoder = sink._encoder  # type: ignore[attr-defined]
@@ -50,7 +52,7 @@ def test_a_name_that_was_taken_on_the_way_is_left_alone(tmp_path: Path) -> None:
         what, target = name.partition("/")[0], tmp_path / name
         with (
             pytest.raises(OutputError, match=r"is a (folder|file)"),
-            open_sink(target, info_of(frame_from()), notice=lambda _: None) as sink,
+            open_sink(target, info_of(frame_from()), context=Context(ignore)) as sink,
         ):
             sink.write(frame_from())
             tmp_path.joinpath(what).touch() if "/" in name else target.mkdir()
@@ -93,7 +95,10 @@ def test_depth_and_chroma_stay_where_the_codec_has_them(codec: str, layout: str,
     told: list[str] = []
     frame = frame_from(pixel_format=layout)
     with open_sink(
-        tmp_path / "a.mkv", info_of(frame), codec=codec, preset="superfast", crf=5, notice=told.append
+        tmp_path / "a.mkv",
+        info_of(frame),
+        EncodeOptions(codec=codec, preset="superfast", crf=5),
+        context=Context(told.append),
     ) as sink:
         for index in range(3):
             sink.write(frame.at(index, 1))
@@ -113,7 +118,7 @@ def test_colour_aspect_and_siting_are_tagged(tmp_path: Path) -> None:
     frame = frame_from(matrix=BT2020, primaries=9, transfer=16, chroma_location="topleft")
     for name in ("a.mkv", "a.mp4", "a.mov"):
         info = info_of(frame, aspect=Fraction(64, 45))
-        with open_sink(tmp_path / name, info, notice=print) as sink:
+        with open_sink(tmp_path / name, info, context=Context(ignore)) as sink:
             sink.write(frame)
         (back,) = frames_of(tmp_path / name)
         assert back.color == frame.color
@@ -142,7 +147,12 @@ def test_hdr_mastering_data_reach_x265(tmp_path: Path) -> None:
     params = "master-display=G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,1):max-cll=1000,400"
     frame = frame_from(pixel_format="yuv420p10le", matrix=BT2020, primaries=9, transfer=16)
     options = {"x265-params": f"{params}:hdr10=1"}
-    with open_sink(tmp_path / "a.mkv", info_of(frame), codec="libx265", encoder_options=options, notice=print) as sink:
+    with open_sink(
+        tmp_path / "a.mkv",
+        info_of(frame),
+        EncodeOptions(codec="libx265", encoder_options=options),
+        context=Context(ignore),
+    ) as sink:
         sink.write(frame)
     enlarge(tmp_path / "a.mkv", tmp_path / "b.mkv", codec="libx265", preset="superfast")
     data = []
@@ -156,13 +166,13 @@ def test_hdr_mastering_data_reach_x265(tmp_path: Path) -> None:
 def test_an_odd_size_is_refused_with_its_reason(tmp_path: Path) -> None:
     frame = frame_from((64, 48))
     with pytest.raises(OutputError, match=r"65x48 is odd, and 4:2:0 needs even sides"):
-        open_sink(tmp_path / "a.mp4", info_of(frame, width=65), notice=print)
+        open_sink(tmp_path / "a.mp4", info_of(frame, width=65), context=Context(ignore))
     assert left_in(tmp_path) == set()
 
 
 def test_frames_of_another_size_and_layout_are_brought_to_the_first(tmp_path: Path) -> None:
     frame = frame_from((64, 48))
-    with open_sink(tmp_path / "a.mkv", info_of(frame), codec="ffv1", notice=print) as sink:
+    with open_sink(tmp_path / "a.mkv", info_of(frame), EncodeOptions(codec="ffv1"), context=Context(ignore)) as sink:
         sink.write(frame)
         sink.write(frame_from((128, 96)).at(1))
         sink.write(frame_from((64, 48), pixel_format="yuv444p10le").at(2))
@@ -173,7 +183,7 @@ def test_frames_of_another_size_and_layout_are_brought_to_the_first(tmp_path: Pa
 
 def test_nothing_is_left_when_the_block_fails(tmp_path: Path) -> None:
     frame = frame_from()
-    with pytest.raises(KeyError), open_sink(tmp_path / "a.mp4", info_of(frame), notice=print) as sink:
+    with pytest.raises(KeyError), open_sink(tmp_path / "a.mp4", info_of(frame), context=Context(ignore)) as sink:
         sink.write(frame)
         assert len(left_in(tmp_path)) == 1 and not (tmp_path / "a.mp4").exists()
         raise KeyError
@@ -185,12 +195,15 @@ def test_an_old_target_stays_until_the_new_one_is_whole(tmp_path: Path) -> None:
     target.write_bytes(b"old")
     target.chmod(0o640)
     with pytest.raises(TargetExists, match=r"a\.mkv is there already; pass --overwrite"):
-        open_sink(target, info_of(frame), notice=print)
-    with pytest.raises(KeyError), open_sink(target, info_of(frame), overwrite=True, notice=print) as sink:
+        open_sink(target, info_of(frame), context=Context(ignore))
+    with (
+        pytest.raises(KeyError),
+        open_sink(target, info_of(frame), EncodeOptions(overwrite=True), context=Context(ignore)) as sink,
+    ):
         sink.write(frame)
         raise KeyError
     assert target.read_bytes() == b"old"
-    with open_sink(target, info_of(frame), overwrite=True, notice=print) as sink:
+    with open_sink(target, info_of(frame), EncodeOptions(overwrite=True), context=Context(ignore)) as sink:
         sink.write(frame)
     assert len(frames_of(target)) == 1 and target.stat().st_mode & 0o777 == 0o640
     assert left_in(tmp_path) == {"a.mkv"}
@@ -198,7 +211,7 @@ def test_an_old_target_stays_until_the_new_one_is_whole(tmp_path: Path) -> None:
 
 def test_a_target_that_appears_meanwhile_is_not_replaced(tmp_path: Path) -> None:
     frame, target = frame_from(), tmp_path / "a.mkv"
-    with pytest.raises(TargetExists), open_sink(target, info_of(frame), notice=print) as sink:
+    with pytest.raises(TargetExists), open_sink(target, info_of(frame), context=Context(ignore)) as sink:
         sink.write(frame)
         target.write_bytes(b"of someone else")
     assert target.read_bytes() == b"of someone else" and left_in(tmp_path) == {"a.mkv"}
@@ -207,7 +220,7 @@ def test_a_target_that_appears_meanwhile_is_not_replaced(tmp_path: Path) -> None
 def test_a_link_as_target_keeps_pointing(tmp_path: Path) -> None:
     frame = frame_from()
     (tmp_path / "link.mkv").symlink_to(tmp_path / "there.mkv")
-    with open_sink(tmp_path / "link.mkv", info_of(frame), notice=print) as sink:
+    with open_sink(tmp_path / "link.mkv", info_of(frame), context=Context(ignore)) as sink:
         sink.write(frame)
     assert (tmp_path / "link.mkv").is_symlink() and len(frames_of(tmp_path / "there.mkv")) == 1
 
@@ -247,7 +260,7 @@ def test_what_cannot_be_written_is_said_before_the_first_frame(tmp_path: Path) -
     }
     for sentence, (path, options) in cases.items():
         with pytest.raises(OutputError, match=sentence):
-            open_sink(path, info, notice=print, **options)
+            open_sink(path, info, EncodeOptions(**options), context=Context(ignore))
     assert left_in(tmp_path) == {"folder.mkv", "file"}
 
 
@@ -255,7 +268,9 @@ def test_the_user_may_choose_the_pixel_format(tmp_path: Path) -> None:
     frame = frame_from(pixel_format="yuv444p10le")
     options = {"pix_fmt": "yuv420p"}
     told: list[str] = []
-    with open_sink(tmp_path / "a.mp4", info_of(frame), encoder_options=options, notice=told.append) as sink:
+    with open_sink(
+        tmp_path / "a.mp4", info_of(frame), EncodeOptions(encoder_options=options), context=Context(told.append)
+    ) as sink:
         sink.write(frame)
     assert frames_of(tmp_path / "a.mp4")[0].color.subsampling == (1, 1)
     assert told == ["the film is encoded as yuv420p, as asked for, not as yuv444p10le"]
@@ -281,7 +296,9 @@ def test_a_disk_that_fills_up_leaves_nothing(
     monkeypatch.setattr(SeekableWriter, "write", fill)
     with (
         pytest.raises(DiskFull, match=r"no room is left on its disk"),
-        open_sink(tmp_path / f"a.{extension}", info_of(frames[0]), crf=1, notice=print) as sink,
+        open_sink(
+            tmp_path / f"a.{extension}", info_of(frames[0]), EncodeOptions(crf=1), context=Context(ignore)
+        ) as sink,
     ):
         for frame in frames:
             sink.write(frame)
@@ -291,7 +308,7 @@ def test_a_disk_that_fills_up_leaves_nothing(
 def test_a_film_without_frames_is_an_error(tmp_path: Path) -> None:
     with (
         pytest.raises(OutputError, match="not one frame"),
-        open_sink(tmp_path / "a.mkv", info_of(frame_from()), notice=print),
+        open_sink(tmp_path / "a.mkv", info_of(frame_from()), context=Context(ignore)),
     ):
         pass
     assert left_in(tmp_path) == set()
@@ -300,7 +317,7 @@ def test_a_film_without_frames_is_an_error(tmp_path: Path) -> None:
 def test_a_file_object_takes_a_film() -> None:
     frame = frame_from()
     file = io.BytesIO()
-    with open_sink(file, info_of(frame), format="mp4", notice=print) as sink:
+    with open_sink(file, info_of(frame), EncodeOptions(format="mp4"), context=Context(ignore)) as sink:
         sink.write(frame)
     with av.open(io.BytesIO(file.getvalue())) as out:
         assert len(list(out.decode(video=0))) == 1
@@ -317,8 +334,11 @@ def test_live_encoders_let_each_frame_out_at_once(codec: str) -> None:
 
     frames = [frame_from((128, 96), index=index, pts=index) for index in range(16)]
     file, sizes = Growing(), []
-    with open_sink(  # type: ignore[arg-type]
-        file, info_of(frames[0]), format="nut", codec=codec, preset="ultrafast", live=True, notice=print
+    with open_sink(
+        file,
+        info_of(frames[0]),
+        EncodeOptions(format="nut", codec=codec, preset="ultrafast", live=True),
+        context=Context(ignore),
     ) as sink:
         for frame in frames:
             sink.write(frame)
@@ -370,7 +390,7 @@ def test_a_film_into_an_image_is_refused(tmp_path: Path) -> None:
 def test_times_in_other_ticks_are_converted(tmp_path: Path) -> None:
     frame = frame_from()
     info = info_of(frame, time_base=Fraction(1, 1000))
-    with open_sink(tmp_path / "a.mkv", info, notice=print) as sink:
+    with open_sink(tmp_path / "a.mkv", info, context=Context(ignore)) as sink:
         for index in range(3):
             sink.write(replace(frame, pts=index * 3, time_base=Fraction(1, 50), duration=3))
     assert facts_of(tmp_path / "a.mkv").times == [0, Fraction(60, 1000), Fraction(120, 1000)]
@@ -389,7 +409,9 @@ def _untagged_is_never_written(tmp_path: Path) -> Iterator[None]:
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_films_shorter_than_x265s_b_frames_are_written(count: int, extension: str, tmp_path: Path) -> None:
     frame = frame_from()
-    with open_sink(tmp_path / f"a.{extension}", info_of(frame), codec="libx265", notice=print) as sink:
+    with open_sink(
+        tmp_path / f"a.{extension}", info_of(frame), EncodeOptions(codec="libx265"), context=Context(ignore)
+    ) as sink:
         for index in range(count):
             sink.write(frame.at(index, 1))
     assert facts_of(tmp_path / f"a.{extension}").times == [Fraction(i, 25) for i in range(count)]

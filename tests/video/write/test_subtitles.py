@@ -14,6 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.video.videos import enlarge, make_film
+from vidsr.context import Context, ignore
+from vidsr.options import EncodeOptions
 from vidsr.video.read.source import open_source
 from vidsr.video.write.sink import open_sink
 from vidsr.video.write.subtitle_markup import mov_text
@@ -251,9 +253,11 @@ class Pipe:
 def test_subtitles_that_say_nothing_yet_do_not_hold_a_live_film_back(tmp_path: Path) -> None:
     video = subtitled(tmp_path / "a.mkv", "subrip", [(1900, 1950, b"late")])
     pipe: Any = Pipe()
-    with open_source(video) as source, open_sink(
-        pipe, source.info, source=source, format="webm", live=True, preset="ultrafast", notice=lambda _: None
-    ) as sink:  # fmt: skip
+    options = EncodeOptions(format="webm", live=True, preset="ultrafast")
+    with (
+        open_source(video) as source,
+        open_sink(pipe, source.info, options, copy=source.copy_info(), context=Context(ignore)) as sink,
+    ):
         grown = []
         for item in source:
             before = pipe.taken

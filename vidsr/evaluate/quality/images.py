@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from vidsr.color import SMPTE170M, ColorSpec, rgb_to_yuv
 from vidsr.data.photos import read_photo
 from vidsr.data.sources import IMAGES
 from vidsr.engines import Precision
@@ -19,7 +20,7 @@ from vidsr.evaluate.quality.methods import BICUBIC, LANCZOS, Method, open_method
 from vidsr.evaluate.quality.metric_table import OF_PICTURES, chosen
 from vidsr.evaluate.quality.scores import Notice, Row, Trial, rows_of
 from vidsr.evaluate.quality.views import View, colors_of, luma_codes, recolored, view_of_rgb
-from vidsr.frames import SMPTE170M, ColorSpec, Frame, rgb_to_yuv
+from vidsr.frames import Frame
 from vidsr.metrics import WINDOW, luma_of_rgb
 from vidsr.resize import Kernel, resize
 from vidsr.video.recode import recode

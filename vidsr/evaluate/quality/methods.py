@@ -9,8 +9,8 @@ from pathlib import Path
 from vidsr.engines import Precision
 from vidsr.errors import DataError
 from vidsr.frames import Frame
-from vidsr.upscaling.swscale_upscaler import ResizingUpscaler
-from vidsr.upscaling.upscaler import Upscaler, open_upscaler
+from vidsr.upscaling.frame_upscaler import FrameUpscaler
+from vidsr.upscaling.upscaler import load_upscaler
 from vidsr.zoo import RESIZES
 
 BICUBIC, LANCZOS = "protocol bicubic", "protocol lanczos"
@@ -24,7 +24,7 @@ class Method:
     name: str
     scale: int
     rgb: bool
-    upscaler: Upscaler | ResizingUpscaler
+    upscaler: FrameUpscaler
 
     def enlarge(self, frame: Frame) -> Frame:
         """The frame, `scale` times as large."""
@@ -56,7 +56,8 @@ def _open(
     model: str | Path, name: str, scale: int | None, engine: str, precision: Precision, stack: ExitStack
 ) -> Method:
     resizes = model in RESIZES  # a network given a scale would have its picture resized to that
-    upscaler = open_upscaler(model, scale=(scale or 2) if resizes else None, engine=engine, precision=precision)
+    factor = (scale or 2) if resizes else None
+    upscaler = load_upscaler(model, scale=factor, engine=engine, precision=precision)
     stack.callback(upscaler.close)
     if upscaler.card is None:
         return Method(name, scale or 2, False, upscaler)

@@ -136,7 +136,7 @@ def _shrink(frame: Frame, factor: int) -> Frame:
 
 def _seconds(video: Sequence[Frame]) -> float:
     if len(video) == 1:
-        return float(video[0].duration * video[0].time_base) or 1 / 25
+        return video[0].duration or 1 / 25
     return seconds_of(video[0], video[-1].pts, len(video))
 
 

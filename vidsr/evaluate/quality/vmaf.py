@@ -15,9 +15,10 @@ import av
 import av.filter
 import numpy as np
 
+from vidsr.color import BT709, ColorSpec
 from vidsr.errors import ExtraMissing, InputError
 from vidsr.evaluate.quality.views import View
-from vidsr.frames import BT709, ColorSpec, Frame
+from vidsr.frames import Frame
 from vidsr.video.convert.pixel_formats import layout_name, planes_of
 
 MODELS = {"vmaf": "vmaf_v0.6.1", "vmaf_neg": "vmaf_v0.6.1neg"}

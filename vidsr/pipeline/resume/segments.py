@@ -1,63 +1,42 @@
 """A film made in segments that stay on disk, so that a run which was stopped is gone on with."""
 
 import errno
-from collections.abc import Callable, Container, Generator, Iterable, Iterator
+from collections.abc import Container, Generator, Iterable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import asdict, replace
 from fractions import Fraction
 from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
 
+from vidsr.context import Context, Stop, ignore
 from vidsr.engines import ENGINES, runtime_version, settle
 from vidsr.errors import DiskFull, InputError, NotPipeable, OutputError, TargetExists, VidsrError
 from vidsr.frames import Carried, Frame, VideoInfo
-from vidsr.io.pipes import Stop, is_fifo
-from vidsr.pipeline.progress import Record
+from vidsr.io.names import is_address, title_of
+from vidsr.io.pipes import is_fifo
+from vidsr.pipeline.progress import RunRecord
 from vidsr.pipeline.resume.identity import Plan, as_text, identity_of
 from vidsr.pipeline.resume.journal import Journal, clear_up
-from vidsr.pipeline.stages import Settings, enlarged, planned, upscale
-from vidsr.upscaling.swscale_upscaler import ResizingUpscaler
-from vidsr.upscaling.upscaler import Upscaler, open_upscaler
-from vidsr.video.read.open_input import is_address, title_of
+from vidsr.pipeline.stages import JobOptions, upscaled
+from vidsr.upscaling.frame_upscaler import FrameUpscaler
 from vidsr.video.read.source import Source, open_source
 from vidsr.video.sequence import pattern_of
 from vidsr.video.timing import rational
 from vidsr.video.write.containers import Muxer, muxer_of
 from vidsr.video.write.encoder_setup import Encoding
-from vidsr.video.write.segment_file import Encoded, Segment, codec_versions, digest_of, read_segments, write_segment
+from vidsr.video.write.segment_file import Encoded, codec_versions, digest_of, read_segments, write_segment
 from vidsr.video.write.sink import VideoSink, open_sink
 from vidsr.video.write.target import move_into_place, open_target
-
-
-def make_segment(
-    source: str | Path, settings: Settings, index: int, file: Path, *, notice: Callable[[str], None]
-) -> Segment | None:
-    """Make one segment alone: a pure function of the input, the settings and its place on the grid.
-
-    It needs nothing of other segments, of other runs or of the machine, so segments can be made anywhere and joined.
-    file: where its packets go. None where the film ends before it. Raises VidsrError.
-    """
-    with (
-        open_upscaler(**settings.enlarging, notice=notice) as upscaler,
-        open_source(source, **settings.reading) as video,
-    ):
-        _, large = planned(video, upscaler, Record(None, notice), settings)
-        first = index * settings.segment_frames
-        frames = islice((item for item in video if isinstance(item, Frame)), first, first + settings.segment_frames)
-        larger = (item for item in upscale(frames, upscaler) if isinstance(item, Frame))
-        return write_segment(larger, file, index, _encoding(settings, large), video, notice)
 
 
 def upscale_in_segments(
     video: Source,
     target: Path,
-    upscaler: Upscaler | ResizingUpscaler,
+    upscaler: FrameUpscaler,
     large: VideoInfo,
-    settings: Settings,
-    *,
-    overwrite: bool,
-    record: Record,
-    stop: Stop,
+    options: JobOptions,
+    record: RunRecord,
 ) -> None:
     """Make the segments that are missing in TARGET.vidsr, join all of them with the film's other streams, and go.
 
@@ -70,61 +49,55 @@ def upscale_in_segments(
     folder = path.with_name(f"{path.name}.vidsr")
     source = Path(str(video.name))
     try:
-        open_target(path, source=source, overwrite=overwrite, stop=stop).discard()  # what cannot be, fails now
+        open_target(
+            path, source=source, overwrite=options.encode.overwrite, stop=record.stop
+        ).discard()  # what cannot be, fails now
     except TargetExists:
         clear_up(folder)
         raise
     check_video(video)
-    plan = plan_of(source, upscaler, settings)
+    plan = plan_of(source, upscaler, options)
     with _explained(folder), Journal(folder, plan) as journal:
         _count(journal, video, record)
         if not journal.whole.exists():
-            with open_sink(
-                journal.whole, large, source=video, **settings.writing,
-                overwrite=True, repeatable=True, notice=record.tell, stop=stop,
-            ) as sink:  # fmt: skip
+            copy, encode = video.copy_info(), replace(options.encode, overwrite=True)
+            with open_sink(journal.whole, large, encode, copy=copy, context=record.context) as sink:
                 assert isinstance(sink, VideoSink)  # images were refused
-                _make_missing(video, upscaler, large, settings, journal, record, stop)
+                _make_missing(video, upscaler, large, options, journal, record)
                 if identity_of(source) != plan["input"]:
                     raise InputError(f"{video.title} changed while it was read; delete {folder} and begin anew")
-                with open_source(source, **settings.reading, stop=stop) as again:
+                with open_source(source, options.read, context=Context(ignore, stop=record.stop)) as again:
                     for item in _joined(again.carried(), read_segments(journal.segments())):
-                        stop.check()
+                        record.stop.check()
                         sink.write(item)
         journal.clear()
-        move_into_place(journal.whole, path, overwrite=overwrite)
+        move_into_place(journal.whole, path, overwrite=options.encode.overwrite)
         journal.remove()
-
-
-def _encoding(settings: Settings, large: VideoInfo) -> Encoding:
-    given = dict(settings.writing)
-    muxer, options = Muxer(given.pop("format")), given.pop("encoder_options") or {}
-    return Encoding(muxer, large, options=options, repeatable=True, **given)
 
 
 def _make_missing(
     video: Source,
-    upscaler: Upscaler | ResizingUpscaler,
+    upscaler: FrameUpscaler,
     large: VideoInfo,
-    settings: Settings,
+    options: JobOptions,
     journal: Journal,
-    record: Record,
-    stop: Stop,
+    record: RunRecord,
 ) -> None:
-    encoding, size = _encoding(settings, large), settings.segment_frames
-    items = _frames(video, frozenset(journal.done), size, stop)
+    encode, size, copy = options.encode, options.segment_frames, video.copy_info()
+    encoding = Encoding(muxer_of(journal.whole, encode.format), large, encode)
+    items = _frames(video, frozenset(journal.done), size, record.stop)
 
     def told(ready: Iterable[Frame | Carried]) -> Iterator[Frame]:
         for frame in ready:
-            stop.check()
+            record.stop.check()
             if isinstance(frame, Frame):
-                record.write(frame, video.info)
+                record.count(frame, video.info)
                 yield frame
 
-    with closing(enlarged(items, upscaler, video.info, large, reused=record.reuse)) as ready:
+    with closing(upscaled(items, upscaler, video.info, large, reused=record.count_reused)) as ready:
         frames = told(ready)
         for index in journal.missing():
-            segment = write_segment(islice(frames, size), journal.part(index), index, encoding, video, record.tell)
+            segment = write_segment(islice(frames, size), journal.part(index), index, encoding, copy, record.context)
             if segment is None:
                 break
             journal.add(segment)
@@ -141,14 +114,14 @@ def _frames(video: Source, done: Container[int], size: int, stop: Stop) -> Gener
             count += 1
 
 
-def _count(journal: Journal, video: Source, record: Record) -> None:
+def _count(journal: Journal, video: Source, record: RunRecord) -> None:
     """Tell how far an earlier run came."""
     if journal.done:
         frames = sum(segment.frames for segment in journal.done.values())
         last = journal.done[max(journal.done)]
         begin, end = video.first.pts * video.info.time_base, last.last * Fraction(last.tick)
         record.skip(frames, begin=float(begin), end=float(end))
-        record.whisper(f"going on behind {frames} frames of an earlier run")
+        record.say(f"going on behind {frames} frames of an earlier run")
 
 
 def _joined(carried: Iterable[Carried], video: Iterator[Encoded]) -> Iterator[Carried | Encoded]:
@@ -215,19 +188,16 @@ def check_video(video: Source) -> None:
         raise InputError(f"{video.title} is a list of other files, which may change; leave --resume out")
 
 
-def plan_of(source: Path, upscaler: Upscaler | ResizingUpscaler, settings: Settings) -> Plan:
-    """All that the bytes of the result depend on."""
-    model = settings.enlarging["model"]
-    given = {**settings.enlarging, **settings.reading, **settings.writing, "segment_frames": settings.segment_frames}
-    del given["model"]  # the same file may be named in many ways
+def plan_of(source: Path, upscaler: FrameUpscaler, options: JobOptions) -> Plan:
+    """Return all that the bytes of the result depend on."""
+    given = {**asdict(options.read), **asdict(options.upscale), **asdict(options.encode)}
+    given["segment_frames"] = options.segment_frames
+    for name in ("model", "hwaccel", "strict", "live", "overwrite", "in_flight", "threads", "repeatable"):
+        del given[name]  # the model is compared by its bytes, and the others change none of the result
     versions = {"vidsr": version("vidsr"), **codec_versions()}
+    asked = options.upscale
     if upscaler.files:
-        asked = {name: settings.enlarging[name] for name in ("engine", "device", "precision")}
-        engine = settle(**asked).engine
+        engine = settle(engine=asked.engine, device=asked.device, precision=asked.precision).engine
         versions[ENGINES[engine][1]] = runtime_version(engine)
-    return {
-        "input": identity_of(source),
-        "model": {"content": ", ".join(map(digest_of, upscaler.files))} if upscaler.files else {"model": str(model)},
-        "settings": as_text(given),
-        "versions": versions,
-    }
+    model = {"content": ", ".join(map(digest_of, upscaler.files))} if upscaler.files else {"model": str(asked.model)}
+    return {"input": identity_of(source), "model": model, "settings": as_text(given), "versions": versions}

@@ -10,12 +10,12 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from vidsr.color import ColorSpec, levels_of
 from vidsr.engines.ports import PLANES_IN, PLANES_OUT, REBUILD, UNSHUFFLED, UNSHUFFLED_CHROMA
-from vidsr.frames import ColorSpec
 from vidsr.upscaling.graph.editor import Surgery
 from vidsr.upscaling.graph.nv12_edges import enlarged_chroma, surface_in, surface_out
 from vidsr.upscaling.graph.picture_format import Pixels, command_for
-from vidsr.upscaling.graph.rgb_edges import attach_colours, feed_colours, levels_of
+from vidsr.upscaling.graph.rgb_edges import attach_colours, feed_colours
 from vidsr.upscaling.graph.tails import give_planes, takes
 
 

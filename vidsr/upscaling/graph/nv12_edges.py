@@ -7,7 +7,7 @@ as encoders want them: Y above UV, (1.5 height, pitch), of which the first `widt
 import numpy as np
 from numpy.typing import NDArray
 
-from vidsr.frames import ColorSpec
+from vidsr.color import ColorSpec
 from vidsr.upscaling.graph.editor import Surgery
 from vidsr.upscaling.graph.rgb_edges import on_luma
 

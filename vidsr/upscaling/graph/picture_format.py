@@ -3,8 +3,8 @@
 import shlex
 from dataclasses import dataclass, replace
 
+from vidsr.color import BT709, BT2020, LUMA_WEIGHTS, SMPTE170M, ChromaLocation, ColorSpec
 from vidsr.errors import WrongOption
-from vidsr.frames import BT709, BT2020, LUMA_WEIGHTS, SMPTE170M, ChromaLocation, ColorSpec
 
 USUAL = ColorSpec(BT709, full_range=False)
 MATRICES = {"bt709": BT709, "bt601": SMPTE170M, "bt2020": BT2020, "fcc": 4, "smpte240m": 7}

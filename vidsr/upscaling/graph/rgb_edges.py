@@ -1,30 +1,13 @@
 """The edges of an RGB network: planes -> R'G'B' in float by the stream's matrix and range, and back."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 
-from vidsr.frames import ChromaLocation, ColorSpec, rgb_to_yuv
+from vidsr.color import ChromaLocation, ColorSpec, Levels, levels_of, rgb_to_yuv
 from vidsr.upscaling.graph.editor import Surgery
 
 END = np.iinfo(np.int32).max
-
-
-@dataclass(frozen=True, slots=True)
-class Levels:
-    """What codes mean: the code of zero, and how many codes lead from 0 to 1."""
-
-    luma: tuple[int, int]
-    chroma: tuple[int, int]
-
-
-def levels_of(color: ColorSpec, bits: int) -> Levels:
-    """Those of a stream."""
-    step, top = 1 << (bits - 8), (1 << bits) - 1
-    if color.full_range:
-        return Levels((0, top), (128 * step, top))
-    return Levels((16 * step, 219 * step), (128 * step, 224 * step))
 
 
 def attach_colours(

@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from vidsr.color import ColorSpec, Levels, rgb_to_yuv
 from vidsr.engines.ports import UNSHUFFLED, UNSHUFFLED_CHROMA
-from vidsr.frames import ColorSpec, rgb_to_yuv
 from vidsr.upscaling.graph.editor import Surgery, Tail
-from vidsr.upscaling.graph.rgb_edges import Levels, halved
+from vidsr.upscaling.graph.rgb_edges import halved
 
 Kernel = NDArray[np.float64]
 

@@ -3,23 +3,22 @@
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
-from typing import Any, Literal
+from typing import Any
 
 import av
 
-from vidsr.frames import Carried, Notice
-
-Deinterlace = Literal["frames", "fields", "off"]
-"""One picture for each interlaced one, or one for each of its two fields; or both fields left in one picture."""
+from vidsr.context import Code, Notice
+from vidsr.frames import Carried
+from vidsr.options import Deinterlace
 
 _LEAST = (3, 4)  # columns and lines that bwdif needs
 # fmt: off
 _BECOMES = {
     "frames": Notice("the film is interlaced: the two fields of a picture are made one whole frame, and two with "
-                     "--deinterlace fields", "fields"),
+                     "--deinterlace fields", (Code.FIELDS,)),
     "fields": Notice("the film is interlaced: each field is made a whole frame, so there are twice as many",
-                     "fields", "frames", "pts", "duration"),
-    "off": Notice("the film is interlaced: both fields are enlarged as one picture", "fields"),
+                     (Code.FIELDS, Code.FRAMES, Code.PTS, Code.DURATION)),
+    "off": Notice("the film is interlaced: both fields are enlarged as one picture", (Code.FIELDS,)),
 }
 # fmt: on
 

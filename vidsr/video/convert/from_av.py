@@ -10,7 +10,8 @@ import numpy as np
 from av.video.reformatter import Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
-from vidsr.frames import UNSPECIFIED, ChromaLocation, ColorSpec, Frame, Plane, guessed_matrix
+from vidsr.color import UNSPECIFIED, ChromaLocation, ColorSpec, guessed_matrix
+from vidsr.frames import Frame, Plane
 from vidsr.video.convert.nv12 import bits_of, in_memory, stays, surfaces_of
 from vidsr.video.convert.pixel_formats import LAYOUTS, alpha_of, nearest_layout, planes_of
 from vidsr.video.convert.scale import FULL, LIMITED, blank, chroma_location_of, scale
@@ -33,7 +34,7 @@ def frame_of(
     siting: measured where not given. Untagged pictures are tagged: BT.709 from 720 lines up, else BT.601.
     """
     time_base = Fraction(picture.time_base) if picture.time_base else Fraction(1, 25)
-    timing: dict[str, Any] = {"pts": picture.pts or 0, "duration": picture.duration or 0, "time_base": time_base}
+    timing: dict[str, Any] = {"pts": picture.pts or 0, "duration_ticks": picture.duration or 0, "time_base": time_base}
     scaler = scaler or VideoReformatter()
     if picture.format.is_rgb or picture.format.has_palette:
         frame = Frame.from_rgb(_rgb_of(picture, scaler))

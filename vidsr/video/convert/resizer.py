@@ -7,7 +7,8 @@ import av
 import numpy as np
 from av.video.reformatter import Interpolation, VideoReformatter
 
-from vidsr.frames import ColorSpec, Frame, Plane
+from vidsr.color import ColorSpec
+from vidsr.frames import Frame, Plane
 from vidsr.video.convert.pixel_formats import LAYOUTS, is_transparent, layout_name, planes_of
 from vidsr.video.convert.scale import FULL, LIMITED, blank, recolor, scale
 
@@ -149,7 +150,7 @@ def tell(picture: av.VideoFrame, frame: Frame) -> None:
     picture.color_range = FULL if frame.color.full_range else LIMITED
     picture.colorspace = frame.color.matrix
     picture.color_primaries, picture.color_trc = frame.color.primaries, frame.color.transfer
-    picture.pts, picture.duration, picture.time_base = frame.pts, frame.duration, frame.time_base
+    picture.pts, picture.duration, picture.time_base = frame.pts, frame.duration_ticks, frame.time_base
 
 
 def pixel_format_of(frame: Frame) -> str:

@@ -7,7 +7,7 @@ import av
 import numpy as np
 from av.video.reformatter import VideoReformatter
 
-from vidsr.frames import BT709, ChromaLocation
+from vidsr.color import BT709, ChromaLocation
 from vidsr.video.convert.pixel_formats import planes_of
 
 LIMITED, FULL = 1, 2

@@ -1,23 +1,23 @@
 """Packets in, pictures and carried packets out: damage survived, time made to run forward, a piece cut out."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from fractions import Fraction
 from typing import Any
 
 import av
 
+from vidsr.context import Context, Stopped
 from vidsr.errors import StreamBroken
 from vidsr.frames import Carried
-from vidsr.io.pipes import Stopped
 from vidsr.video.convert.qp import Estimator
+from vidsr.video.metadata import ATTACHED
 from vidsr.video.read.damage import Damage, Kind, Tally, Watch
 from vidsr.video.read.hwdecode import GpuDecoder, Offload, gpu_decoder
 from vidsr.video.read.streams import alpha_decoder, cover_art_packets, is_picture
 from vidsr.video.read.timestamps import abut, varies
 from vidsr.video.read.truncation import Holes, breaks_off, path_of, pictures_behind
 from vidsr.video.timing import TICK, Clip, Timeline, rational
-from vidsr.video.write.containers import ATTACHED
 
 MAX_RETRIES = 20  # failures of the demuxer in a row before it is given up
 _SEEKABLE = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm")  # elsewhere a seek may land behind its target
@@ -38,7 +38,7 @@ class Demuxer:
         rate: Fraction | None = None,
         strict: bool = False,
         gpu: Offload | None = None,
-        notice: Callable[[str], None] = lambda sentence: None,
+        context: Context,
     ) -> None:
         """rate: frames a second of a container that tells no times. strict: whether damage raises Damaged.
 
@@ -58,7 +58,7 @@ class Demuxer:
         self._keeps = is_picture(container)
         self.decoding = True
         """Whether the film is decoded; else only what else there is comes."""
-        self._decoder = alpha_decoder(stream) or gpu_decoder(stream, gpu, notice)
+        self._decoder = alpha_decoder(stream) or gpu_decoder(stream, gpu, context)
         self.estimator = Estimator(self.codec, wanted=isinstance(self._decoder, GpuDecoder))
         self.time_base = rational(stream.time_base) or Fraction(1, 90000)
         start = container.start_time

@@ -1,12 +1,12 @@
 """Decoding on a GPU (NVDEC), where there is one that decodes this film."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import av
 from av.codec.hwaccel import HWAccel
 
+from vidsr.context import Context
 from vidsr.video.convert.nv12 import in_memory, is_surface, stays
 from vidsr.video.convert.qp import ESTIMATED
 
@@ -79,11 +79,11 @@ def second_decoder(stream: Any, name: str, settings: HWAccel | None = None) -> A
 class GpuDecoder:
     """A decoder on a GPU, and what it decoded brought into our memory where it cannot go on as it is."""
 
-    def __init__(self, stream: Any, gpu: Offload, notice: Callable[[str], None]) -> None:
+    def __init__(self, stream: Any, gpu: Offload, context: Context) -> None:
         """notice: called where the CPU decodes after all: FFmpeg's decoder falls back to it where the GPU refuses."""
         self._codec = stream.codec_context.codec.canonical_name
         self._decoder = second_decoder(stream, self._codec, settings_of(gpu.device))
-        self._keeps, self._notice, self._told = gpu.keeps, notice, False
+        self._keeps, self._context, self._told = gpu.keeps, context, False
 
     def decode(self, packet: Any | None) -> list[av.VideoFrame]:
         """The pictures that a packet, or None for the end, sets free. Raises as PyAV's decoders do."""
@@ -92,11 +92,11 @@ class GpuDecoder:
     def _landed(self, picture: av.VideoFrame) -> av.VideoFrame:
         if not is_surface(picture) and not self._told:
             self._told = True
-            self._notice(f"this GPU refuses {self._codec} of this kind: the CPU decodes it")
+            self._context.warn(f"this GPU refuses {self._codec} of this kind: the CPU decodes it")
         return picture if self._keeps and stays(picture) else in_memory(picture)
 
 
-def gpu_decoder(stream: Any, gpu: Offload | None, notice: Callable[[str], None]) -> GpuDecoder | None:
+def gpu_decoder(stream: Any, gpu: Offload | None, context: Context) -> GpuDecoder | None:
     """A decoder on a GPU; None where the stream's own does as well or better, and why, where the GPU was asked for.
 
     To be made after `set_up_decoder`.
@@ -110,8 +110,10 @@ def gpu_decoder(stream: Any, gpu: Offload | None, notice: Callable[[str], None])
         reason = "no GPU decodes here, which `vidsr doctor` tells more of: the CPU does"
     if reason:
         if gpu.always:
-            notice(reason)
+            context.warn(reason)
         return None
     if told:
-        notice(f"a GPU does not tell the QP of {codec}: how damaged the film is, is estimated; --hwaccel none reads it")
-    return GpuDecoder(stream, gpu, notice)
+        context.warn(
+            f"a GPU does not tell the QP of {codec}: how damaged the film is, is estimated; --hwaccel none reads it"
+        )
+    return GpuDecoder(stream, gpu, context)

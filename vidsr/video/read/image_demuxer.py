@@ -7,6 +7,7 @@ from typing import Any
 
 import av
 
+from vidsr.context import Context
 from vidsr.errors import InputError, NotAVideo
 from vidsr.frames import Carried
 from vidsr.video.read.demuxer import Demuxer
@@ -29,10 +30,11 @@ class Gallery(Demuxer):
         rate: Fraction | None,
         strict: bool,
         pictures: Sequence,
+        context: Context,
     ) -> None:
         """container, stream: of the first picture. rate: frames a second; None: 25."""
         rate = rate or Fraction(25)
-        super().__init__(container, stream, clip, title=title, live=False, rate=rate, strict=strict)
+        super().__init__(container, stream, clip, title=title, live=False, rate=rate, strict=strict, context=context)
         self._files, self._first = pictures.files, pictures.first
         self._length = (list(pictures.files)[-1] - pictures.first + 1) / rate
 

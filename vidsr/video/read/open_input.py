@@ -1,15 +1,16 @@
 """Opening what is to be read: paths, addresses, pipes and files, with their failures explained."""
 
 import os
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import av
 
+from vidsr.context import Stop, Stopped
 from vidsr.errors import InputError, NotAVideo, StreamBroken
-from vidsr.io.pipes import Stop, Stopped, is_fifo, open_fifo, stdin
+from vidsr.io.names import SCHEME, is_address, is_file, title_of
+from vidsr.io.pipes import is_fifo, open_fifo, stdin
 from vidsr.system import most_pixels
 
 # Enough for the headers of every format that is fit for a pipe; more would only delay the first picture.
@@ -17,8 +18,6 @@ LIVE_PROBE = {"probesize": "32768", "analyzeduration": "1000", "fpsprobesize": "
 SIZE_LIMIT = {"max_pixels": str(most_pixels())}  # of decoders; they refuse before they take memory
 REWIND = "; an mp4 whose index is at its end cannot be piped: give the file's name, or pipe NUT"
 _UNKNOWN = "{}: no such protocol is read here; receive it with another tool and pipe it in"
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
 # What a playlist, or anything else that names files, may have opened on its behalf: FFmpeg's protocol_whitelist.
 _FROM_FILE = "file,crypto,data"
 _FROM_BYTES = "crypto,data"  # a pipe's names would mean files beside whoever reads it
@@ -37,11 +36,6 @@ class Opened:
     container: Any
     title: str
     live: bool
-
-
-def is_address(name: object) -> bool:
-    """Whether the name is a network address (scheme://…) rather than a path."""
-    return isinstance(name, str) and _SCHEME.match(name) is not None and not name.startswith("file://")
 
 
 def open_input(name: str | Path | BinaryIO, *, format: str | None, live: bool | None, stop: Stop | None) -> Opened:
@@ -73,31 +67,11 @@ def open_input(name: str | Path | BinaryIO, *, format: str | None, live: bool | 
     return Opened(container, title, live)
 
 
-def is_folder(name: str | Path) -> bool:
-    """Whether a name is that of a folder; one that no file can have is not."""
-    return os.path.isdir(name)  # noqa: PTH112 - Path's own raises for a name that is too long
-
-
-def is_file(name: str | Path) -> bool:
-    """Whether a name is that of a file; one that no file can have is not."""
-    return os.path.isfile(name)  # noqa: PTH113
-
-
-def title_of(name: object, *, pipe: str = "stdin") -> str:
-    """What sentences call an input or output; `pipe` is what they call `-`."""
-    if name == "-":
-        return pipe
-    if isinstance(name, str | Path):
-        text = os.fsencode(name).decode(errors="replace")
-        return _UNPRINTABLE.sub(lambda found: ascii(found[0])[1:-1], text)  # a sentence is one line
-    return str(getattr(name, "name", "the file object"))
-
-
 def _protocols(name: object, title: str, *, piped: bool) -> str:
     """What the input may have opened. Raises StreamBroken for addresses that are none of a network."""
     if not is_address(name):
         return _FROM_FILE if isinstance(name, str | Path) and not piped else _FROM_BYTES
-    match = _SCHEME.match(str(name))
+    match = SCHEME.match(str(name))
     scheme = match[1].lower() if match else ""
     if scheme not in _NETWORK:  # concat://, subfile:// and the like would open any file
         raise StreamBroken(_UNKNOWN.format(title))

@@ -13,10 +13,12 @@ from typing import Any, BinaryIO, Self, get_args
 import av
 from av.video.reformatter import VideoReformatter
 
+from vidsr.context import Code, Context, Notice
 from vidsr.errors import Damaged, WrongOption
-from vidsr.frames import Carried, Frame, Notice, VideoInfo
-from vidsr.io.pipes import Stop
-from vidsr.video.convert.deinterlace import Deinterlace, Filter, deinterlaced
+from vidsr.frames import Carried, Frame, VideoInfo
+from vidsr.io.names import title_of
+from vidsr.options import Deinterlace, ReadOptions
+from vidsr.video.convert.deinterlace import Filter, deinterlaced
 from vidsr.video.convert.from_av import frame_of
 from vidsr.video.convert.image_metadata import about
 from vidsr.video.convert.nv12 import is_surface
@@ -24,119 +26,110 @@ from vidsr.video.convert.pixel_formats import LAYOUTS, nearest_layout
 from vidsr.video.convert.qp import mean_qp
 from vidsr.video.convert.scale import FULL, chroma_location_of
 from vidsr.video.convert.side_data import NAMED, display_matrix, side_data, without_side_data
+from vidsr.video.copy_info import CopyInfo
+from vidsr.video.metadata import ATTACHED
 from vidsr.video.read.damage import Damage
 from vidsr.video.read.demuxer import Demuxer
 from vidsr.video.read.hwdecode import Offload
 from vidsr.video.read.image_demuxer import Gallery
-from vidsr.video.read.open_input import open_input, title_of
+from vidsr.video.read.open_input import Opened, open_input
 from vidsr.video.read.streams import is_picture, is_timeless, nothing_in, set_up_decoder, video_stream_of
 from vidsr.video.sequence import Sequence, sequence_of
 from vidsr.video.timing import TICK, Clip, rational
-from vidsr.video.write.containers import ATTACHED
 
 _SLOWEST, _FASTEST = Fraction(1, 3600), 1000  # frames a second; encoders cannot count far beyond
 
 
 def open_source(
     name: str | Path | BinaryIO,
+    options: ReadOptions | None = None,
     *,
-    format: str | None = None,
-    live: bool | None = None,
-    start: Fraction | None = None,
-    duration: Fraction | None = None,
-    source_quality: float | None = None,
-    deinterlace: Deinterlace = "frames",
-    rate: Fraction | None = None,
-    strict: bool = False,
-    stop: Stop | None = None,
+    context: Context | None = None,
     gpu: Offload | None = None,
 ) -> "Source":
-    """Open anything FFmpeg reads and decode its first picture; use as a context manager.
+    """Open anything FFmpeg reads and decode its first frame; use as a context manager.
 
-    name: a path, a network address, `-` for stdin, or a binary file; pictures numbered as `%05d.png`, or a folder of
-    them, are a film. format: FFmpeg's name, where it cannot be guessed.
-    live: probe as little as can be; None: for pipes and network addresses. start, duration: seconds, counted from where
-    the film begins; what is left starts at 0. source_quality: QP (0 to 51) of every frame; None: as the decoder tells,
-    or else an estimate for the codecs of quantiser.ESTIMATED. deinterlace: a frame for each interlaced picture, or for
-    each of its fields. rate: frames a second of pictures and raw streams, which tell none; None: 25. strict: let damage
-    end the film, here and while it is read. stop: what interrupts a blocked pipe; reads then raise pipes.Stopped.
-    gpu: what decodes, where it can and nothing is lost by it.
-    Raises StreamBroken, NotAVideo or NoVideoStream, Damaged where strict; ValueError where an option makes no sense
-    (WrongOption for a rate where there is one).
+    name: a path, a network address, `-` for stdin, or a binary file; images numbered as `%05d.png`, or a folder of
+    them, are a video. context: its `stop` interrupts a blocked pipe; reads then raise Stopped. gpu: decodes, if it can
+    and nothing is lost by it.
+    With `start` or `duration`, the output starts at 0. With `strict`, damage ends reading, here and later.
+    Raises StreamBroken, NotAVideo, NoVideoStream, Damaged if strict; ValueError for options that make no sense
+    (WrongOption for a frame rate where the input has one).
     """
-    if deinterlace not in get_args(Deinterlace):
-        raise ValueError(f"{deinterlace!r} is no way to deinterlace; choose one of {', '.join(get_args(Deinterlace))}")
-    if source_quality is not None and not 0 <= source_quality <= 51:
-        raise ValueError(f"a source quality is a QP from 0 to 51, not {source_quality}")
-    if min(start or 0, duration or 0) < 0:
-        raise ValueError("start and duration are seconds, not negative")
-    if rate is not None and not _SLOWEST <= rate <= _FASTEST:
-        raise WrongOption(f"a rate is from {_SLOWEST} to {_FASTEST} frames a second, not {rate}")
+    options, context = options or ReadOptions(), context or Context()
+    _check(options)
     pictures = sequence_of(name)
-    if strict and pictures and pictures.notice:
+    if options.strict and pictures and pictures.notice:
         raise Damaged(f"{pictures.notice} without --strict")
     first = name if pictures is None else pictures.files[pictures.first]
-    opened = open_input(first, format=format, live=live, stop=stop)
+    opened = open_input(first, format=options.input_format, live=options.live, stop=context.stop)
     try:
-        if rate is not None and not (pictures or is_timeless(opened.container)):
+        if options.fps is not None and not (pictures or is_timeless(opened.container)):
             raise WrongOption(
-                f"{opened.title} tells its own times; a rate is for pictures and raw streams, which do not"
+                f"{opened.title} has time stamps; a frame rate is for image sequences and raw streams, which have none"
             )
-        return Source(
-            opened.container, name, Clip(start, duration), live=opened.live, source_quality=source_quality,
-            deinterlace=deinterlace, rate=rate, strict=strict, pictures=pictures, gpu=gpu,
-        )  # fmt: skip
+        return Source(opened, name, options, context, pictures=pictures, gpu=gpu)
     except BaseException:
         opened.container.close()
         raise
+
+
+def _check(options: ReadOptions) -> None:
+    if options.deinterlace not in get_args(Deinterlace):
+        known = ", ".join(get_args(Deinterlace))
+        raise ValueError(f"expected a way to deinterlace such as {known}; got {options.deinterlace!r}")
+    if options.source_qp is not None and not 0 <= options.source_qp <= 51:
+        raise ValueError(f"expected a QP from 0 to 51 for the source; got {options.source_qp}")
+    if min(options.start or 0, options.duration or 0) < 0:
+        raise ValueError("expected seconds from 0 up for start and duration; got a negative number")
+    if options.fps is not None and not _SLOWEST <= options.fps <= _FASTEST:
+        raise WrongOption(f"expected a rate from {_SLOWEST} to {_FASTEST} frames a second; got {options.fps}")
 
 
 class Source:
     """Frames of the film and packets of everything else, in the order of the file. Iterate once."""
 
     info: VideoInfo
-    notices: list[str]
-    """Sentences for the user: what cannot be kept as it is. Complete once opened, but for damage."""
 
     def __init__(
         self,
-        container: Any,
+        opened: Opened,
         name: object,
-        clip: Clip,
+        options: ReadOptions,
+        context: Context,
         *,
-        live: bool = False,
-        source_quality: float | None = None,
-        deinterlace: Deinterlace = "frames",
-        rate: Fraction | None = None,
-        strict: bool = False,
         pictures: Sequence | None = None,
         gpu: Offload | None = None,
     ) -> None:
-        self.container, self.name, self.live = container, name, live
+        container = opened.container
+        self.container, self.name, self.live, self._context = container, name, opened.live, context
         title = self.title = title_of(name)
-        self.notices = []
+        clip = Clip(options.start, options.duration)
         self.stream = video_stream_of(container, title)
         set_up_decoder(self.stream)
         self.pictures = pictures
-        """The files that are the film, where it is none itself."""
-        told = self.notices.append
-        if gpu is not None and strict:
+        """The files that are the video, where it is none itself."""
+        if gpu is not None and options.strict:
             if gpu.always:
-                told("with --strict the CPU decodes, which tells of damage as GPUs do not")
+                context.warn("with --strict the CPU decodes, which tells of damage as GPUs do not")
             gpu = None
+        live, rate, strict = self.live, options.fps, options.strict
         self._demuxer = (
             Demuxer(
-                container, self.stream, clip, title=title, live=live, rate=rate, strict=strict, gpu=gpu, notice=told
+                container, self.stream, clip, title=title, live=live, rate=rate, strict=strict, gpu=gpu, context=context
             )
             if pictures is None
-            else Gallery(container, self.stream, clip, title=title, rate=rate, strict=strict, pictures=pictures)
+            else Gallery(
+                container, self.stream, clip, title=title, rate=rate, strict=strict, pictures=pictures, context=context
+            )
         )
-        self.notices += [pictures.notice] if pictures and pictures.notice else []
-        self._deinterlace: Deinterlace = deinterlace
-        self._time_base = self._demuxer.time_base / (2 if deinterlace == "fields" else 1)
+        if pictures and pictures.notice:
+            context.warn(pictures.notice)
+        self._deinterlace: Deinterlace = options.deinterlace
+        self._time_base = self._demuxer.time_base / (2 if options.deinterlace == "fields" else 1)
         self._interlaced = False
         self._framer = Framer(
-            self._demuxer, time_base=self._time_base, source_quality=source_quality, notice=self.notices.append,
+            self._demuxer, time_base=self._time_base, source_qp=options.source_qp, on_warning=context.on_warning,
             semiplanar=gpu is not None and gpu.keeps,
         )  # fmt: skip
         self._stream_of_items = self._items()
@@ -149,7 +142,7 @@ class Source:
         if first is None:
             if self._demuxer.starved is not None:
                 raise self._demuxer.starved
-            rewind = live and container.format.name.startswith("mov")
+            rewind = self.live and container.format.name.startswith("mov")
             raise nothing_in(title, clip, rewind=rewind, sized=self.stream.codec_context.width > 0)
         self.first: Frame = first
         still = pictures is None and is_picture(container) and not self._more(early)
@@ -203,6 +196,25 @@ class Source:
         """The chapters, cut to what is read."""
         return self._demuxer.clip.chapters(self.container.chapters())
 
+    def copy_info(self) -> CopyInfo:
+        """Return what an output copies from this input, which must stay open until the output is closed."""
+        return CopyInfo(
+            name=self.name,
+            info=self.info,
+            first=self.first,
+            video_stream=self.stream,
+            streams=tuple(self.streams),
+            cover_art=self.cover_art,
+            tags=dict(self.container.metadata),
+            chapters=tuple(self.chapters()),
+            display_matrix=self.turn,
+            image=self.image,
+            image_files=self.pictures.files if self.pictures else {},
+            is_variable=lambda: self.variable,
+            frame_number=self.number_of,
+            lost_packet=self.spoilt,
+        )
+
     def carried(self) -> Iterator[Carried]:
         """Everything but the film, which is decoded no further; instead of iterating."""
         self._demuxer.decoding = False
@@ -232,7 +244,7 @@ class Source:
 
     def _found_fields(self, notice: Notice) -> None:
         self._interlaced = True
-        self.notices.append(notice)
+        self._context.on_warning(notice)
 
     def _more(self, early: list[Frame | Carried]) -> bool:
         # Whether an image file holds a second picture.
@@ -281,16 +293,16 @@ class Framer:
         demuxer: Demuxer,
         *,
         time_base: Fraction,
-        source_quality: float | None,
-        notice: Callable[[Notice], None],
+        source_qp: float | None,
+        on_warning: Callable[[Notice], None],
         semiplanar: bool = False,
     ) -> None:
-        """time_base: of the pictures' time stamps. source_quality: QP of every frame; None: as the decoder tells.
+        """time_base: of the pictures' time stamps. source_qp: QP of every frame; None: as the decoder tells.
 
         semiplanar: see `frame_of`.
         """
         self._semiplanar = semiplanar
-        self._demuxer, self._time_base, self._quality, self._notice = demuxer, time_base, source_quality, notice
+        self._demuxer, self._time_base, self._quality, self._on_warning = demuxer, time_base, source_qp, on_warning
         self._scaler = VideoReformatter()
         self._left = Filter("setparams", chroma_location="left")
         self._chroma_location: Any = None
@@ -335,7 +347,7 @@ class Framer:
         if layout != self._layout:
             self._layout, self._chroma_location = layout, None if picture.format.is_rgb else chroma_location_of(picture)
             for notice in remarks_on(picture):
-                self._notice(notice)
+                self._on_warning(notice)
         qp = mean_qp(picture) if self._quality is None else self._quality
         if qp is None:
             qp = self._demuxer.estimator.value
@@ -356,10 +368,10 @@ def remarks_on(picture: av.VideoFrame) -> Iterator[Notice]:
     layout = picture.format
     if layout.is_rgb or layout.has_palette:
         if layout.components[0].bits > 10:
-            yield Notice(f"{layout.name} is read as 10-bit colour", "layout")
+            yield Notice(f"{layout.name} is read as 10-bit colour", (Code.PIXEL_FORMAT,))
     elif not is_surface(picture) and layout.name not in LAYOUTS and layout.name != "ya8":  # which is gray with alpha
         near = nearest_layout(layout)
-        yield Notice(f"{layout.name} is read as {near}, the nearest that can be enlarged", "layout")
+        yield Notice(f"{layout.name} is read as {near}, the nearest that can be enlarged", (Code.PIXEL_FORMAT,))
     for kind, name in DYNAMIC_HDR.items():
         if side_data(picture, kind) is not None:
-            yield Notice(f"{name} metadata are left out: no encoder here takes them", "dynamic HDR")
+            yield Notice(f"{name} metadata are left out: no encoder here takes them", (Code.DYNAMIC_HDR,))

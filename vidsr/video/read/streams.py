@@ -6,10 +6,10 @@ from typing import Any
 from vidsr.errors import InputError, NotAVideo, NoVideoStream
 from vidsr.system import fits, megapixels
 from vidsr.video.convert.qp import EXPORT
+from vidsr.video.metadata import ATTACHED
 from vidsr.video.read.hwdecode import second_decoder
 from vidsr.video.read.open_input import REWIND, SIZE_LIMIT
 from vidsr.video.timing import Clip
-from vidsr.video.write.containers import ATTACHED
 
 
 def video_stream_of(container: Any, title: str) -> Any:

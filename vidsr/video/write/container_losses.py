@@ -1,11 +1,13 @@
 """What a container cannot say of a film, told to the user before the first frame."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from av.stream import Disposition
 
-from vidsr.frames import BT470BG, SMPTE170M, UNSPECIFIED, Frame, Notice, VideoInfo, guessed_matrix
+from vidsr.color import BT470BG, SMPTE170M, UNSPECIFIED, guessed_matrix
+from vidsr.context import Code, Context, Notice
+from vidsr.frames import Frame, VideoInfo
 from vidsr.video.convert.pixel_formats import layout_name
 from vidsr.video.convert.side_data import CODECS as MASTERING_CODECS
 from vidsr.video.convert.side_data import Mastering, side_data
@@ -29,24 +31,24 @@ _CHROMA_LOCATIONS = {
     "mpeg1video": "center",
 }  # where chroma is taken to sit if nothing is said; else left
 # What of colours codecs say in their own stream, and containers beside any of them.
-_COLOURS = ("matrix", "range", "primaries", "transfer")
+_COLOURS = (Code.MATRIX, Code.RANGE, Code.PRIMARIES, Code.TRANSFER)
 _TOLD_BY_CODEC = {
-    **dict.fromkeys(("h264", "hevc"), (*_COLOURS, "siting")),
+    **dict.fromkeys(("h264", "hevc"), (*_COLOURS, Code.CHROMA_LOCATION)),
     "av1": _COLOURS,
-    "mpeg2video": ("matrix", "primaries", "transfer"),
-    "vp9": ("matrix", "range"),
+    "mpeg2video": (Code.MATRIX, Code.PRIMARIES, Code.TRANSFER),
+    "vp9": (Code.MATRIX, Code.RANGE),
 }
 _TOLD_BY_MUXER = {
     **dict.fromkeys(("matroska", "webm", "mp4", "flv"), _COLOURS),
-    "mov": ("matrix", "primaries", "transfer"),
-    "yuv4mpegpipe": ("range", "siting"),
+    "mov": (Code.MATRIX, Code.PRIMARIES, Code.TRANSFER),
+    "yuv4mpegpipe": (Code.RANGE, Code.CHROMA_LOCATION),
 }
 _WHOLE = ("mp4", "mov")  # they tell all of it or nothing
 # What these are always taken to have, whatever is said beside them.
 _FIXED = {
-    "vp8": ("matrix", "range"),
-    "mjpeg": ("matrix",),
-    **dict.fromkeys(("mpeg1video", "mpeg2video", "prores"), ("range",)),
+    "vp8": (Code.MATRIX, Code.RANGE),
+    "mjpeg": (Code.MATRIX,),
+    **dict.fromkeys(("mpeg1video", "mpeg2video", "prores"), (Code.RANGE,)),
 }
 
 
@@ -68,41 +70,41 @@ def container_losses(
     """
     aspect = info.aspect
     if chapters and muxer in _NO_CHAPTERS:
-        yield Notice(f"the chapters are left out: {muxer} holds none", "chapters")
+        yield Notice(f"the chapters are left out: {muxer} holds none", (Code.CHAPTERS,))
     lost = [key for key in tags if key.lower() not in _TAGS.get(muxer, (key.lower(),))]
     if lost:
-        yield Notice(f"the tags of the film ({', '.join(lost)}) are left out: {muxer} holds none", "tags")
+        yield Notice(f"the tags of the film ({', '.join(lost)}) are left out: {muxer} holds none", (Code.TAGS,))
     if muxer in _NO_TURN and turned:
         what = f"the film lies on its side, and {muxer} cannot tell players to turn it; use .mp4 or .mkv"
-        yield Notice(what, "rotation")
+        yield Notice(what, (Code.ROTATION,))
     if not info.square and muxer not in _SHAPED and codec not in _SHAPED_CODECS:
         where = "y4m" if muxer == "yuv4mpegpipe" else f"{codec} in {muxer}"
         what = f"pixels of {aspect.numerator}:{aspect.denominator} cannot be told with {where}; use .mp4"
-        yield Notice(what, "aspect")
+        yield Notice(what, (Code.ASPECT,))
     if mastering is not None and encoder not in MASTERING_CODECS:
         what = f"the mastering display and light levels are left out: {encoder} takes none; libx265 and libsvtav1 do"
-        yield Notice(what, "mastering")
-    colours = lost_colors(muxer, codec, info)
-    if colours:
-        what = f"{', '.join(colours)} of the colours cannot be told with {codec} in {muxer}; use libx264, or .mkv"
-        yield Notice(what, *colours)
+        yield Notice(what, (Code.MASTERING,))
+    lost_codes = lost_colors(muxer, codec, info)
+    if lost_codes:
+        what = f"{', '.join(lost_codes)} of the colours cannot be told with {codec} in {muxer}; use libx264, or .mkv"
+        yield Notice(what, tuple(lost_codes))
 
 
-def lost_colors(muxer: str, codec: str, info: VideoInfo) -> list[str]:
+def lost_colors(muxer: str, codec: str, info: VideoInfo) -> list[Code]:
     """What of a film's colours a player of the output would not be told, nor guess."""
     color = info.color
     whole = UNSPECIFIED not in (color.matrix, color.primaries, color.transfer)
     by_muxer = _TOLD_BY_MUXER.get(muxer, ()) if whole or muxer not in _WHOLE else ()
     told = {*_TOLD_BY_CODEC.get(codec, ()), *by_muxer} - {*_FIXED.get(codec, ())}
     if muxer == "yuv4mpegpipe" and info.bits > 8:
-        told.discard("siting")
+        told.discard(Code.CHROMA_LOCATION)
     guessed = color.matrix == guessed_matrix(info.height) or {color.matrix, guessed_matrix(info.height)} == _SAME
     needed = {
-        "matrix": not guessed and not info.gray,
-        "range": color.full_range and codec != "mjpeg",
-        "primaries": color.primaries != UNSPECIFIED,
-        "transfer": color.transfer != UNSPECIFIED,
-        "siting": color.subsampling == (1, 1)
+        Code.MATRIX: not guessed and not info.gray,
+        Code.RANGE: color.full_range and codec != "mjpeg",
+        Code.PRIMARIES: color.primaries != UNSPECIFIED,
+        Code.TRANSFER: color.transfer != UNSPECIFIED,
+        Code.CHROMA_LOCATION: color.subsampling == (1, 1)
         and not info.gray
         and color.chroma_location != _CHROMA_LOCATIONS.get(codec, "left"),
     }
@@ -113,10 +115,10 @@ class Watch:
     """Looks at every frame that is written. A film is written as it began: in one size, layout and colour."""
 
     def __init__(
-        self, info: VideoInfo, *, keeps_alpha: bool, keeps_captions: bool, writer: str, notice: Callable[[str], None]
+        self, info: VideoInfo, *, keeps_alpha: bool, keeps_captions: bool, writer: str, context: Context
     ) -> None:
         """info: of the output. writer: the encoder and its container, in words."""
-        self._info, self._keeps_alpha, self._writer, self._notice = info, keeps_alpha, writer, notice
+        self._info, self._keeps_alpha, self._writer, self._context = info, keeps_alpha, writer, context
         self._known = [_kind_of_video(info)]
         self._alpha_told, self._captions_told = keeps_alpha, keeps_captions
 
@@ -126,17 +128,17 @@ class Watch:
         if kind not in self._known:
             self._known.append(kind)
             for notice in _changes(frame, self._info):
-                self._notice(notice)
+                self._context.on_warning(notice)
         # Formats may hold alpha and be opaque everywhere; then nothing is lost.
         if frame.alpha is not None and not self._alpha_told and int(frame.alpha.min()) < (1 << frame.bits) - 1:
             self._alpha_told = True
             why = f"{self._writer} holds none; .webm does, .mkv with --codec ffv1 and .mov with --codec prores_ks"
             if not self._info.alpha:
                 why = "the film began without one"
-            self._notice(Notice(f"the alpha channel is left out: {why}", "alpha"))
+            self._context.warn(f"the alpha channel is left out: {why}", Code.ALPHA)
         if not self._captions_told and side_data(frame.av_frame, "A53_CC") is not None:
             self._captions_told = True
-            self._notice(Notice(f"the closed captions are left out: {self._writer} holds none", "captions"))
+            self._context.warn(f"the closed captions are left out: {self._writer} holds none", Code.CAPTIONS)
 
 
 def _kind_of_video(info: VideoInfo) -> tuple[object, ...]:
@@ -156,15 +158,16 @@ def _changes(frame: Frame, info: VideoInfo) -> Iterator[Notice]:
     ]
     if layouts[0] != layouts[1]:
         yield Notice(
-            "the film changes on the way from {1} to {0}: it is written as it began".format(*layouts), "layout"
+            "the film changes on the way from {1} to {0}: it is written as it began".format(*layouts),
+            (Code.PIXEL_FORMAT,),
         )
     for what, now, then in (
-        ("primaries", frame.color.primaries, info.color.primaries),
-        ("transfer", frame.color.transfer, info.color.transfer),
+        (Code.PRIMARIES, frame.color.primaries, info.color.primaries),
+        (Code.TRANSFER, frame.color.transfer, info.color.transfer),
     ):
         if now != then:
             sentence = f"the colours change on the way: {what} {now} (ITU-T H.273) is still told as {then}"
-            yield Notice(sentence, what)
+            yield Notice(sentence, (what,))
 
 
 # Flags beside "default", which players find by themselves where it is not told; and those that a container has, all
@@ -200,19 +203,19 @@ def stream_losses(muxer: str, stream: Any, *, video: bool) -> Iterator[Notice]:
 
     muxer: FFmpeg's name. film: whether it is the one that is enlarged.
     """
-    title, name = ("the film", "film") if video else (describe(stream), f"stream {stream.index}")
+    title, streams = ("the film", ()) if video else (describe(stream), (stream.index,))
     language = stream.metadata.get("language", "und")
     if language != "und" and not _says_language(muxer, stream, language):
-        yield Notice(f"{title}: {muxer} cannot tell the language {language}", f"{name} language")
+        yield Notice(f"{title}: {muxer} cannot tell the language {language}", (Code.LANGUAGE,), streams)
     held = _FLAGS_HELD.get(muxer, _FLAGS)
     flags = [flag for flag in _FLAGS if stream.disposition & Disposition[flag] and flag not in held]
     if flags:
         words = ", ".join(flags).replace("_", " ")
-        yield Notice(f"{title}: {muxer} cannot flag it as {words}", f"{name} disposition")
+        yield Notice(f"{title}: {muxer} cannot flag it as {words}", (Code.DISPOSITION,), streams)
     tags = [key for key in stream_tags(stream) if key.lower() not in _ELSEWHERE]
     lost = [key for key in tags if muxer in _TAGS_HELD and key.lower() not in _TAGS_HELD[muxer]]
     if lost:
-        yield Notice(f"{title}: {muxer} holds no tags of a stream ({', '.join(lost)})", f"{name} tags")
+        yield Notice(f"{title}: {muxer} holds no tags of a stream ({', '.join(lost)})", (Code.STREAM_TAGS,), streams)
 
 
 def _says_language(muxer: str, stream: Any, language: str) -> bool:

@@ -11,8 +11,9 @@ import av
 from av.format import ContainerFormat
 
 from vidsr.errors import NotPipeable, OutputError
+from vidsr.io.names import is_address, is_folder, title_of
 from vidsr.io.pipes import is_fifo
-from vidsr.video.read.open_input import is_address, is_folder, title_of
+from vidsr.video.metadata import ATTACHED, codec_of
 
 IMAGES = {"png": "PNG", "jpg": "JPEG", "jpeg": "JPEG", "webp": "WEBP", "bmp": "BMP", "tif": "TIFF", "tiff": "TIFF"}
 MUXERS = {
@@ -134,7 +135,6 @@ def _named(format: str) -> Muxer:
         raise OutputError(f"{format!r} is no output format; use one of {', '.join([*MUXERS, *IMAGES])}") from exc
 
 
-ATTACHED = av.stream.Disposition.attached_pic
 UNKNOWN = "nothing is known of it yet; a longer probe would tell (give a file, or pipe NUT)"
 _COVER_ART = ("matroska", "mp4", "ipod")
 # MPEG-TS takes any codec, and then nobody can read it: these have a stream type of their own.
@@ -184,12 +184,3 @@ def unnamed_channels(format: str, stream: Any) -> bool:
     known = stream.type == "audio" and stream.codec_context is not None
     raw = format == "mp4" and known and codec_of(stream).startswith("pcm_")
     return raw and stream.codec_context.layout.name.endswith(" channels")
-
-
-def codec_of(stream: Any) -> str:
-    """The name of a stream's codec, as far as it has one."""
-    if stream.codec_context is None and "timecode" in stream.metadata:
-        return "time code"
-    return (
-        stream.codec_context.name if stream.codec_context is not None else (getattr(stream, "name", None) or "unknown")
-    )

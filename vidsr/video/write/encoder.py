@@ -1,19 +1,19 @@
 """The picture's way into a container: which codec, in which layout and colours, at which times."""
 
-from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
 import av
 
+from vidsr.context import Code, Context
 from vidsr.errors import OutputError
-from vidsr.frames import Frame, Notice
+from vidsr.frames import Frame
 from vidsr.video.convert.nv12 import nv12_av_frame, planar
 from vidsr.video.convert.pixel_formats import LAYOUTS, is_transparent, layout_name
 from vidsr.video.convert.resizer import Resizer, to_av_frame
 from vidsr.video.convert.scale import FULL, LIMITED
+from vidsr.video.copy_info import CopyInfo
 from vidsr.video.metadata import stream_tags
-from vidsr.video.read.source import Source
 from vidsr.video.write.container_losses import Watch
 from vidsr.video.write.encoder_options import ARRANGED, encoder_options, layout_for, repeating
 from vidsr.video.write.encoder_setup import Encoding, choose_codec, open_codec
@@ -28,11 +28,11 @@ _COUNTING = ("mpeg1video", "mpeg2video", "mpeg4", "h263p", "msmpeg4", "msmpeg4v2
 class Encoder:
     """One video stream of an output container. Opens its codec at once, so that it fails before anything is written."""
 
-    def __init__(self, container: Any, plan: Encoding, source: Source | None, *, notice: Callable[[str], None]) -> None:
+    def __init__(self, container: Any, plan: Encoding, copy: CopyInfo | None, *, context: Context) -> None:
         self._info, info = plan.info, plan.info
-        codec = choose_codec(container, plan, notice)
-        self._format = layout_for(codec, info, plan.options, muxer=plan.muxer.name)
-        first = None if source is None or "pix_fmt" in plan.options else source.first
+        codec = choose_codec(container, plan, context)
+        self._format = layout_for(codec, info, plan.encoder_options, muxer=plan.muxer.name)
+        first = None if copy is None or "pix_fmt" in plan.encoder_options else copy.first
         self._nvenc = nvenc_for(first, codec.name, self._format)
         self._format = self._nvenc.format if self._nvenc else self._format
         self._layout = ARRANGED.get(self._format, self._format)
@@ -40,7 +40,11 @@ class Encoder:
         self._muxer = plan.muxer.name
         writer = f"{codec.name} in {self._muxer}"
         self._watch = Watch(
-            info, keeps_alpha=self._transparent, keeps_captions=codec.name in _CAPTIONING, writer=writer, notice=notice
+            info,
+            keeps_alpha=self._transparent,
+            keeps_captions=codec.name in _CAPTIONING,
+            writer=writer,
+            context=context,
         )
         self._resizer = Resizer("bicubic")
         self._durations: dict[int, int] = {}
@@ -55,29 +59,31 @@ class Encoder:
         self.tick = tick_of(plan.muxer.name, codec.name, info.time_base)
         """Seconds in a tick of its packets."""
         self._order = DecodingOrder(self.tick)
-        self._notice = notice
+        self._context = context
         self._told = self.tick / told_tick(self._muxer, self.tick)
         self._crowded = self._timeless  # whether it was said that frames come too close together to be told apart
         gray = info.gray and not self._transparent
         wanted = layout_name(info.bits, info.color.subsampling, gray=gray, alpha=self._transparent)
-        chosen = "pix_fmt" in plan.options or (info.gray and LAYOUTS[self._layout][0] == info.bits)
+        chosen = "pix_fmt" in plan.encoder_options or (info.gray and LAYOUTS[self._layout][0] == info.bits)
         if self._layout != wanted and not chosen:
             what = f"{codec.name} takes no {wanted}: the film is encoded as {self._layout}, the nearest it takes"
-            notice(Notice(what, "layout"))
-        elif self._layout != wanted and "pix_fmt" in plan.options:
-            notice(Notice(f"the film is encoded as {self._layout}, as asked for, not as {wanted}", "layout"))
-        if self._timeless and (source is None or source.variable):
+            context.warn(what, Code.PIXEL_FORMAT)
+        elif self._layout != wanted and "pix_fmt" in plan.encoder_options:
+            context.warn(f"the film is encoded as {self._layout}, as asked for, not as {wanted}", Code.PIXEL_FORMAT)
+        if self._timeless and (copy is None or copy.is_variable()):
             what = "y4m holds no time stamps: frames that came unevenly are written as if they had not"
-            notice(Notice(what, "pts", "duration"))
-        if plan.repeatable and self._transparent and codec.name.startswith("libvpx"):
+            context.warn(what, Code.PTS, Code.DURATION)
+        if plan.options.repeatable and self._transparent and codec.name.startswith("libvpx"):
             raise OutputError(
                 f"{codec.name} puts transparency beside its packets, where segments cannot keep it; leave --resume "
                 "out, or give --encoder-option pix_fmt=yuv420p"
             )
-        if plan.repeatable and repeating(codec.name, plan.options) is None:
-            notice(f"{codec.name} may not repeat itself: a film that was resumed may differ from one that was not")
+        if plan.options.repeatable and repeating(codec.name, plan.encoder_options) is None:
+            context.warn(
+                f"{codec.name} may not repeat itself: a film that was resumed may differ from one that was not"
+            )
         self.stream = container.add_stream(codec.name, rate=rate_of(codec, info.rate), **stream_options(self._nvenc))
-        self._set_up(plan, source)
+        self._set_up(plan, copy)
         open_codec(self.stream.codec_context, plan)
 
     def encode(self, frame: Frame | None) -> list[Any]:
@@ -111,7 +117,7 @@ class Encoder:
         packet.stream = self.stream
         return packet
 
-    def _set_up(self, plan: Encoding, source: Source | None) -> None:
+    def _set_up(self, plan: Encoding, copy: CopyInfo | None) -> None:
         info, stream, context = plan.info, self.stream, self.stream.codec_context
         name = context.name
         context.width, context.height, context.pix_fmt = info.width, info.height, self._format
@@ -126,14 +132,14 @@ class Encoder:
         context.colorspace = info.color.matrix
         context.color_primaries, context.color_trc = info.color.primaries, info.color.transfer
         # PyAV asks for slice threads, which x264 takes as an order to cut every picture; only live streams want that.
-        context.thread_type = "SLICE" if plan.live else "AUTO"
-        first = None if source is None else source.first.av_frame
+        context.thread_type = "SLICE" if plan.options.live else "AUTO"
+        first = None if copy is None else copy.first.av_frame
         options = encoder_options(
-            name, crf=plan.crf, preset=plan.preset, live=plan.live, user=plan.options, picture=first,
-            transparent=self._transparent,
+            name, crf=plan.options.crf, preset=plan.options.preset, live=plan.options.live, user=plan.encoder_options,
+            picture=first, transparent=self._transparent,
         )  # fmt: skip
-        if plan.repeatable:
-            options |= repeating(name, plan.options) or {}
+        if plan.options.repeatable:
+            options |= repeating(name, plan.encoder_options) or {}
         if LAYOUTS[self._layout][1] != (0, 0):
             options["chroma_sample_location"] = info.color.chroma_location
         if name == "ffv1" and min(info.width, info.height) < 16:
@@ -141,17 +147,17 @@ class Encoder:
         context.options = options
         if (
             name in _REORDERING
-            and "bf" not in plan.options
-            and needs_order(plan.muxer.name, source is None or source.variable)
+            and "bf" not in plan.encoder_options
+            and needs_order(plan.muxer.name, copy is None or copy.is_variable())
         ):
             context.max_b_frames = 0
         if plan.muxer.name in ("mp4", "mov") and name in ("libx265", "hevc_nvenc"):
             context.codec_tag = "hvc1"  # the one that Apple's players know
-        if source is not None:
-            stream.metadata.update(stream_tags(source.stream))
-            stream.disposition = source.stream.disposition
-        if source is not None and source.turn:
-            stream.set_display_matrix(source.turn)
+        if copy is not None:
+            stream.metadata.update(stream_tags(copy.video_stream))
+            stream.disposition = copy.video_stream.disposition
+        if copy is not None and copy.display_matrix:
+            stream.set_display_matrix(copy.display_matrix)
 
     def _picture(self, frame: Frame) -> av.VideoFrame:
         info = self._info
@@ -168,7 +174,7 @@ class Encoder:
     def _timed(self, picture: av.VideoFrame, frame: Frame) -> av.VideoFrame:
         """Put a picture in its place in time."""
         ratio = frame.time_base / self.tick
-        pts, length = round(frame.pts * ratio), round(frame.duration * ratio)
+        pts, length = round(frame.pts * ratio), round(frame.duration_ticks * ratio)
         if self.last is not None:
             self._look_for_crowds(pts)
             pts = max(pts, self.last + 1)
@@ -192,4 +198,4 @@ class Encoder:
             self._crowded = True
             step = float(self.tick / self._told)
             what = f"some frames come less than {step:.2g} s apart, which {self._muxer} cannot tell; use .nut"
-            self._notice(Notice(what, "pts", "duration"))
+            self._context.warn(what, Code.PTS, Code.DURATION)

@@ -1,16 +1,18 @@
 """How a film is to be written, and the encoder chosen and opened for it."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import av
 from av.codec.codec import Codec, UnknownCodecError
 
+from vidsr.context import Context
 from vidsr.errors import OutputError
 from vidsr.frames import VideoInfo
+from vidsr.options import EncodeOptions
 from vidsr.video.write.containers import FITTING, TS_CODECS, Muxer
 
 
@@ -20,14 +22,12 @@ class Encoding:
 
     muxer: Muxer
     info: VideoInfo
-    codec: str = "libx264"
-    crf: float = 20.0
-    preset: str = "veryfast"
-    options: Mapping[str, str] = field(default_factory=dict)
-    """The user's, for the encoder; `pix_fmt` chooses the pixel format."""
-    live: bool = False
-    repeatable: bool = False
-    """Whether the same frames must make the same bytes, in every run."""
+    options: EncodeOptions
+
+    @property
+    def encoder_options(self) -> Mapping[str, str]:
+        """The user's options for the encoder; `pix_fmt` chooses the pixel format."""
+        return self.options.encoder_options or {}
 
 
 def encoder_for(name: str, muxer: str) -> str:
@@ -35,15 +35,15 @@ def encoder_for(name: str, muxer: str) -> str:
     return FITTING.get(muxer, name) if name == "libx264" else name
 
 
-def choose_codec(container: Any, plan: Encoding, notice: Callable[[str], None]) -> Codec:
+def choose_codec(container: Any, plan: Encoding, context: Context) -> Codec:
     """Find the encoder, another than asked for where the container would not take H.264.
 
     Raises OutputError where there is none of that name, or the container does not hold what it makes.
     """
     muxer = plan.muxer.name
-    name = encoder_for(plan.codec, muxer)
-    if name != plan.codec and muxer != "yuv4mpegpipe":  # everyone knows that one to be raw
-        notice(f"{muxer} holds no H.264: {name} is used")
+    name = encoder_for(plan.options.codec, muxer)
+    if name != plan.options.codec and muxer != "yuv4mpegpipe":  # everyone knows that one to be raw
+        context.warn(f"{muxer} holds no H.264: {name} is used")
     if name == "libsvtav1":
         os.environ.setdefault("SVT_LOG", "1")  # it writes to stderr past every log level but this one
     try:
@@ -68,9 +68,9 @@ def open_codec(context: Any, plan: Encoding) -> None:
         raise
     except (av.error.FFmpegError, ValueError, OSError) as exc:
         what = f"{plan.info.width}x{plan.info.height} {context.pix_fmt}"
-        hint = f" with {dict(plan.options)}" if plan.options else ""
+        hint = f" with {dict(plan.encoder_options)}" if plan.encoder_options else ""
         raise OutputError(f"{name} cannot encode {what}{hint}: {_reason(name, context, options)}") from exc
-    unknown = [key for key in plan.options if key in context.options]
+    unknown = [key for key in plan.encoder_options if key in context.options]
     if unknown:
         raise OutputError(f"{name} knows no option {unknown[0]!r}; see `ffmpeg -h encoder={name}`")
 

@@ -2,7 +2,7 @@
 
 import os
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -12,17 +12,19 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from vidsr.color import BT2020
+from vidsr.context import Code, Context, Notice
 from vidsr.errors import OutputError, SameFile, StreamBroken, TargetExists
-from vidsr.frames import BT2020, Carried, Frame, Notice, bands
+from vidsr.frames import Carried, Frame, bands
 from vidsr.io.atomic import begin_part, discard_part, end_part, new_folder, sync_folder
+from vidsr.io.names import title_of
 from vidsr.video.convert.image_metadata import About, about
 from vidsr.video.convert.nv12 import planar
 from vidsr.video.convert.pixel_formats import layout_name
 from vidsr.video.convert.resizer import Resizer
 from vidsr.video.convert.side_data import side_data
+from vidsr.video.copy_info import CopyInfo
 from vidsr.video.metadata import video_tags
-from vidsr.video.read.open_input import title_of
-from vidsr.video.read.source import Source
 from vidsr.video.sequence import Pattern
 from vidsr.video.write.stream_copy import describe
 from vidsr.video.write.target import Target, cannot_begin
@@ -33,20 +35,20 @@ TRANSPARENT = ("PNG", "WEBP", "TIFF")
 """Kinds of image that hold alpha."""
 
 
-def beside_a_picture(source: Source) -> Iterator[Notice]:
+def beside_a_picture(copy: CopyInfo) -> Iterator[Notice]:
     """What an image cannot tell of its film, for the user."""
-    for stream in source.streams:
-        yield Notice(f"{describe(stream)} is left out: pictures hold none", f"stream {stream.index}")
-    if not source.info.square:
-        shape = f"{source.info.aspect.numerator}:{source.info.aspect.denominator}"
-        yield Notice(f"pictures cannot tell that these pixels are {shape}: they look squeezed", "aspect")
+    for stream in copy.streams:
+        yield Notice(f"{describe(stream)} is left out: pictures hold none", (Code.STREAM,), (stream.index,))
+    if not copy.info.square:
+        shape = f"{copy.info.aspect.numerator}:{copy.info.aspect.denominator}"
+        yield Notice(f"pictures cannot tell that these pixels are {shape}: they look squeezed", (Code.ASPECT,))
 
 
 class StillSink:
     """Writes the one frame it is given with Pillow, upright, and with what its file said beside it."""
 
-    def __init__(self, target: Target, kind: str, about: About, notice: Callable[[str], None]) -> None:
-        self._target, self._kind, self._about, self._notice = target, kind, about, notice
+    def __init__(self, target: Target, kind: str, about: About, context: Context) -> None:
+        self._target, self._kind, self._about, self._context = target, kind, about, context
         self._full = False
 
     def write(self, item: Frame | Carried) -> None:
@@ -59,7 +61,7 @@ class StillSink:
                 "name a film format, as .mp4, or numbered pictures, as %05d.png"
             )
         self._full = True
-        file = image_file(item, self._kind, self._about, self._notice)
+        file = image_file(item, self._kind, self._about, self._context)
         try:
             self._target.file.write(file)
         except OSError as exc:
@@ -84,7 +86,7 @@ def end(target: Target, exc: BaseException | None, *, written: bool) -> None:
         raise OutputError(f"{target.title}: there was no picture to write")
 
 
-def image_file(frame: Frame, kind: str, about: About, notice: Callable[[str], None]) -> bytes:
+def image_file(frame: Frame, kind: str, about: About, context: Context) -> bytes:
     """A frame as an image file of a kind (Pillow's name), upright.
 
     about: the file that the frame came from. notice: takes a sentence for what of it is not kept.
@@ -94,7 +96,7 @@ def image_file(frame: Frame, kind: str, about: About, notice: Callable[[str], No
     if frame.alpha is not None and kind in TRANSPARENT:
         rgb = np.dstack([rgb, np.rint(frame.alpha * (255 / ((1 << frame.bits) - 1))).astype(np.uint8)])
     elif frame.alpha is not None:
-        notice(Notice(f"the alpha channel is left out: {kind} holds none; .png, .webp and .tif do", "alpha"))
+        context.warn(f"the alpha channel is left out: {kind} holds none; .png, .webp and .tif do", Code.ALPHA)
     image = Image.fromarray(upright(frame, rgb) if about.turn is None else rgb)
     if len(frame.planes) == 1:
         image = image.convert("L" if image.mode == "RGB" else "LA")
@@ -102,7 +104,7 @@ def image_file(frame: Frame, kind: str, about: About, notice: Callable[[str], No
         image = image.transpose(about.turn)
     file, lost = about.write(image, kind, **_OPTIONS.get(kind, {}))
     if lost:
-        notice(Notice(f"the picture loses {' and '.join(lost)}", "tags"))
+        context.warn(f"the picture loses {' and '.join(lost)}", Code.TAGS)
     return file
 
 
@@ -133,7 +135,10 @@ def upright(frame: Frame, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 _HDR = (16, 18)  # transfer characteristics PQ and HLG (H.273, table 3)
-_COLOURS = ("layout", "range", "matrix", "siting", "primaries", "transfer", "mastering", "dynamic HDR", "rotation")
+_COLOURS = (
+    Code.PIXEL_FORMAT, Code.RANGE, Code.MATRIX, Code.CHROMA_LOCATION, Code.PRIMARIES, Code.TRANSFER, Code.MASTERING,
+    Code.DYNAMIC_HDR, Code.ROTATION,
+)  # fmt: skip
 
 
 class NumberedTarget(Target):
@@ -208,14 +213,14 @@ class NumberedTarget(Target):
 class NumberedSink:
     """Writes each frame into a file of its own, upright; one that was a picture keeps its number and what it said."""
 
-    def __init__(self, target: NumberedTarget, kind: str, source: Source | None, notice: Callable[[str], None]) -> None:
+    def __init__(self, target: NumberedTarget, kind: str, copy: CopyInfo | None, context: Context) -> None:
         """kind: Pillow's name of the format."""
-        self._target, self._kind, self._notice = target, kind, notice
-        self._given = {} if source is None or source.pictures is None else source.pictures.files
-        self._shift = 1 if source is None else source.number_of(0)
+        self._target, self._kind, self._context = target, kind, context
+        self._given = {} if copy is None else copy.image_files
+        self._shift = 1 if copy is None else copy.frame_number(0)
         self._written = 0
-        for sentence in _lost(source) if source is not None else ():
-            notice(sentence)
+        for sentence in _lost(copy) if copy is not None else ():
+            context.on_warning(sentence)
 
     def write(self, item: Frame | Carried) -> None:
         """Write a picture; packets have no place here."""
@@ -223,7 +228,7 @@ class NumberedSink:
             return
         number = self._shift + (item.pts if self._given else self._written)
         known = about(_read(self._given[number]) if number in self._given else None)
-        self._target.write(number, image_file(item, self._kind, known, self._notice))
+        self._target.write(number, image_file(item, self._kind, known, self._context))
         self._written += 1
 
     def __enter__(self) -> Self:
@@ -236,14 +241,14 @@ class NumberedSink:
 
 
 def open_numbered(
-    pattern: Pattern, title: str, kind: str, source: Source | None, *, overwrite: bool, notice: Callable[[str], None]
+    pattern: Pattern, title: str, kind: str, copy: CopyInfo | None, *, overwrite: bool, context: Context
 ) -> NumberedSink:
     """Begin a sequence. Raises SameFile, StreamBroken, TargetExists or OutputError."""
-    if source is not None and source.pictures is not None:
-        given = {path.resolve() for path in source.pictures.files.values()}
+    if copy is not None and copy.image_files:
+        given = {path.resolve() for path in copy.image_files.values()}
         if any(path.resolve() in given for path in pattern.found().values()):
             raise SameFile(f"{title} is the input itself; name another output")
-    return NumberedSink(NumberedTarget(pattern, title, overwrite=overwrite), kind, source, notice)
+    return NumberedSink(NumberedTarget(pattern, title, overwrite=overwrite), kind, copy, context)
 
 
 def _read(file: Path) -> bytes:
@@ -253,24 +258,32 @@ def _read(file: Path) -> bytes:
         raise StreamBroken(f"{title_of(file)} cannot be read any more: {exc.strerror}") from exc
 
 
-def _lost(source: Source) -> Iterator[Notice]:
-    for stream in source.streams:
-        yield Notice(f"{describe(stream)} is left out: pictures hold none", f"stream {stream.index}")
-    if source.chapters():
-        yield Notice("the chapters are left out: pictures hold none", "chapters")
-    if source.pictures is not None:
+def _lost(copy: CopyInfo) -> Iterator[Notice]:
+    for stream in copy.streams:
+        yield Notice(f"{describe(stream)} is left out: pictures hold none", (Code.STREAM,), (stream.index,))
+    if copy.chapters:
+        yield Notice("the chapters are left out: pictures hold none", (Code.CHAPTERS,))
+    if copy.image_files:
         return
-    tags = video_tags(dict(source.container.metadata))
+    tags = video_tags(copy.tags)
     if tags:
-        yield Notice(f"the tags of the film ({', '.join(tags)}) are left out: pictures hold none", "tags")
-    uneven = ", evenly though they came unevenly" if source.variable else ""
-    yield Notice(f"pictures tell no times: they are numbered from 1{uneven}", "start", "pts", "duration", "drift")
-    color = source.info.color
+        yield Notice(f"the tags of the film ({', '.join(tags)}) are left out: pictures hold none", (Code.TAGS,))
+    uneven = ", evenly though they came unevenly" if copy.is_variable() else ""
+    yield Notice(
+        f"pictures tell no times: they are numbered from 1{uneven}",
+        (
+            Code.START,
+            Code.PTS,
+            Code.DURATION,
+            Code.DRIFT,
+        ),
+    )
+    color = copy.info.color
     if color.transfer in _HDR or color.primaries == BT2020:
         what = f"primaries {color.primaries}, transfer {color.transfer}"
-        yield Notice(f"pictures cannot tell the colours of this film ({what}): they will look wrong", *_COLOURS)
+        yield Notice(f"pictures cannot tell the colours of this film ({what}): they will look wrong", _COLOURS)
     else:
-        yield Notice("the pictures are full-range RGB", *_COLOURS)
-    if not source.info.square:
-        shape = f"{source.info.aspect.numerator}:{source.info.aspect.denominator}"
-        yield Notice(f"pictures cannot tell that the film's pixels are {shape}: they look squeezed", "aspect")
+        yield Notice("the pictures are full-range RGB", _COLOURS)
+    if not copy.info.square:
+        shape = f"{copy.info.aspect.numerator}:{copy.info.aspect.denominator}"
+        yield Notice(f"pictures cannot tell that the film's pixels are {shape}: they look squeezed", (Code.ASPECT,))

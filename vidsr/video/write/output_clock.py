@@ -9,8 +9,9 @@ from typing import Any, TypeVar, cast
 
 from av.codec.codec import Codec
 
+from vidsr.context import Code, Notice
 from vidsr.errors import OutputError
-from vidsr.frames import Frame, Notice
+from vidsr.frames import Frame
 from vidsr.video.timing import TICK, rational
 
 _FASTEST = Fraction(240)  # frames a second that SVT-AV1 accepts; only its rate control looks at it
@@ -145,7 +146,13 @@ class Beginning:
         """A sentence where anything moves."""
         if self.shift:
             begins = f"the film begins at {float(-self.shift):g} s, which {muxer} cannot say"
-            yield Notice(f"{begins}: it is moved to begin at 0, with all that comes along", "start", "chapters")
+            yield Notice(
+                f"{begins}: it is moved to begin at 0, with all that comes along",
+                (
+                    Code.START,
+                    Code.CHAPTERS,
+                ),
+            )
 
 
 def beginning(muxer: str, first: Frame) -> Beginning:

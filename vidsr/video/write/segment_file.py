@@ -9,7 +9,7 @@ import hashlib
 import io
 import os
 import struct
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain
@@ -18,9 +18,10 @@ from typing import Any
 
 import av
 
+from vidsr.context import Context
 from vidsr.errors import OutputError
 from vidsr.frames import Frame
-from vidsr.video.read.source import Source
+from vidsr.video.copy_info import CopyInfo
 from vidsr.video.write.encoder import Encoder
 from vidsr.video.write.encoder_setup import Encoding
 
@@ -52,7 +53,7 @@ class Encoded:
 
 
 def write_segment(
-    frames: Iterable[Frame], file: Path, index: int, encoding: Encoding, source: Source, notice: Callable[[str], None]
+    frames: Iterable[Frame], file: Path, index: int, encoding: Encoding, copy: CopyInfo, context: Context
 ) -> Segment | None:
     """Encode frames by an encoder of their own into a file of packets, synced; None where there are no frames.
 
@@ -66,7 +67,7 @@ def write_segment(
     digest, size = hashlib.sha256(), 0
     # Never written: it only tells the encoder which headers the film will want.
     with av.open(io.BytesIO(), "w", format=encoding.muxer.name) as container, file.open("wb") as out:
-        encoder = Encoder(container, encoding, source, notice=notice)
+        encoder = Encoder(container, encoding, copy, context=context)
         for frame in chain([opening], pictures, [None]):
             for packet in encoder.encode(frame):
                 for part in (_head(packet), bytes(packet)):

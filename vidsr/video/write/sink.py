@@ -1,6 +1,6 @@
 """Frames and carried packets into a file, a pipe or an address."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -8,14 +8,15 @@ from typing import Any, BinaryIO, Protocol, Self
 
 import av
 
+from vidsr.context import Code, Context
 from vidsr.errors import OutputError
-from vidsr.frames import Carried, Frame, Notice, VideoInfo
-from vidsr.io.pipes import Stop
+from vidsr.frames import Carried, Frame, VideoInfo
+from vidsr.io.names import title_of
+from vidsr.options import EncodeOptions
 from vidsr.video.convert.image_metadata import about, lost_in_video
 from vidsr.video.convert.side_data import mastering_of
+from vidsr.video.copy_info import CopyInfo
 from vidsr.video.metadata import needs_free_tags, video_tags
-from vidsr.video.read.open_input import title_of
-from vidsr.video.read.source import Source
 from vidsr.video.sequence import pattern_of
 from vidsr.video.write.container_losses import container_losses, stream_losses
 from vidsr.video.write.containers import muxer_of
@@ -50,18 +51,10 @@ class Sink(Protocol):
 def open_sink(
     name: str | Path | BinaryIO,
     info: VideoInfo,
+    options: EncodeOptions | None = None,
     *,
-    source: Source | None = None,
-    format: str | None = None,
-    codec: str = "libx264",
-    crf: float = 20.0,
-    preset: str = "veryfast",
-    encoder_options: Mapping[str, str] | None = None,
-    live: bool = False,
-    overwrite: bool = False,
-    repeatable: bool = False,
-    notice: Callable[[str], None],
-    stop: Stop | None = None,
+    copy: CopyInfo | None = None,
+    context: Context | None = None,
 ) -> Sink:
     """Open an output and write its header, so that what cannot work fails before a frame is enlarged.
 
@@ -72,7 +65,8 @@ def open_sink(
     thing that is changed or left out. A film goes into numbered pictures where the name is `%05d.png` or alike.
     Raises OutputError, TargetExists, SameFile or NotPipeable.
     """
-    muxer = muxer_of(name, format)
+    options, context = options or EncodeOptions(), context or Context()
+    muxer = muxer_of(name, options.format)
     muxer.check(name)
     if (
         not muxer.image
@@ -81,21 +75,25 @@ def open_sink(
     ):
         raise OutputError(f"{info.width}x{info.height} is odd, and 4:2:0 needs even sides; round the size")
     if muxer.image:
-        _tell_of_depth(source, notice)
+        _tell_of_depth(copy, context)
         pattern = None if info.still else pattern_of(name)
         if pattern is not None:
-            return open_numbered(pattern, title_of(name), muxer.name, source, overwrite=overwrite, notice=notice)
-    target = open_target(name, source=None if source is None else source.name, overwrite=overwrite, stop=stop)
+            return open_numbered(
+                pattern, title_of(name), muxer.name, copy, overwrite=options.overwrite, context=context
+            )
+    target = open_target(
+        name, source=None if copy is None else copy.name, overwrite=options.overwrite, stop=context.stop
+    )
     try:
         if muxer.image:
-            for sentence in beside_a_picture(source) if source is not None else ():
-                notice(sentence)
-            return StillSink(target, muxer.name, about(source.image if source else None), notice)
-        lost = lost_in_video(about(source.image if source else None))
+            for sentence in beside_a_picture(copy) if copy is not None else ():
+                context.on_warning(sentence)
+            return StillSink(target, muxer.name, about(copy.image if copy else None), context)
+        lost = lost_in_video(about(copy.image if copy else None))
         if lost:
-            notice(Notice(lost, "tags"))
-        plan = Encoding(muxer, info, codec, crf, preset, dict(encoder_options or {}), live, repeatable)
-        return VideoSink(target, plan, source, notice)
+            context.warn(lost, Code.TAGS)
+        plan = Encoding(muxer, info, options)
+        return VideoSink(target, plan, copy, context)
     except BaseException as exc:
         target.discard()
         reason = target.explain(exc)
@@ -104,43 +102,43 @@ def open_sink(
         raise reason from exc
 
 
-def _tell_of_depth(source: Source | None, notice: Callable[[str], None]) -> None:
-    layout = None if source is None else source.stream.codec_context.format
+def _tell_of_depth(copy: CopyInfo | None, context: Context) -> None:
+    layout = None if copy is None else copy.video_stream.codec_context.format
     if layout is not None and layout.components[0].bits > 8:
-        notice(Notice("the picture is written with 8 bits a colour: Pillow writes no more", "layout"))
+        context.warn("the picture is written with 8 bits a colour: Pillow writes no more", Code.PIXEL_FORMAT)
 
 
 class VideoSink:
     """Encodes frames and copies packets. Nothing appears under the target's name before `__exit__` ends well."""
 
-    def __init__(self, target: Target, plan: Encoding, source: Source | None, notice: Callable[[str], None]) -> None:
+    def __init__(self, target: Target, plan: Encoding, copy: CopyInfo | None, context: Context) -> None:
         self._target = target
-        tags = {} if source is None else dict(source.container.metadata)
+        tags = {} if copy is None else copy.tags
         options = plan.muxer.options(
-            live=plan.live,
+            live=plan.options.live,
             free_tags=needs_free_tags(tags),
             tick=plan.info.time_base,
-            repeatable=plan.repeatable,
+            repeatable=plan.options.repeatable,
         )
-        self._beginning = Beginning() if source is None else beginning(plan.muxer.name, source.first)
+        self._beginning = Beginning() if copy is None else beginning(plan.muxer.name, copy.first)
         self._container: Any = av.open(target.file, "w", format=plan.muxer.name, container_options=options)
         try:
-            self._encoder = Encoder(self._container, plan, source, notice=notice)
-            streams, cover_art = ([], {}) if source is None else (source.streams, source.cover_art)
-            rewinds = not (plan.live or target.piped)
-            spoilt = (lambda packet: None) if source is None else source.spoilt
+            self._encoder = Encoder(self._container, plan, copy, context=context)
+            streams, cover_art = ([], {}) if copy is None else (copy.streams, copy.cover_art)
+            rewinds = not (plan.options.live or target.piped)
+            spoilt = (lambda packet: None) if copy is None else copy.lost_packet
             self._copier = StreamCopier(
-                self._container, streams, cover_art=cover_art, rewinds=rewinds, notice=notice, spoilt=spoilt
+                self._container, streams, cover_art=cover_art, rewinds=rewinds, context=context, spoilt=spoilt
             )
-            if source is not None:
-                self._describe(source, plan, video_tags(tags), notice)
+            if copy is not None:
+                self._describe(copy, plan, video_tags(tags), context)
             self._container.start_encoding()
         except BaseException:
             self._abandon()
             raise
 
-    def _describe(self, source: Source, plan: Encoding, tags: Mapping[str, str], notice: Callable[[str], None]) -> None:
-        chapters: Any = self._beginning.chapters(source.chapters())
+    def _describe(self, copy: CopyInfo, plan: Encoding, tags: Mapping[str, str], context: Context) -> None:
+        chapters: Any = self._beginning.chapters(list(copy.chapters))
         self._container.set_chapters(chapters)
         self._container.metadata.update(tags)
         codec = self._encoder.stream.codec_context.codec.canonical_name
@@ -151,21 +149,23 @@ class VideoSink:
             info=plan.info,
             chapters=bool(chapters),
             tags=tags,
-            turned=bool(source.turn),
-            mastering=mastering_of(source.first.av_frame),
+            turned=bool(copy.display_matrix),
+            mastering=mastering_of(copy.first.av_frame),
         ):
-            notice(sentence)
+            context.on_warning(sentence)
         for sentence in self._beginning.told(plan.muxer.name):
-            notice(sentence)
+            context.on_warning(sentence)
         if plan.muxer.name == "avi" and (
-            source.first.pts or self._copier.carried or codec in ("h264", "hevc") or source.variable
+            copy.first.pts or self._copier.carried or codec in ("h264", "hevc") or copy.is_variable()
         ):
             what = "avi holds no time stamps: frames come at an even rate, and sound begins with the picture; use .mkv"
-            moved = (f"stream {stream.index} times" for stream in self._copier.carried)
-            notice(Notice(what, "start", "pts", "duration", "drift", *moved))
-        for stream in (source.stream, *self._copier.carried):
-            for sentence in stream_losses(plan.muxer.name, stream, video=stream is source.stream):
-                notice(sentence)
+            moved = tuple(stream.index for stream in self._copier.carried)
+            context.warn(what, Code.START, Code.PTS, Code.DURATION, Code.DRIFT)
+            if moved:
+                context.warn("avi holds no time stamps of sound", Code.TIMES, streams=moved)
+        for stream in (copy.video_stream, *self._copier.carried):
+            for sentence in stream_losses(plan.muxer.name, stream, video=stream is copy.video_stream):
+                context.on_warning(sentence)
 
     def write(self, item: Frame | Carried | Encoded) -> None:
         """Encode a frame or copy a packet."""

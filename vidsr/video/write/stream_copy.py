@@ -1,15 +1,15 @@
 """Streams that are copied as packets: what a container holds is found out beforehand."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
 import av
 
-from vidsr.frames import Notice
-from vidsr.video.metadata import stream_tags
+from vidsr.context import Code, Context
+from vidsr.video.metadata import ATTACHED, codec_of, stream_tags
 from vidsr.video.timing import rational
-from vidsr.video.write.containers import ATTACHED, CHANNELS, UNKNOWN, codec_of, unfit, unnamed_channels
+from vidsr.video.write.containers import CHANNELS, UNKNOWN, unfit, unnamed_channels
 from vidsr.video.write.subtitles import Converter, add_text_stream, text_codec
 
 
@@ -19,11 +19,11 @@ class StreamCopier:
     def __init__(
         self,
         container: Any,
-        streams: list[Any],
+        streams: Sequence[Any],
         *,
         cover_art: Mapping[int, bytes],
         rewinds: bool,
-        notice: Callable[[str], None],
+        context: Context,
         spoilt: Callable[[Any], None],
     ) -> None:
         """streams: of the input. covers: index of a stream of cover art -> its picture.
@@ -31,7 +31,7 @@ class StreamCopier:
         rewinds: whether the header of the output can be completed later. spoilt: called with each packet that is so
         damaged that the container does not take it.
         """
-        self._container, self._notice, self._spoilt = container, notice, spoilt
+        self._container, self._context, self._spoilt = container, context, spoilt
         self._gaps: set[int] = set()  # streams that such a packet was left out of
         self._copies: dict[int, Any] = {}
         self.carried: list[Any] = []
@@ -47,7 +47,7 @@ class StreamCopier:
             config = None if rewinds or not _lacks_config(container.format.name, stream) else audio_config(stream)
             reason = UNKNOWN if config == b"" else unfit(container.format.name, stream)
             if reason is not None:
-                self._convert(stream, reason, notice)
+                self._convert(stream, reason)
                 continue
             if stream.index in cover_art and container.format.name == "matroska":
                 self._attach(stream, cover_art[stream.index])  # a stream of its own would be a film of one frame
@@ -60,7 +60,7 @@ class StreamCopier:
                 copy.codec_context.extradata = config
             _label(copy, stream)
             if stream.type == "video" and not stream.disposition & ATTACHED:
-                notice(f"{describe(stream)} is a second film: it is copied as it is, not enlarged")
+                context.warn(f"{describe(stream)} is a second film: it is copied as it is, not enlarged")
 
     def write(self, index: int, packet: Any) -> None:
         """Mux a packet of an input stream, or drop it where its stream was left out."""
@@ -102,20 +102,20 @@ class StreamCopier:
             self._gaps.add(index)
             name, stream = self._container.format.name, f"stream {index}"
             sentence = f"{stream} lacks packets that are too damaged for {name}; .ts takes more"
-            self._notice(Notice(sentence, *(f"{stream} {what}" for what in ("packets", "payload", "times"))))
+            self._context.warn(sentence, Code.PACKETS, Code.PAYLOAD, Code.TIMES, streams=(index,))
 
-    def _convert(self, stream: Any, reason: str, notice: Callable[[str], None]) -> None:
+    def _convert(self, stream: Any, reason: str) -> None:
         codec = text_codec(self._container.format.name, stream)
         if codec is None:
             hint = "" if unfit("matroska", stream) else "; .mkv holds it"
-            notice(Notice(f"{describe(stream)} is left out: {reason}{hint}", f"stream {stream.index}"))
+            self._context.warn(f"{describe(stream)} is left out: {reason}{hint}", Code.STREAM, streams=(stream.index,))
             return
         kept = "which keeps no style but bold, italics and underlines"
-        changed = (f"stream {stream.index} {what}" for what in ("codec", "packets", "payload", "times"))
-        notice(Notice(f"{describe(stream)} becomes {codec}, {kept}: {reason}", *changed))
+        changed = (Code.CODEC, Code.PACKETS, Code.PAYLOAD, Code.TIMES)
+        self._context.warn(f"{describe(stream)} becomes {codec}, {kept}: {reason}", *changed, streams=(stream.index,))
         self.carried.append(stream)
         lost = f"{describe(stream)}: what is no text in UTF-8 is lost"
-        self._converters[stream.index] = Converter(stream, codec, lost=lambda: notice(lost))
+        self._converters[stream.index] = Converter(stream, codec, lost=lambda: self._context.warn(lost))
         self._copies[stream.index] = copy = add_text_stream(self._container, codec, stream.time_base)
         _label(copy, stream)
 

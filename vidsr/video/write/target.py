@@ -8,10 +8,11 @@ from typing import Any, BinaryIO
 
 import av
 
+from vidsr.context import Stop
 from vidsr.errors import DiskFull, OutputError, SameFile, TargetExists
 from vidsr.io.atomic import begin_part, discard_part, end_part, new_file, sync_folder
-from vidsr.io.pipes import PipeEnd, SeekableWriter, Stop, Writer, is_fifo, open_fifo_end, stdout
-from vidsr.video.read.open_input import is_address, title_of
+from vidsr.io.names import is_address, title_of
+from vidsr.io.pipes import PipeEnd, SeekableWriter, Writer, is_fifo, open_fifo_end, stdout
 
 _FULL = (errno.ENOSPC, errno.EDQUOT) if hasattr(errno, "EDQUOT") else (errno.ENOSPC,)
 
