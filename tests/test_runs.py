@@ -1,5 +1,4 @@
 import json
-import resource
 
 import numpy as np
 import pytest
@@ -7,8 +6,9 @@ import pytest
 pytest.importorskip("safetensors", reason="training needs vidsr[train]")
 
 from vidsr.card import ModelCard
-from vidsr.errors import CheckpointError, DiskFull, NotAModel
-from vidsr.runs import Run, append_log, is_run, read_log, read_weights, trim_log, write_weights, write_whole
+from vidsr.errors import CheckpointError, NotAModel
+from vidsr.io.atomic import write_atomically
+from vidsr.runs import Run, append_log, is_run, read_log, read_weights, trim_log, write_weights
 
 CARD = ModelCard(name="mine", scale=2, channels=1, receptive_field=3)
 
@@ -38,26 +38,6 @@ def test_missing_and_foreign_weights_get_a_sentence(tmp_path):
         read_weights(foreign)
 
 
-def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
-    target = tmp_path / "file"
-    write_whole(target, b"old")
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 16, limits[1]))  # as a full disk: writing fails in the middle
-    try:
-        with pytest.raises(DiskFull, match="what was there before is kept"):
-            write_whole(target, bytes(1 << 20))
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    assert [(file.name, file.read_bytes()) for file in tmp_path.iterdir()] == [("file", b"old")]
-
-
-def test_a_file_in_place_of_a_folder_gets_a_sentence(tmp_path):
-    (tmp_path / "file").write_bytes(b"kept")
-    with pytest.raises(DiskFull, match="could not be written"):
-        write_whole(tmp_path / "file" / "new.png", b"")
-    assert (tmp_path / "file").read_bytes() == b"kept"
-
-
 def test_a_torn_log_line_is_left_out_and_later_steps_are_trimmed(tmp_path):
     run = Run(tmp_path)
     for step in (1, 2, 3):
@@ -72,7 +52,7 @@ def test_a_torn_log_line_is_left_out_and_later_steps_are_trimmed(tmp_path):
 def test_a_folder_is_a_run_from_its_recipe_or_its_first_log_line_on(tmp_path):
     assert not is_run(tmp_path) and not is_run(tmp_path / "none")
     (tmp_path / "begun").mkdir()
-    write_whole(Run(tmp_path / "begun").recipe, b"{}")
+    write_atomically(Run(tmp_path / "begun").recipe, b"{}")
     (tmp_path / "bare").mkdir()
     append_log(Run(tmp_path / "bare"), {"step": 1})
     assert is_run(tmp_path / "begun") and is_run(tmp_path / "bare")
@@ -83,6 +63,6 @@ def test_sample_grids_are_listed_by_step_and_foreign_files_are_not(tmp_path):
     assert run.sampled() == []
     assert run.sample(5000) == tmp_path / "samples" / "0005000.png"
     for step in (20_000_000, 10_000, 5_000):
-        write_whole(run.sample(step), b"")
-    write_whole(run.samples / "mine.png", b"")
+        write_atomically(run.sample(step), b"")
+    write_atomically(run.samples / "mine.png", b"")
     assert run.sampled() == [5_000, 10_000, 20_000_000]

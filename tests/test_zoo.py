@@ -1,5 +1,6 @@
 """Models by name, path and scale."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -74,11 +75,15 @@ def test_an_empty_shelf_is_said_to_be_empty(tmp_path: Path, monkeypatch: pytest.
 
 def test_the_users_folder_is_the_platforms(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("VIDSR_MODELS", raising=False)
-    monkeypatch.setattr("sys.platform", "linux")
     monkeypatch.setenv("XDG_DATA_HOME", "/data")
     assert zoo.user_folder() == Path("/data/vidsr/models")
-    monkeypatch.setattr("sys.platform", "darwin")
-    assert zoo.user_folder() == Path.home() / "Library/Application Support/vidsr/models"
+
+
+def test_a_user_without_a_home_has_no_models(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("VIDSR_MODELS", "XDG_DATA_HOME", "HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os, "getuid", lambda: 2**31 - 7, raising=False)  # a user whom the system does not know
+    assert not zoo.user_folder().exists()
 
 
 def test_the_shelf_is_the_packages_own_folder() -> None:

@@ -1,7 +1,6 @@
 """A training run's folder: recipe as used, log, checkpoint, best weights with their card, sample grids."""
 
 import json
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 
 from vidsr.card import BESIDE, KEY, ModelCard
 from vidsr.errors import CheckpointError, DiskFull, NotAModel
+from vidsr.io.atomic import write_atomically
 
 RECIPE_KEY = "vidsr.recipe"  # in the safetensors header, beside the card
 
@@ -70,22 +70,6 @@ def is_run(path: Path) -> bool:
     return Run(path).recipe.is_file() or Run(path).log.is_file()
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Put `content` under `path` all at once: a crash leaves the old file or the new one. Raises DiskFull."""
-    partial = path.with_name(path.name + ".part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    except OSError as exc:
-        if partial.exists():  # not so where its folder is a file
-            partial.unlink()
-        raise DiskFull(f"{path} could not be written ({exc.strerror}); what was there before is kept") from exc
-
-
 def append_log(run: Run, entry: Mapping[str, Any]) -> None:
     """Add one line to the log. Raises DiskFull."""
     try:
@@ -112,7 +96,7 @@ def is_validation(line: Mapping[str, Any]) -> bool:
 def trim_log(run: Run, step: int) -> None:
     """Drop what was logged after `step`, which a resumed run will do again."""
     lines = [json.dumps(entry) + "\n" for entry in read_log(run) if entry["step"] <= step]
-    write_whole(run.log, "".join(lines).encode())
+    write_atomically(run.log, "".join(lines).encode())
 
 
 def write_weights(path: Path, weights: Mapping[str, NDArray[Any]], card: ModelCard, recipe: str) -> None:
@@ -120,7 +104,7 @@ def write_weights(path: Path, weights: Mapping[str, NDArray[Any]], card: ModelCa
     from safetensors.numpy import save
 
     arrays = {name: array.copy(order="C") for name, array in weights.items()}
-    write_whole(path, save(arrays, {KEY: card.to_json(), RECIPE_KEY: recipe}))
+    write_atomically(path, save(arrays, {KEY: card.to_json(), RECIPE_KEY: recipe}))
 
 
 def read_weights(path: Path) -> tuple[dict[str, NDArray[Any]], ModelCard, str]:

@@ -2,9 +2,10 @@
 
 import difflib
 import os
-import sys
 from importlib import resources
 from pathlib import Path
+
+import platformdirs
 
 from vidsr.card import ModelCard, read_card
 from vidsr.errors import UnknownModel
@@ -57,16 +58,16 @@ def by_scale(scale: float) -> Path:
 
 
 def user_folder() -> Path:
-    """Where a user's own models are found by name: VIDSR_MODELS, or the platform's data folder."""
+    """Return the folder whose models the user can refer to by name: VIDSR_MODELS, or the platform's data folder.
+
+    The folder may not exist.
+    """
     if chosen := os.environ.get("VIDSR_MODELS"):
         return Path(chosen)
-    if sys.platform == "win32":
-        data = Path(os.environ.get("LOCALAPPDATA", "~/AppData/Local"))
-    elif sys.platform == "darwin":
-        data = Path("~/Library/Application Support")
-    else:
-        data = Path(os.environ.get("XDG_DATA_HOME", "~/.local/share"))
-    return Path(os.path.expanduser(data)) / "vidsr" / "models"  # noqa: PTH111 - Path's own raises where there is no home
+    try:
+        return platformdirs.user_data_path("vidsr", appauthor=False) / "models"
+    except RuntimeError:  # the user's home is unknown
+        return Path("~/.local/share/vidsr/models")
 
 
 def _known() -> dict[str, Path]:

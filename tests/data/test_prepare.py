@@ -69,7 +69,7 @@ def test_the_same_sources_and_settings_make_the_same_bytes_with_any_number_of_wo
 
 def test_a_run_that_was_interrupted_goes_on_and_makes_the_same(photos, tmp_path, monkeypatch):
     whole = prepare([photos], tmp_path / "whole", settings())
-    write, written = parts.write_whole, []
+    write, written = parts.write_atomically, []
 
     def stop(path, data):
         if len(written) == 5:
@@ -77,11 +77,11 @@ def test_a_run_that_was_interrupted_goes_on_and_makes_the_same(photos, tmp_path,
         written.append(path)
         write(path, data)
 
-    monkeypatch.setattr(parts, "write_whole", stop)
+    monkeypatch.setattr(parts, "write_atomically", stop)
     with pytest.raises(KeyboardInterrupt):
         prepare([photos], tmp_path / "store", settings(), workers=1)
     assert not (tmp_path / "store").exists()
-    monkeypatch.setattr(parts, "write_whole", lambda path, data: (written.append(path), write(path, data)))
+    monkeypatch.setattr(parts, "write_atomically", lambda path, data: (written.append(path), write(path, data)))
     kept = set(written)
     again = prepare([photos], tmp_path / "store", settings())
     assert content(again) == content(whole)

@@ -30,7 +30,7 @@ def long_film(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 def begun(folder: Path) -> None:
     """Wait until an output is being written."""
-    while not any(path.name.endswith(".part") and path.stat().st_size for path in folder.iterdir()):
+    while not any(path.stat().st_size for path in folder.glob(".vidsr-*.part/*")):
         time.sleep(0.01)
 
 

@@ -1,57 +1,83 @@
-"""Temporary files and folders: those of a living run are left alone, those of a killed one removed."""
+"""Atomic writes and temporary folders: those of a running process are left alone, those of a killed one removed."""
 
-import os
-from collections.abc import Callable
+import resource
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from vidsr.io.atomic import begin_part, discard_part, end_part, new_file, new_folder
-
-fcntl = pytest.importorskip("fcntl")
-
-
-@pytest.mark.parametrize("make", [new_file, new_folder])
-def test_what_a_killed_run_has_left_is_removed_and_nothing_else(make: Callable[[Path], int], tmp_path: Path) -> None:
-    file, folder = tmp_path / ".vidsr-0123456789ab.part", tmp_path / ".vidsr-ba9876543210.part"
-    file.write_bytes(b"half a film")
-    folder.mkdir()
-    (folder / "1.png").write_bytes(b"a picture")
-    (tmp_path / "film.part").write_bytes(b"somebody's")
-    part, fd = begin_part(tmp_path / "out", make)
-    assert {path.name for path in tmp_path.iterdir()} == {"film.part", part.name}
-    discard_part(part)
-    os.close(fd)
+from vidsr.errors import DiskFull, OutputError
+from vidsr.io import atomic
+from vidsr.io.atomic import TemporaryFolder, lock_folder, remove_temporary, write_atomically
 
 
-@pytest.mark.parametrize("make", [new_file, new_folder])
-def test_what_another_run_is_at_is_left_alone(make: Callable[[Path], int], tmp_path: Path) -> None:
-    part, fd = begin_part(tmp_path / "out", make)
-    other, other_fd = begin_part(tmp_path / "other", new_file)
-    assert part.exists() and other.exists()
-    for each in (part, other):
-        discard_part(each)
-    os.close(fd)
-    os.close(other_fd)
+def test_a_file_is_replaced_completely_or_not_at_all(tmp_path: Path) -> None:
+    target = tmp_path / "file"
+    write_atomically(target, b"old")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 16, limits[1]))  # as a full disk: writing fails in the middle
+    try:
+        with pytest.raises(DiskFull, match="its previous content, if any, is kept"):
+            write_atomically(target, bytes(1 << 20))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert [(file.name, file.read_bytes()) for file in tmp_path.iterdir()] == [("file", b"old")]
+
+
+def test_a_file_in_place_of_a_folder_is_reported(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"kept")
+    with pytest.raises(DiskFull, match="could not be written"):
+        write_atomically(tmp_path / "file" / "new.png", b"")
+    assert (tmp_path / "file").read_bytes() == b"kept"
+
+
+def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    left = tmp_path / ".vidsr-0123456789ab.part"
+    left.mkdir()
+    (left / "out.mkv").write_bytes(b"half a video")
+    (tmp_path / "video.part").write_bytes(b"somebody else's")
+    with TemporaryFolder(tmp_path) as folder:
+        assert {path.name for path in tmp_path.iterdir()} == {"video.part", folder.name}
+    assert [path.name for path in tmp_path.iterdir()] == ["video.part"]
+
+
+def test_what_another_process_uses_is_left_alone(tmp_path: Path) -> None:
+    with TemporaryFolder(tmp_path) as one, TemporaryFolder(tmp_path) as other:
+        assert one.is_dir() and other.is_dir()
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("make", [new_file, new_folder])
-def test_a_part_that_another_run_takes_for_remains_is_begun_again(
-    make: Callable[[Path], int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("locked", [True, False])
+def test_a_folder_that_another_process_removes_before_it_is_locked_is_made_again(
+    locked: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     taken: list[Path] = []
-    lock = fcntl.flock
 
-    def late(fd: Any, how: int) -> None:
+    def late(folder: Path) -> object:
         if not taken:
-            taken.extend(tmp_path.glob(".vidsr-*.part"))
-            discard_part(taken[0])
-        lock(fd, how)
+            taken.append(folder)
+            if locked:
+                raise OutputError("the other process holds the lock")
+            lock = lock_folder(folder)
+            atomic._remove(folder)
+            return lock
+        return lock_folder(folder)
 
-    monkeypatch.setattr(fcntl, "flock", late)
-    part, fd = begin_part(tmp_path / "out", make)
-    assert taken != [part] and list(tmp_path.iterdir()) == [part]
-    end_part(part)
-    os.close(fd)
+    monkeypatch.setattr(atomic, "lock_folder", late)
+    with TemporaryFolder(tmp_path) as folder:
+        assert taken != [folder] and list(tmp_path.iterdir()) == [folder]
+
+
+def test_a_process_that_must_exit_removes_its_temporary_files(tmp_path: Path) -> None:
+    folder = TemporaryFolder(tmp_path)
+    (folder.path / "out.mkv").write_bytes(b"half a video")
+    remove_temporary()
+    assert list(tmp_path.iterdir()) == []
+    folder.remove()
+
+
+def test_a_folder_is_locked_once(tmp_path: Path) -> None:
+    lock = lock_folder(tmp_path)
+    with pytest.raises(OutputError, match="another run is using"):
+        lock_folder(tmp_path)
+    lock.release()
+    lock_folder(tmp_path).release()

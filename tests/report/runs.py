@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from vidsr.card import KEY, ModelCard
+from vidsr.io.atomic import write_atomically
 from vidsr.resize import resize
-from vidsr.runs import Run, append_log, write_whole
+from vidsr.runs import Run, append_log
 from vidsr.train.sample_grid import Sample, draw_samples
 
 RECIPE = {
@@ -22,7 +23,7 @@ BICUBIC = {"bicubic_psnr_clean": 26.5, "bicubic_ssim_clean": 0.7, "bicubic_sharp
 
 def write_recipe(folder: Path) -> Run:
     run = Run(folder)
-    write_whole(run.recipe, json.dumps(RECIPE).encode())
+    write_atomically(run.recipe, json.dumps(RECIPE).encode())
     return run
 
 
@@ -50,7 +51,7 @@ def write_weights(run: Run, metrics: dict[str, float]) -> None:
         name="mine", scale=2, channels=3, receptive_field=9, parameters=1234, licence="CC0", metrics=metrics
     )
     header = json.dumps({"__metadata__": {KEY: card.to_json()}}).encode()
-    write_whole(run.weights, len(header).to_bytes(8, "little") + header)
+    write_atomically(run.weights, len(header).to_bytes(8, "little") + header)
 
 
 def _sample(step: int, seed: int) -> Sample:

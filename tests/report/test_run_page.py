@@ -8,12 +8,13 @@ pytest.importorskip("matplotlib", reason="reports need vidsr[evaluate]")
 
 from tests.browser import opened
 from tests.report.runs import BICUBIC, write_recipe, write_run, write_weights
+from vidsr.io.atomic import write_atomically
 from vidsr.report import run_page as report
 from vidsr.report.history import History
 from vidsr.report.run_page import report_run
 from vidsr.report.store_page import flat
 from vidsr.report.training_curves import POINTS, losses, validations
-from vidsr.runs import Run, append_log, write_whole
+from vidsr.runs import Run, append_log
 
 
 def text(html: str) -> str:
@@ -112,7 +113,7 @@ def test_a_log_alone_makes_a_report_under_the_folders_name(tmp_path):
 def test_damaged_parts_are_told_and_leave_the_rest(tmp_path, content):
     run = write_run(tmp_path / "run", until=250)
     for path in (run.recipe, run.weights, run.sample(250)):
-        write_whole(path, content)
+        write_atomically(path, content)
     with run.log.open("a") as file:
         file.write('{"step": 26')
     said = text(report_run(run))

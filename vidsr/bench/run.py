@@ -1,9 +1,8 @@
 """The measurement from end to end."""
 
-import os
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -18,7 +17,7 @@ from vidsr.bench.test_clip import write_video
 from vidsr.engines import Setup
 from vidsr.errors import EngineError, WrongOption
 from vidsr.frames import Frame
-from vidsr.io.atomic import begin_part, discard_part, new_folder
+from vidsr.io.atomic import TemporaryFolder
 from vidsr.upscaling.frame_upscaler import FrameUpscaler
 from vidsr.upscaling.upscaler import open_upscaler
 from vidsr.video.read.hwdecode import opens
@@ -67,24 +66,13 @@ def bench(
             notices.append(f"the matrix peak of {setup.engine} {setup.precision} is left out: {exc}")
     results: list[Result] = []
     shown = 0
-    with temporary_folder() as folder:
+    with TemporaryFolder(Path(tempfile.gettempdir())) as folder:
         for size, cases in by_size.items():
             small = folder / f"{size.name}.mkv"
             shown = write_video(small, size.width, size.height, frames, video)
             results += measure(cases, small, frames=shown, runs=runs, peaks=peaks, tick=tick)
     title = "A film drawn for this" if video is None else video.name
     return Report(machine, title, shown, runs, tuple(results), tuple(notices))
-
-
-@contextmanager
-def temporary_folder() -> Iterator[Path]:
-    """A temporary folder, which goes when a signal ends the command, too."""
-    part, descriptor = begin_part(Path(tempfile.gettempdir()) / "bench", new_folder)
-    try:
-        yield part
-    finally:
-        os.close(descriptor)
-        discard_part(part)
 
 
 PICTURES = 8

@@ -1,5 +1,6 @@
 """Streams and frames in flight for this machine, chosen by the whole way from file to file."""
 
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -7,11 +8,11 @@ from statistics import median
 
 from vidsr.bench.case_runs import run_whole
 from vidsr.bench.cases import cases_of
-from vidsr.bench.run import temporary_folder
 from vidsr.bench.test_clip import write_video
 from vidsr.engines import settle
 from vidsr.engines.tuning import Tuning, keep_tuning, quickest, trial
 from vidsr.errors import OutputError
+from vidsr.io.atomic import TemporaryFolder
 from vidsr.system import cores
 
 FRAMES, RUNS = 72, 3
@@ -33,7 +34,7 @@ def tune(
     ((measured, (_, case)),) = cases_of([model], [size], [settle(engine="openvino")]).items()
     tries = [replace(each, most_pixels=measured.width * measured.height) for each in candidates(cores())]
     times: dict[Tuning, list[float]] = {each: [] for each in tries}
-    with temporary_folder() as folder:
+    with TemporaryFolder(Path(tempfile.gettempdir())) as folder:
         video = folder / "small.mkv"
         shown = write_video(video, measured.width, measured.height, frames)
         for turn in range(runs):

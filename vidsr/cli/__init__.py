@@ -91,8 +91,8 @@ def main() -> None:
         app()
     except Interrupted as exc:
         # At once, for a thread may be in a call that nothing can wake.
-        if parts := sys.modules.get("vidsr.io.atomic"):
-            parts.discard_parts()
+        if atomic := sys.modules.get("vidsr.io.atomic"):
+            atomic.remove_temporary()
         sys.stderr.flush()
         os._exit(128 + exc.number)
     except Exception as exc:

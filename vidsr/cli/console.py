@@ -221,13 +221,13 @@ def print_report(report: "Report") -> None:
 def write_files(reports: "Sequence[Report]", html: Path | None, sheet: Path | None) -> None:
     from vidsr.evaluate.quality.contact_sheet import draw_sheet
     from vidsr.evaluate.quality.reports import to_html
-    from vidsr.runs import write_whole
+    from vidsr.io.atomic import write_atomically
 
     if html:
-        write_whole(html, to_html(reports).encode())
+        write_atomically(html, to_html(reports).encode())
         say(f"wrote {html}")
     if sheet:
-        write_whole(sheet, draw_sheet([one for report in reports for one in report.comparisons]))
+        write_atomically(sheet, draw_sheet([one for report in reports for one in report.comparisons]))
         say(f"wrote {sheet}")
 
 

@@ -234,9 +234,9 @@ def _write(html: Path, models: list[str], answers: "list[Answer]", options: dict
     from vidsr.evaluate.bandwidth.bandwidth_examples import show_parts
     from vidsr.evaluate.bandwidth.bandwidth_page import to_html
     from vidsr.evaluate.bandwidth.encode import open_send_methods
-    from vidsr.runs import write_whole
+    from vidsr.io.atomic import write_atomically
 
     with open_send_methods(models, **options) as ways:
         parts = {answer.video.digest: show_parts(answer, ways) for answer in answers}
-    write_whole(html, to_html(answers, parts).encode())
+    write_atomically(html, to_html(answers, parts).encode())
     say(f"wrote {html}")

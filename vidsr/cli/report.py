@@ -17,11 +17,11 @@ def report(
     verbose: Verbose = False,
 ) -> None:
     """Show what is in a store, or what a training run has come to: one HTML file with pictures, curves and tables."""
-    from vidsr.runs import write_whole
+    from vidsr.io.atomic import write_atomically
 
     if output.suffix.lower() not in {".html", ".htm"}:
         raise typer.BadParameter(f"a report is a web page: call it {output.with_suffix('.html')}, not {output}")
-    write_whole(output, _page(path).encode())
+    write_atomically(output, _page(path).encode())
     print(output)
 
 

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from vidsr.data.sources import LICENCES
 from vidsr.errors import DataError, DiskFull, ExtraMissing, InputError, StreamBroken
-from vidsr.runs import write_whole
+from vidsr.io.atomic import write_atomically
 
 if TYPE_CHECKING:
     import httpx
@@ -152,7 +152,7 @@ class Licences:
         writer = csv.DictWriter(text, self._columns, restval="", extrasaction="ignore", lineterminator="\n")
         writer.writeheader()
         writer.writerows(self._rows.values())
-        write_whole(self._path, text.getvalue().encode())
+        write_atomically(self._path, text.getvalue().encode())
 
 
 ADDRESS = "https://pixabay.com/api/"
@@ -264,7 +264,7 @@ def _ask(client: Client, url: str, asked: dict[str, Any], key: str, folder: Path
     digest = hashlib.sha256(json.dumps([url, asked]).encode()).hexdigest()
     memory = folder / f".pixabay-{digest[:16]}.json"
     if not memory.exists() or time.time() - memory.stat().st_mtime > CACHED_S:
-        write_whole(memory, client.get(url, lambda answer: _read(answer, key), {**asked, "key": key}))
+        write_atomically(memory, client.get(url, lambda answer: _read(answer, key), {**asked, "key": key}))
     found: dict[str, Any] = json.loads(memory.read_bytes())
     return found
 

@@ -19,7 +19,7 @@ from vidsr.data.photos import is_large
 from vidsr.data.sources import is_video, open_runs
 from vidsr.data.store import ARRAYS, MANIFEST, SPLITS, Settings, Split, shapes, to_manifest
 from vidsr.errors import DataError
-from vidsr.runs import write_whole
+from vidsr.io.atomic import write_atomically
 
 RUNS = 48  # taken of a film at most
 RICH = 8 * PER_CANVAS  # pairs of one source: with more, its canvases are handed out one by one
@@ -51,7 +51,7 @@ def begin(partial: Path, digest: str) -> None:
     if not file.exists() or file.read_text() != digest:
         shutil.rmtree(partial, ignore_errors=True)
         (partial / "parts").mkdir(parents=True)
-        write_whole(file, digest.encode())
+        write_atomically(file, digest.encode())
 
 
 def cut(sources: Sequence[Source], partial: Path, settings: Settings, workers: int, report: Progress) -> None:
@@ -105,7 +105,7 @@ def _cut_source(source: Source, number: int, note: Path, settings: Settings, sub
                 parts.append(submit(_write_part, note.with_suffix(f".{place}.npz"), canvas, settings, number))
     except DataError as exc:
         found["reason"] = str(exc).replace(str(source.path), source.path.name)  # the same wherever it lies
-    return lambda: write_whole(note, json.dumps({**found, "parts": [part.result() for part in parts]}).encode())
+    return lambda: write_atomically(note, json.dumps({**found, "parts": [part.result() for part in parts]}).encode())
 
 
 def _write_part(part: Path, canvas: Canvas, settings: Settings, number: int) -> int:
@@ -116,7 +116,7 @@ def _write_part(part: Path, canvas: Canvas, settings: Settings, number: int) -> 
     arrays = cut_pairs(canvas, settings, number)
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)  # type: ignore[arg-type]  # numpy takes its own keyword for one of ours
-    write_whole(part, buffer.getvalue())
+    write_atomically(part, buffer.getvalue())
     return len(arrays["index"])
 
 
@@ -181,7 +181,7 @@ def assemble(
             if source.split == split
         ]
         _join(files, partial / split, settings, manifest["splits"][split])
-    write_whole(partial / MANIFEST, json.dumps(manifest, indent=1).encode())
+    write_atomically(partial / MANIFEST, json.dumps(manifest, indent=1).encode())
     (partial / "digest").unlink()
     shutil.rmtree(parts)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from vidsr.engines import runtime_version
-from vidsr.io.cache import keep, kept
+from vidsr.io.cache import read_cache, write_cache
 from vidsr.system import cores, processor_kind
 
 ROOM = "tuning"  # of what is kept: one file for each kind of machine
@@ -46,7 +46,7 @@ def tuning() -> Tuning:
     if _trial:
         return _trial[-1]
     try:
-        told = kept(ROOM, machine_key())["tuning"]
+        told = read_cache(ROOM, machine_key())["tuning"]
         found = Tuning(**{name: int(told[name]) for name in Tuning.__slots__})
     except (ValueError, TypeError, KeyError, ArithmeticError):
         return Tuning()
@@ -56,7 +56,7 @@ def tuning() -> Tuning:
 
 def keep_tuning(found: Tuning) -> Path:
     """Keep what was measured; gives the file. Raises OSError."""
-    return keep(ROOM, machine_key(), {"tuning": asdict(found), "machine": _machine()})
+    return write_cache(ROOM, machine_key(), {"tuning": asdict(found), "machine": _machine()})
 
 
 def quickest(seconds: Mapping[T, float]) -> T:

@@ -10,7 +10,7 @@ from typing import Any
 from vidsr.engines.tensorrt.plan_file import folder, slug
 from vidsr.engines.tensorrt.tensorrt_engine import logger, tensorrt, use_gpu
 from vidsr.errors import DiskFull, EngineError
-from vidsr.runs import write_whole
+from vidsr.io.atomic import write_atomically
 
 Progress = Callable[[str, int, int], None]
 Notice = Callable[[str], None]
@@ -82,7 +82,7 @@ def read_timings(path: Path, notice: Notice) -> bytes:
 def keep_timings(path: Path, timings: bytes, notice: Notice) -> None:
     """Keep what was timed, with its checksum. That it cannot be kept is said, and spoils nothing."""
     try:
-        write_whole(path, hashlib.sha256(timings).digest() + timings)
+        write_atomically(path, hashlib.sha256(timings).digest() + timings)
     except DiskFull as exc:
         notice(f"{exc}; the next build takes as long as this one")
 

@@ -21,7 +21,7 @@ from vidsr.card import KEY, QP_NAME, ModelCard
 from vidsr.engines import open_engine
 from vidsr.errors import NotAModel, ParityFailed
 from vidsr.frames import Frame
-from vidsr.runs import write_whole
+from vidsr.io.atomic import write_atomically
 from vidsr.upscaling.graph.edges import luma_top
 from vidsr.upscaling.graph.editor import image_ports
 from vidsr.upscaling.model_file import card_of, load
@@ -68,7 +68,7 @@ def export_int8(
     onnx.checker.check_model(quantised)
     _check(model, quantised, samples, card)
     path = target or Path("export") / f"{card.name}.onnx"
-    write_whole(path, quantised.SerializeToString())
+    write_atomically(path, quantised.SerializeToString())
     return path
 
 

@@ -17,10 +17,11 @@ from vidsr.card import KEY, QP_NAME, ModelCard
 from vidsr.errors import CardMismatch
 from vidsr.export.interpolate import mixed_weights
 from vidsr.export.parity import check_parity
+from vidsr.io.atomic import write_atomically
 from vidsr.nets import receptive_field as measure
 from vidsr.nets.compact import UNDAMPED
 from vidsr.nets.reparam import fold
-from vidsr.runs import read_weights, write_whole
+from vidsr.runs import read_weights
 
 OPSET = 17
 
@@ -59,7 +60,7 @@ def export(
     model = to_onnx(net, card)
     check_parity(model, net, card)
     path = target or Path("export") / f"{card.name}.onnx"
-    write_whole(path, model.SerializeToString())
+    write_atomically(path, model.SerializeToString())
     return path
 
 

@@ -18,7 +18,7 @@ from vidsr.engines.tensorrt.tensorrt_graph import asked_of, for_tensorrt
 from vidsr.errors import WrongOption
 from vidsr.export.tensorrt_build import Notice, Progress, build
 from vidsr.export.tensorrt_parity import check_engine
-from vidsr.runs import write_whole
+from vidsr.io.atomic import write_atomically
 from vidsr.upscaling.graph.edges import attach, attach_surface
 from vidsr.upscaling.graph.picture_format import Pixels, word_of
 from vidsr.upscaling.session import Network
@@ -108,7 +108,7 @@ def export_engine(
     with TensorrtEngine(plan, asked, device=device, in_flight=1) as engine:
         check_engine(engine, network, pixels)
     path = target or folder() / header.file_name()
-    write_whole(path, pack(header, plan))
+    write_atomically(path, pack(header, plan))
     return path
 
 

@@ -1,71 +1,106 @@
-"""Temporary files and folders, which outputs are until they are whole."""
+"""Atomic writes: output is written under a temporary name and renamed once it is complete."""
 
+import errno
 import os
-import secrets
 import shutil
-from collections.abc import Callable
+import tempfile
 from contextlib import suppress
 from pathlib import Path
-from types import ModuleType
+from types import TracebackType
 
-fcntl: ModuleType | None
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None
+from filelock import BaseFileLock, FileLock, Timeout
 
-_begun: set[Path] = set()  # by this process, and neither ended nor discarded
+from vidsr.errors import DiskFull, OutputError
+
+_PREFIX, _SUFFIX, _LOCK = ".vidsr-", ".part", "lock"
+
+_temporary: set[Path] = set()  # files and folders of this process that are not yet renamed or removed
 
 
-def begin_part(path: Path, make: Callable[[Path], int]) -> tuple[Path, int]:
-    """Make a temporary file or folder beside a path; give it, and the descriptor it is open by.
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file so that a crash leaves either the old content or the new. Folders on its path are created.
 
-    make: `new_file` or `new_folder`. It is locked until the descriptor is closed, so that others can tell it from what
-    a killed run has left; such remains are removed from the folder first. Raises OSError as the system does.
+    Raises DiskFull if the file cannot be written.
     """
-    _clear_up(path.parent)
-    while True:
-        part = path.with_name(f".vidsr-{secrets.token_hex(6)}.part")
-        fd = make(part)
-        if fcntl is not None:
-            with suppress(OSError):  # of file systems that know no locks
-                fcntl.flock(fd, fcntl.LOCK_EX)
-        if part.exists():
-            _begun.add(part)
-            return part, fd
-        os.close(fd)  # another run cleared it up before it was locked
+    partial = path.with_name(f"{path.name}.{os.getpid()}{_SUFFIX}")
+    _temporary.add(partial)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with partial.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except OSError as exc:
+        raise DiskFull(f"{path} could not be written ({exc.strerror}); its previous content, if any, is kept") from exc
+    finally:
+        _remove(partial)
 
 
-def new_file(path: Path) -> int:
-    """Create a file, and open it for reading and writing."""
-    return os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, "O_BINARY", 0), 0o666)
+class TemporaryFolder:
+    """A hidden folder for output that will be renamed to its final place on the same file system.
+
+    It is locked while its process runs. Creating one removes the folders that killed processes left in `parent`.
+    Used as a context manager, it gives its path; otherwise call `remove` once the output is renamed or not wanted.
+    """
+
+    path: Path
+
+    def __init__(self, parent: Path) -> None:
+        """Create the folder. Raises OSError if the system refuses."""
+        _remove_abandoned(parent)
+        self._lock: BaseFileLock | None = None
+        while True:
+            self.path = Path(tempfile.mkdtemp(_SUFFIX, _PREFIX, parent))
+            _temporary.add(self.path)
+            try:
+                self._lock = lock_folder(self.path)
+            except OutputError:  # another process is removing the folder, which it saw before it was locked
+                _remove(self.path)
+                continue
+            except OSError:  # the file system supports no locks
+                return
+            if self.path.is_dir():
+                return
+
+    def remove(self) -> None:
+        """Remove the folder and everything still in it."""
+        if self._lock is not None:
+            self._lock.release()
+        _remove(self.path)
+
+    def __enter__(self) -> Path:
+        return self.path
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.remove()
 
 
-def new_folder(path: Path) -> int:
-    """Create a folder, and open it."""
-    path.mkdir()
-    return os.open(os.devnull if fcntl is None else path, os.O_RDONLY)  # Windows opens no folder
+def remove_temporary() -> None:
+    """Remove all temporary files and folders of this process, which is about to exit while threads still run."""
+    for path in list(_temporary):
+        _remove(path)
 
 
-def end_part(part: Path) -> None:
-    """Note that a part has got its final name."""
-    _begun.discard(part)
+def lock_folder(folder: Path) -> BaseFileLock:
+    """Lock a folder against other runs until the lock is released or the process ends.
 
-
-def discard_part(part: Path) -> None:
-    """Remove a part."""
-    _remove(part)
-    _begun.discard(part)
-
-
-def discard_parts() -> None:
-    """Remove every part there still is: for a process that must end while a thread is busy."""
-    for part in list(_begun):
-        discard_part(part)
+    Raises OutputError if another run holds the lock, OSError if the file system supports no locks.
+    """
+    lock = FileLock(folder / _LOCK, timeout=0, thread_local=False)
+    try:
+        lock.acquire()
+    except Timeout as exc:
+        raise OutputError(f"another run is using {folder}; wait until it has ended") from exc
+    except NotImplementedError as exc:  # raised by filelock before version 4
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK)) from exc
+    return lock
 
 
 def sync_folder(folder: Path) -> None:
-    """Have the names in a folder on disk."""
+    """Flush the names in a folder to disk."""
     if os.name == "nt":
         return
     fd = os.open(folder, os.O_RDONLY)
@@ -75,22 +110,20 @@ def sync_folder(folder: Path) -> None:
         os.close(fd)
 
 
-def _clear_up(folder: Path) -> None:
-    # Removes what runs that were killed have left: parts that nobody holds a lock on.
-    if fcntl is None:
-        return
-    for part in folder.glob(".vidsr-*.part"):
-        with suppress(OSError):
-            fd = os.open(part, os.O_RDONLY)
-            try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                _remove(part)
-            finally:
-                os.close(fd)
+def _remove_abandoned(parent: Path) -> None:
+    for folder in parent.glob(f"{_PREFIX}*{_SUFFIX}"):
+        with suppress(OSError, OutputError):
+            lock = lock_folder(folder)
+            shutil.rmtree(folder, ignore_errors=True)  # while locked: its process may be about to lock and use it
+            lock.release()
+            if os.name == "nt":  # which does not delete a lock file while it is open
+                shutil.rmtree(folder, ignore_errors=True)
 
 
-def _remove(part: Path) -> None:
-    if part.is_dir():
-        shutil.rmtree(part, ignore_errors=True)
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
     else:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            path.unlink()
+    _temporary.discard(path)

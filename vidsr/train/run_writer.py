@@ -12,9 +12,10 @@ from torch import Tensor, nn
 
 from vidsr.card import ModelCard
 from vidsr.errors import Diverged
+from vidsr.io.atomic import write_atomically
 from vidsr.nets import receptive_field as measure
 from vidsr.nets.reparam import fold
-from vidsr.runs import Run, append_log, read_weights, trim_log, write_weights, write_whole
+from vidsr.runs import Run, append_log, read_weights, trim_log, write_weights
 from vidsr.train.config import Gan, Pixel, Recipe
 from vidsr.train.sample_grid import Sample, draw_samples
 from vidsr.train.state import State, to_bytes
@@ -37,7 +38,7 @@ class Record:
         self.run, self.recipe, self._pairs, self._report = run, recipe, pairs, report
         self._board: Board | None = None
         if state.machine.first:
-            write_whole(run.recipe, recipe.to_json().encode())
+            write_atomically(run.recipe, recipe.to_json().encode())
             trim_log(run, state.step)
             self._board = Board(run.board, step=state.step)
 
@@ -65,7 +66,7 @@ class Record:
             _check_weights(stage, state)
         if saves and state.machine.first:
             self._validate(state)
-            write_whole(self.run.checkpoint, to_bytes(state, recipe))
+            write_atomically(self.run.checkpoint, to_bytes(state, recipe))
 
     def keep(self, path: Path, state: State) -> None:
         """Write the averaged weights with their card, unmeasured."""

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vidsr.io.atomic import write_atomically
 from vidsr.metrics import luma_of_rgb, psnr
-from vidsr.runs import write_whole
 
 SIDE = 120  # pixels of the truth at most
 TILE = 240  # pixels of the grid: four go into a line of a page
@@ -55,7 +55,7 @@ def draw_samples(pictures: Sequence[Sample], path: Path) -> None:
             _write(pen, (left, top + tile + 2), caption)
     file = BytesIO()
     grid.save(file, "png", optimize=True)
-    write_whole(path, file.getvalue())
+    write_atomically(path, file.getvalue())
 
 
 def _common_side(pictures: Sequence[Sample]) -> int:

@@ -14,7 +14,7 @@ from vidsr.context import Context
 from vidsr.engines.tuning import machine_key, quickest
 from vidsr.errors import OutOfMemory
 from vidsr.frames import Frame
-from vidsr.io.cache import keep, kept
+from vidsr.io.cache import read_cache, write_cache
 from vidsr.upscaling.output_size import halvings
 from vidsr.upscaling.session import Network, Session, SessionOptions, setup_for
 from vidsr.upscaling.tiling import LARGEST, equal_tile
@@ -38,7 +38,7 @@ def open_session(network: Network, frame: Frame, options: SessionOptions) -> Ses
         return Session(network, frame, options)
     usual = replace(options, upscale=replace(options.upscale, tile=None))
     key = _key(network, frame, usual)
-    size = _size_of(kept(ROOM, key))
+    size = _size_of(read_cache(ROOM, key))
     if size is None or size not in _candidates(network, frame, usual):
         size, seconds = _quickest(
             network, frame, replace(usual, context=Context(lambda notice: log.info("%s", notice)))
@@ -46,7 +46,7 @@ def open_session(network: Network, frame: Frame, options: SessionOptions) -> Ses
         what = f"{network.card.name} at {frame.width}x{frame.height}: {1000 * seconds:.0f} ms a frame"
         options.context.warn(f"tiles of {size[1]}x{size[0]} are the quickest here for {what}")
         try:
-            keep(ROOM, key, size)
+            write_cache(ROOM, key, size)
         except OSError as exc:
             options.context.warn(f"that cannot be kept, and is measured again each time: {exc}")
     return Session(network, frame, usual, size=size)

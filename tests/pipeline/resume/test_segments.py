@@ -317,7 +317,7 @@ def test_two_runs_on_one_folder_are_refused(clip: Path, whole: bytes, tmp_path: 
 
     def second(now: Progress) -> None:
         if now.frames == 40:
-            with pytest.raises(OutputError, match=r"another run is at work in .*larger.mkv.vidsr; wait for it to end"):
+            with pytest.raises(OutputError, match=r"another run is using .*larger.mkv.vidsr; wait"):
                 upscaled(clip, tmp_path / "larger.mkv")
 
     upscaled(clip, tmp_path / "larger.mkv", progress=second)

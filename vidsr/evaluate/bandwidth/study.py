@@ -17,7 +17,7 @@ from vidsr.evaluate.bandwidth.results import Answer, compare
 from vidsr.evaluate.quality.compression import CODECS, codec_of
 from vidsr.evaluate.quality.vmaf import why_not
 from vidsr.io import cache as folders
-from vidsr.runs import write_whole
+from vidsr.io.atomic import write_atomically
 from vidsr.video.recode import version
 
 FRAMES = 48
@@ -116,7 +116,7 @@ class Kept:
     def put(self, key: Mapping[str, object], point: Point) -> None:
         """Keep a point. Raises DiskFull."""
         content = {"key": key, "point": asdict(point)}
-        write_whole(self._file(key), json.dumps(content, indent=1).encode())
+        write_atomically(self._file(key), json.dumps(content, indent=1).encode())
 
     def _file(self, key: Mapping[str, object]) -> Path:
         return self._folder / f"{sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:32]}.json"

@@ -8,7 +8,7 @@ from vidsr.card import BESIDE, read_card, with_card
 from vidsr.errors import CardMismatch
 from vidsr.evaluate.quality.images import evaluate_images
 from vidsr.evaluate.quality.methods import BICUBIC, LANCZOS
-from vidsr.runs import write_whole
+from vidsr.io.atomic import write_atomically
 
 
 def measure_card(path: Path, folders: Sequence[Path]) -> None:
@@ -25,4 +25,4 @@ def measure_card(path: Path, folders: Sequence[Path]) -> None:
             of = BESIDE if row.method == BICUBIC else ""
             metrics[f"{of}psnr_{row.material}"] = round(row.psnr, 3)
             metrics[f"{of}ssim_{row.material}"] = round(row.figures["ssim"], 4)
-    write_whole(path, with_card(path, replace(card, metrics=metrics)))
+    write_atomically(path, with_card(path, replace(card, metrics=metrics)))

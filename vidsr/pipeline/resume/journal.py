@@ -1,9 +1,7 @@
 """The folder of a job that resumes: its plan, a lock, the segments that are whole, and a line for each of them."""
 
-import errno
 import json
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict
@@ -13,7 +11,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from vidsr.errors import OutputError
-from vidsr.io.atomic import sync_folder
+from vidsr.io.atomic import lock_folder, sync_folder, write_atomically
 from vidsr.pipeline.resume.identity import Plan, compare
 from vidsr.video.write.segment_file import Segment, digest_of
 
@@ -36,7 +34,7 @@ class Journal:
         self.done: dict[int, Segment] = {}
         """The segments that are whole, by index."""
         folder.mkdir(exist_ok=True)
-        self._lock = _locked(folder)
+        self._lock = lock_folder(folder)
         try:
             self._begin(plan)
             self._sweep()
@@ -84,7 +82,7 @@ class Journal:
 
     def close(self) -> None:
         """Let the next run have the folder."""
-        self._lock.close()
+        self._lock.release()
 
     def __enter__(self) -> Self:
         return self
@@ -115,12 +113,7 @@ class Journal:
             return
         for stale in (self.whole, self.folder / _LINES, *self.folder.glob(_SEGMENTS)):  # nobody knows of what
             stale.unlink(missing_ok=True)
-        part = self.folder / f"plan{_PART}"
-        with part.open("w", encoding="utf-8") as out:
-            json.dump(plan, out, indent=1)
-            out.flush()
-            os.fsync(out.fileno())
-        part.replace(file)
+        write_atomically(file, json.dumps(plan, indent=1).encode())
         sync_folder(self.folder)
 
     def _read(self) -> None:
@@ -150,8 +143,10 @@ def clear_up(folder: Path) -> None:
     """Remove what a run left that was killed after its film stood under its name; nothing where there is more."""
     if not folder.is_dir() or {each.name for each in folder.iterdir()} - {_PLAN, _LINES, _LOCK}:
         return
-    with suppress(OSError, OutputError), _locked(folder):  # another run has just begun, or nothing may be removed here
+    with suppress(OSError, OutputError):  # another run has just begun, or nothing may be removed here
+        lock = lock_folder(folder)
         _remove(folder)
+        lock.release()
 
 
 def _remove(folder: Path) -> None:
@@ -164,22 +159,3 @@ def _remove(folder: Path) -> None:
 def _ends_a_line(file: Any) -> bool:
     file.seek(-1, os.SEEK_END)
     return bool(file.read(1) == b"\n")
-
-
-def _locked(folder: Path) -> Any:
-    file = (folder / _LOCK).open("a+b")
-    try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as exc:
-        file.close()
-        if exc.errno not in (errno.EAGAIN, errno.EACCES, errno.EDEADLK):
-            raise  # a file system that knows no locks
-        raise OutputError(f"another run is at work in {folder}; wait for it to end") from exc
-    return file

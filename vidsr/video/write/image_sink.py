@@ -16,7 +16,7 @@ from vidsr.color import BT2020
 from vidsr.context import Code, Context, Notice
 from vidsr.errors import OutputError, SameFile, StreamBroken, TargetExists
 from vidsr.frames import Carried, Frame, bands
-from vidsr.io.atomic import begin_part, discard_part, end_part, new_folder, sync_folder
+from vidsr.io.atomic import TemporaryFolder, sync_folder
 from vidsr.io.names import title_of
 from vidsr.video.convert.image_metadata import About, about
 from vidsr.video.convert.nv12 import planar
@@ -153,7 +153,9 @@ class NumberedTarget(Target):
         self._check()
         beside = pattern.file(1) if pattern.folder.is_dir() else pattern.folder
         try:
-            self._part, self._lock = begin_part(beside, new_folder)
+            self._temporary = TemporaryFolder(beside.parent)
+            self._part = self._temporary.path / pattern.folder.name
+            self._part.mkdir()
         except OSError as exc:
             raise cannot_begin(beside, exc) from exc
 
@@ -182,14 +184,12 @@ class NumberedTarget(Target):
         except OSError as exc:
             self.discard()
             raise self.explain(exc) from exc
-        end_part(self._part)
-        os.close(self._lock)
+        self._temporary.remove()
         sync_folder(self._pattern.folder.parent)
 
     def discard(self) -> None:
         """Remove the temporary folder."""
-        discard_part(self._part)
-        os.close(self._lock)
+        self._temporary.remove()
 
     def _move_in(self) -> None:
         old = set(self._pattern.found().values())
@@ -199,7 +199,6 @@ class NumberedTarget(Target):
             old.discard(final)
         for file in old:
             file.unlink()
-        self._part.rmdir()
         sync_folder(self._pattern.folder)
 
     def _check(self) -> None:

@@ -10,7 +10,7 @@ import av
 
 from vidsr.context import Stop
 from vidsr.errors import DiskFull, OutputError, SameFile, TargetExists
-from vidsr.io.atomic import begin_part, discard_part, end_part, new_file, sync_folder
+from vidsr.io.atomic import TemporaryFolder, sync_folder
 from vidsr.io.names import is_address, title_of
 from vidsr.io.pipes import PipeEnd, SeekableWriter, Writer, is_fifo, open_fifo_end, stdout
 
@@ -60,12 +60,13 @@ class FileTarget(Target):
         try:
             self._path = path.resolve() if path.is_symlink() else path  # a link keeps pointing where it points
             _check(self._path, overwrite=overwrite)
-            self._part, fd = begin_part(self._path, new_file)
+            self._temporary = TemporaryFolder(self._path.parent)
+            self._part = self._temporary.path / self._path.name
+            self._raw = self._part.open("x+b", buffering=0)
         except OutputError:
             raise
         except OSError as exc:
             raise cannot_begin(path, exc) from exc
-        self._raw = os.fdopen(fd, "r+b", buffering=0)
         self.file = SeekableWriter(self._raw)
 
     def commit(self) -> None:
@@ -76,8 +77,8 @@ class FileTarget(Target):
             if os.name == "nt":
                 self._raw.close()  # Windows moves no open file
             move_into_place(self._part, self._path, overwrite=self._overwrite)
-            end_part(self._part)
             self._raw.close()
+            self._temporary.remove()
         except OutputError:  # something else has got the name
             self.discard()
             raise
@@ -88,7 +89,7 @@ class FileTarget(Target):
     def discard(self) -> None:
         """Remove the temporary file."""
         self._raw.close()
-        discard_part(self._part)
+        self._temporary.remove()
 
 
 class StreamTarget(Target):
