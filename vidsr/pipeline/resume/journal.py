@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict
@@ -100,7 +101,10 @@ class Journal:
 
     def _sweep(self) -> None:
         for part in self.folder.glob(f"*{_PART}"):
-            part.unlink()
+            if part.is_dir():  # the temporary folder of the joined video
+                shutil.rmtree(part)
+            else:
+                part.unlink()
 
     def _begin(self, plan: Plan) -> None:
         file = self.folder / _PLAN
