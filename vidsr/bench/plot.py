@@ -7,26 +7,31 @@ from typing import Any
 
 from vidsr.bench.speed_table import Report, Result
 from vidsr.card import BESIDE
-from vidsr.errors import ExtraMissing, OutputError, WrongOption
+from vidsr.errors import OutputError, WrongOption
+from vidsr.plotting import require_matplotlib, subplots, use_log_scale
 
 METRICS = ("psnr_Set14", "psnr_Set5")  # of cards: the first that one of them has is drawn
 
 
 def check_plot(path: Path) -> None:
-    """Raise WrongOption where the name is no PNG's, OutputError where it cannot be written, ExtraMissing."""
+    """Check that a plot can be written to `path`, before minutes of measuring.
+
+    Raises WrongOption if the name does not end in .png, OutputError if its folder does not exist, and ExtraMissing
+    without matplotlib.
+    """
     if path.suffix.lower() != ".png":
-        raise WrongOption(f"{path} is no name of a plot; give one that ends in .png")
+        raise WrongOption(f"expected a plot's file name to end in .png; got {path}")
     if not path.absolute().parent.is_dir():
-        raise OutputError(f"there is no folder {path.absolute().parent}; make it first")
-    _matplotlib()
+        raise OutputError(f"the folder {path.absolute().parent} does not exist; create it first")
+    require_matplotlib()
 
 
 def write_plot(report: Report, path: Path) -> list[str]:
     """Draw it, a panel for each size, and name the models whose cards tell no quality, which are left out."""
     panels = [list(group) for _, group in groupby(report.results, key=lambda each: each.case.size)]
-    figure = _matplotlib().figure.Figure(figsize=(5 * len(panels), 4.2), layout="constrained")
+    figure, all_axes = subplots(1, len(panels), width=5 * len(panels), height=4.2)
     missing = []
-    for axes, results in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
+    for axes, results in zip(all_axes, panels, strict=True):
         missing += _draw(axes, results)
     figure.suptitle(f"{report.machine.cpu}, {report.machine.cores} cores, {report.machine.date.split()[0]}", fontsize=9)
     figure.savefig(path, dpi=140)
@@ -35,7 +40,6 @@ def write_plot(report: Report, path: Path) -> list[str]:
 
 def _draw(axes: Any, results: Sequence[Result]) -> list[str]:
     """Draw one size; give the names of those left out."""
-    matplotlib = _matplotlib()
     known = [each.case.card.metrics for each in results if each.case.card]
     wanted = next((name for name in METRICS if any(name in each for each in known)), METRICS[0])
     bicubic = next((each[BESIDE + wanted] for each in known if BESIDE + wanted in each), None)
@@ -51,20 +55,9 @@ def _draw(axes: Any, results: Sequence[Result]) -> list[str]:
         axes.annotate(
             label, (each.network.ms, quality), xytext=(0, 6), textcoords="offset points", ha="center", fontsize=9
         )
-    axes.set(title=results[0].case.size.name, xlabel="ms a frame, network alone", xscale="log")
-    axes.xaxis.set_major_locator(matplotlib.ticker.LogLocator(subs=(1, 2, 5)))
-    axes.xaxis.set_major_formatter(matplotlib.ticker.StrMethodFormatter("{x:g}"))
-    axes.minorticks_off()
+    axes.set(title=results[0].case.size.name, xlabel="ms a frame, network alone")
+    use_log_scale(axes)
     axes.set_ylabel(f"PSNR-Y on {wanted.removeprefix('psnr_')}, dB")
     axes.margins(x=0.3, y=0.15)
     axes.grid(alpha=0.3)
     return missing
-
-
-def _matplotlib() -> Any:
-    try:
-        import matplotlib.figure
-        import matplotlib.ticker
-    except ImportError as exc:
-        raise ExtraMissing("--plot needs matplotlib; pip install 'vidsr[evaluate]' installs it") from exc
-    return matplotlib

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vidsr.errors import ExtraMissing
+from vidsr.plotting import subplots
 
 COLOURS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377")  # Paul Tol's bright: for all eyes
 BINS = 24
@@ -18,12 +18,7 @@ Values = NDArray[Any]
 
 def panels(rows: int, columns: int) -> tuple[Any, Sequence[Any]]:
     """A figure of charts in rows and columns, and the axes of each. Raises ExtraMissing."""
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as exc:
-        raise ExtraMissing("a report's charts need matplotlib; pip install 'vidsr[evaluate]' installs it") from exc
-    figure = Figure(figsize=(WIDTH, rows * HEIGHT), layout="constrained")
-    axes = list(figure.subplots(rows, columns, squeeze=False).flat)
+    figure, axes = subplots(rows, columns, width=WIDTH, height=rows * HEIGHT)
     for one in axes:
         one.spines[["top", "right"]].set_visible(False)
         one.grid(axis="y", alpha=0.25)
