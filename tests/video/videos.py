@@ -11,7 +11,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from vidsr.context import Context
+from vidsr.context import Code, Context, Notice
 from vidsr.frames import Frame, VideoInfo
 from vidsr.options import EncodeOptions, ReadOptions
 from vidsr.video.convert.resizer import Resizer
@@ -93,23 +93,30 @@ def enlarge(
     start: Any = None,
     duration: Any = None,
     **options: Any,
-) -> list[str]:
-    """Send a film through source, swscale and sink; the sentences that were told."""
-    told: list[str] = []
-    with open_source(
-        source, ReadOptions(start=start, duration=duration, input_format=options.pop("input_format", None))
-    ) as video:
-        told += video.notices
+) -> list[Notice]:
+    """Send a video through source, swscale and sink; return the warnings."""
+    notices: list[Notice] = []
+    context = Context(notices.append)
+    read = ReadOptions(start=start, duration=duration, input_format=options.pop("input_format", None))
+    with open_source(source, read, context=context) as video:
         info = replace(video.info, width=video.info.width * factor, height=video.info.height * factor)
         resizer = Resizer(kernel)
-        with open_sink(
-            target, info, EncodeOptions(**options), copy=video.copy_info(), context=Context(told.append)
-        ) as sink:
+        with open_sink(target, info, EncodeOptions(**options), copy=video.copy_info(), context=context) as sink:
             for item in video:
                 sink.write(
                     resizer.resize(item, item.width * factor, item.height * factor) if isinstance(item, Frame) else item
                 )
-    return told
+    return notices
+
+
+def codes_of(notices: Iterable[Notice]) -> list[Code]:
+    """The codes of some warnings, in order."""
+    return [code for notice in notices for code in notice.codes]
+
+
+def messages_of(notices: Iterable[Notice]) -> list[str]:
+    """The sentences of some warnings, for golden messages."""
+    return [notice.message for notice in notices]
 
 
 @dataclass
