@@ -18,18 +18,18 @@ def full_page() -> Page:
     page.heading("Figures")
     page.paragraph("What was measured.")
     page.table(["model", "PSNR-Y"], [["bicubic", 33.67], ["mine", None]], caption="Set5, ×2")
-    page.picture(crop(16, 16), "grey, enlarged", width=128)
-    page.pictures([(crop(24, 32, 3), "colour"), (crop(24, 32), "")])
+    page.image(crop(16, 16), "grey, upscaled", width=128)
+    page.images([(crop(24, 32, 3), "colour"), (crop(24, 32), "")])
     return page
 
 
-def test_whatever_is_written_is_shown_as_text_not_as_markup():
+def test_text_is_escaped():
     page = Page("a < b & c")
     nasty = """<script>alert("x")</script>'&"""
     page.heading(nasty)
     page.paragraph(nasty)
     page.table([nasty], [[nasty]], caption=nasty)
-    page.picture(crop(4, 4), caption=nasty)
+    page.image(crop(4, 4), caption=nasty)
     html = page.to_html()
     assert "<script" not in html
     assert "<title>a &lt; b &amp; c</title>" in html
@@ -38,7 +38,7 @@ def test_whatever_is_written_is_shown_as_text_not_as_markup():
 
 def test_a_page_needs_nothing_but_itself():
     page = full_page()
-    page.picture(crop(1100, 1000, 3))
+    page.image(crop(1100, 1000, 3))
     html = page.to_html()
     assert "<script" not in html and "http" not in html
     assert all(source.startswith("data:") for source in re.findall(r'(?:src|href)="([^"]*)"', html))
@@ -46,31 +46,31 @@ def test_a_page_needs_nothing_but_itself():
 
 def test_pictures_are_lossless_unless_they_are_large():
     page = Page("sizes")
-    page.picture(np.zeros((1024, LOSSLESS_PIXELS // 1024), np.uint8))
-    page.picture(np.zeros((1024, LOSSLESS_PIXELS // 1024 + 1), np.uint8))
+    page.image(np.zeros((1024, LOSSLESS_PIXELS // 1024), np.uint8))
+    page.image(np.zeros((1024, LOSSLESS_PIXELS // 1024 + 1), np.uint8))
     assert re.findall(r"data:image/(\w+)", page.to_html()) == ["png", "jpeg"]
 
 
-def test_only_what_is_enlarged_is_shown_in_sharp_squares():
+def test_only_what_is_upscaled_is_shown_in_sharp_squares():
     for width, zoomed in ((None, False), (16, False), (64, True)):
         page = Page("zoom")
-        page.picture(crop(8, 16), width=width)
+        page.image(crop(8, 16), width=width)
         assert (' class="zoomed"' in page.to_html()) is zoomed
 
 
 @pytest.mark.parametrize("cell", [1, 2.5, None, "-3.4", "+0.12", "12.3 kB", "×4", "320×180", "97 %", "1 234"])
-def test_columns_of_figures_stand_on_the_right(cell):
+def test_columns_of_numbers_are_right_aligned(cell):
     page = Page("table")
     page.table(["name", "figure"], [["one", cell], ["two", 17]])
     html = page.to_html()
-    assert '<th class="figure">figure</th>' in html and "<th>name</th>" in html
+    assert '<th class="number">figure</th>' in html and "<th>name</th>" in html
 
 
 @pytest.mark.parametrize("cells", [["12", "about a dozen"], [None, None], []])
-def test_columns_of_anything_else_stand_on_the_left(cells):
+def test_other_columns_are_left_aligned(cells):
     page = Page("table")
     page.table(["figure"], [[cell] for cell in cells])
-    assert 'class="figure"' not in page.to_html()
+    assert 'class="number"' not in page.to_html()
 
 
 def test_a_browser_shows_the_page_and_has_nothing_to_say(tmp_path):

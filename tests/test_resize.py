@@ -1,4 +1,4 @@
-"""Resizing against Pillow, the protocol's reference."""
+"""`resize` against Pillow."""
 
 import numpy as np
 import pytest
@@ -69,7 +69,7 @@ def test_overshoot_is_clipped_for_integers_and_kept_for_floats():
 
 
 def test_an_unknown_kernel_is_named_with_the_known_ones():
-    with pytest.raises(ValueError, match="'spline'; take one of area, bilinear, bicubic, lanczos"):
+    with pytest.raises(ValueError, match="kernels area, bilinear, bicubic, lanczos; got 'spline'"):
         resize(np.zeros((4, 4)), 2, 2, kernel="spline")
 
 

@@ -1,4 +1,4 @@
-"""A page of figures, tables and pictures as one HTML file that needs nothing but a browser."""
+"""HTML pages of text, tables, images and charts: one self-contained file, without scripts."""
 
 import re
 from base64 import b64encode
@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Picture = NDArray[np.uint8]
-"""(height, width) grey or (height, width, 3) RGB."""
+Image = NDArray[np.uint8]
+"""(height, width) gray or (height, width, 3) RGB."""
 
 Cell = str | int | float | None
-"""What a table shows: text as it is, floats to six digits, None as a dash."""
+"""A table cell: floats are printed with six significant digits, None as a dash."""
 
-LOSSLESS_PIXELS = 1 << 20  # a picture larger than this is shown as JPEG: a film's frame as PNG takes megabytes
+LOSSLESS_PIXELS = 1 << 20  # larger images are embedded as JPEG: a 1080p frame as PNG takes megabytes
 JPEG_QUALITY = 95
-_FIGURE = re.compile(r"[-+×x~]?\d[\d.,:× x]*(\s?[\w%/²]{1,7})?|-?|nan|inf")
+_NUMBER = re.compile(r"[-+×x~]?\d[\d.,:× x]*(\s?[\w%/²]{1,7})?|-?|nan|inf")
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #1d1f21; --soft: #64686d; --line: #d9dbde; --paper: #fff; --band: #f5f6f7 }
@@ -42,17 +42,17 @@ th, td { padding: .3rem .8rem .3rem 0; text-align: left; vertical-align: top; bo
 th { font-weight: 600; border-bottom-width: 2px; white-space: nowrap }
 th + th, td + td { padding-left: .8rem }
 tbody tr:hover { background: var(--band) }
-.figure { text-align: right; white-space: nowrap }
+.number { text-align: right; white-space: nowrap }
 figure { margin: 0; max-width: 100%; width: fit-content }
 figure img, figure svg { display: block; max-width: 100%; height: auto }
 figcaption { padding-top: .35rem; width: 0; min-width: max(100%, 8rem) }
-.pictures { display: flex; flex-wrap: wrap; gap: 1.1rem; margin: 1rem 0; align-items: flex-start }
+.images { display: flex; flex-wrap: wrap; gap: 1.1rem; margin: 1rem 0; align-items: flex-start }
 .zoomed { image-rendering: pixelated }
 """
 
 
 class Page:
-    """Collects headings, text, tables and pictures in order; `to_html` gives the page."""
+    """A page under construction: add headings, text, tables, images and charts in order, then call `to_html`."""
 
     def __init__(self, title: str) -> None:
         self.title = title
@@ -60,45 +60,48 @@ class Page:
         self._charts = 0
 
     def heading(self, text: str, *, level: int = 2) -> None:
-        """Begin a section (2) or a part of one (3)."""
+        """Start a section (level 2) or a subsection (level 3)."""
         self._parts.append(f"<h{level}>{escape(text)}</h{level}>")
 
     def paragraph(self, text: str) -> None:
-        """Add a few sentences."""
+        """Add a paragraph of plain text."""
         self._parts.append(f"<p>{escape(text)}</p>")
 
     def table(self, header: Sequence[str], rows: Sequence[Sequence[Cell]], caption: str = "") -> None:
-        """Add a table; a column that holds nothing but figures is set right-aligned, its title too."""
+        """Add a table. Columns that hold only numbers are right-aligned."""
         shown = [[_show(cell) for cell in row] for row in rows]
-        assert all(len(row) == len(header) for row in shown), "every row has a cell for each title"
-        figures = [_are_figures([row[i] for row in shown]) for i in range(len(header))]
-        head = _row("th", header, figures)
-        body = "\n".join(_row("td", row, figures) for row in shown)
+        assert all(len(row) == len(header) for row in shown), "every row needs one cell for each column"
+        numeric = [_are_numbers([row[i] for row in shown]) for i in range(len(header))]
+        head = _row("th", header, numeric)
+        body = "\n".join(_row("td", row, numeric) for row in shown)
         note = f"<caption>{escape(caption)}</caption>" if caption else ""
         self._parts.append(
             f'<div class="wide"><table>{note}<thead>{head}</thead><tbody>\n{body}\n</tbody></table></div>'
         )
 
-    def picture(self, array: Picture, caption: str = "", width: int | None = None) -> None:
-        """Add one picture, `width` CSS pixels wide (its own width if None); enlarged, its pixels stay sharp squares."""
-        self.pictures([(array, caption)], width=width)
+    def image(self, array: Image, caption: str = "", width: int | None = None) -> None:
+        """Add one image, `width` CSS pixels wide; see `images`."""
+        self.images([(array, caption)], width=width)
 
-    def pictures(self, pictures: Sequence[tuple[Picture, str]], *, width: int | None = None) -> None:
-        """Add pictures with their captions side by side, as many to a line as fit, each `width` CSS pixels wide."""
-        figures = "\n".join(_figure(array, caption, width) for array, caption in pictures)
-        self._parts.append(f'<div class="pictures">\n{figures}\n</div>')
+    def images(self, images: Sequence[tuple[Image, str]], *, width: int | None = None) -> None:
+        """Add images with captions side by side, as many to a row as fit.
+
+        width: of each, in CSS pixels; None uses the image's width. Upscaled pixels are shown as sharp squares.
+        """
+        figures = "\n".join(_figure(array, caption, width) for array, caption in images)
+        self._parts.append(f'<div class="images">\n{figures}\n</div>')
 
     def chart(self, figure: Any, caption: str = "") -> None:
-        """Add a matplotlib Figure as inline SVG. The same figure gives the same text."""
+        """Add a matplotlib Figure as inline SVG; equal figures give equal text."""
         self._charts += 1
         note = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
         drawing = _drawing(figure, f"c{self._charts}", caption or "chart")
-        self._parts.append(f'<div class="pictures"><figure class="chart">{drawing}{note}</figure></div>')
+        self._parts.append(f'<div class="images"><figure class="chart">{drawing}{note}</figure></div>')
 
     def to_html(self) -> str:
-        """Give the page as one HTML5 file: nothing in it is fetched from anywhere, and nothing runs."""
+        """Return the page as HTML5. It loads nothing from elsewhere and runs no scripts."""
         title, body = escape(self.title), "\n".join(self._parts)
-        # The empty icon keeps browsers from asking for one.
+        # The empty icon keeps browsers from requesting one.
         return f"""<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -122,12 +125,12 @@ def _show(cell: Cell) -> str:
     return f"{cell:g}" if isinstance(cell, float) else str(cell)
 
 
-def _are_figures(column: Sequence[str]) -> bool:
-    return all(map(_FIGURE.fullmatch, column)) and not {*column} <= {"", "-"}
+def _are_numbers(column: Sequence[str]) -> bool:
+    return all(map(_NUMBER.fullmatch, column)) and not {*column} <= {"", "-"}
 
 
-def _row(tag: str, cells: Sequence[str], figures: Sequence[bool]) -> str:
-    kinds = [' class="figure"' if figure else "" for figure in figures]
+def _row(tag: str, cells: Sequence[str], numeric: Sequence[bool]) -> str:
+    kinds = [' class="number"' if number else "" for number in numeric]
     return (
         "<tr>"
         + "".join(f"<{tag}{kind}>{escape(cell)}</{tag}>" for cell, kind in zip(cells, kinds, strict=True))
@@ -135,27 +138,27 @@ def _row(tag: str, cells: Sequence[str], figures: Sequence[bool]) -> str:
     )
 
 
-def _figure(array: Picture, caption: str, width: int | None) -> str:
-    own = array.shape[1]
-    zoomed = ' class="zoomed"' if width is not None and width > own else ""
-    alt, note = escape(caption or "picture"), f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
-    return f'<figure><img{zoomed} width="{width or own}" alt="{alt}" src="{_data_uri(array)}">{note}</figure>'
+def _figure(array: Image, caption: str, width: int | None) -> str:
+    zoomed = ' class="zoomed"' if width is not None and width > array.shape[1] else ""
+    width = width or array.shape[1]
+    alt, note = escape(caption or "image"), f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
+    return f'<figure><img{zoomed} width="{width}" alt="{alt}" src="{_data_uri(array)}">{note}</figure>'
 
 
-def _data_uri(array: Picture) -> str:
-    """Encode a picture: PNG, or JPEG at 4:4:4 where it is large."""
-    from PIL import Image
+def _data_uri(array: Image) -> str:
+    """Return an image as a data URI: PNG, or JPEG at 4:4:4 if it is large."""
+    from PIL import Image as PillowImage
 
     assert array.dtype == np.uint8 and (array.ndim == 2 or array.shape[2:] == (3,)), (array.dtype, array.shape)
     kind = "jpeg" if array.shape[0] * array.shape[1] > LOSSLESS_PIXELS else "png"
     options: dict[str, Any] = {"quality": JPEG_QUALITY, "subsampling": 0} if kind == "jpeg" else {"optimize": True}
     file = BytesIO()
-    Image.fromarray(np.ascontiguousarray(array)).save(file, kind, **options)
+    PillowImage.fromarray(np.ascontiguousarray(array)).save(file, kind, **options)
     return f"data:image/{kind};base64,{b64encode(file.getvalue()).decode()}"
 
 
 def _drawing(figure: Any, prefix: str, label: str) -> str:
-    """Draw a figure as an <svg> element whose ids are counted, not random, and no other chart's."""
+    """Return a figure as an <svg> element. Its ids are numbered instead of random, and unique on the page."""
     file = StringIO()
     figure.savefig(file, format="svg", bbox_inches="tight", transparent=True, metadata={"Date": None})
     svg = file.getvalue()

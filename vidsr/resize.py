@@ -1,7 +1,7 @@
-"""Resizing arrays as the super-resolution literature does: antialiased, bicubic with a = -0.5, or Lanczos.
+"""Resize arrays as the super-resolution literature does: antialiased, with bicubic (a = -0.5) and other kernels.
 
-These are Pillow's kernels and edges (MATLAB's kernels too; MATLAB mirrors at the edge, Pillow cuts the kernel off),
-in floating point. swscale's `bicubic` is another filter: a = -0.6, in fixed point.
+Kernels and edges are Pillow's, in floating point. MATLAB has the same kernels but mirrors the image at its edges, where
+Pillow cuts the kernel off. swscale's `bicubic` is a different filter: a = -0.6, in fixed point.
 """
 
 from collections.abc import Callable
@@ -17,22 +17,22 @@ Weights = NDArray[np.float64]
 def resize(
     array: NDArray[Any], height: int, width: int, *, kernel: Kernel = "bicubic", antialias: bool = True
 ) -> NDArray[Any]:
-    """Resize a picture to `height` by `width` pixels.
+    """Resize an image to `height` x `width` pixels.
 
-    array: (height, width) or (height, width, channels), integers or floats. Integers are computed in float32, rounded
-    and clipped to the range of their dtype; floats keep their dtype and may overshoot. `antialias` widens the kernel
-    by the factor of shrinking. Raises ValueError for another kernel or an empty size.
+    array: (height, width) or (height, width, channels). Integers are computed in float32, rounded and clipped to the
+    range of their dtype; floats keep their dtype and may overshoot. antialias: widen the kernel by the factor of
+    downscaling. Raises ValueError for an unknown kernel or an empty size.
     """
     if kernel not in _KERNELS:
-        raise ValueError(f"no kernel is called {kernel!r}; take one of {', '.join(get_args(Kernel))}")
+        raise ValueError(f"expected one of the kernels {', '.join(get_args(Kernel))}; got {kernel!r}")
     if min(height, width, *array.shape[:2]) < 1:
-        raise ValueError(f"cannot resize a picture of shape {array.shape} to {height}x{width}")
-    whole = np.issubdtype(array.dtype, np.integer)
-    values = array.astype(np.float32) if whole else array
+        raise ValueError(f"cannot resize an image of shape {array.shape} to {height}x{width}")
+    integers = np.issubdtype(array.dtype, np.integer)
+    values = array.astype(np.float32) if integers else array
     values = _resize_lines(values, height, kernel, antialias)
-    values = np.ascontiguousarray(values.swapaxes(0, 1))  # (width, height, ...): whole lines are gathered faster
+    values = np.ascontiguousarray(values.swapaxes(0, 1))  # (width, height, ...): gathering whole lines is faster
     values = _resize_lines(values, width, kernel, antialias).swapaxes(0, 1)
-    if whole:
+    if integers:
         limits = np.iinfo(array.dtype)
         values = np.rint(values).clip(limits.min, limits.max)
     return np.ascontiguousarray(values, array.dtype)
@@ -51,7 +51,7 @@ def _resize_lines(values: NDArray[Any], size: int, kernel: Kernel, antialias: bo
 
 
 def _taps(length: int, size: int, kernel: Kernel, antialias: bool) -> tuple[NDArray[np.intp], Weights]:
-    """Say which of `length` lines make each of `size` lines: (size, taps) indices and weights that sum to 1."""
+    """Return which of `length` lines make each of `size` lines: (size, taps) indices, and weights that sum to 1."""
     weigh, radius = _KERNELS[kernel]
     step = length / size
     stretch = max(step, 1.0) if antialias else 1.0

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidsr.data.store import Pairs, Store
-from vidsr.html_page import Picture
+from vidsr.html_page import Image
 from vidsr.report.statistics import BLACK, WHITE
 
 EXAMPLES = 8  # of a codec
@@ -55,7 +55,7 @@ def quality(kind: str) -> str:
     return "QP" if kind == "libx265" else "CRF"
 
 
-def show(store: Store, pairs: Pairs, place: int) -> tuple[Picture, str]:
+def show(store: Store, pairs: Pairs, place: int) -> tuple[Image, str]:
     """One pair, the small picture enlarged to sharp squares beside the truth, and what it went through."""
     middle = store.settings.frames // 2
     picture = _beside(pairs.low[place, middle], pairs.high[place, middle], store.settings.scale)
@@ -67,7 +67,7 @@ def show(store: Store, pairs: Pairs, place: int) -> tuple[Picture, str]:
     return picture, f"{said}; {store.manifest['sources'][entry['source']]['file']}"
 
 
-def strip(store: Store, pairs: Pairs, place: int) -> Picture:
+def strip(store: Store, pairs: Pairs, place: int) -> Image:
     """All frames of one pair in a line, the small ones above the truth."""
     low, high = pairs.low[place], pairs.high[place]
     columns = [_beside(low[i], high[i], store.settings.scale, axis=0) for i in range(len(low))]
@@ -76,13 +76,13 @@ def strip(store: Store, pairs: Pairs, place: int) -> Picture:
     return np.concatenate(parts[:-1], axis=1)
 
 
-def shown_width(store: Store, picture: Picture) -> int:
+def shown_width(store: Store, picture: Image) -> int:
     """CSS pixels that show a picture in whole squares, near the size that people look at."""
     side, width = store.settings.side * store.settings.scale, int(picture.shape[1])
     return width * max(1, round(SHOWN / side))
 
 
-def _beside(low: NDArray[np.uint8], high: NDArray[np.uint8], scale: int, axis: int = 1) -> Picture:
+def _beside(low: NDArray[np.uint8], high: NDArray[np.uint8], scale: int, axis: int = 1) -> Image:
     near = low.repeat(scale, axis=0).repeat(scale, axis=1)  # (side * scale, side * scale, channels)
     shape = (GAP, high.shape[1]) if axis == 0 else (high.shape[0], GAP)
     both = np.concatenate([_visible(near), np.full((*shape, high.shape[2]), 128, np.uint8), _visible(high)], axis=axis)

@@ -143,7 +143,7 @@ def _sample(page: Page, run: Run, step: int) -> None:
 
     try:
         with Image.open(run.sample(step)) as grid:
-            page.picture(np.asarray(grid.convert("RGB")), f"Step {step:,}")
+            page.image(np.asarray(grid.convert("RGB")), f"Step {step:,}")
     except UnidentifiedImageError:
         page.paragraph(f"{run.sample(step).name} is no picture.")
 

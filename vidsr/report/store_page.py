@@ -114,12 +114,12 @@ def _examples(page: Page, store: Store, pairs: Pairs) -> None:
     if store.settings.frames > 1:
         page.heading("Runs of frames")
         every = -(-len(pairs) // RUNS)
-        page.pictures([(strip(store, pairs, i), show(store, pairs, i)[1]) for i in range(0, len(pairs), every)])
+        page.images([(strip(store, pairs, i), show(store, pairs, i)[1]) for i in range(0, len(pairs), every)])
 
 
 def _show(page: Page, store: Store, pairs: Pairs, places: Sequence[int]) -> None:
     pictures = [show(store, pairs, place) for place in places]
-    page.pictures(pictures, width=shown_width(store, pictures[0][0]))
+    page.images(pictures, width=shown_width(store, pictures[0][0]))
 
 
 def _sources(page: Page, store: Store) -> None:

@@ -31,7 +31,7 @@ def to_html(answers: Sequence[Answer], parts: Mapping[str, Sequence[Part]]) -> s
         page.table(*comparisons_table(answer), caption="BD-rate: bits for the same quality; negative saves")
         for part in parts.get(answer.video.digest, ()):
             page.paragraph(f"At about equal bits, {part.place}")
-            page.pictures(part.pictures)
+            page.images(part.pictures)
         page.table(*points_table(answer))
     return page.to_html()
 

@@ -12,7 +12,7 @@ from vidsr.errors import VidsrError
 from vidsr.evaluate.quality.metric_table import FIGURES
 from vidsr.evaluate.quality.views import View
 from vidsr.metrics import (
-    LEAST_MS_SSIM,
+    MIN_MS_SSIM_SIDE,
     STRATA,
     WINDOW,
     flicker_variance,
@@ -163,6 +163,6 @@ def _large(least: int, name: str, measure: Callable[[Any, Any], float]) -> Calla
 _EACH: dict[str, Callable[[View, View], Mapping[str, float]]] = {
     "psnr": _large(1, "psnr", lambda ours, truth: min(psnr(ours, truth), MOST_DB)),
     "ssim": _large(WINDOW, "ssim", ssim),
-    "ms_ssim": _large(LEAST_MS_SSIM, "ms_ssim", ms_ssim),
+    "ms_ssim": _large(MIN_MS_SSIM_SIDE, "ms_ssim", ms_ssim),
     "sharpness": _large(2, "sharpness", sharpness),
 }

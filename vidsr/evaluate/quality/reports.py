@@ -111,7 +111,7 @@ def to_html(reports: Sequence[Report]) -> str:
             if one.title != title:
                 page.heading(title := one.title)
             crops = [(crop.rgb, label(crop)) for crop in one.crops]
-            page.pictures([(one.overview, one.place), *crops], width=SIDE * ZOOM)
+            page.images([(one.overview, one.place), *crops], width=SIDE * ZOOM)
     return page.to_html()
 
 
