@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import textwrap
+import threading
 
 import numpy as np
 import pytest
@@ -113,6 +114,19 @@ def test_openvino_phones_nobody() -> None:
         assert "stub" in telemetry_utils.tm.__name__
         """
     )
+
+
+def test_two_threads_open_engines_at_once() -> None:
+    def open_many() -> None:
+        for _ in range(5):
+            open_engine(graph(), engine="openvino").close()
+
+    threads = [threading.Thread(target=open_many, daemon=True) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+        assert not thread.is_alive()
 
 
 def alone(script: str) -> None:

@@ -63,10 +63,19 @@ def test_gradients_go_back_to_the_columns_they_came_from():
     assert torch.autograd.gradcheck(lambda x: regrouped(x, 4).square(), x)
 
 
-def test_a_stack_of_columns_does_what_one_of_half_the_channels_does():
-    """The kernels of pairs hold those of single columns, and zeros where the other column is out of reach."""
-    from vidsr.engines.pairs import paired_kernel
+def paired_kernel(kernel: torch.Tensor) -> torch.Tensor:
+    """Return the same convolution on pairs of columns: (out, in, 3, 3) -> (2 * out, 2 * in, 3, 3)."""
+    outputs, inputs, height, _ = kernel.shape
+    pairs = kernel.new_zeros(2, outputs, 2, inputs, height, 3)
+    for column in range(2):
+        for tap in range(3):
+            pair, other = divmod(column + tap - 1, 2)
+            pairs[column, :, other, :, :, pair + 1] = kernel[..., tap]
+    return pairs.reshape(2 * outputs, 2 * inputs, height, 3)
 
+
+def test_a_stack_of_columns_does_what_one_of_half_the_channels_does():
+    """The kernels of pairs hold those of single columns, and zeros beyond their taps."""
     torch.manual_seed(0)
     single, pairs = (
         fold(Compact(scale=2, width=width, depth=2, qp=False, columns=columns)) for width, columns in ((8, 1), (16, 2))
@@ -74,7 +83,7 @@ def test_a_stack_of_columns_does_what_one_of_half_the_channels_does():
     with torch.no_grad():
         for one, both in zip(single.modules(), pairs.modules(), strict=True):
             if isinstance(one, nn.Conv2d):
-                both.weight.copy_(torch.from_numpy(paired_kernel(one.weight.numpy())))
+                both.weight.copy_(paired_kernel(one.weight))
                 both.bias.copy_(one.bias.repeat(2))
     x = torch.rand(2, 1, 9, 12)
     torch.testing.assert_close(pairs(x), single(x))

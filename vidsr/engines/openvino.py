@@ -11,7 +11,6 @@ import onnx
 from google.protobuf.message import DecodeError
 
 from vidsr.engines import Arrays, Precision, Setup, busy, explained, on_cpu_alone, shareable
-from vidsr.engines.pairs import has_amx, pair_columns
 from vidsr.errors import EngineError, NotAModel, VidsrError
 
 # `import openvino` reports itself to Google Analytics through this package where it can be imported, and falls back
@@ -28,10 +27,8 @@ class OpenvinoEngine:
         self._tensor = importlib.import_module("openvino").Tensor
         core, settings = _core(), _settings(precision, threads, streams)
         try:
-            model = onnx.load_from_string(graph)
-            self._outputs = [port.name for port in model.graph.output]  # OpenVINO may know them by more names
-            if precision == "bf16" and has_amx():
-                graph = pair_columns(model).SerializeToString()
+            # OpenVINO may know the outputs by more names.
+            self._outputs = [port.name for port in onnx.load_from_string(graph).graph.output]
             self._compiled = core.compile_model(core.read_model(graph, b""), "CPU", settings)
             requests = [self._compiled.create_infer_request() for _ in range(in_flight)]
         except (RuntimeError, UnicodeDecodeError, DecodeError) as exc:  # of graphs damaged more or less
