@@ -16,7 +16,7 @@ from graphs import HEIGHT, WIDTH, plain
 from vidsr import ColorSpec
 from vidsr.color import SMPTE170M
 from vidsr.engines import open_engine
-from vidsr.engines.ports import PLANES_IN
+from vidsr.engines.graph_format import PLANES_IN
 from vidsr.upscaling.graph.edges import attach
 
 WARM_UP = 3

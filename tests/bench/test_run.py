@@ -112,8 +112,8 @@ def test_a_size_that_cannot_be_is_refused_in_a_sentence(size: str) -> None:
 @pytest.mark.parametrize(
     ("words", "code", "sentence"),
     [
-        (("--precision", "f7"), 5, "no precision 'f7'"),
-        (("--engine", "abacus"), 5, "no engine 'abacus'"),
+        (("--precision", "f7"), 5, "unknown precision 'f7'"),
+        (("--engine", "abacus"), 5, "unknown engine 'abacus'"),
         (("no-such-model",), 4, "no model 'no-such-model'"),
         (("--frames", 2), 2, "give 4 and 1, or more"),
         (("--plot", "plot.txt"), 2, r"ends in .png"),

@@ -10,7 +10,7 @@ from tests.networks import network, save
 from vidsr.bench.tune import candidates, tune
 from vidsr.card import ModelCard
 from vidsr.color import ColorSpec
-from vidsr.engines.tuning import ROOM, Tuning, keep_tuning, machine_key, quickest, trial, tuning
+from vidsr.engines.tuning import FOLDER, Tuning, keep_tuning, machine_key, quickest, trial, tuning
 from vidsr.errors import OutputError
 from vidsr.frames import Frame
 from vidsr.io.cache import read_cache
@@ -30,7 +30,7 @@ def model(tmp_path: Path) -> Path:
 
 def test_where_nothing_was_measured_one_frame_is_computed_at_a_time() -> None:
     assert tuning() == Tuning(streams=1, in_flight=2)
-    assert read_cache(ROOM, machine_key()) is None
+    assert read_cache(FOLDER, machine_key()) is None
 
 
 def test_what_was_measured_is_kept_for_pictures_up_to_that_size() -> None:

@@ -15,7 +15,7 @@ from vidsr.engines import Setup, gpus, settle
 from vidsr.engines.gpus import Gpu
 from vidsr.engines.tensorrt import tensorrt_engine as on_tensorrt
 from vidsr.engines.tensorrt.plan_file import EngineHeader, pack
-from vidsr.engines.tensorrt.tensorrt_graph import asked_of
+from vidsr.engines.tensorrt.tensorrt_graph import spec_of
 from vidsr.errors import EngineError, EngineMissing
 from vidsr.upscaling.session import best_of
 
@@ -81,9 +81,9 @@ def built(monkeypatch: pytest.MonkeyPatch, runtimes: dict[str, Any], tmp_path: P
     monkeypatch.setattr(on_tensorrt, "gpu_of", lambda _: L4)
     monkeypatch.setattr(on_tensorrt, "tensorrt", lambda: SimpleNamespace(__version__="11.4.0"))
     monkeypatch.setenv("VIDSR_ENGINES", str(tmp_path))
-    wanted = asked_of(graph(), "f16").wanted
-    shapes = {name: [list(shape)] * 3 for name, shape in wanted.shapes.items()}
-    header = EngineHeader("mine", wanted.graph, "f16", shapes, L4.name, L4.compute, "11.4.0", wanted.command)
+    spec = spec_of(graph(), "f16")
+    shapes = {name: [list(shape)] * 3 for name, shape in spec.shapes.items()}
+    header = EngineHeader("mine", spec.graph, "f16", shapes, L4.name, L4.compute, "11.4.0", spec.command)
     keep(tmp_path, header)
     return header
 
@@ -107,7 +107,7 @@ def test_where_none_is_built_it_is_said_what_computes_and_what_builds_one(built:
     said: list[str] = []
     assert chosen(said) == TORCH
     (sentence,) = said
-    assert sentence.startswith("torch computes on the GPU in f16; no TensorRT engine is built for this network")
+    assert sentence.startswith("torch computes on the GPU in f16; no TensorRT engine was built for this network")
     assert f"'{built.command}' builds one" in sentence
 
 
@@ -155,7 +155,7 @@ def test_tensorrt_takes_no_cpu_and_no_bf16(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(on_tensorrt, "gpu_of", lambda device: None if device in ("cpu", "cuda:1") else L4)
     assert on_tensorrt.settle("auto", "auto") == ("cuda", "f16")
     assert on_tensorrt.settle("cuda", "f32") == ("cuda", "f32")
-    with pytest.raises(EngineError, match="needs an NVIDIA GPU, and cuda:1 is not here"):
+    with pytest.raises(EngineError, match="needs an NVIDIA GPU, and cuda:1 does not exist"):
         on_tensorrt.settle("cuda:1", "auto")
     with pytest.raises(EngineError, match="computes in f16 or f32 here"):
         on_tensorrt.settle("cuda", "bf16")

@@ -10,7 +10,8 @@ import pytest
 
 from tests.engines.test_contract import IN, graph, picture
 from vidsr import engines
-from vidsr.engines import Precision, Setup, choose, open_engine, settle, shareable
+from vidsr.engines import Precision, Runtime, Setup, choose, open_engine, settle
+from vidsr.engines.base import shareable
 from vidsr.errors import EngineError, EngineMissing
 
 
@@ -19,24 +20,26 @@ def test_openvino_is_the_default() -> None:
 
 
 def test_an_engine_that_is_not_installed_says_what_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(engines.ENGINES, "onnxruntime", ("nowhere", "no_such_runtime", "pip install vidsr[onnx]"))
+    monkeypatch.setitem(
+        engines.ENGINES, "onnxruntime", Runtime("nowhere", "no_such_runtime", "pip install vidsr[onnx]")
+    )
     with pytest.raises(EngineMissing, match=r"onnxruntime is not installed; 'pip install vidsr\[onnx\]' installs it"):
         open_engine(b"", engine="onnxruntime")
 
 
 def test_an_engine_nobody_knows_is_refused_with_those_there_are() -> None:
-    with pytest.raises(EngineMissing, match="no engine 'cuda'; choose one of auto, openvino, onnxruntime"):
+    with pytest.raises(EngineMissing, match="unknown engine 'cuda'; expected one of auto, openvino, onnxruntime"):
         choose("cuda")
 
 
 def test_a_precision_nobody_knows_is_refused_with_those_there_are() -> None:
-    with pytest.raises(EngineError, match="no precision 'f8'; choose one of auto, f32, bf16, f16"):
+    with pytest.raises(EngineError, match="unknown precision 'f8'; expected one of auto, f32, bf16, f16"):
         open_engine(graph(), precision="f8")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("device", ["gpu", "cuda:", "CUDA"])
 def test_a_device_nobody_knows_is_refused_with_those_there_are(device: str) -> None:
-    with pytest.raises(EngineError, match=f"no device '{device}'; choose one of auto, cpu, cuda, cuda:1"):
+    with pytest.raises(EngineError, match=f"unknown device '{device}'; expected auto, cpu, cuda or cuda:N"):
         open_engine(graph(), device=device)
 
 

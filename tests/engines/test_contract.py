@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tests.networks import network, runnable
 from vidsr.color import ColorSpec
 from vidsr.engines import Engine, installed, open_engine, settle
-from vidsr.engines.ports import PLANES_IN, PLANES_OUT
+from vidsr.engines.graph_format import PLANES_IN, PLANES_OUT
 from vidsr.errors import EngineBusy, EngineError, NotAModel
 from vidsr.upscaling.graph.edges import attach
 
@@ -80,7 +80,7 @@ def test_results_belong_to_what_was_submitted_in_that_order(engine: Engine) -> N
 
 def test_more_runs_than_in_flight_are_refused(engine: Engine) -> None:
     runs = [engine.submit({IN: picture()}) for _ in range(engine.in_flight)]
-    with pytest.raises(EngineBusy, match="2 runs are under way"):
+    with pytest.raises(EngineBusy, match="2 runs are in progress"):
         engine.submit({IN: picture()})
     runs[0].result()
     runs.append(engine.submit({IN: picture()}))

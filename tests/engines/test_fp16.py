@@ -13,7 +13,8 @@ from tests.networks import network
 from vidsr import zoo
 from vidsr.card import QP_NAME
 from vidsr.color import BT709, ColorSpec
-from vidsr.engines.fp16 import EDGE, halved
+from vidsr.engines.fp16 import halved
+from vidsr.engines.graph_format import EDGE
 from vidsr.errors import EngineError
 from vidsr.upscaling.graph.edges import attach
 from vidsr.upscaling.session import Network
@@ -173,5 +174,5 @@ def test_networks_with_branches_or_already_quantised_are_refused() -> None:
         halved(model.SerializeToString())
     model = network()
     model.graph.node.append(helper.make_node("QuantizeLinear", ["y", "wq"], ["z"]))
-    with pytest.raises(EngineError, match="quantised to whole numbers"):
+    with pytest.raises(EngineError, match="quantised to integers"):
         halved(model.SerializeToString())

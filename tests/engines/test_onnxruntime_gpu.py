@@ -1,6 +1,7 @@
 """ONNX Runtime's other providers: run on buffers of the CPU where no GPU is, and what is refused and not hidden."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,11 +14,8 @@ onnxruntime = pytest.importorskip("onnxruntime", reason="needs vidsr[onnx]")
 from tests.engines.test_contract import IN, OUT, graph, picture
 from vidsr.engines import Setup, gpus, open_engine
 from vidsr.engines import onnxruntime as on_onnxruntime
-from vidsr.engines import onnxruntime_gpu as gpu
-from vidsr.engines import onnxruntime_providers as providers
 from vidsr.engines.gpus import Gpu
-from vidsr.engines.onnxruntime_gpu import OnnxruntimeGpuEngine
-from vidsr.engines.onnxruntime_providers import CPU, CUDA, TENSORRT
+from vidsr.engines.onnxruntime import CPU, CUDA, TENSORRT, OnnxruntimeGpuEngine, providers_for
 from vidsr.engines.tensorrt import dlpack
 from vidsr.engines.tensorrt.dlpack import DeviceArray
 from vidsr.errors import EngineBusy, EngineError, EngineMissing, NotAModel
@@ -47,7 +45,7 @@ def test_runs_under_way_do_not_disturb_one_another(engine: OnnxruntimeGpuEngine)
         if seed < 4:
             runs.append(engine.submit({IN: picture(seed + 2)}))
     kept = [engine.submit({IN: picture()}) for _ in range(2)]
-    with pytest.raises(EngineBusy, match="2 runs are under way"):
+    with pytest.raises(EngineBusy, match="2 runs are in progress"):
         engine.submit({IN: picture()})
     del kept
 
@@ -74,24 +72,23 @@ def test_a_provider_that_is_not_taken_is_an_error_and_nothing_is_printed(
 ) -> None:
     if gpus.gpus():
         pytest.skip("there is a GPU here")
-    providers.try_out.cache_clear()
+    on_onnxruntime.try_provider.cache_clear()
     with pytest.raises(EngineMissing, match=f"{provider}.*vidsr.gpu."):
-        providers.try_out(provider, 0)
+        on_onnxruntime.try_provider(provider, 0)
     assert capfd.readouterr() == ("", "")
 
 
 def test_operators_that_stay_on_the_cpu_are_named() -> None:
-    opened = providers.session(graph(), [(CPU, {})])
-    assert providers.on_cpu(opened) == []
+    opened = on_onnxruntime.open_session(graph(), [(CPU, {})])
+    assert on_onnxruntime.operators_on_cpu(opened) == []
     parts = opened.get_provider_graph_assignment_info()
     mixed = SimpleNamespace(get_providers=lambda: [CUDA, CPU], get_provider_graph_assignment_info=lambda: parts)
-    assert {"Conv", "DepthToSpace", "Round"} <= set(providers.on_cpu(mixed))
+    assert {"Conv", "DepthToSpace", "Round"} <= set(on_onnxruntime.operators_on_cpu(mixed))
 
 
 def test_devices_and_precisions_that_it_has_not_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     tried: list[Any] = []
-    monkeypatch.setattr(gpu, "try_out", lambda *what: tried.append(what))
-    monkeypatch.setattr(gpu, "gpu_of", lambda device: None if device == "cuda:1" else L4)
+    monkeypatch.setattr(on_onnxruntime, "try_provider", lambda *what: tried.append(what))
     monkeypatch.setattr(on_onnxruntime, "gpu_of", lambda device: None if device in ("cpu", "cuda:1") else L4)
     assert on_onnxruntime.settle("auto", "auto") == ("cuda", "f16")
     assert on_onnxruntime.settle("cuda:0", "f32") == ("cuda:0", "f32")
@@ -109,13 +106,12 @@ def test_a_gpu_that_cuda_cannot_use_is_an_error_where_it_was_asked_for_and_a_wor
     def missing(*_: Any) -> None:
         raise EngineMissing("no CUDA")
 
-    monkeypatch.setattr(gpu, "try_out", missing)
-    for module in (gpu, on_onnxruntime):
-        monkeypatch.setattr(module, "gpu_of", lambda _: L4)
+    monkeypatch.setattr(on_onnxruntime, "try_provider", missing)
+    monkeypatch.setattr(on_onnxruntime, "gpu_of", lambda _: L4)
     with pytest.raises(EngineMissing, match="no CUDA"):
         on_onnxruntime.settle("cuda", "auto")
     assert on_onnxruntime.settle("auto", "auto") == ("cpu", "f32")
-    assert "computes on the CPU, though a GPU is here: no CUDA" in caplog.text
+    assert "computes on the CPU although there is a GPU: no CUDA" in caplog.text
 
 
 def test_engines_of_tensorrt_are_kept_apart_by_all_that_is_in_a_graph(
@@ -123,21 +119,21 @@ def test_engines_of_tensorrt_are_kept_apart_by_all_that_is_in_a_graph(
 ) -> None:
     monkeypatch.setenv("VIDSR_ENGINES", str(tmp_path))
     half = Setup("onnxruntime-tensorrt", "cuda:1", "f16")
-    (name, options), (other, cuda) = providers.providers_for(graph(), half, TENSORRT)
+    (name, options), (other, cuda) = providers_for(graph(), half)
     assert (name, other) == (TENSORRT, CUDA)
     assert (options["device_id"], options["trt_fp16_enable"], cuda["device_id"]) == ("1", "1", "1")
     kept = {
-        providers.providers_for(each, setup, TENSORRT)[0][1]["trt_engine_cache_path"]
+        providers_for(each, setup)[0][1]["trt_engine_cache_path"]
         for each in (graph(), graph(seed=1), graph(height=48))
         for setup in (half, Setup("onnxruntime-tensorrt", "cuda:1", "f32"))
     }
     assert len(kept) == 6 and all(path.startswith(str(tmp_path)) for path in kept)
-    assert [provider for provider, _ in providers.providers_for(graph(), half, CUDA)] == [CUDA]
+    assert [provider for provider, _ in providers_for(graph(), replace(half, engine="onnxruntime"))] == [CUDA]
 
 
 def test_every_option_is_one_that_its_provider_knows() -> None:
     libraries = {path.name: path for path in Path(onnxruntime.__file__).parent.joinpath("capi").glob("lib*")}
-    asked = providers.providers_for(graph(), Setup("onnxruntime-tensorrt", "cuda", "f16"), TENSORRT)
+    asked = providers_for(graph(), Setup("onnxruntime-tensorrt", "cuda", "f16"))
     for kind, (_, options) in zip(("tensorrt", "cuda"), asked, strict=True):
         if (library := libraries.get(f"libonnxruntime_providers_{kind}.so")) is None:
             pytest.skip("onnxruntime-gpu is not installed")

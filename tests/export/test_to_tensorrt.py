@@ -17,7 +17,7 @@ from vidsr.engines import Setup, open_engine
 from vidsr.engines.fp16 import halved
 from vidsr.engines.gpus import gpus
 from vidsr.engines.tensorrt.plan_file import identity
-from vidsr.engines.tensorrt.tensorrt_graph import asked_of, for_tensorrt
+from vidsr.engines.tensorrt.tensorrt_graph import for_tensorrt, spec_of
 from vidsr.errors import EngineError, ParityFailed, WrongOption
 from vidsr.export.tensorrt_build import keep_timings, read_timings
 from vidsr.export.tensorrt_parity import check_engine
@@ -82,7 +82,7 @@ def test_an_engine_is_built_of_the_very_graph_that_an_upscaler_asks_for(
     else:
         Session(model, frame(pixels), options).close()
     built = graph_for(model, pixels, watched=precision == "f16")
-    assert asked_of(asked[0], precision) == asked_of(built, precision)
+    assert spec_of(asked[0], precision) == spec_of(built, precision)
 
 
 class Asked(Exception):
@@ -108,12 +108,12 @@ def test_for_large_pictures_it_is_built_for_the_bands_that_are_computed_at_once(
     sizes = in_bands(Sizes(size, size, size), model, said.append)
     assert (sizes.best == size) == (size == (1920, 1080)) == (not said)
     built = graph_for(model, replace(large, width=sizes.best[0], height=sizes.best[1]), watched=True)
-    assert asked_of(asked[0], "f16") == asked_of(built, "f16")
+    assert spec_of(asked[0], "f16") == spec_of(built, "f16")
 
 
 @pytest.mark.parametrize(("channels", "pixels"), KINDS)
 def test_its_command_builds_it_again(channels: int, pixels: Pixels, tmp_path: Path) -> None:
-    command = asked_of(graph_for(stored(tmp_path, channels), pixels, watched=True), "f16").wanted.command
+    command = spec_of(graph_for(stored(tmp_path, channels), pixels, watched=True), "f16").command
     assert command.startswith(f"vidsr export {tmp_path / 'mine.onnx'} --trt --size 96x64")
     assert ("--bits 10" in command) == (pixels.bits == 10)
     assert ("--surface" in command) == pixels.surface
@@ -125,11 +125,11 @@ def test_a_graph_whose_sizes_vary_is_the_graph_of_each_of_them(channels: int, bi
     model, pixels = stored(tmp_path, channels), replace(PIXELS, bits=bits)
     graph = graph_for(model, pixels, watched=True)
     small, large = (replace(pixels, width=size[0], height=size[1]) for size in (VARYING.least, VARYING.most))
-    limits = {name: limits_of(name, shape, VARYING) for name, shape in asked_of(graph, "f16").wanted.shapes.items()}
+    limits = {name: limits_of(name, shape, VARYING) for name, shape in spec_of(graph, "f16").shapes.items()}
     for pick, other in ((0, small), (2, large)):
-        wanted = asked_of(graph_for(model, other, watched=True), "f16").wanted
-        assert wanted.graph == identity(graph)
-        assert {name: tuple(shapes[pick]) for name, shapes in limits.items()} == wanted.shapes
+        spec = spec_of(graph_for(model, other, watched=True), "f16")
+        assert spec.graph == identity(graph)
+        assert {name: tuple(shapes[pick]) for name, shapes in limits.items()} == spec.shapes
     built = onnx.load_from_string(for_tensorrt(opened(graph, limits), "f16"))
     dims = {port.name: [dim.dim_value for dim in port.type.tensor_type.shape.dim] for port in built.graph.input}
     assert dims["in.y"] == [1, 1, 0, 0, 2][: 5 if bits == 10 else 4]
@@ -202,6 +202,6 @@ def test_without_a_gpu_nothing_is_built_and_nothing_written(tmp_path: Path, monk
     if gpus():
         pytest.skip("there is a GPU here")
     monkeypatch.setenv("VIDSR_ENGINES", str(tmp_path))
-    with pytest.raises(EngineError, match="TensorRT needs an NVIDIA GPU, and none is here"):
+    with pytest.raises(EngineError, match="TensorRT needs an NVIDIA GPU, and this machine has none"):
         export_engine("live-x2", sizes=FIXED, pixels=PIXELS)
     assert not list(tmp_path.iterdir())

@@ -15,7 +15,7 @@ from tests.video.videos import make_film
 from vidsr.card import ModelCard
 from vidsr.engines import Engine, Setup, installed
 from vidsr.engines.fp16 import halved
-from vidsr.engines.ports import FINITE
+from vidsr.engines.graph_format import FINITE
 from vidsr.frames import Frame
 from vidsr.pipeline import upscale_video
 from vidsr.upscaling import fp16_guard as watched

@@ -348,18 +348,18 @@ def test_a_size_that_makes_no_sense_is_refused(models: Models) -> None:
 def test_what_cannot_run_is_refused_before_the_first_frame(models: Models) -> None:
     with pytest.raises(UnknownModel, match="there is no model 'esrgan'"):
         load_upscaler("esrgan")
-    with pytest.raises(EngineMissing, match="no engine 'abacus'"):
+    with pytest.raises(EngineMissing, match="unknown engine 'abacus'"):
         load_upscaler(models(), engine="abacus")
 
 
 @pytest.mark.parametrize("model", [None, "bicubic"])
 def test_a_precision_nobody_knows_is_refused_at_once(model: Any) -> None:
-    with pytest.raises(EngineError, match="no precision 'f8'; choose one of auto, f32, bf16, f16"):
+    with pytest.raises(EngineError, match="unknown precision 'f8'; expected one of auto, f32, bf16, f16"):
         load_upscaler(model, precision="f8")  # type: ignore[arg-type]
 
 
 def test_an_engine_that_is_none_is_refused_where_none_is_needed_too() -> None:
-    with pytest.raises(EngineMissing, match="there is no engine 'nonsense'"):
+    with pytest.raises(EngineMissing, match="unknown engine 'nonsense'"):
         load_upscaler("bicubic", engine="nonsense")
 
 

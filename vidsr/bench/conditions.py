@@ -50,7 +50,7 @@ class Machine:
 
 def this_machine(setups: Sequence[Setup]) -> Machine:
     """Describe this machine now, and what computes on it; takes half a second."""
-    packages = ["vidsr", "av", *(ENGINES[setup.engine][1] for setup in setups)]
+    packages = ["vidsr", "av", *(ENGINES[setup.engine].package for setup in setups)]
     homes = packages_distributions()  # a package may come under several names: onnxruntime-gpu
     gpus = [str(gpu) for setup in setups if (gpu := gpu_of(setup.device))]
     return Machine(

@@ -136,7 +136,7 @@ def _runtimes(pool: ThreadPoolExecutor) -> tuple[list[Runtime], dict[str, str]]:
         return [broken], {"all": "pip install --force-reinstall vidsr"}
     here = set(installed())
     asked = {name: pool.submit(_ask, "engine", name) for name in ENGINES if name in here}
-    commands = {name: _quoted(command, again=name in here) for name, (_, _, command) in ENGINES.items()}
+    commands = {name: _quoted(one.install, again=name in here) for name, one in ENGINES.items()}
     return [_runtime(name, asked[name].result() if name in here else None) for name in ENGINES], commands
 
 

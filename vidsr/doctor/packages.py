@@ -80,7 +80,7 @@ def engine(name: str) -> dict[str, Any]:
     from vidsr.frames import Frame
     from vidsr.upscaling.upscaler import load_upscaler
 
-    found = [version(distribution) for distribution in packages_distributions().get(ENGINES[name][1], [])]
+    found = [version(distribution) for distribution in packages_distributions().get(ENGINES[name].package, [])]
     facts: dict[str, Any] = {"version": found[0] if found else None, "precisions": [], "refused": {}, "idle": ""}
     try:
         setup = settle(engine=name)

@@ -1,138 +1,108 @@
-"""Runtimes: a graph and named arrays in, named arrays out. One file a runtime, imported when first asked for."""
+"""Engines run a graph: ONNX and named arrays in, named arrays out. Each runtime is imported when it is first used."""
 
 import importlib
 import importlib.util
 import logging
 import re
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Literal, Protocol, Self, cast, get_args
+from typing import Any, NamedTuple, cast, get_args
 
-import numpy as np
-from numpy.typing import NDArray
+from vidsr.engines.base import Arrays, Engine, Pending, Precision, Setup
+from vidsr.engines.gpus import gpu_of
+from vidsr.errors import EngineError, EngineMissing
 
-from vidsr.errors import EngineBusy, EngineError, EngineMissing, OutOfMemory, VidsrError
+__all__ = [
+    "ENGINES", "ON_GPU", "TAKES_DLPACK", "Arrays", "Engine", "Pending", "Precision", "Setup", "built_ahead",
+    "check", "choose", "installed", "open_engine", "runtime_version", "settle",
+]  # fmt: skip
 
 log = logging.getLogger(__name__)
 
-Precision = Literal["auto", "f32", "bf16", "f16"]
-Arrays = Mapping[str, NDArray[Any]]
 
-# Each runtime's file, its package, and what installs it; the first is the default.
+class Runtime(NamedTuple):
+    """Where an engine is implemented, and what it needs."""
+
+    module: str
+    """It has `open_graph` and `settle`, with the arguments used below."""
+    package: str
+    """The runtime's Python package."""
+    install: str
+    """The command that installs it."""
+    settle: str = "settle"
+    """The name of the module's function for this engine."""
+
+
 ENGINES = {
-    "openvino": ("vidsr.engines.openvino", "openvino", "pip install vidsr"),
-    "onnxruntime": ("vidsr.engines.onnxruntime", "onnxruntime", "pip install vidsr[onnx]"),
-    "torch": ("vidsr.engines.torch.torch_engine", "torch", "pip install vidsr[torch]"),
-    "tensorrt": ("vidsr.engines.tensorrt.tensorrt_engine", "tensorrt", "pip install vidsr[trt]"),
-    "onnxruntime-tensorrt": (
-        "vidsr.engines.onnxruntime_tensorrt",
+    "openvino": Runtime("vidsr.engines.openvino", "openvino", "pip install vidsr"),
+    "onnxruntime": Runtime("vidsr.engines.onnxruntime", "onnxruntime", "pip install vidsr[onnx]"),
+    "torch": Runtime("vidsr.engines.torch.torch_engine", "torch", "pip install vidsr[torch]"),
+    "tensorrt": Runtime("vidsr.engines.tensorrt.tensorrt_engine", "tensorrt", "pip install vidsr[trt]"),
+    "onnxruntime-tensorrt": Runtime(
+        "vidsr.engines.onnxruntime",
         "tensorrt_libs",
         "pip install vidsr[gpu] 'tensorrt<11'",
+        settle="settle_tensorrt",
     ),
 }
+"""Every engine by name. The first is the default on a CPU."""
+
 ON_GPU = ("torch", "onnxruntime")
-"""Engines that compute any graph on a GPU, the one to take first."""
+"""Engines that run any graph on a GPU, in order of preference."""
 
 TAKES_DLPACK = ("torch", "tensorrt")
-"""Engines that read inputs in a GPU's memory, and then leave their results there."""
-
-
-@dataclass(frozen=True, slots=True)
-class Setup:
-    """What computes a graph, on what, and how exactly; nothing in it is `auto`."""
-
-    engine: str
-    device: str
-    """cpu, cuda, or cuda:N for the GPU of that number."""
-    precision: Precision
-
-
-class Pending(Protocol):
-    """One run under way."""
-
-    def result(self) -> Arrays:
-        """Wait for the run, other threads running meanwhile, and give its arrays, named as the graph's outputs.
-
-        The arrays are the engine's own and hold until its next `submit`; copy what shall last. Asked for once.
-        """
-
-
-class Engine(Protocol):
-    """One network on one device, ready for pictures of one shape. Not thread-safe: one thread submits and waits."""
-
-    in_flight: int
-    """How many runs may be under way at once."""
-
-    def submit(self, inputs: Arrays) -> Pending:
-        """Start one run and return at once.
-
-        inputs: arrays named as the graph's inputs, shapes as opened; not modified, may be reused after
-        `Pending.result()`. Raises EngineBusy if `in_flight` runs are already under way; a run whose Pending nobody
-        holds any more is not one of them.
-        """
-
-    def close(self) -> None:
-        """Let go of the device; runs still under way keep it until they end."""
-
-    def __enter__(self) -> Self: ...
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None: ...
+"""Engines that read inputs from GPU memory and can leave results there."""
 
 
 def installed() -> list[str]:
-    """The engines whose runtime is installed, the default first."""
-    return [name for name, (_, package, _) in ENGINES.items() if importlib.util.find_spec(package)]
+    """Return the engines whose runtime is installed, the default first."""
+    return [name for name, runtime in ENGINES.items() if importlib.util.find_spec(runtime.package)]
 
 
 def choose(engine: str = "auto") -> str:
-    """Say which engine a name stands for. Raises EngineMissing where it is unknown or not installed."""
+    """Return the name of an installed engine; `auto` is the default. Raises EngineMissing if it is not installed."""
     name = next(iter(ENGINES)) if engine == "auto" else engine
     if name not in ENGINES:
-        raise EngineMissing(f"there is no engine {engine!r}; choose one of auto, {', '.join(ENGINES)}")
+        raise EngineMissing(f"unknown engine {engine!r}; expected one of auto, {', '.join(ENGINES)}")
     if name not in installed():
-        raise EngineMissing(f"the engine {name} is not installed; {ENGINES[name][2]!r} installs it")
+        raise EngineMissing(f"the engine {name} is not installed; {ENGINES[name].install!r} installs it")
     return name
 
 
 def check(precision: str, device: str = "auto") -> None:
-    """Raise EngineError where there is no such precision, or no such kind of device."""
+    """Raise EngineError unless the precision and the device are among those that options accept."""
     if precision not in get_args(Precision):
-        raise EngineError(f"there is no precision {precision!r}; choose one of {', '.join(get_args(Precision))}")
+        raise EngineError(f"unknown precision {precision!r}; expected one of {', '.join(get_args(Precision))}")
     if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", device):
-        raise EngineError(f"there is no device {device!r}; choose one of auto, cpu, cuda, cuda:1")
+        raise EngineError(f"unknown device {device!r}; expected auto, cpu, cuda or cuda:N such as cuda:1")
 
 
 def settle(*, engine: str = "auto", device: str = "auto", precision: Precision = "auto") -> Setup:
-    """Say what would compute with these options on this machine: the runtime is imported, and asked what it can.
+    """Resolve `auto` options on this machine, and check the others. Imports the runtime.
 
-    engine: auto is the first of ON_GPU that computes on the GPU, where one is here and the CPU was not asked for, else
-    the first of ENGINES. device: auto is a GPU where the engine computes on one and one is there, else the CPU.
-    precision: auto is the fastest that the device computes natively without showing it. Raises EngineMissing, and
-    EngineError where there is no such precision or device, or the engine does not compute so.
+    engine: auto is the first of ON_GPU that works on the GPU, if there is one and `device` is not cpu; else the
+    default.
+    device: auto is a GPU if the engine can use one, else the CPU.
+    precision: auto is the fastest that the device computes natively without a visible difference.
+    Raises EngineMissing, and EngineError if the engine does not support the device or the precision.
     """
     check(precision, device)
     name = choose(engine)
-    if engine == "auto" and (setup := _on_gpu(device, precision)):
+    if engine == "auto" and (setup := _settle_on_gpu(device, precision)):
         return setup
-    return Setup(name, *_module(name).settle(device, precision))
+    return _settle(name, device, precision)
 
 
 def built_ahead(graph: bytes, setup: Setup) -> Path | None:
-    """The file of a TensorRT engine that was built for such a graph; None where TensorRT is not installed.
+    """Return the TensorRT engine file that was built for a graph, or None if TensorRT is not installed.
 
-    setup: the device and precision it is for. Raises EngineMissing where none is built, CardMismatch and NotAModel
-    where the one there is fits something else or is damaged; each says the command that builds it.
+    setup: the device and precision to run on.
+    Raises EngineMissing if no file was built, and CardMismatch or NotAModel if the file is for another GPU or TensorRT
+    version, or damaged; each message names the command that builds it.
     """
     if "tensorrt" not in installed() or setup.precision not in ("f16", "f32"):
         return None
-    from vidsr.engines.tensorrt.tensorrt_graph import asked_of
-
-    return cast(Path, _module("tensorrt").ready(asked_of(graph, setup.precision).wanted, setup.device))
+    return cast(Path, _module("tensorrt").built_ahead(graph, setup))
 
 
 def open_engine(
@@ -145,68 +115,42 @@ def open_engine(
     threads: int = 0,
     streams: int = 1,
 ) -> Engine:
-    """Compile a graph of fixed shapes for a runtime.
+    """Compile a graph with fixed shapes.
 
-    graph: ONNX bytes. engine, device, precision: see `settle`. in_flight: runs under way at once; with 2 the device
-    need not wait while a result is taken. threads: of the CPU, 0 for all. streams: runs that OpenVINO computes
-    side by side, each by its share of the threads; no more than in_flight.
-    Raises NotAModel, OutOfMemory, and as `settle` does.
+    graph: ONNX bytes. engine, device, precision: see `settle`. in_flight: the largest number of runs in progress; with
+    2 the device computes one while the result of another is taken. threads: CPU threads, 0 for all. streams: runs that
+    OpenVINO computes in parallel, each on its share of the threads; at most `in_flight` are used.
+    Raises NotAModel, OutOfMemory, and the errors of `settle`.
     """
     setup = settle(engine=engine, device=device, precision=precision)
     more = {"streams": min(streams, in_flight)} if setup.engine == "openvino" else {}
     return cast(Engine, _module(setup.engine).open_graph(graph, setup, in_flight=in_flight, threads=threads, **more))
 
 
-def on_cpu_alone(title: str, device: str) -> str:
-    """The CPU, for a runtime that computes nowhere else. Raises EngineError where another device was asked for."""
-    if device not in ("auto", "cpu"):
-        raise EngineError(f"{title} computes on the CPU here, not on {device}; use --device cpu, or see `vidsr doctor`")
-    return "cpu"
-
-
-def explained(runtime: str, exc: BaseException, otherwise: type[VidsrError], *, lacking: Collection[str]) -> VidsrError:
-    """What a runtime raises, as a sentence: its kinds are told apart by what they say.
-
-    lacking: signs that memory is what it lacks, in its name or words.
-    """
-    kind, text = type(exc).__name__, " ".join(str(exc).split())
-    if any(sign in kind or sign in text for sign in lacking):
-        return OutOfMemory("the picture does not fit into memory; give a smaller --tile")
-    return otherwise(f"{runtime} cannot run the network: {text[-300:] or kind}")
-
-
-def busy(in_flight: int) -> EngineBusy:
-    """What a `submit` beyond the runs that may be under way raises."""
-    return EngineBusy(f"{in_flight} runs are under way already; take the result of one first")
-
-
 def runtime_version(engine: str) -> str:
-    """Of an engine's package; "unknown" where it was installed under another name, as some builds are."""
+    """Return the version of an engine's package, or "unknown" if no distribution has its name, as in some builds."""
     try:
-        return version(ENGINES[engine][1])
+        return version(ENGINES[engine].package)
     except PackageNotFoundError:
         return "unknown"
 
 
-def shareable(array: NDArray[Any]) -> NDArray[Any]:
-    """The array itself where a runtime can read it in place, else a copy: decoders pad lines, and lend read-only."""
-    fit = array.flags.c_contiguous and array.flags.writeable
-    return array if fit else np.array(array, order="C")
+def _settle(name: str, device: str, precision: Precision) -> Setup:
+    settle_for = getattr(_module(name), ENGINES[name].settle)
+    return Setup(name, *settle_for(device, precision))
 
 
-def _on_gpu(device: str, precision: Precision) -> Setup | None:
-    """What would compute on a GPU, if one is here; no runtime is imported where none is."""
-    from vidsr.engines.gpus import gpu_of
-
+def _settle_on_gpu(device: str, precision: Precision) -> Setup | None:
+    """Return the setup of the first of ON_GPU that works. Without a GPU no runtime is imported."""
     if gpu_of(device) is None:
         return None
     for name in (name for name in ON_GPU if name in installed()):
         try:
-            return Setup(name, *_module(name).settle("cuda" if device == "auto" else device, precision))
-        except EngineError as exc:  # it was built without CUDA, or misses a library; doctor says so
+            return _settle(name, "cuda" if device == "auto" else device, precision)
+        except EngineError as exc:  # built without CUDA, or a library is missing; `vidsr doctor` says which
             log.info("%s does not compute on the GPU: %s", name, exc)
     return None
 
 
 def _module(name: str) -> Any:
-    return importlib.import_module(ENGINES[name][0])
+    return importlib.import_module(ENGINES[name].module)

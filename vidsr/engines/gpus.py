@@ -1,6 +1,4 @@
-"""Which GPUs are here, asked of NVIDIA's driver itself: no runtime is imported for it, and where there is no driver
-the answer costs a failed look for one library.
-"""
+"""The NVIDIA GPUs of this machine, as CUDA's driver lists them. No runtime is imported to find out."""
 
 import ctypes
 import sys
@@ -9,16 +7,16 @@ from functools import cache
 from typing import Any
 
 DRIVER = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
-MAJOR, MINOR = 75, 76  # CUdevice_attribute: of the compute capability
+MAJOR, MINOR = 75, 76  # CUdevice_attribute: compute capability
 
 
 @dataclass(frozen=True, slots=True)
 class Gpu:
-    """One GPU, as the driver counts and names them."""
+    """One GPU."""
 
     name: str
     compute: str
-    """Compute capability: 8.9."""
+    """Compute capability, such as 8.9."""
     memory: int
     """Bytes."""
 
@@ -28,40 +26,38 @@ class Gpu:
 
 @cache
 def gpus() -> tuple[Gpu, ...]:
-    """The GPUs that CUDA can use, in its order; none where there is no driver, or it sees none."""
+    """Return the GPUs that CUDA can use, in CUDA's order; empty without a driver."""
     try:
         cuda = ctypes.CDLL(DRIVER)
     except OSError:
         return ()
     if cuda.cuInit(0):
         return ()
-    return tuple(_gpu(cuda, number) for number in range(_asked(cuda.cuDeviceGetCount)))
+    return tuple(_gpu(cuda, index) for index in range(_int_from(cuda.cuDeviceGetCount)))
 
 
-def number_of(device: str) -> int:
-    """Of the GPU that a device means: cuda the first, cuda:N that of the number."""
+def gpu_index(device: str) -> int:
+    """Return the index of the GPU that a device names: 0 for cuda, N for cuda:N."""
     return int(device.partition(":")[2] or 0)
 
 
 def gpu_of(device: str) -> Gpu | None:
-    """The GPU that a device means: cuda or auto the first, cuda:N that of the number; None for the CPU or where none is
-    there.
-    """
-    number = number_of(device)
-    return gpus()[number] if device != "cpu" and number < len(gpus()) else None
+    """Return the GPU that a device names, the first for auto; None for cpu, or if the machine has no such GPU."""
+    index = gpu_index(device)
+    return gpus()[index] if device != "cpu" and index < len(gpus()) else None
 
 
-def _gpu(cuda: Any, number: int) -> Gpu:
-    device = _asked(cuda.cuDeviceGet, number)
+def _gpu(cuda: Any, index: int) -> Gpu:
+    device = _int_from(cuda.cuDeviceGet, index)
     name, memory = ctypes.create_string_buffer(256), ctypes.c_size_t()
     cuda.cuDeviceGetName(name, len(name), device)
     cuda.cuDeviceTotalMem_v2(ctypes.byref(memory), device)
-    major, minor = (_asked(cuda.cuDeviceGetAttribute, which, device) for which in (MAJOR, MINOR))
+    major, minor = (_int_from(cuda.cuDeviceGetAttribute, attribute, device) for attribute in (MAJOR, MINOR))
     return Gpu(name.value.decode(errors="replace"), f"{major}.{minor}", memory.value)
 
 
-def _asked(function: Any, *more: int) -> int:
-    """What a function of the driver writes into its first argument."""
-    answer = ctypes.c_int()
-    function(ctypes.byref(answer), *more)
-    return answer.value
+def _int_from(function: Any, *arguments: int) -> int:
+    """Call a driver function that writes an int through its first argument, and return the int."""
+    result = ctypes.c_int()
+    function(ctypes.byref(result), *arguments)
+    return result.value

@@ -1,4 +1,4 @@
-"""OpenVINO on the CPU: the embedded default."""
+"""OpenVINO on the CPU: the default engine."""
 
 import importlib
 import sys
@@ -10,11 +10,11 @@ from typing import Any, Self
 import onnx
 from google.protobuf.message import DecodeError
 
-from vidsr.engines import Arrays, Precision, Setup, busy, explained, on_cpu_alone, shareable
+from vidsr.engines.base import Arrays, Precision, Setup, busy, shareable, translate_error
 from vidsr.errors import EngineError, NotAModel, VidsrError
 
-# `import openvino` reports itself to Google Analytics through this package where it can be imported, and falls back
-# to a stub of its own where it cannot. Nothing here ever phones home, so it cannot. (It also loads twice as fast.)
+# `import openvino` imports this package to report to Google Analytics, and falls back to a stub if it cannot. Blocking
+# the import keeps that from happening, and halves OpenVINO's own import time.
 sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 
 NATIVE = {"bf16": "BF16", "f16": "FP16"}  # OpenVINO's names for what a CPU computes
@@ -25,19 +25,18 @@ class OpenvinoEngine:
 
     def __init__(self, graph: bytes, *, precision: Precision, in_flight: int, threads: int, streams: int) -> None:
         self._tensor = importlib.import_module("openvino").Tensor
-        core, settings = _core(), _settings(precision, threads, streams)
+        core, properties = _core(), _properties(precision, threads, streams)
         try:
-            # OpenVINO may know the outputs by more names.
+            # OpenVINO may give an output several names; the graph's own is the first.
             self._outputs = [port.name for port in onnx.load_from_string(graph).graph.output]
-            self._compiled = core.compile_model(core.read_model(graph, b""), "CPU", settings)
-            requests = [self._compiled.create_infer_request() for _ in range(in_flight)]
-        except (RuntimeError, UnicodeDecodeError, DecodeError) as exc:  # of graphs damaged more or less
-            raise _explained(exc, NotAModel) from exc
+            self._compiled = core.compile_model(core.read_model(graph, b""), "CPU", properties)
+            self._free: list[Any] = [self._compiled.create_infer_request() for _ in range(in_flight)]
+        except (RuntimeError, UnicodeDecodeError, DecodeError) as exc:
+            raise _translated(exc, NotAModel) from exc
         self.in_flight = in_flight
-        self._free: list[Any] = requests
 
     def submit(self, inputs: Arrays) -> "OpenvinoRun":
-        """Start one run; see Engine."""
+        """Start a run; see Engine."""
         if not self._free:
             raise busy(self.in_flight)
         request = self._free.pop(0)
@@ -48,11 +47,11 @@ class OpenvinoEngine:
             request.start_async()
         except RuntimeError as exc:
             self._free.append(request)
-            raise _explained(exc, EngineError) from exc
+            raise _translated(exc, EngineError) from exc
         return OpenvinoRun(request, self._outputs, shared, self._free)
 
     def close(self) -> None:
-        """Let go of the device; see Engine."""
+        """Release the device; see Engine."""
         self._free, self._compiled = [], None
 
     def __enter__(self) -> Self:
@@ -63,39 +62,40 @@ class OpenvinoEngine:
 
 
 class OpenvinoRun:
-    """One infer request under way."""
+    """An infer request in progress."""
 
     def __init__(self, request: Any, outputs: list[str], inputs: Arrays, free: list[Any]) -> None:
         self._request, self._outputs, self._free = request, outputs, free
-        self._drop = weakref.finalize(self, _drop, request, inputs, free)
+        self._abandon = weakref.finalize(self, _abandon, request, inputs, free)
 
     def result(self) -> Arrays:
-        """Wait for the run, without the GIL; see Pending."""
+        """Wait for the run; see Pending."""
         try:
             self._request.wait()
         except RuntimeError as exc:
-            raise _explained(exc, EngineError) from exc
+            raise _translated(exc, EngineError) from exc
         finally:
-            self._drop.detach()
+            self._abandon.detach()
             self._free.append(self._request)
         return {name: self._request.get_tensor(name).data for name in self._outputs}
 
 
 def settle(device: str, precision: Precision) -> tuple[str, Precision]:
-    """The device and the precision; see `vidsr.engines.settle`."""
-    device = on_cpu_alone("OpenVINO", device)
+    """Return the device and precision to use; see `vidsr.engines.settle`."""
+    if device not in ("auto", "cpu"):
+        raise EngineError(f"OpenVINO computes on the CPU here, not on {device}; use --device cpu or see `vidsr doctor`")
     if precision == "f32":
-        return device, precision
+        return "cpu", precision
     native = _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     if precision == "auto":
-        return device, "bf16" if "BF16" in native else "f32"
+        return "cpu", "bf16" if "BF16" in native else "f32"
     if NATIVE[precision] not in native:
         raise EngineError(f"this CPU does not compute in {precision}; use --precision f32 or auto")
-    return device, precision
+    return "cpu", precision
 
 
 def open_graph(graph: bytes, setup: Setup, *, in_flight: int, threads: int, streams: int) -> OpenvinoEngine:
-    """Compile a graph; see `open_engine`."""
+    """Compile a graph; see `vidsr.engines.open_engine`."""
     return OpenvinoEngine(graph, precision=setup.precision, in_flight=in_flight, threads=threads, streams=streams)
 
 
@@ -104,29 +104,28 @@ def _core() -> Any:
     return importlib.import_module("openvino").Core()
 
 
-def _drop(request: Any, inputs: Arrays, free: list[Any]) -> None:
-    """Take back a request whose result nobody holds any more; it reads `inputs` until it has stopped."""
+def _abandon(request: Any, inputs: Arrays, free: list[Any]) -> None:
+    """Cancel the request of a run that was garbage-collected, and free it. `inputs` stay alive until it has stopped."""
     request.cancel()
-    with suppress(RuntimeError):  # that it was cancelled
+    with suppress(RuntimeError):  # wait() raises because the request was cancelled
         request.wait()
     free.append(request)
 
 
-def _settings(precision: Precision, threads: int, streams: int) -> dict[str, Any]:
-    """OpenVINO's properties for what was asked."""
-    settings: dict[str, Any] = {
+def _properties(precision: Precision, threads: int, streams: int) -> dict[str, Any]:
+    properties: dict[str, Any] = {
         "INFERENCE_PRECISION_HINT": precision,
-        # One stream of all threads unless more are asked for. Beside decoder and encoder on two cores, two requests
-        # on one stream made 24.4 frames a second where two streams of one thread made 20.5 (16 channels x 6, medians
-        # of six alternating runs) for the same CPU time, and a stream costs the memory of a network.
+        # One stream of all threads by default. Beside decoder and encoder on two cores, two requests on one stream gave
+        # 24.4 frames a second and two streams of one thread 20.5 (16 channels x 6, medians of six alternating runs) for
+        # the same CPU time, and each stream takes the memory of a network.
         "PERFORMANCE_HINT": "LATENCY",
     }
     if streams > 1:
-        settings |= {"NUM_STREAMS": streams}
+        properties |= {"NUM_STREAMS": streams}
     if threads:
-        settings |= {"INFERENCE_NUM_THREADS": threads}
-    return settings
+        properties |= {"INFERENCE_NUM_THREADS": threads}
+    return properties
 
 
-def _explained(exc: Exception, otherwise: type[VidsrError]) -> VidsrError:
-    return explained("OpenVINO", exc, otherwise, lacking=("bad_alloc", "allocate", "out of memory"))
+def _translated(exc: Exception, otherwise: type[VidsrError]) -> VidsrError:
+    return translate_error("OpenVINO", exc, otherwise, out_of_memory=("bad_alloc", "allocate", "out of memory"))

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from vidsr.card import QP_NAME
 from vidsr.engines import Engine, open_engine
-from vidsr.engines.ports import PLANES_IN, PLANES_OUT
+from vidsr.engines.graph_format import PLANES_IN, PLANES_OUT
 from vidsr.errors import ParityFailed
 from vidsr.upscaling.graph.edges import attach
 from vidsr.upscaling.graph.nv12_edges import SURFACE_IN, SURFACE_OUT

@@ -11,10 +11,10 @@ import onnx
 from vidsr import zoo
 from vidsr.engines import Precision
 from vidsr.engines.gpus import gpu_of
-from vidsr.engines.ports import PLANES_IN
+from vidsr.engines.graph_format import PLANES_IN
 from vidsr.engines.tensorrt.plan_file import EngineHeader, Shape, folder, pack
 from vidsr.engines.tensorrt.tensorrt_engine import TensorrtEngine, settle, tensorrt
-from vidsr.engines.tensorrt.tensorrt_graph import asked_of, for_tensorrt
+from vidsr.engines.tensorrt.tensorrt_graph import for_tensorrt, spec_of
 from vidsr.errors import WrongOption
 from vidsr.export.tensorrt_build import Notice, Progress, build
 from vidsr.export.tensorrt_parity import check_engine
@@ -88,16 +88,16 @@ def export_engine(
     sizes = sizes if pixels.surface else in_bands(sizes, network, notice)
     pixels = replace(pixels, width=sizes.best[0], height=sizes.best[1])
     graph = graph_for(network, pixels, watched=f16)
-    asked = asked_of(graph, precision)
+    spec = spec_of(graph, precision)
     header = EngineHeader(
         model=network.card.name,
-        graph=asked.wanted.graph,
+        graph=spec.graph,
         precision=precision,
-        inputs={name: limits_of(name, shape, sizes) for name, shape in asked.wanted.shapes.items()},
+        inputs={name: limits_of(name, shape, sizes) for name, shape in spec.shapes.items()},
         gpu=gpu.name,
         compute=gpu.compute,
         tensorrt=tensorrt().__version__,
-        command=asked.wanted.command.replace("--size {}x{}".format(*sizes.best), sizes.option()),
+        command=spec.command.replace("--size {}x{}".format(*sizes.best), sizes.option()),
         card=network.card.to_json(),
         bits=pixels.bits,
         color=word_of(pixels.color, gray=pixels.gray),
@@ -105,7 +105,7 @@ def export_engine(
     )
     typed = for_tensorrt(opened(graph, header.inputs), precision)
     plan = build(typed, header.inputs, gpu=gpu.name, device=device, progress=progress, notice=notice)
-    with TensorrtEngine(plan, asked, device=device, in_flight=1) as engine:
+    with TensorrtEngine(plan, spec, device=device, in_flight=1) as engine:
         check_engine(engine, network, pixels)
     path = target or folder() / header.file_name()
     write_atomically(path, pack(header, plan))

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from vidsr.context import Context
 from vidsr.engines import Engine, Pending, Setup, open_engine, settle
-from vidsr.engines.ports import FINITE
+from vidsr.engines.graph_format import FINITE
 from vidsr.errors import CannotHalve
 
 log = logging.getLogger(__name__)

@@ -16,7 +16,7 @@ from vidsr import zoo
 from vidsr.card import QP_NAME
 from vidsr.context import Context
 from vidsr.engines import Arrays, Engine, Pending, Setup, built_ahead, settle
-from vidsr.engines.ports import PLANES_IN, UNSHUFFLED, UNSHUFFLED_CHROMA
+from vidsr.engines.graph_format import PLANES_IN, UNSHUFFLED, UNSHUFFLED_CHROMA
 from vidsr.engines.tuning import Tuning
 from vidsr.errors import EngineBusy, VidsrError
 from vidsr.frames import Frame, Plane

@@ -1,4 +1,4 @@
-"""Memory on a GPU, without one: which room is taken, and when it is taken again."""
+"""Pooled device buffers, without a GPU: when one is reused."""
 
 import gc
 
@@ -15,19 +15,19 @@ class DeviceBuffer:
 
     made = 0
 
-    def __init__(self, shape: tuple[int, ...], kind: np.dtype[np.uint8]) -> None:
+    def __init__(self, shape: tuple[int, ...], dtype: np.dtype[np.uint8]) -> None:
         DeviceBuffer.made += 1
-        self.shape, self.kind, self.address = shape, kind, DeviceBuffer.made
+        self.shape, self.dtype, self.address = shape, dtype, DeviceBuffer.made
 
 
-def test_a_room_is_taken_again_when_nobody_holds_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cuda, "Room", DeviceBuffer)
-    like, spare = DeviceBuffer((4, 6), np.dtype(np.uint8)), []  # type: ignore[var-annotated]
-    first, second = cuda.PooledBuffer(like, spare), cuda.PooledBuffer(like, spare)
-    assert (first.address, second.address, spare) == (2, 3, [])
-    assert (first.shape, first.kind) == ((4, 6), np.uint8)
+def test_a_buffer_is_reused_when_nothing_references_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cuda, "DeviceBuffer", DeviceBuffer)
+    like, pool = DeviceBuffer((4, 6), np.dtype(np.uint8)), []  # type: ignore[var-annotated]
+    first, second = cuda.PooledBuffer(like, pool), cuda.PooledBuffer(like, pool)
+    assert (first.address, second.address, pool) == (2, 3, [])
+    assert (first.shape, first.dtype) == ((4, 6), np.uint8)
     del first
     gc.collect()
-    assert [room.address for room in spare] == [2]
-    assert cuda.PooledBuffer(like, spare).address == 2
+    assert [buffer.address for buffer in pool] == [2]
+    assert cuda.PooledBuffer(like, pool).address == 2
     assert DeviceBuffer.made == 3

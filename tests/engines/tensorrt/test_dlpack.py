@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from vidsr.engines.tensorrt import dlpack
-from vidsr.engines.tensorrt.dlpack import CPU, DeviceArray, lent
+from vidsr.engines.tensorrt.dlpack import CPU, DeviceArray, view_of
 from vidsr.errors import EngineError
 
 
@@ -27,23 +27,23 @@ def given(array: Any) -> tuple[DeviceArray, "weakref.ref[Owner]"]:
 @pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.float16, np.float32])
 def test_an_array_is_read_where_it_lies(kind: type) -> None:
     array = np.zeros((1, 1, 6, 10), kind)
-    found = lent(array)
+    found = view_of(array)
     assert (found.address, found.shape, found.strides) == (array.ctypes.data, array.shape, array.strides)
-    assert (found.kind, found.device) == (array.dtype, (CPU, 0))
+    assert (found.dtype, found.device) == (array.dtype, (CPU, 0))
     lines = array[:, :, ::2, :8]
-    assert (lent(lines).shape, lent(lines).strides) == (lines.shape, lines.strides)
+    assert (view_of(lines).shape, view_of(lines).strides) == (lines.shape, lines.strides)
 
 
 def test_numbers_nobody_can_read_are_refused() -> None:
     with pytest.raises(EngineError, match="type 5 and 64 bits cannot be read"):
-        lent(np.zeros(3, np.complex64))
+        view_of(np.zeros(3, np.complex64))
 
 
-def test_what_is_lent_is_held_and_then_given_back() -> None:
+def test_what_is_lent_is_exported_and_then_given_back() -> None:
     array = np.zeros(1000)
     array = array.astype(np.float32)
     gone = weakref.ref(array)
-    found = lent(array)
+    found = view_of(array)
     del array
     gc.collect()
     assert gone() is not None
@@ -64,7 +64,7 @@ def test_numpy_reads_what_we_give_and_gives_it_back() -> None:
     del taken
     gc.collect()
     assert owner() is None
-    assert not dlpack._held
+    assert not dlpack._exported
 
 
 def test_a_capsule_that_nobody_takes_is_given_back() -> None:
@@ -85,7 +85,7 @@ def test_pytorch_reads_what_we_give() -> None:
     taken = torch.from_dlpack(array)
     source[0, 0, 0, 0] = 99
     assert taken.shape == (1, 1, 4, 6) and taken[0, 0, 0, 0] == 99
-    found = lent(taken)
+    found = view_of(taken)
     assert found.address == source.ctypes.data
     del array, taken, found
     gc.collect()
@@ -94,12 +94,12 @@ def test_pytorch_reads_what_we_give() -> None:
 
 def test_lines_of_a_picture_lie_evenly_apart() -> None:
     padded = np.zeros((1, 1, 6, 16), np.uint16)[..., :10]
-    assert lent(padded).lines() == (6, 32, 20)
-    assert lent(np.zeros((6, 5, 2), np.uint8)).lines() == (1, 60, 60)
-    assert lent(np.zeros((6, 8, 2), np.uint8)[:, :5]).lines() == (6, 16, 10)
-    assert lent(np.zeros((1, 1, 1, 1), np.float32)).lines() == (1, 4, 4)
-    with pytest.raises(EngineError, match="lies scattered"):
-        lent(np.zeros((3, 6, 16), np.uint8)[:, :4, :8]).lines()
+    assert view_of(padded).lines() == (6, 32, 20)
+    assert view_of(np.zeros((6, 5, 2), np.uint8)).lines() == (1, 60, 60)
+    assert view_of(np.zeros((6, 8, 2), np.uint8)[:, :5]).lines() == (6, 16, 10)
+    assert view_of(np.zeros((1, 1, 1, 1), np.float32)).lines() == (1, 4, 4)
+    with pytest.raises(EngineError, match="at even distances"):
+        view_of(np.zeros((3, 6, 16), np.uint8)[:, :4, :8]).lines()
 
 
 def test_a_device_array_is_cut_and_split_without_a_copy() -> None:

@@ -7,14 +7,16 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from onnx import TensorProto
 
 from tests.engines.test_contract import graph
 from vidsr.card import ModelCard
 from vidsr.engines.gpus import Gpu
+from vidsr.engines.graph_format import Port
 from vidsr.engines.tensorrt import plan_file as plans
 from vidsr.engines.tensorrt.plan_file import (
     EngineHeader,
-    Wanted,
+    EngineSpec,
     check_fits,
     find,
     identity,
@@ -43,7 +45,8 @@ HEADER = EngineHeader(
 L4 = Gpu("NVIDIA L4", "8.9", 24 << 30)
 PLAN = bytes(range(256)) * 8
 SHAPES = {"quantiser": (1, 1, 1, 1), "in.y": (1, 1, 270, 480)}
-WANTED = Wanted(HEADER.graph, SHAPES, "f16", COMMAND)
+INPUTS = tuple(Port(name, shape, TensorProto.UINT8) for name, shape in SHAPES.items())
+SPEC = EngineSpec(HEADER.graph, "f16", COMMAND, INPUTS, ())
 
 
 @pytest.fixture
@@ -97,7 +100,7 @@ def test_a_file_with_any_byte_changed_is_refused(
     content[place] ^= change
     path = tmp_path_factory.mktemp("engine") / "changed.engine"
     path.write_bytes(content)
-    with pytest.raises(NotAModel, match=r"is damaged|is no engine file"):
+    with pytest.raises(NotAModel, match=r"is damaged|is not an engine file"):
         read_engine(path)
 
 
@@ -105,7 +108,7 @@ def test_a_file_with_any_byte_changed_is_refused(
 def test_a_file_that_ends_too_soon_is_refused(tmp_path_factory: pytest.TempPathFactory, length: int) -> None:
     path = tmp_path_factory.mktemp("engine") / "short.engine"
     path.write_bytes(pack(HEADER, PLAN)[:length])
-    with pytest.raises(NotAModel, match=r"is damaged|is no engine file"):
+    with pytest.raises(NotAModel, match=r"is damaged|is not an engine file"):
         read_engine(path)
 
 
@@ -122,7 +125,7 @@ def test_a_header_that_is_whole_but_says_nothing_is_refused(folder: Path, values
 def test_a_damaged_plan_says_the_command_that_builds_it_again(folder: Path) -> None:
     path = kept(folder)
     path.write_bytes(path.read_bytes()[:-1])
-    with pytest.raises(NotAModel, match=f"is damaged: its plan .* rebuild it: {COMMAND}"):
+    with pytest.raises(NotAModel, match=f"is damaged: the checksum of its plan .* rebuild it: {COMMAND}"):
         read_engine(path)
 
 
@@ -140,9 +143,9 @@ def test_another_gpu_or_version_is_refused_with_what_it_was_built_for_and_what_i
 ) -> None:
     kept(folder)
     with pytest.raises(CardMismatch) as caught:
-        find(WANTED, gpu, tensorrt)
+        find(SPEC, gpu, tensorrt)
     said = str(caught.value)
-    assert "was built for NVIDIA L4 (compute capability 8.9) and TensorRT 11.4.0, and here are" in said
+    assert "was built for NVIDIA L4 (compute capability 8.9) and TensorRT 11.4.0; this machine has" in said
     assert said.endswith(f"{gpu} and TensorRT {tensorrt}; rebuild it: {COMMAND}")
     check_fits(Path("a.engine"), HEADER, L4, "11.4.0")
 
@@ -157,19 +160,19 @@ def test_the_one_that_fits_is_found_among_others(folder: Path) -> None:
     ):
         kept(folder, other)
     with pytest.raises(CardMismatch, match="was built for"):
-        find(WANTED, L4, "11.4.0")
+        find(SPEC, L4, "11.4.0")
     path = kept(folder)
-    assert find(WANTED, L4, "11.4.0") == path
+    assert find(SPEC, L4, "11.4.0") == path
     (folder / f"broken-{HEADER.graph[:8]}.engine").write_bytes(b"VIDSRTRT")
-    assert find(WANTED, L4, "11.4.0") == path
+    assert find(SPEC, L4, "11.4.0") == path
 
 
 def test_one_that_cannot_be_read_is_said_and_another_taken(folder: Path) -> None:
     (folder / f"a-{HEADER.graph[:8]}.engine").mkdir()
     with pytest.raises(NotAModel, match=f"cannot be read: .*; '{COMMAND}' builds it again"):
-        find(WANTED, L4, "11.4.0")
+        find(SPEC, L4, "11.4.0")
     path = kept(folder)
-    assert find(WANTED, L4, "11.4.0") == path
+    assert find(SPEC, L4, "11.4.0") == path
 
 
 def test_where_none_is_built_the_command_that_builds_one_is_said(folder: Path) -> None:
@@ -177,7 +180,7 @@ def test_where_none_is_built_the_command_that_builds_one_is_said(folder: Path) -
     with pytest.raises(
         EngineMissing, match=rf"no TensorRT engine .* 480x270 in f16 on NVIDIA L4 .*; '{COMMAND}' builds one"
     ):
-        find(WANTED, L4, "11.4.0")
+        find(SPEC, L4, "11.4.0")
 
 
 def test_an_engine_of_many_sizes_takes_those_between_its_ends() -> None:

@@ -9,7 +9,7 @@ from tests.networks import network, receptive_field, save
 from vidsr.card import ModelCard
 from vidsr.engines import installed, open_engine
 from vidsr.engines.gpus import gpus
-from vidsr.engines.ports import PLANES_IN, PLANES_OUT
+from vidsr.engines.graph_format import PLANES_IN, PLANES_OUT
 from vidsr.errors import EngineBusy, EngineError, EngineMissing
 from vidsr.export.to_tensorrt import Sizes, export_engine, graph_for
 from vidsr.upscaling.graph.picture_format import Pixels
@@ -55,7 +55,7 @@ def test_a_built_engine_computes_what_the_cpu_does(built: Path, model: Network) 
             expected = exact.submit({IN: picture(seed)}).result()[OUT].astype(int)
             assert np.abs(found - expected).max() <= 2
         runs = [ours.submit({IN: picture(seed)}) for seed in range(2)]
-        with pytest.raises(EngineBusy, match="2 runs are under way"):
+        with pytest.raises(EngineBusy, match="2 runs are in progress"):
             ours.submit({IN: picture(0)})
         for seed in range(4):
             np.testing.assert_array_equal(runs.pop(0).result()[OUT], alone[seed])
@@ -99,5 +99,5 @@ def test_cudas_bindings_say_that_there_is_no_gpu() -> None:
     from vidsr.engines.tensorrt import cuda
 
     for function in (lambda: cuda.use(0), cuda.Stream, lambda: cuda.DeviceBuffer((4,), np.dtype("u1"))):
-        with pytest.raises(EngineError, match=r"the GPU cannot go on: .* \(cuda\w+\); 'vidsr doctor' says"):
+        with pytest.raises(EngineError, match=r"the GPU cannot go on: .* \(cuda\w+\); see 'vidsr doctor'"):
             function()

@@ -12,9 +12,9 @@ from onnx.reference import ReferenceEvaluator
 from tests.engines.test_fp16 import HEIGHT, WIDTH, check_all_half, planes
 from tests.networks import network
 from vidsr.color import BT709, ColorSpec
-from vidsr.engines.ports import FINITE, REBUILD
+from vidsr.engines.graph_format import FINITE, REBUILD
 from vidsr.engines.tensorrt.plan_file import identity
-from vidsr.engines.tensorrt.tensorrt_graph import asked_of, for_tensorrt, inner_shape, outer_shape
+from vidsr.engines.tensorrt.tensorrt_graph import for_tensorrt, inner_shape, outer_shape, spec_of
 from vidsr.upscaling.graph.edges import attach
 
 TYPES = {TensorProto.UINT8, TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.INT64}  # that TensorRT knows, of ours
@@ -57,26 +57,26 @@ def test_it_computes_the_same_planes_through_types_that_tensorrt_knows(kind: dic
     graph = attached(bits=bits, **kind)
     inputs = planes(graph, bits)
     expected = run(graph, inputs)
-    asked = asked_of(graph, "f32")
+    spec = spec_of(graph, "f32")
     inside = {
         port.name: inputs[port.name].view(np.uint8).reshape(inner_shape(port))
-        if port.kind == np.uint16
+        if port.dtype == np.uint16
         else inputs[port.name]
-        for port in asked.inputs
+        for port in spec.inputs
     }
     built = for_tensorrt(graph, "f32")
     model = onnx.shape_inference.infer_shapes(onnx.load_from_string(built), strict_mode=True)
     onnx.checker.check_model(model, full_check=True)
     found = run(built, inside)
-    assert [port.name for port in asked.outputs] == list(found) == list(expected)
-    for port in asked.outputs:
+    assert [port.name for port in spec.outputs] == list(found) == list(expected)
+    for port in spec.outputs:
         array = found[port.name]
         if port.name == FINITE:
             assert array == expected[FINITE]
             continue
         assert array.dtype == np.uint8
-        shape = outer_shape(array.shape, port.kind)
-        np.testing.assert_array_equal(array.view(port.kind).reshape(shape), expected[port.name])
+        shape = outer_shape(array.shape, port.dtype)
+        np.testing.assert_array_equal(array.view(port.dtype).reshape(shape), expected[port.name])
     ports = (*model.graph.value_info, *model.graph.input, *model.graph.output)
     assert {port.type.tensor_type.elem_type for port in ports} <= TYPES
 
@@ -89,11 +89,11 @@ def test_it_is_strongly_float16(kind: dict[str, Any]) -> None:
 
 
 def test_what_is_asked_of_an_engine_is_read_from_the_graph() -> None:
-    asked = asked_of(attached(qp=0.5), "f16")
-    assert asked.wanted.shapes == {"in.y": (1, 1, HEIGHT, WIDTH), "quantiser": (1, 1, 1, 1)}
-    assert asked.wanted.command == f"vidsr export mine --trt --size {WIDTH}x{HEIGHT}"
-    assert asked_of(attached(qp=0.5), "f32").wanted.command.endswith(" --no-fp16")
-    assert {port.name: port.kind for port in asked.outputs} == {"out.y": np.uint8, FINITE: np.float32}
+    spec = spec_of(attached(qp=0.5), "f16")
+    assert spec.shapes == {"in.y": (1, 1, HEIGHT, WIDTH), "quantiser": (1, 1, 1, 1)}
+    assert spec.command == f"vidsr export mine --trt --size {WIDTH}x{HEIGHT}"
+    assert spec_of(attached(qp=0.5), "f32").command.endswith(" --no-fp16")
+    assert {port.name: port.dtype for port in spec.outputs} == {"out.y": np.uint8, FINITE: np.float32}
 
 
 def test_the_command_is_no_part_of_what_a_graph_is() -> None:

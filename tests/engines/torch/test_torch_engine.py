@@ -17,7 +17,7 @@ from vidsr import zoo
 from vidsr.card import read_card
 from vidsr.color import BT709, ColorSpec
 from vidsr.engines import Precision, Setup, open_engine, settle
-from vidsr.engines.ports import PLANES_IN
+from vidsr.engines.graph_format import PLANES_IN
 from vidsr.errors import EngineError, NotAModel, OutOfMemory
 from vidsr.upscaling.graph.edges import attach
 from vidsr.upscaling.model_file import load
@@ -134,30 +134,30 @@ def test_weights_stored_in_f16_are_computed_in_what_is_asked_for() -> None:
 
 
 def test_an_operator_that_is_not_known_is_named() -> None:
-    with pytest.raises(NotAModel, match="no operator Det is known here; use --engine openvino"):
+    with pytest.raises(NotAModel, match="the operator Det is not supported; use --engine openvino"):
         answer(plain(helper.make_node("Det", ["x"], ["y"])), {})
-    with pytest.raises(NotAModel, match=r"no operator com\.example\.Relu is known here"):
+    with pytest.raises(NotAModel, match=r"the operator com\.example\.Relu is not supported"):
         answer(plain(helper.make_node("Relu", ["x"], ["y"], domain="com.example")), {})
 
 
 def test_a_setting_that_is_not_known_is_named() -> None:
     resize = helper.make_node("Resize", ["x", "", "by"], ["y"], coordinate_transformation_mode="tf_crop_and_resize")
-    with pytest.raises(NotAModel, match="its Resize by tf_crop_and_resize is not known"):
+    with pytest.raises(NotAModel, match="its Resize in mode tf_crop_and_resize is not supported"):
         answer(plain(resize, by=np.array([1, 1, 2, 2], np.float32)), {})
     reshape = [
         helper.make_node("Cast", ["x"], ["n"], to=TensorProto.INT64),
         helper.make_node("Reshape", ["x", "n"], ["y"]),
     ]
-    with pytest.raises(NotAModel, match="its Reshape is set by what is in the picture"):
+    with pytest.raises(NotAModel, match="its Reshape depends on the content of the picture"):
         answer(plain(*reshape, shape=(4,)), {})
 
 
 def test_a_graph_that_does_not_fit_together_is_refused() -> None:
-    with pytest.raises(NotAModel, match="nothing makes w, which its Conv takes"):
+    with pytest.raises(NotAModel, match="w, an input of its Conv, is not computed"):
         answer(plain(helper.make_node("Conv", ["x", "w"], ["y"])), {})
     with pytest.raises(NotAModel, match=r"cannot run the network: .* to have 3 channels"):
         answer(plain(helper.make_node("Conv", ["x", "w"], ["y"]), w=np.zeros((2, 3, 1, 1), np.float32)), {})
-    with pytest.raises(NotAModel, match="nothing makes y of the picture"):
+    with pytest.raises(NotAModel, match="its output y is not computed from its input"):
         answer(plain(helper.make_node("Identity", ["w"], ["y"]), w=np.zeros(3, np.float32)), {})
 
 
@@ -173,7 +173,7 @@ def test_precision_auto_is_f32_on_a_cpu() -> None:
 
 @pytest.mark.parametrize(
     ("count", "device", "sentence"),
-    [(0, "cuda", "finds no GPU here"), (2, "cuda:2", "finds 2 GPUs here, and cuda:2 is none of them")],
+    [(0, "cuda", "finds no GPU here"), (2, "cuda:2", "finds 2 GPUs here, and cuda:2 is not among them")],
 )
 def test_a_gpu_that_is_not_there_is_said(
     count: int, device: str, sentence: str, monkeypatch: pytest.MonkeyPatch

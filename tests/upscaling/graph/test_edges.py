@@ -13,7 +13,7 @@ from tests.networks import network, runnable
 from vidsr.card import QP_NAME
 from vidsr.color import BT709, BT2020, SMPTE170M, ChromaLocation, ColorSpec, rgb_to_yuv
 from vidsr.engines import Precision, open_engine
-from vidsr.engines.ports import PLANES_IN, UNSHUFFLED, UNSHUFFLED_CHROMA
+from vidsr.engines.graph_format import PLANES_IN, UNSHUFFLED, UNSHUFFLED_CHROMA
 from vidsr.errors import NotAModel
 from vidsr.upscaling.graph.edges import attach, luma_top, planes_of, shuffle
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from tests.networks import network, runnable
 from vidsr.color import BT709, ChromaLocation, ColorSpec
 from vidsr.engines import open_engine
-from vidsr.engines.ports import PLANES_IN
+from vidsr.engines.graph_format import PLANES_IN
 from vidsr.frames import Frame
 from vidsr.upscaling.graph.edges import attach, attach_surface
 from vidsr.upscaling.graph.nv12_edges import PITCH_BYTES, SURFACE_IN, SURFACE_OUT

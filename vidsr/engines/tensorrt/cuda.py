@@ -1,7 +1,8 @@
-"""CUDA's runtime, as far as an engine without PyTorch needs it: streams, memory, recorded graphs.
+"""The parts of CUDA's runtime that the TensorRT engine needs: streams, memory and recorded graphs.
 
-By NVIDIA's own bindings (cuda-bindings): 8 MB with the runtime linked in, kept in step with CUDA, and without the GIL
-while they wait. PyTorch would bring gigabytes, TensorRT's own allocator no pinned memory, and ctypes no checked types.
+They are called through NVIDIA's own bindings (cuda-bindings): 8 MB, with the runtime linked in, updated with CUDA, and
+without the GIL while they wait. PyTorch would add gigabytes, TensorRT's allocator has no pinned memory, and ctypes does
+not check types.
 """
 
 import ctypes
@@ -23,100 +24,104 @@ ON_DEVICE = runtime.cudaMemcpyKind.cudaMemcpyDeviceToDevice
 
 
 def call(function: Callable[..., Any], *arguments: Any) -> Any:
-    """Call CUDA and give what it gives, alone or as a tuple. Raises OutOfMemory, and EngineError with CUDA's reason."""
+    """Call a CUDA function and return its result, or a tuple of results. Raises OutOfMemory or EngineError."""
     error, *values = function(*arguments)
     if error != runtime.cudaError_t.cudaSuccess:
-        runtime.cudaGetLastError()  # else a later call would be blamed for it
+        runtime.cudaGetLastError()  # clears the error, which a later call would return again
         if error == runtime.cudaError_t.cudaErrorMemoryAllocation:
             raise OutOfMemory("the picture does not fit into the GPU's memory; give a smaller --tile")
         text = runtime.cudaGetErrorString(error)[1].decode()
-        raise EngineError(f"the GPU cannot go on: {text} ({function.__name__}); 'vidsr doctor' says what is here")
+        raise EngineError(f"the GPU cannot go on: {text} ({function.__name__}); see 'vidsr doctor'")
     return values[0] if len(values) == 1 else tuple(values)
 
 
-def use(number: int) -> None:
-    """Make the GPU of that number this thread's own."""
-    call(runtime.cudaSetDevice, number)
+def use(index: int) -> None:
+    """Select a GPU for this thread."""
+    call(runtime.cudaSetDevice, index)
 
 
 class Stream:
-    """What is queued on it runs in order, beside what is queued on others."""
+    """A CUDA stream: its work runs in order, and in parallel with other streams."""
 
     def __init__(self) -> None:
         self.queue = call(runtime.cudaStreamCreateWithFlags, runtime.cudaStreamNonBlocking)
-        # A thread that waits sleeps: one that spins takes a core from decoder and encoder.
+        # Waiting sleeps: a thread that spins would take a core from decoder and encoder.
         flags = runtime.cudaEventBlockingSync | runtime.cudaEventDisableTiming
         self._end = call(runtime.cudaEventCreateWithFlags, flags)
         weakref.finalize(self, _close, self.queue, self._end)
 
     @property
     def handle(self) -> int:
-        """The stream, as a number."""
+        """The cudaStream_t as an integer."""
         return int(get_cuda_native_handle(self.queue))
 
     def copy(self, target: int, source: int, size: int, kind: Any) -> None:
-        """Queue a copy of bytes."""
+        """Queue a copy of `size` bytes."""
         call(runtime.cudaMemcpyAsync, target, source, size, kind, self.queue)
 
     def copy_lines(self, target: int, source: int, *, pitch: int, line: int, lines: int) -> None:
-        """Queue a copy on the device of lines that lie `pitch` bytes apart, to where they lie side by side."""
+        """Queue a copy on the device: lines of `line` bytes that start `pitch` bytes apart, to a contiguous target."""
         call(runtime.cudaMemcpy2DAsync, target, line, source, pitch, line, lines, ON_DEVICE, self.queue)
 
     def mark(self) -> None:
-        """Remember what has been queued so far, for `wait`."""
+        """Record the end of what has been queued so far, for `wait`."""
         call(runtime.cudaEventRecord, self._end, self.queue)
 
     def wait(self) -> None:
-        """Wait for what was queued before `mark`, without the GIL."""
+        """Wait until the work queued before `mark` has ended, without holding the GIL."""
         call(runtime.cudaEventSynchronize, self._end)
 
-    def recorded(self, work: Callable[[], None]) -> Callable[[], None]:
-        """What `work` queues, as one launch; the memory it uses must stay where it is. Raises EngineError."""
+    def record(self, work: Callable[[], None]) -> Callable[[], None]:
+        """Return a function that launches what `work` queues as one CUDA graph.
+
+        The memory that `work` uses must stay allocated. Raises EngineError if it cannot be recorded.
+        """
         call(runtime.cudaStreamBeginCapture, self.queue, runtime.cudaStreamCaptureMode.cudaStreamCaptureModeThreadLocal)
         try:
             work()
         finally:
             graph = call(runtime.cudaStreamEndCapture, self.queue)
-        ready = call(runtime.cudaGraphInstantiate, graph, 0)
+        executable = call(runtime.cudaGraphInstantiate, graph, 0)
         call(runtime.cudaGraphDestroy, graph)
 
         def launch() -> None:
-            call(runtime.cudaGraphLaunch, ready, self.queue)
+            call(runtime.cudaGraphLaunch, executable, self.queue)
 
-        weakref.finalize(launch, runtime.cudaGraphExecDestroy, ready)
+        weakref.finalize(launch, runtime.cudaGraphExecDestroy, executable)
         return launch
 
 
 class DeviceBuffer:
-    """Memory of one tensor on the device. To take it waits for all that runs there."""
+    """Device memory for one tensor, freed with the object. Allocating it waits for all work on the device."""
 
-    def __init__(self, shape: tuple[int, ...], kind: np.dtype[Any]) -> None:
-        self.shape, self.kind = shape, kind
-        self.size = math.prod(shape) * kind.itemsize
+    def __init__(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+        self.shape, self.dtype = shape, dtype
+        self.size = math.prod(shape) * dtype.itemsize
         self.address = int(call(runtime.cudaMalloc, max(self.size, 1)))
         weakref.finalize(self, runtime.cudaFree, self.address)
 
 
 class PooledBuffer:
-    """A room for a result of its own, spare again when nobody holds this any more.
+    """A buffer for one result, which returns to its pool when this object is garbage-collected.
 
-    Encoders note where pictures lie, and refuse memory of CUDA's own pools (cudaMallocAsync): so rooms stay.
+    Encoders register the addresses of frames and refuse memory from CUDA's own pools (cudaMallocAsync), so buffers are
+    reused instead of freed.
     """
 
-    def __init__(self, like: DeviceBuffer, spare: list[DeviceBuffer]) -> None:
-        """spare: rooms of the same shape that nobody uses."""
-        room = spare.pop() if spare else DeviceBuffer(like.shape, like.kind)
-        self.address, self.shape, self.kind = room.address, room.shape, room.kind
-        weakref.finalize(self, spare.append, room)
+    def __init__(self, like: DeviceBuffer, pool: list[DeviceBuffer]) -> None:
+        """pool: the unused buffers with the shape and type of `like`."""
+        buffer = pool.pop() if pool else DeviceBuffer(like.shape, like.dtype)
+        self.address, self.shape, self.dtype = buffer.address, buffer.shape, buffer.dtype
+        weakref.finalize(self, pool.append, buffer)
 
 
-def pinned(room: DeviceBuffer) -> NDArray[Any]:
-    """An array on the host that the device copies to or from while others run. It frees itself."""
-    size = max(room.size, 1)
+def pinned(buffer: DeviceBuffer) -> NDArray[Any]:
+    """Return a host array like a buffer, in pinned memory, which the device copies asynchronously. It frees itself."""
+    size = max(buffer.size, 1)
     address = int(call(runtime.cudaHostAlloc, size, runtime.cudaHostAllocDefault))
     memory = (ctypes.c_ubyte * size).from_address(address)
-    weakref.finalize(memory, runtime.cudaFreeHost, address)  # arrays on it keep `memory`
-    return np.ctypeslib.as_array(memory)[: room.size].view(room.kind).reshape(room.shape)
+    weakref.finalize(memory, runtime.cudaFreeHost, address)  # arrays on it keep `memory` alive
+    return np.ctypeslib.as_array(memory)[: buffer.size].view(buffer.dtype).reshape(buffer.shape)
 
 
 def _close(stream: Any, end: Any) -> None:

@@ -1,4 +1,4 @@
-"""TensorRT: an engine that `vidsr export --trt` built for this GPU, found in the folder of engines and run."""
+"""TensorRT: runs the engine that `vidsr export --trt` built for this GPU, found in the folder of engines."""
 
 import importlib
 import logging
@@ -9,38 +9,38 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Self
 
-from vidsr.engines import Arrays, Precision, Setup, busy
-from vidsr.engines.gpus import Gpu, gpu_of, number_of
+from vidsr.engines.base import Arrays, Precision, Setup, busy
+from vidsr.engines.gpus import gpu_index, gpu_of
 from vidsr.engines.tensorrt.dlpack import CUDA, DeviceArray
-from vidsr.engines.tensorrt.plan_file import Wanted, find, read_engine
-from vidsr.engines.tensorrt.tensorrt_graph import Asked, asked_of
+from vidsr.engines.tensorrt.plan_file import EngineSpec, find, read_engine
+from vidsr.engines.tensorrt.tensorrt_graph import spec_of
 from vidsr.errors import EngineError, EngineMissing
 
 log = logging.getLogger(__name__)
 
-MISSING = "TensorRT cannot be used here ({}); 'pip install vidsr[trt]' installs it, in part from NVIDIA's own index"
+MISSING = "TensorRT cannot be used here ({}); 'pip install vidsr[trt]' installs it, in part from NVIDIA's index"
 
 
 class TensorrtEngine:
-    """A plan on a GPU, and a slot for each run."""
+    """A plan on a GPU, and a slot for each run in flight."""
 
-    def __init__(self, plan: Any, asked: Asked, *, device: str, in_flight: int) -> None:
-        """plan: TensorRT's own bytes."""
-        self._device, self._number = device, use_gpu(device)
+    def __init__(self, plan: Any, spec: EngineSpec, *, device: str, in_flight: int) -> None:
+        """plan: TensorRT's serialised engine."""
+        self._device, self._index = device, use_gpu(device)
         self._runtime = tensorrt().Runtime(logger())
         self._engine = self._runtime.deserialize_cuda_engine(plan)
         if self._engine is None:
-            raise EngineError(f"TensorRT cannot load the engine: {logger().last}; rebuild it: {asked.wanted.command}")
+            raise EngineError(f"TensorRT cannot load the engine: {logger().last}; rebuild it: {spec.command}")
         self.in_flight = in_flight
-        slot = importlib.import_module("vidsr.engines.tensorrt.slot").Slot
-        self._free: list[Any] = [slot(self._engine, asked) for _ in range(in_flight)]
+        slot = importlib.import_module("vidsr.engines.tensorrt.execution_slot").ExecutionSlot  # needs cuda-bindings
+        self._free: list[Any] = [slot(self._engine, spec) for _ in range(in_flight)]
 
     def submit(self, inputs: Mapping[str, Any], *, on_device: bool = False) -> "TensorrtRun":
-        """Start one run; see Engine.
+        """Start a run; see Engine.
 
-        inputs: beside arrays, anything that lies on the device and knows `__dlpack__`, such as a decoder's frame on a
-        GPU: it is read there, after what its owner has queued, and held until the run ends. on_device: whether results
-        stay there: arrays that know `__dlpack__`, of whoever takes them.
+        inputs: arrays, or objects on the device that support `__dlpack__`, such as frames that the GPU decoded: these
+        are read in place, after the work that their owner has queued, and referenced until the run ends.
+        on_device: leave results on the device, as arrays that support `__dlpack__` and belong to the caller.
         """
         if not self._free:
             raise busy(self.in_flight)
@@ -52,13 +52,13 @@ class TensorrtEngine:
             self._free.append(slot)
             raise
         results = {
-            name: DeviceArray(room.address, room.shape, room.kind, (CUDA, self._number), room)
-            for name, room in kept.items()
+            name: DeviceArray(buffer.address, buffer.shape, buffer.dtype, (CUDA, self._index), buffer)
+            for name, buffer in kept.items()
         }
-        return TensorrtRun(slot, self._free, held, results if on_device else None)
+        return TensorrtRun(slot, self._free, held, results)
 
     def close(self) -> None:
-        """Let go of the device; see Engine."""
+        """Release the device; see Engine."""
         self._free, self._engine, self._runtime = [], None, None
 
     def __enter__(self) -> Self:
@@ -69,50 +69,49 @@ class TensorrtEngine:
 
 
 class TensorrtRun:
-    """One run under way."""
+    """A run in progress."""
 
-    def __init__(self, slot: Any, free: list[Any], held: list[Any], results: dict[str, DeviceArray] | None) -> None:
+    def __init__(self, slot: Any, free: list[Any], held: list[Any], results: dict[str, DeviceArray]) -> None:
         self._slot, self._free, self._results = slot, free, results
-        self._drop = weakref.finalize(self, _drop, slot, free, held)
+        self._abandon = weakref.finalize(self, _abandon, slot, free, held)
 
     def result(self) -> Any:
-        """Wait for the run, without the GIL; see Pending. Arrays that know `__dlpack__` where they were to stay."""
+        """Wait for the run; see Pending. Results that stayed on the device support `__dlpack__`."""
         try:
             self._slot.stream.wait()
         finally:
-            self._drop.detach()
+            self._abandon.detach()
             self._free.append(self._slot)
-        arrays: Arrays = self._slot.taken
-        return arrays if self._results is None else {**arrays, **self._results}
+        arrays: Arrays = self._slot.received
+        return {**arrays, **self._results} if self._results else arrays
 
 
 def settle(device: str, precision: Precision) -> tuple[str, Precision]:
-    """The device and the precision; see `vidsr.engines.settle`."""
+    """Return the device and precision to use; see `vidsr.engines.settle`."""
     if gpu_of(device) is None:
-        there = "none is" if device in ("auto", "cuda") else f"{device} is not"
-        raise EngineError(f"TensorRT needs an NVIDIA GPU, and {there} here; see `vidsr doctor`")
+        missing = "this machine has none" if device in ("auto", "cuda") else f"{device} does not exist"
+        raise EngineError(f"TensorRT needs an NVIDIA GPU, and {missing}; see `vidsr doctor`")
     if precision == "bf16":
         raise EngineError("TensorRT computes in f16 or f32 here; leave out --precision")
     return "cuda" if device == "auto" else device, "f16" if precision == "auto" else precision
 
 
 def open_graph(graph: bytes, setup: Setup, *, in_flight: int, threads: int) -> TensorrtEngine:
-    """Open the engine that was built for such a graph; see `open_engine`. Raises as `plans.find` does."""
-    asked = asked_of(graph, setup.precision)
-    _, plan = read_engine(ready(asked.wanted, setup.device))
-    return TensorrtEngine(plan, asked, device=setup.device, in_flight=in_flight)
+    """Open the engine that was built for a graph; see `vidsr.engines.open_engine`. Raises as `built_ahead` does."""
+    _, plan = read_engine(built_ahead(graph, setup))
+    return TensorrtEngine(plan, spec_of(graph, setup.precision), device=setup.device, in_flight=in_flight)
 
 
-def ready(wanted: Wanted, device: str) -> Path:
-    """The engine file that is ready for a stream. Raises as `plans.find` does, and EngineError without a GPU."""
-    settle(device, "auto")
-    gpu = gpu_of(device)
-    assert isinstance(gpu, Gpu)
-    return find(wanted, gpu, tensorrt().__version__)
+def built_ahead(graph: bytes, setup: Setup) -> Path:
+    """Return the engine file that was built for a graph. Raises as `plan_file.find`, and EngineError without a GPU."""
+    settle(setup.device, "auto")
+    gpu = gpu_of(setup.device)
+    assert gpu is not None
+    return find(spec_of(graph, setup.precision), gpu, tensorrt().__version__)
 
 
 def tensorrt() -> Any:
-    """TensorRT. Raises EngineMissing where it, or one of its libraries, is not installed."""
+    """Import TensorRT. Raises EngineMissing if it, or one of its libraries, is not installed."""
     try:
         return importlib.import_module("tensorrt")
     except (ImportError, OSError) as exc:
@@ -121,38 +120,38 @@ def tensorrt() -> Any:
 
 @cache
 def logger() -> Any:
-    """What TensorRT tells goes to our log; the last of its errors is kept for a sentence."""
+    """Return a TensorRT logger that writes to Python's, and keeps the last error for messages."""
     trt = tensorrt()
 
     class Logger(trt.ILogger):  # type: ignore[misc, name-defined]
-        last = "it does not say why"
+        last = "it gives no reason"
 
         def __init__(self) -> None:
             trt.ILogger.__init__(self)
 
         def log(self, severity: Any, message: str) -> None:
-            """Pass on a line; called from any thread."""
-            wrong = severity in (trt.ILogger.Severity.INTERNAL_ERROR, trt.ILogger.Severity.ERROR)
-            log.log(logging.WARNING if wrong else logging.DEBUG, "%s", message)
-            if wrong:
+            """Log a line. Called from any thread."""
+            is_error = severity in (trt.ILogger.Severity.INTERNAL_ERROR, trt.ILogger.Severity.ERROR)
+            log.log(logging.WARNING if is_error else logging.DEBUG, "%s", message)
+            if is_error:
                 self.last = " ".join(message.split())[-300:]
 
     return Logger()
 
 
 def use_gpu(device: str) -> int:
-    """Make a GPU this thread's own, and give its number. Raises EngineMissing where CUDA's bindings are missing."""
+    """Select a GPU for this thread, and return its index. Raises EngineMissing if cuda-bindings are not installed."""
     try:
         cuda = importlib.import_module("vidsr.engines.tensorrt.cuda")
     except ImportError as exc:
         raise EngineMissing(MISSING.format(exc)) from exc
-    number = number_of(device)
-    cuda.use(number)
-    return number
+    index = gpu_index(device)
+    cuda.use(index)
+    return index
 
 
-def _drop(slot: Any, free: list[Any], held: list[Any]) -> None:
-    """Take back the slot of a run whose result nobody holds any more; what was lent is read until it has ended."""
-    with suppress(EngineError):  # that it failed
+def _abandon(slot: Any, free: list[Any], held: list[Any]) -> None:
+    """Free the slot of a run that was garbage-collected. `held` stays referenced until the run has ended."""
+    with suppress(EngineError):  # the run's failure concerns nobody any more
         slot.stream.wait()
     free.append(slot)

@@ -1,6 +1,5 @@
-"""A graph with edges as TensorRT takes it: types written out, and codes of 16 bits as bytes."""
+"""Graphs with edges as TensorRT reads them: strongly typed, with 16-bit codes as pairs of bytes."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -8,73 +7,51 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from vidsr.engines import Precision
-from vidsr.engines.fp16 import EDGE, halved
-from vidsr.engines.ports import REBUILD
-from vidsr.engines.tensorrt.plan_file import Shape, Wanted, identity
+from vidsr.engines.base import Precision
+from vidsr.engines.fp16 import halved
+from vidsr.engines.graph_format import EDGE, REBUILD, Port, inputs_of, outputs_of
+from vidsr.engines.tensorrt.plan_file import EngineSpec, Shape, identity
 
-NOT_SAID = "vidsr export MODEL --trt"
+DEFAULT_COMMAND = "vidsr export MODEL --trt"
 WIDE = TensorProto.UINT16
 
 
-@dataclass(frozen=True, slots=True)
-class Port:
-    """An input or output."""
-
-    name: str
-    shape: Shape
-    """() where it is not known yet."""
-    kind: np.dtype[Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What a stream asks of an engine."""
-
-    wanted: Wanted
-    inputs: tuple[Port, ...]
-    outputs: tuple[Port, ...]
-
-
-def asked_of(graph: bytes, precision: Precision) -> Asked:
-    """What a graph with edges needs: an engine, and its inputs and outputs as they are seen from outside."""
+def spec_of(graph: bytes, precision: Precision) -> EngineSpec:
+    """Return what an engine must have been built for to run a graph with edges."""
     model = onnx.ModelProto.FromString(graph)
-    command = next((entry.value for entry in model.metadata_props if entry.key == REBUILD), NOT_SAID)
-    inputs = tuple(Port(port.name, _shape(port), _kind(port)) for port in model.graph.input)
-    outputs = tuple(Port(port.name, (), _kind(port)) for port in model.graph.output)
-    shapes = {port.name: port.shape for port in inputs}
+    command = next((entry.value for entry in model.metadata_props if entry.key == REBUILD), DEFAULT_COMMAND)
     command += " --no-fp16" if precision == "f32" else ""
-    return Asked(Wanted(identity(graph), shapes, precision, command), inputs, outputs)
+    return EngineSpec(identity(graph), precision, command, inputs_of(model.graph), outputs_of(model.graph))
 
 
 def inner_shape(port: Port) -> Shape:
-    """The shape of a port as TensorRT sees it: numbers of 16 bits are two bytes, for it has no such type."""
-    return (*port.shape, 2) if port.kind == np.uint16 else port.shape
+    """Return the shape of a port in TensorRT, which has no 16-bit integers: there, each is two bytes."""
+    return (*port.shape, 2) if port.dtype == np.uint16 else port.shape
 
 
-def outer_shape(shape: Shape, kind: np.dtype[Any]) -> Shape:
-    """The way back."""
-    return shape[:-1] if kind == np.uint16 else shape
+def outer_shape(shape: Shape, dtype: np.dtype[Any]) -> Shape:
+    """Return the shape of a port for a shape in TensorRT."""
+    return shape[:-1] if dtype == np.uint16 else shape
 
 
 def for_tensorrt(graph: bytes, precision: Precision) -> bytes:
-    """Give the graph that TensorRT builds an engine from, strongly typed.
+    """Return the graph that TensorRT builds an engine from.
 
-    graph: ONNX bytes with edges. Raises EngineError where it cannot be had in f16.
+    graph: ONNX bytes with edges. Raises CannotHalve if the network cannot compute in f16.
     """
     model = onnx.ModelProto.FromString(halved(graph) if precision == "f16" else graph)
-    _Rebuilt(model.graph).split_codes()
+    _ByteCodes(model.graph).rewrite()
     return bytes(model.SerializeToString())
 
 
-class _Rebuilt:
-    """A graph on its way."""
+class _ByteCodes:
+    """Rewrites 16-bit inputs and outputs of a graph, in place."""
 
     def __init__(self, graph: onnx.GraphProto) -> None:
         self._graph = graph
 
-    def split_codes(self) -> None:
-        """Make every plane of 16 bits one of two bytes a code, the lower first, as they lie in memory."""
+    def rewrite(self) -> None:
+        """Make each 16-bit plane one of two bytes a code, the lower first, as little-endian memory has them."""
         nodes = list(self._graph.node)
         wide = [port for port in self._graph.input if port.type.tensor_type.elem_type == WIDE]
         for port in wide:
@@ -109,11 +86,3 @@ class _Rebuilt:
         name = f"{EDGE}trt.{operator}.{len(self._graph.node)}"
         self._graph.node.append(helper.make_node(operator, list(inputs), [out or name], name, **attributes))
         return out or name
-
-
-def _shape(port: onnx.ValueInfoProto) -> Shape:
-    return tuple(dim.dim_value for dim in port.type.tensor_type.shape.dim)
-
-
-def _kind(port: onnx.ValueInfoProto) -> np.dtype[Any]:
-    return helper.tensor_dtype_to_np_dtype(port.type.tensor_type.elem_type)

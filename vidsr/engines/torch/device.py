@@ -1,4 +1,4 @@
-"""Where PyTorch computes: on a GPU, three streams that copy in, compute and copy out; on the CPU, a thread."""
+"""Devices for the PyTorch engine: on a GPU, streams that upload, compute and download; on the CPU, a thread."""
 
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -9,7 +9,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from vidsr.engines.torch.torch_graph import Port, Program
+from vidsr.engines.graph_format import Port
+from vidsr.engines.torch.torch_graph import Program, dtype_of
 
 Wait = Callable[[], object]
 
@@ -19,33 +20,33 @@ class Device(Protocol):
 
     device: torch.device
 
-    def staged(self, port: Port) -> Tensor:
-        """Memory of the host that the device reads or writes."""
+    def host_buffer(self, port: Port) -> Tensor:
+        """Allocate host memory that the device copies from or to."""
 
-    def room(self, staged: Tensor) -> Tensor:
-        """Memory of the device for what is staged."""
+    def device_buffer(self, staged: Tensor) -> Tensor:
+        """Allocate device memory like a host buffer."""
 
     def upload(self) -> AbstractContextManager[object]:
-        """Within it, what is called copies from the host."""
+        """Enter the context for copies from the host."""
 
     def compute(self) -> AbstractContextManager[object]:
-        """Within it, what is called computes, once what was uploaded has come."""
+        """Enter the context for computation, which waits for uploads."""
 
     def download(self) -> AbstractContextManager[object]:
-        """Within it, what is called copies to the host, once what was computed is there."""
+        """Enter the context for copies to the host, which wait for computation."""
 
-    def fixed(self, program: Program, inputs: Mapping[str, Tensor]) -> Callable[[], Mapping[str, Tensor]]:
-        """The program as one call, which reads these very inputs each time; its outputs hold until the next."""
+    def bind(self, program: Program, inputs: Mapping[str, Tensor]) -> Callable[[], Mapping[str, Tensor]]:
+        """Return a function that runs the program on these inputs; its outputs are valid until the next call."""
 
     def start(self, work: Callable[[], None]) -> Wait:
-        """Set work going and return; what is given waits for its end, without the GIL, and raises its errors."""
+        """Start work and return a function that waits for its end without the GIL, and raises its exceptions."""
 
     def close(self) -> None:
-        """Wait for what is under way."""
+        """Wait for the work in progress."""
 
 
 class Cpu:
-    """The CPU: nothing to copy, and one thread, for a run uses all cores."""
+    """The CPU: nothing to copy, and one thread, since a run uses all cores."""
 
     device = torch.device("cpu")
 
@@ -53,11 +54,11 @@ class Cpu:
         setup: dict[str, Any] = {"initializer": torch.set_num_threads, "initargs": (threads,)} if threads else {}
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="torch", **setup)
 
-    def staged(self, port: Port) -> Tensor:
+    def host_buffer(self, port: Port) -> Tensor:
         """See Device."""
-        return torch.empty(port.shape, dtype=port.kind)
+        return torch.empty(port.shape, dtype=dtype_of(port))
 
-    def room(self, staged: Tensor) -> Tensor:
+    def device_buffer(self, staged: Tensor) -> Tensor:
         """See Device."""
         return staged
 
@@ -67,7 +68,7 @@ class Cpu:
 
     compute = download = upload
 
-    def fixed(self, program: Program, inputs: Mapping[str, Tensor]) -> Callable[[], Mapping[str, Tensor]]:
+    def bind(self, program: Program, inputs: Mapping[str, Tensor]) -> Callable[[], Mapping[str, Tensor]]:
         """See Device."""
         return partial(program.run, inputs)
 
@@ -81,17 +82,17 @@ class Cpu:
 
 
 class Cuda:
-    """A GPU. What is queued on one of its streams runs beside what is queued on another."""
+    """A GPU, with three streams whose work overlaps."""
 
     def __init__(self, name: str) -> None:
         self.device = torch.device(name)
         self._upload, self._compute, self._download = (torch.cuda.Stream(self.device) for _ in range(3))
 
-    def staged(self, port: Port) -> Tensor:
-        """See Device; pinned, or copies would wait for one another."""
-        return torch.empty(port.shape, dtype=port.kind, pin_memory=True)
+    def host_buffer(self, port: Port) -> Tensor:
+        """See Device. The memory is pinned: otherwise copies would block."""
+        return torch.empty(port.shape, dtype=dtype_of(port), pin_memory=True)
 
-    def room(self, staged: Tensor) -> Tensor:
+    def device_buffer(self, staged: Tensor) -> Tensor:
         """See Device."""
         return torch.empty_like(staged, device=self.device)
 
@@ -101,7 +102,7 @@ class Cuda:
 
     @contextmanager
     def compute(self) -> Iterator[None]:
-        """See Device; f32 is f32, not TF32, whose numbers are as coarse as those of f16."""
+        """See Device. TF32 is off: its precision is that of f16."""
         self._compute.wait_stream(self._upload)
         with torch.cuda.stream(self._compute), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
             yield
@@ -113,12 +114,12 @@ class Cuda:
         with torch.cuda.stream(self._download):
             yield
 
-    def fixed(self, program: Program, inputs: Mapping[str, Tensor]) -> Callable[[], Mapping[str, Tensor]]:
-        """See Device; recorded as a CUDA graph, so that Python and launches cost nothing a frame."""
+    def bind(self, program: Program, inputs: Mapping[str, Tensor]) -> Callable[[], Mapping[str, Tensor]]:
+        """See Device. The program is recorded as a CUDA graph, so that Python and launches take no time per frame."""
         with self.compute():
-            program.run(inputs)  # what is loaded or chosen at a first call cannot be recorded
+            program.run(inputs)  # a first run loads and selects kernels, which cannot be recorded
         graph = torch.cuda.CUDAGraph()
-        # thread_local: other threads may meanwhile decode on this GPU, or allocate for another network.
+        # thread_local: other threads may decode on this GPU meanwhile, or allocate for another network.
         with (
             self.compute(),
             torch.cuda.graph(graph, stream=self._compute, capture_error_mode="thread_local"),
@@ -132,9 +133,9 @@ class Cuda:
         return replay
 
     def start(self, work: Callable[[], None]) -> Wait:
-        """See Device; the end is that of the download stream."""
+        """See Device. The work ends with the download stream."""
         work()
-        self._download.wait_stream(self._compute)  # what stays on the GPU is not downloaded
+        self._download.wait_stream(self._compute)  # also for results that are not downloaded
         end = torch.cuda.Event(blocking=True)  # sleeps: a thread that spins takes a core from the encoder
         end.record(self._download)
         return end.synchronize
@@ -142,5 +143,5 @@ class Cuda:
     def close(self) -> None:
         """See Device."""
         for stream in (self._upload, self._compute, self._download):
-            with suppress(RuntimeError):  # of a run that failed, whose result tells it
+            with suppress(RuntimeError):  # a failed run raises it from `result`
                 stream.synchronize()

@@ -1,4 +1,4 @@
-"""ONNX's Resize in PyTorch: every output pixel is a weighted sum of a few input pixels, one axis after another."""
+"""ONNX's Resize in PyTorch: along each axis, an output pixel is a weighted sum of a few input pixels."""
 
 from collections.abc import Callable, Iterator
 from functools import reduce
@@ -7,21 +7,21 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vidsr.engines.torch.node import Function, Node
+from vidsr.engines.torch.ops import Function, Node
 
 Taps = list[tuple[Tensor, Tensor | None]]
-"""Of one axis: which input pixels (out,), and by what they are multiplied (broadcasts to the picture); None for 1."""
+"""For one axis: indices of input pixels (out,) and their weights (broadcasting to the picture), None for 1."""
 
 
 def resize(node: Node) -> Function:
-    """Where pixels are taken from is worked out once, on the device."""
+    """Build a Resize: indices and weights are computed once, and stay on the device."""
     if node.get("antialias", 0) or node.get("keep_aspect_ratio_policy", "stretch") != "stretch":
         raise node.refuse("is antialiased, or keeps the aspect ratio")
     axes = list(_axes(node))
 
     def run(x: Tensor, *_: Tensor | None) -> Tensor:
         for axis, taps in axes:
-            parts = (x.index_select(axis, places) for places, _ in taps)
+            parts = (x.index_select(axis, indices) for indices, _ in taps)
             weighted = [
                 part if weight is None else part * weight for part, (_, weight) in zip(parts, taps, strict=True)
             ]
@@ -36,10 +36,10 @@ def _axes(node: Node) -> Iterator[tuple[int, Taps]]:
     assert x is not None
     scales, sizes = node.numbers(2, default=[]), node.numbers(3, default=[])
     named = node.get("axes", range(x.dim()))
-    for place, axis in enumerate(named):
+    for index, axis in enumerate(named):
         length = x.shape[axis]
-        scale = scales[place] if scales else sizes[place] / length
-        large = int(length * scale) if scales else sizes[place]
+        scale = scales[index] if scales else sizes[index] / length
+        large = int(length * scale) if scales else sizes[index]
         if large == length and scale == 1:
             continue
         at = _coordinates(node, length, large, scale)
@@ -47,7 +47,7 @@ def _axes(node: Node) -> Iterator[tuple[int, Taps]]:
 
 
 def _coordinates(node: Node, length: int, large: int, scale: float) -> Tensor:
-    """Where the output's pixels lie, in input pixels; (large,) float64."""
+    """Return the positions of the output pixels in input pixels, (large,) float64."""
     at = torch.arange(large, dtype=torch.float64)
     half = (at + 0.5) / scale - 0.5
     modes: dict[str, Callable[[], Tensor]] = {
@@ -59,7 +59,7 @@ def _coordinates(node: Node, length: int, large: int, scale: float) -> Tensor:
     }
     mode = node.get("coordinate_transformation_mode", "half_pixel")
     if mode not in modes:
-        raise node.refuse(f"by {mode} is not known")
+        raise node.refuse(f"in mode {mode} is not supported")
     return modes[mode]()
 
 
@@ -72,18 +72,18 @@ ROUNDED: dict[str, Callable[[Tensor], Tensor]] = {
 
 
 def _taps(node: Node, at: Tensor, length: int) -> list[tuple[Tensor, Tensor | None]]:
-    """Input pixels and weights of each output pixel, as one (large,) of each a tap."""
+    """Return for each tap the indices and the weights, (large,) each."""
     mode = node.get("mode", "nearest")
     if mode == "nearest":
-        places = ROUNDED[node.get("nearest_mode", "round_prefer_floor")](at)
-        return [(places.clamp(0, length - 1), None)]
+        indices = ROUNDED[node.get("nearest_mode", "round_prefer_floor")](at)
+        return [(indices.clamp(0, length - 1), None)]
     first = at.floor()
-    far = at - first
+    distance = at - first
     if mode == "linear":
-        steps, weights = [0, 1], [1 - far, far]
+        steps, weights = [0, 1], [1 - distance, distance]
     else:
         a = node.get("cubic_coeff_a", -0.75)
-        steps, weights = [-1, 0, 1, 2], [_cubic((far - step).abs(), a) for step in (-1, 0, 1, 2)]
+        steps, weights = [-1, 0, 1, 2], [_cubic((distance - step).abs(), a) for step in (-1, 0, 1, 2)]
     around = [first + step for step in steps]
     if node.get("exclude_outside", 0):
         weights = [w * ((at >= 0) & (at < length)) for w, at in zip(weights, around, strict=True)]
@@ -92,14 +92,14 @@ def _taps(node: Node, at: Tensor, length: int) -> list[tuple[Tensor, Tensor | No
     return [(at.clamp(0, length - 1), w) for at, w in zip(around, weights, strict=True)]
 
 
-def _cubic(far: Tensor, a: float) -> Tensor:
-    """Keys' kernel."""
-    near = ((a + 2) * far - (a + 3)) * far * far + 1
-    return torch.where(far <= 1, near, ((far - 5) * far + 8) * far * a - 4 * a)
+def _cubic(distance: Tensor, a: float) -> Tensor:
+    """Return Keys' cubic kernel at distances from 0 to 2."""
+    near = ((a + 2) * distance - (a + 3)) * distance * distance + 1
+    return torch.where(distance <= 1, near, ((distance - 5) * distance + 8) * distance * a - 4 * a)
 
 
-def _on(x: Tensor, axis: int, places: Tensor, weights: Tensor | None) -> tuple[Tensor, Tensor | None]:
-    """The same where the picture is, and as it is computed."""
+def _on(x: Tensor, axis: int, indices: Tensor, weights: Tensor | None) -> tuple[Tensor, Tensor | None]:
+    """Move indices and weights to the picture's device and type."""
     shape: list[Any] = [1] * x.dim()
     shape[axis] = -1
-    return places.long().to(x.device), None if weights is None else weights.reshape(shape).to(x)
+    return indices.long().to(x.device), None if weights is None else weights.reshape(shape).to(x)

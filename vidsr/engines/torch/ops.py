@@ -1,7 +1,8 @@
-"""ONNX's operators in PyTorch: arithmetic."""
+"""ONNX's operators in PyTorch, except Resize. A builder reads the attributes once, and returns the function to call."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import reduce
 from typing import Any
 
@@ -9,8 +10,44 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from vidsr.engines.torch.interpolation import resize
-from vidsr.engines.torch.node import Builder, Function, Node
+from vidsr.errors import NotAModel
+
+Function = Callable[..., Any]
+"""Takes an operator's inputs in order, None for one that is left out; returns its output, or a tuple of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """An operator while the graph is built: its attributes, and its inputs in a trial run."""
+
+    operator: str
+    attributes: Mapping[str, Any]
+    inputs: Sequence[Tensor | None]
+    known: Sequence[Tensor | None]
+    """The inputs that do not depend on the picture, on the CPU; None for the others."""
+    outputs: int
+    """The number of outputs."""
+    dtypes: Mapping[int, torch.dtype]
+    """PyTorch's type for each of ONNX's."""
+
+    def get(self, name: str, default: Any) -> Any:
+        """Return an attribute."""
+        return self.attributes.get(name, default)
+
+    def refuse(self, what: str) -> NotAModel:
+        """Return the error that says what of this operator is not supported."""
+        return NotAModel(f"PyTorch cannot run the network: its {self.operator} {what}; use --engine openvino")
+
+    def numbers(self, index: int, name: str = "", default: Any = None) -> Any:
+        """Return numbers given as an input or, in older operator sets, as an attribute."""
+        if index >= len(self.inputs) or self.inputs[index] is None:
+            return self.attributes.get(name, default)
+        if (value := self.known[index]) is None:
+            raise self.refuse("depends on the content of the picture")
+        return value.reshape(-1).tolist()
+
+
+Builder = Callable[[Node], Function]
 
 
 def _divide(a: Tensor, b: Tensor) -> Tensor:
@@ -24,7 +61,7 @@ def _prelu(x: Tensor, slope: Tensor) -> Tensor:
     return torch.where(x < 0, x * slope, x)
 
 
-PLAIN: dict[str, Function] = {  # without attributes
+PLAIN: dict[str, Function] = {  # operators without attributes
     "Abs": torch.abs, "Add": torch.add, "And": torch.logical_and, "Ceil": torch.ceil, "Cos": torch.cos,
     "Div": _divide, "Equal": torch.eq, "Erf": torch.erf, "Exp": torch.exp, "Floor": torch.floor,
     "GlobalAveragePool": lambda x: x.mean(tuple(range(2, x.dim())), keepdim=True),
@@ -34,7 +71,7 @@ PLAIN: dict[str, Function] = {  # without attributes
     "Mish": F.mish, "Mul": torch.mul, "Neg": torch.neg, "Not": torch.logical_not, "Or": torch.logical_or,
     "PRelu": _prelu, "Pow": lambda x, power: torch.pow(x, power.to(x.dtype)), "Reciprocal": torch.reciprocal,
     "Relu": torch.relu,
-    "Round": torch.round,  # to the even number where two are as near, as ONNX does
+    "Round": torch.round,  # halves to the even number, as ONNX does
     "Sigmoid": torch.sigmoid, "Sin": torch.sin, "Softplus": F.softplus, "Sqrt": torch.sqrt, "Sub": torch.sub,
     "Sum": lambda *x: reduce(torch.add, x), "Tanh": torch.tanh, "Where": torch.where,
 }  # fmt: skip
@@ -61,7 +98,7 @@ def _reduced(function: Function) -> Callable[[Node], Function]:
 
 
 def _attribute(function: Function, name: str, default: Any) -> Callable[[Node], Function]:
-    """An operator of one input and one attribute."""
+    """Build an operator of one input and one attribute."""
     return lambda node: lambda x: function(x, node.get(name, default))
 
 
@@ -86,7 +123,7 @@ ARITHMETIC: dict[str, Builder] = {
 
 
 def _sides(node: Node) -> tuple[list[int], list[int]]:
-    """How far an operator with a kernel pads before and after each side of the picture."""
+    """Return the padding of an operator with a kernel: before and after each axis of the picture."""
     x, kernel = node.inputs[0], _kernel(node)
     assert x is not None
     strides, dilations = _per_side(node, "strides"), _per_side(node, "dilations")
@@ -111,14 +148,14 @@ def _per_side(node: Node, name: str) -> list[int]:
 
 
 def _border(before: list[int], after: list[int]) -> list[int]:
-    """As F.pad wants it: the last side first."""
+    """Return padding in the order of F.pad: the last axis first."""
     return [pad for pair in zip(reversed(before), reversed(after), strict=True) for pad in pair]
 
 
 def _weights(node: Node) -> Tensor:
     weights = node.inputs[1]
     assert weights is not None
-    # Channels last is how tensor cores read; PyTorch keeps what follows so.
+    # Tensor cores read channels last, and PyTorch's convolutions keep the format of their weights.
     return weights.contiguous(memory_format=torch.channels_last) if weights.dim() == 4 else weights.contiguous()
 
 
@@ -135,12 +172,12 @@ def _conv(node: Node) -> Function:
 
 def _conv_transpose(node: Node) -> Function:
     if node.get("auto_pad", "NOTSET") != "NOTSET" or "output_shape" in node.attributes:
-        raise node.refuse("pads by itself")
+        raise node.refuse("has automatic padding or an output shape")
     weights, (before, after) = _weights(node), _sides(node)
     convolve: Function = (F.conv_transpose1d, F.conv_transpose2d, F.conv_transpose3d)[weights.dim() - 3]
     more = list(node.get("output_padding", [0] * len(before)))
     stride, dilation, group = _per_side(node, "strides"), _per_side(node, "dilations"), node.get("group", 1)
-    # What is padded is cut off the result, and PyTorch cuts both ends alike.
+    # Padding is cropped from the result, and PyTorch crops both ends alike: the rest is cropped by a negative F.pad.
     least = [min(pair) for pair in zip(before, after, strict=True)]
     crop = _border(*([pad - own for pad, own in zip(least, pads, strict=True)] for pads in (before, after)))
     return lambda x, _, bias=None: F.pad(convolve(x, weights, bias, stride, least, more, group, dilation), crop)
@@ -149,7 +186,7 @@ def _conv_transpose(node: Node) -> Function:
 def _pool(node: Node) -> Function:
     before, after = _sides(node)
     if before != after or len(before) != 2:
-        raise node.refuse("pads unevenly, or is not for pictures")
+        raise node.refuse("has uneven padding, or is not two-dimensional")
     kernel, stride, ceil = _kernel(node), _per_side(node, "strides"), bool(node.get("ceil_mode", 0))
     if node.operator == "MaxPool":
         return lambda x: F.max_pool2d(x, kernel, stride, before, _per_side(node, "dilations"), ceil)
@@ -169,7 +206,7 @@ def _pad(node: Node) -> Function:
     if mode == "constant":
         return lambda x, *_: F.pad(x, border, "constant", value)
     if x.dim() != 4 or any(border[4:]):
-        raise node.refuse(f"by {mode} is not for the sides of a picture")
+        raise node.refuse(f"in mode {mode} pads other axes than height and width")
     name = {"edge": "replicate", "reflect": "reflect", "wrap": "circular"}[mode]
     return lambda x, *_: F.pad(x, border[:4], name)
 
@@ -228,13 +265,12 @@ PICTURES: dict[str, Builder] = {
     "LayerNormalization": _layer_normalization,
     "MaxPool": _pool,
     "Pad": _pad,
-    "Resize": resize,
     "SpaceToDepth": _space_to_depth,
 }
 
 
 def _cast(node: Node) -> Function:
-    kind = node.kinds[node.attributes["to"]]
+    kind = node.dtypes[node.attributes["to"]]
     return lambda x: x.to(kind)
 
 

@@ -1,4 +1,4 @@
-"""PyTorch: the same graph on a GPU by CUDA, or, slowly, on the CPU."""
+"""PyTorch: runs the graph on a GPU through CUDA, or, slowly, on the CPU."""
 
 import weakref
 from collections.abc import Mapping
@@ -11,53 +11,55 @@ from google.protobuf.message import DecodeError
 from torch import Tensor
 from torch.utils.dlpack import from_dlpack
 
-from vidsr.engines import Arrays, Precision, Setup, busy, explained
-from vidsr.engines.gpus import number_of
+from vidsr.engines.base import Arrays, Precision, Setup, busy, translate_error
+from vidsr.engines.gpus import gpu_index
+from vidsr.engines.graph_format import Port, inputs_of
 from vidsr.engines.torch.device import Cpu, Cuda, Device, Wait
-from vidsr.engines.torch.torch_graph import Port, build, inputs_of, read
+from vidsr.engines.torch.torch_graph import build, read
 from vidsr.errors import EngineError, NotAModel, VidsrError
 
-KINDS: dict[Precision, torch.dtype] = {"f32": torch.float32, "bf16": torch.bfloat16, "f16": torch.float16}
-# What reading and trying out a graph may raise where it is damaged, or is for pictures of another size.
+PRECISIONS: dict[Precision, torch.dtype] = {"f32": torch.float32, "bf16": torch.bfloat16, "f16": torch.float16}
+# What reading and building may raise if a graph is damaged or made for another input size.
 BROKEN = (DecodeError, RuntimeError, ValueError, LookupError, TypeError, ArithmeticError, AssertionError)
 
-FAILED = (RuntimeError, ValueError, TypeError, BufferError, MemoryError)  # and what a run may raise
+FAILED = (RuntimeError, ValueError, TypeError, BufferError, MemoryError)  # what a run may raise
 
 
-class Slot:
-    """The memory of one run: where it is staged on the host, and beside it on the device."""
+class _Slot:
+    """The buffers of one run, on the host and on the device."""
 
-    def __init__(self, device: Device, inputs: list[Port], outputs: list[Port]) -> None:
-        self.sent = {port.name: device.staged(port) for port in inputs}
-        self.taken = {port.name: device.staged(port) for port in outputs}
-        self.inputs = {name: device.room(staged) for name, staged in self.sent.items()}
-        self.outputs = {name: device.room(staged) for name, staged in self.taken.items()}
+    def __init__(self, device: Device, inputs: tuple[Port, ...], outputs: list[Port]) -> None:
+        self.sent = {port.name: device.host_buffer(port) for port in inputs}
+        self.received = {port.name: device.host_buffer(port) for port in outputs}
+        self.inputs = {name: device.device_buffer(staged) for name, staged in self.sent.items()}
+        self.outputs = {name: device.device_buffer(staged) for name, staged in self.received.items()}
 
 
 class TorchEngine:
-    """A graph on a device, and a slot for each run."""
+    """A graph on a device, and a slot for each run in flight."""
 
     def __init__(self, graph: bytes, setup: Setup, *, in_flight: int, threads: int) -> None:
         device: Device = Cpu(threads) if setup.device == "cpu" else Cuda(setup.device)
         try:
             model = read(graph)
-            self._ports = inputs_of(model)
+            self._ports = inputs_of(model.graph)
             with device.compute():
-                program = build(model, device.device, KINDS[setup.precision])
-            self._inputs = {port.name: device.room(device.staged(port)) for port in self._ports}
-            self._run = device.fixed(program, self._inputs)
-            self._free = [Slot(device, self._ports, program.outputs) for _ in range(in_flight)]
+                program = build(model, device.device, PRECISIONS[setup.precision])
+            self._inputs = {port.name: device.device_buffer(device.host_buffer(port)) for port in self._ports}
+            self._run = device.bind(program, self._inputs)
+            self._free = [_Slot(device, self._ports, program.outputs) for _ in range(in_flight)]
         except BROKEN as exc:
             device.close()
-            raise _explained(exc, NotAModel) from exc
+            raise _translated(exc, NotAModel) from exc
         self._device, self.in_flight = device, in_flight
 
     def submit(self, inputs: Mapping[str, Any], *, on_device: bool = False) -> "TorchRun":
-        """Start one run; see Engine.
+        """Start a run; see Engine.
 
-        inputs: beside arrays, anything that lies on the device and knows `__dlpack__`, such as a decoder's frame on a
-        GPU: it is read there, after what its owner has queued, and held until the run ends. on_device: whether results
-        stay there: tensors that know `__dlpack__`, of whoever takes them, to be held until all that reads them is done.
+        inputs: arrays, or objects on the device that support `__dlpack__`, such as frames that the GPU decoded: these
+        are read in place, after the work that their owner has queued, and referenced until the run ends.
+        on_device: leave results on the device, as tensors that belong to the caller, to be referenced until all work
+        that reads them has ended.
         """
         if not self._free:
             raise busy(self.in_flight)
@@ -73,17 +75,17 @@ class TorchEngine:
             wait = self._device.start(lambda: self._compute(slot, lent, kept if on_device else None))
         except FAILED as exc:
             self._free.append(slot)
-            raise _explained(exc, EngineError) from exc
+            raise _translated(exc, EngineError) from exc
         return TorchRun(wait, slot, kept if on_device else None, self._free, lent)
 
-    def _compute(self, slot: Slot, lent: Mapping[str, Any], kept: dict[str, Tensor] | None) -> None:
-        """Queue one run: what is staged or lent in, and the outputs into the slot, or into `kept` on the device."""
+    def _compute(self, slot: _Slot, lent: Mapping[str, Any], kept: dict[str, Tensor] | None) -> None:
+        """Queue one run. lent: inputs on the device. kept: filled with the outputs that stay there, if not None."""
         with self._device.upload():
             for name in slot.sent.keys() - lent.keys():
                 slot.inputs[name].copy_(slot.sent[name], non_blocking=True)
         with self._device.compute():
-            for name, place in self._inputs.items():
-                place.copy_(from_dlpack(lent[name]).reshape(place.shape) if name in lent else slot.inputs[name])
+            for name, buffer in self._inputs.items():
+                buffer.copy_(from_dlpack(lent[name]).reshape(buffer.shape) if name in lent else slot.inputs[name])
             outputs = self._run()
             if kept is not None:
                 kept.update((name, value.clone()) for name, value in outputs.items())
@@ -92,10 +94,10 @@ class TorchEngine:
                 slot.outputs[name].copy_(value)
         with self._device.download():
             for name, value in slot.outputs.items():
-                slot.taken[name].copy_(value, non_blocking=True)
+                slot.received[name].copy_(value, non_blocking=True)
 
     def close(self) -> None:
-        """Let go of the device; see Engine."""
+        """Release the device; see Engine."""
         self._device.close()
         self._free.clear()
         self._inputs, self._run = {}, dict
@@ -108,37 +110,37 @@ class TorchEngine:
 
 
 class TorchRun:
-    """One run under way."""
+    """A run in progress."""
 
     def __init__(
-        self, wait: Wait, slot: Slot, kept: dict[str, Tensor] | None, free: list[Slot], lent: Mapping[str, Any]
+        self, wait: Wait, slot: _Slot, kept: dict[str, Tensor] | None, free: list[_Slot], lent: Mapping[str, Any]
     ) -> None:
         self._wait, self._slot, self._kept, self._free = wait, slot, kept, free
-        self._drop = weakref.finalize(self, _drop, wait, slot, free, lent)
+        self._abandon = weakref.finalize(self, _abandon, wait, slot, free, lent)
 
     def result(self) -> Any:
-        """Wait for the run, without the GIL; see Pending. Tensors where they were to stay on the device."""
+        """Wait for the run; see Pending. Results that stayed on the device are tensors."""
         try:
             self._wait()
         except FAILED as exc:
-            raise _explained(exc, EngineError) from exc
+            raise _translated(exc, EngineError) from exc
         finally:
-            self._drop.detach()
+            self._abandon.detach()
             self._free.append(self._slot)
         if self._kept is not None:
             return self._kept
-        arrays: Arrays = {name: staged.numpy() for name, staged in self._slot.taken.items()}
+        arrays: Arrays = {name: staged.numpy() for name, staged in self._slot.received.items()}
         return arrays
 
 
 def settle(device: str, precision: Precision) -> tuple[str, Precision]:
-    """The device and the precision; see `vidsr.engines.settle`. auto is f16 on a GPU: bf16 shows at 8 bits."""
+    """Return the device and precision to use; see `vidsr.engines.settle`. On a GPU auto is f16; bf16 is visible."""
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     if device != "cpu":
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-        if number_of(device) >= count:
-            found = f"{count} GPUs here, and {device} is none of them" if count else "no GPU here"
+        if gpu_index(device) >= count:
+            found = f"{count} GPUs here, and {device} is not among them" if count else "no GPU here"
             raise EngineError(f"PyTorch finds {found}; use --device cpu, or see `vidsr doctor`")
     if precision == "auto":
         return device, "f32" if device == "cpu" else "f16"
@@ -146,18 +148,19 @@ def settle(device: str, precision: Precision) -> tuple[str, Precision]:
 
 
 def open_graph(graph: bytes, setup: Setup, *, in_flight: int, threads: int) -> TorchEngine:
-    """Make an engine; see `open_engine`."""
+    """Build a program from a graph; see `vidsr.engines.open_engine`."""
     return TorchEngine(graph, setup, in_flight=in_flight, threads=threads)
 
 
-def _drop(wait: Wait, slot: Slot, free: list[Slot], lent: Mapping[str, Any]) -> None:
-    """Take back the slot of a run whose result nobody holds any more; what was lent is read until it has ended."""
-    with suppress(*FAILED):  # that it did
+def _abandon(wait: Wait, slot: _Slot, free: list[_Slot], lent: Mapping[str, Any]) -> None:
+    """Free the slot of a run that was garbage-collected. `lent` stays referenced until the run has ended."""
+    with suppress(*FAILED):  # the run's failure concerns nobody any more
         wait()
     free.append(slot)
 
 
-def _explained(exc: BaseException, otherwise: type[VidsrError]) -> VidsrError:
+def _translated(exc: BaseException, otherwise: type[VidsrError]) -> VidsrError:
     if isinstance(exc, VidsrError):
         return exc
-    return explained("PyTorch", exc, otherwise, lacking=("OutOfMemoryError", "can't allocate", "out of memory"))
+    signs = ("OutOfMemoryError", "can't allocate", "out of memory")
+    return translate_error("PyTorch", exc, otherwise, out_of_memory=signs)

@@ -198,6 +198,6 @@ def plan_of(source: Path, upscaler: FrameUpscaler, options: JobOptions) -> Plan:
     asked = options.upscale
     if upscaler.files:
         engine = settle(engine=asked.engine, device=asked.device, precision=asked.precision).engine
-        versions[ENGINES[engine][1]] = runtime_version(engine)
+        versions[ENGINES[engine].package] = runtime_version(engine)
     model = {"content": ", ".join(map(digest_of, upscaler.files))} if upscaler.files else {"model": str(asked.model)}
     return {"input": identity_of(source), "model": model, "settings": as_text(given), "versions": versions}

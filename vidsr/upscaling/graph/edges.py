@@ -11,7 +11,7 @@ import onnx
 from numpy.typing import NDArray
 
 from vidsr.color import ColorSpec, levels_of
-from vidsr.engines.ports import PLANES_IN, PLANES_OUT, REBUILD, UNSHUFFLED, UNSHUFFLED_CHROMA
+from vidsr.engines.graph_format import PLANES_IN, PLANES_OUT, REBUILD, UNSHUFFLED, UNSHUFFLED_CHROMA
 from vidsr.upscaling.graph.editor import Surgery
 from vidsr.upscaling.graph.nv12_edges import enlarged_chroma, surface_in, surface_out
 from vidsr.upscaling.graph.picture_format import Pixels, command_for

@@ -10,9 +10,7 @@ from numpy.typing import NDArray
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from vidsr.card import QP_NAME
-from vidsr.engines.fp16 import EDGE
-from vidsr.engines.opset import of_opset
-from vidsr.engines.ports import FINITE
+from vidsr.engines.graph_format import EDGE, FINITE, of_opset
 from vidsr.errors import NotAModel
 
 FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16)

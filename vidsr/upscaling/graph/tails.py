@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidsr.color import ColorSpec, Levels, rgb_to_yuv
-from vidsr.engines.ports import UNSHUFFLED, UNSHUFFLED_CHROMA
+from vidsr.engines.graph_format import UNSHUFFLED, UNSHUFFLED_CHROMA
 from vidsr.upscaling.graph.editor import Surgery, Tail
 from vidsr.upscaling.graph.rgb_edges import halved
 
