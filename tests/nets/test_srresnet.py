@@ -63,7 +63,7 @@ def test_tanh_bounds_the_output():
     assert free(x).abs().max() > 1
 
 
-def test_the_quantiser_is_taken_and_not_used():
+def test_qp_is_accepted_and_not_used():
     net, x = SRResNet(scale=2, width=4, blocks=1).eval(), torch.rand(1, 3, 8, 8)
     assert torch.equal(net(x), net(x, torch.ones(1, 1, 1, 1)))
 
@@ -78,7 +78,7 @@ def test_folding_leaves_no_normalisation_and_the_same_picture(scale):
     torch.testing.assert_close(folded.train()(x), before, rtol=1e-5, atol=1e-5)
 
 
-def test_reach_counts_every_convolution():
+def test_the_receptive_field_counts_every_convolution():
     torch.manual_seed(0)
     # 4 of the head, 2 in each block and 1 after them, 1 and 1/2 before the shuffles, 1 of the tail: 11.5 pixels.
     assert measure.receptive_field(fold(lived(SRResNet(scale=4, width=16, blocks=2))), channels=3, size=32) == 12

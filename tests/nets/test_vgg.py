@@ -60,7 +60,7 @@ def test_the_picture_learns_and_the_network_does_not():
     assert not any(parameter.requires_grad for parameter in vgg.parameters())
 
 
-def test_luma_is_seen_as_grey():
+def test_luma_equals_grey_rgb():
     vgg, luma = Vgg(as_torchvision()[1], ["relu1_1"]), torch.rand(1, 1, 8, 8)
     assert torch.equal(vgg(luma)[0], vgg(luma.repeat(1, 3, 1, 1))[0])
 
@@ -72,8 +72,8 @@ def test_nothing_deeper_than_asked_for_is_kept():
 @pytest.mark.parametrize(
     ("layer", "sentence"),
     [
-        ("conv5_4", "reaches relu3_1, not conv5_4: name a layer up to there"),
-        ("relu3_2", "reaches relu3_1, not relu3_2"),
+        ("conv5_4", "ends at relu3_1, before conv5_4: name a layer up to there"),
+        ("relu3_2", "ends at relu3_1, before relu3_2"),
         ("relu6_1", "no layer relu6_1"),
         ("pool1_1", "no layer pool1_1"),
     ],
@@ -83,7 +83,7 @@ def test_a_layer_that_is_not_there_is_refused(layer, sentence):
         Vgg(as_torchvision()[1], ["relu1_1", layer])
 
 
-def test_what_is_no_vgg19_is_refused(tmp_path):
+def test_what_is_not_vgg19_is_refused(tmp_path):
     with pytest.raises(NotAModel, match="does not hold the convolutions of VGG19"):
         Vgg({"features.0.weight": torch.zeros(32, 3, 3, 3), "features.0.bias": torch.zeros(32)}, ["relu1_1"])
     for content, sentence in ((b"no", "cannot be read"), (None, "cannot be read")):
@@ -97,14 +97,14 @@ def test_what_is_no_vgg19_is_refused(tmp_path):
         open_vgg(tmp_path / "list.pth", ["relu1_1"])
 
 
-def test_a_file_is_named_where_it_does_not_reach(tmp_path):
+def test_a_file_that_ends_early_is_named(tmp_path):
     torch.save(as_torchvision()[1], tmp_path / "short.pth")
     assert open_vgg(tmp_path / "short.pth", ["relu3_1"]).layers == ("relu3_1",)
-    with pytest.raises(RecipeError, match=r"short\.pth reaches relu3_1"):
+    with pytest.raises(RecipeError, match=r"short\.pth ends at relu3_1"):
         open_vgg(tmp_path / "short.pth", ["relu5_4"])
 
 
-def test_without_a_file_torchvision_fetches_the_weights(monkeypatch):
+def test_without_a_file_torchvision_downloads_the_weights(monkeypatch):
     def fetched(progress):
         return as_torchvision()[1]
 
@@ -118,7 +118,7 @@ def test_without_a_file_torchvision_fetches_the_weights(monkeypatch):
         if fetch is fetched:
             assert open_vgg(None, ["relu1_1"]).layers == ("relu1_1",)
         else:
-            with pytest.raises(StreamBroken, match=r"could not fetch VGG19 \(no route to host\); give --vgg FILE"):
+            with pytest.raises(StreamBroken, match=r"could not download VGG19 \(no route to host\); give --vgg FILE"):
                 open_vgg(None, ["relu1_1"])
     monkeypatch.setitem(sys.modules, "torchvision.models", None)
     with pytest.raises(ExtraMissing, match="or give --vgg FILE"):
@@ -138,5 +138,5 @@ def test_the_published_prefix_finds_as_much_in_a_photo_as_it_was_rescaled_to():
         assert 0.3 < features.mean().item() < 3
     swapped = vgg(x.flip(1))[0]  # it knows red from blue
     assert (swapped - vgg(x)[0]).abs().mean() > 0.01
-    with pytest.raises(RecipeError, match="reaches relu3_1, not conv5_4"):
+    with pytest.raises(RecipeError, match="ends at relu3_1"):
         open_vgg(folder / "features" / "vgg19-normalised-conv1_1-to-conv3_1.pth", ["conv5_4"])

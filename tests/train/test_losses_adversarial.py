@@ -72,7 +72,7 @@ def test_the_penalty_is_taken_between_ours_and_the_truth_sample_by_sample():
 @pytest.mark.parametrize("kind", sorted(ADVERSARIAL))
 @pytest.mark.parametrize(
     "make",
-    [lambda: Discriminator(width=4, any_size=True, batch_norm=False), lambda: UNet(width=4)],
+    [lambda: Discriminator(width=4, size=16, batch_norm=False), lambda: UNet(width=4)],
     ids=["srgan", "unet"],
 )
 def test_a_grey_is_pulled_towards_the_truth(kind, make):

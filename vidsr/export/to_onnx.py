@@ -19,7 +19,6 @@ from vidsr.export.interpolate import mixed_weights
 from vidsr.export.parity import check_parity
 from vidsr.io.atomic import write_atomically
 from vidsr.nets import receptive_field as measure
-from vidsr.nets.compact import UNDAMPED
 from vidsr.nets.reparam import fold
 from vidsr.runs import read_weights
 
@@ -43,7 +42,7 @@ def export(
     """
     arrays, card, recipe = read_weights(source) if fidelity is None else mixed_weights(source, fidelity)
     try:
-        net = nets.build(_spec_of(recipe))
+        net = nets.build(json.loads(recipe)["net"])
         net.load_state_dict({key: torch.from_numpy(array) for key, array in arrays.items()})
     except (TypeError, RuntimeError) as exc:
         raise CardMismatch(f"{source}: the weights do not fit the network that their recipe describes") from exc
@@ -62,13 +61,6 @@ def export(
     path = target or Path("export") / f"{card.name}.onnx"
     write_atomically(path, model.SerializeToString())
     return path
-
-
-def _spec_of(recipe: str) -> dict[str, Any]:
-    """The network of a recipe, one of before `columns` took the place of `unshuffle` too, where it means the same."""
-    spec: dict[str, Any] = json.loads(recipe)["net"]
-    old = spec.get("unshuffle") == 1 and (spec["width"] <= UNDAMPED or spec["residual"])
-    return {key: value for key, value in spec.items() if not (old and key == "unshuffle")}
 
 
 def to_onnx(net: nn.Module, card: ModelCard) -> ModelProto:

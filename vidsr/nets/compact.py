@@ -1,27 +1,31 @@
-"""The live and the fast networks: a stack of 3×3 convolutions on luma or RGB, all at the low resolution."""
+"""The live and fast networks: a stack of 3×3 convolutions on luma or RGB, all at the low resolution."""
+
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from vidsr.card import QP_NAME
-from vidsr.nets.columns import regrouped
 from vidsr.nets.reparam import RepConv
 
-UNDAMPED = 24  # channels of a stack that learns without damping; see RepConv
+UNDAMPED = 24  # channels up to which a stack learns without damping; see RepConv
 
 
 class Compact(nn.Module):
-    """A picture in, enlarged out: head, `depth` convolutions, tail, on top of the repeated input, pixel-shuffled.
+    """Upscale luma or RGB: head, `depth` convolutions and tail, added to the repeated input, then pixel-shuffled.
 
-    (n, c, h, w) float in [0, 1] -> (n, c, h * scale, w * scale), c = `channels`: 1 luma, 3 RGB. The stack runs on
-    `columns` neighbouring columns taken for one of so many times the channels, which fills the matrix units of CPUs
-    at few channels; w must be a multiple. With `quantiser` a second input (n, 1, 1, 1), the codec's QP / 51, is turned
-    into a bias of the head; left out, it is 0: clean.
-    residual: every two convolutions add to what they were given, and all start so small that the untrained network
-    nearly repeats its input; `depth` must be even. A stack of 12 hardly learns without. Sources: ECBSR
-    (ACM MM 2021) for the shape, ABPN (arXiv 2105.09750) for the repeated input as anchor, EDSR (arXiv 1707.02921) for
-    the skips.
+    (n, c, h, w) float in [0, 1] -> (n, c, h * scale, w * scale); c is `channels`, 1 for luma or 3 for RGB.
+
+    columns: neighbouring columns that the convolutions see as one column with that many times the channels, which
+    fills the matrix units of CPUs when channels are few; w must be a multiple.
+    qp: take a second input (n, 1, 1, 1), the codec's QP / 51, from which a bias of the head is computed. If it is left
+    out, it is 0: never compressed.
+    residual: add the input of every two convolutions to their output, and start with so small weights that the
+    untrained network nearly repeats its input. `depth` must be even. A stack of 12 hardly learns without it.
+
+    Sources: ECBSR (ACM MM 2021) for the shape, ABPN (arXiv 2105.09750) for adding the repeated input, EDSR
+    (arXiv 1707.02921) for the residuals.
     """
 
     def __init__(
@@ -38,7 +42,7 @@ class Compact(nn.Module):
         residual: bool = False,
     ) -> None:
         super().__init__()
-        assert not (residual and depth % 2), f"a residual network skips two convolutions at a time, not {depth}"
+        assert not (residual and depth % 2), f"expected an even depth of a residual network, got {depth}"
         self.scale, self.channels, self.columns = scale, channels, columns
         self.slope, self.residual = slope, residual
         damped = residual or width > UNDAMPED
@@ -52,7 +56,7 @@ class Compact(nn.Module):
 
     @torch.no_grad()
     def _start_small(self) -> None:
-        """He's initialisation (arXiv 1502.01852), a tenth of it where a convolution adds to the picture."""
+        """Apply He's initialisation (arXiv 1502.01852), a tenth of it for convolutions that end a residual block."""
         convolutions = [self.head, *self.body]
         for convolution in convolutions:
             nn.init.kaiming_normal_(convolution.straight.weight, a=self.slope)
@@ -62,17 +66,19 @@ class Compact(nn.Module):
         nn.init.zeros_(self.tail.spread)
 
     def forward(self, x: Tensor, qp: Tensor | None = None) -> Tensor:
-        """(n, c, h, w), (n, 1, 1, 1) -> (n, c, h * scale, w * scale)."""
-        small = regrouped(x, self.channels * self.columns) if self.columns > 1 else x
+        """Upscale (n, c, h, w) with QP / 51 (n, 1, 1, 1) to (n, c, h * scale, w * scale)."""
+        small = regroup_columns(x, self.channels * self.columns) if self.columns > 1 else x
         features = self.head(small)
         if self.bias is not None:
             features = features + self.bias(self.get_buffer(QP_NAME) if qp is None else qp)
         features = functional.leaky_relu(features, self.slope)
         detail = self.tail(self._through(features))
         if self.columns > 1:
-            detail = regrouped(detail, self.channels * self.scale**2)
-        # Adding before the shuffle keeps the sum at the low resolution's memory layout, where it is cheapest.
-        planes = x.split(1, 1) if self.channels > 1 else [x]  # a split of one stands in the way of `take_repeats`
+            detail = regroup_columns(detail, self.channels * self.scale**2)
+        # The sum is taken before the shuffle, where memory is laid out best for it.
+        planes = (
+            x.split(1, 1) if self.channels > 1 else [x]
+        )  # splitting one plane would hide the repeats from `take_repeats`
         repeated = [plane for plane in planes for _ in range(self.scale**2)]
         return functional.pixel_shuffle(detail + torch.cat(repeated, 1), self.scale)
 
@@ -84,3 +90,36 @@ class Compact(nn.Module):
         for first, second in zip(self.body[::2], self.body[1::2], strict=True):
             features = features + second(functional.leaky_relu(first(features), self.slope))
         return features
+
+
+def regroup_columns(x: Tensor, channels: int) -> Tensor:
+    """Turn neighbouring columns into channels, or back: (n, c, h, w) -> (n, channels, h, w * c / channels).
+
+    With more channels than before, they hold neighbouring columns, those of the left one first. With the channels last
+    in memory, input and output are the same bytes.
+    """
+    return cast(Tensor, cast(Any, _RegroupColumns).apply(x, channels))
+
+
+class _RegroupColumns(torch.autograd.Function):
+    """Exports as transposes around a Reshape for any size; PyTorch's own would compute the sizes in the graph."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, channels: int) -> Tensor:
+        ctx.channels = x.shape[1]
+        return _regroup(x, channels)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        return _regroup(gradients[0], ctx.channels), None
+
+    @staticmethod
+    def symbolic(graph: Any, x: Any, channels: int) -> Any:
+        last = graph.op("Transpose", x, perm_i=[0, 2, 3, 1])
+        shape = graph.op("Constant", value_t=torch.tensor([0, 0, -1, channels]))  # 0: unchanged
+        return graph.op("Transpose", graph.op("Reshape", last, shape), perm_i=[0, 3, 1, 2])
+
+
+def _regroup(x: Tensor, channels: int) -> Tensor:
+    last = x.permute(0, 2, 3, 1)
+    return last.reshape(*last.shape[:2], -1, channels).permute(0, 3, 1, 2)

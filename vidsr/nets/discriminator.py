@@ -1,4 +1,4 @@
-"""The judges of a GAN: from a picture to how true it looks, and to what they saw on the way."""
+"""The discriminators of a GAN: each gives scores of how real an image looks, and the features of its layers."""
 
 from typing import NamedTuple
 
@@ -12,22 +12,24 @@ SLOPE = 0.2
 
 
 class Verdict(NamedTuple):
-    """What a discriminator says of pictures."""
+    """The output of a discriminator."""
 
     scores: Tensor
-    """Higher for truer, not bounded: (n, 1), or (n, 1, h, w) where every pixel is judged."""
+    """Unbounded, higher for more real: (n, 1), or (n, 1, h, w) from a discriminator of every pixel."""
     maps: list[Tensor]
     """The features of its layers, for feature matching."""
 
 
 class Discriminator(nn.Module):
-    """The paper's: eight 3×3 convolutions of 64 to 512 channels, two dense layers: (n, c, h, w) in [0, 1] -> (n, 1).
+    """SRGAN's discriminator: eight 3×3 convolutions of 64 to 512 channels and two dense layers.
 
-    channels: c, 3 for RGB, 9 for three frames stacked, 1 or 3 for luma. size: the side that all pictures must have, a
-    multiple of 16. any_size: takes any from 16 on instead, by averaging the last features over the picture, which the
-    paper does not. batch_norm: False leaves the normalisation out, as the gradient penalty of a Wasserstein GAN
-    requires. Scores are before the sigmoid. Source: Ledig et al. 2017, arXiv 1609.04802, figure 4; like theirs it sees
-    pictures in [-1, 1].
+    (n, c, h, w) in [0, 1] -> (n, 1), before the sigmoid.
+
+    channels: c; 9 for three stacked RGB frames.
+    size: h and w, a multiple of 16.
+    batch_norm: must be False for the gradient penalty of a Wasserstein GAN.
+
+    Source: Ledig et al. 2017, arXiv 1609.04802, figure 4; images are mapped to [-1, 1] as there.
     """
 
     def __init__(
@@ -36,32 +38,28 @@ class Discriminator(nn.Module):
         channels: int = 3,
         width: int = 64,
         size: int = 96,
-        any_size: bool = False,
         batch_norm: bool = True,
     ) -> None:
         super().__init__()
-        assert size % 16 == 0, f"size must be a multiple of 16, not {size}"
-        self.size, self.any_size, before = size, any_size, channels
+        assert size % 16 == 0, f"expected a size that is a multiple of 16, got {size}"
+        self.size, before = size, channels
         layers: list[nn.Module] = []
-        for block in range(8):  # 64, 64, 128, 128, 256, 256, 512, 512; every other one halves the picture
+        for block in range(8):  # 64, 64, 128, 128, 256, 256, 512, 512; every other one halves the size
             after, stride = width * 2 ** (block // 2), 1 + block % 2
             normed = batch_norm and block > 0
             layers.append(NormConv(before, after, stride=stride) if normed else _plain(before, after, stride))
             before = after
         self.layers = nn.ModuleList(layers)
-        places = 1 if any_size else (size // 16) ** 2
-        self.dense = nn.Sequential(nn.Linear(before * places, 1024), nn.LeakyReLU(SLOPE), nn.Linear(1024, 1))
+        self.dense = nn.Sequential(nn.Linear(before * (size // 16) ** 2, 1024), nn.LeakyReLU(SLOPE), nn.Linear(1024, 1))
 
     def forward(self, x: Tensor) -> Verdict:
-        """(n, c, h, w) in [0, 1] -> scores (n, 1) and eight maps."""
-        fits = self.any_size or x.shape[2:] == (self.size, self.size)
-        assert fits, f"expected side {self.size}, got {tuple(x.shape)}"
+        """Return scores (n, 1) and eight maps of (n, c, size, size) in [0, 1]."""
+        assert x.shape[2:] == (self.size, self.size), f"expected side {self.size}, got {tuple(x.shape)}"
         x, maps = x * 2 - 1, []
         for layer in self.layers:
             x = functional.leaky_relu(layer(x), SLOPE)
             maps.append(x)
-        features = x.mean(dim=(2, 3)) if self.any_size else x.flatten(1)  # (n, features)
-        return Verdict(self.dense(features), maps)
+        return Verdict(self.dense(x.flatten(1)), maps)
 
 
 def _plain(channels_in: int, channels_out: int, stride: int) -> nn.Module:
@@ -69,11 +67,11 @@ def _plain(channels_in: int, channels_out: int, stride: int) -> nn.Module:
 
 
 class UNet(nn.Module):
-    """A judge of every pixel, steadied by spectral normalisation: (n, c, h, w) in [0, 1] -> (n, 1, h, w).
+    """A discriminator of every pixel with spectral normalisation: (n, c, h, w) in [0, 1] -> (n, 1, h, w).
 
-    h and w: multiples of 8, any size; channels: c, as for `Discriminator`. Three strided convolutions down, three
-    bilinear steps up with sums across, three convolutions more. Sources: Real-ESRGAN (arXiv 2107.10833), section 3.4;
-    spectral normalisation: Miyato et al. (arXiv 1802.05957).
+    h and w: multiples of 8. channels: c, as for `Discriminator`. Three strided convolutions down, three bilinear steps
+    up with skip connections, three more convolutions. Sources: Real-ESRGAN (arXiv 2107.10833), section 3.4; spectral
+    normalisation: Miyato et al. (arXiv 1802.05957).
     """
 
     def __init__(self, *, channels: int = 3, width: int = 64) -> None:
@@ -87,15 +85,15 @@ class UNet(nn.Module):
         self.tail = nn.Conv2d(width, 1, 3, padding=1)
 
     def forward(self, x: Tensor) -> Verdict:
-        """(n, c, h, w) in [0, 1] -> scores (n, 1, h, w) and nine maps."""
-        assert x.shape[2] % 8 == x.shape[3] % 8 == 0, f"sides must be multiples of 8, got {tuple(x.shape)}"
+        """Return scores (n, 1, h, w) and nine maps of (n, c, h, w) in [0, 1]."""
+        assert x.shape[2] % 8 == x.shape[3] % 8 == 0, f"expected sides that are multiples of 8, got {tuple(x.shape)}"
         maps = [functional.leaky_relu(self.head(x), SLOPE)]
         for layer in self.down:
             maps.append(functional.leaky_relu(layer(maps[-1]), SLOPE))
-        across, x = maps[-2::-1], maps[-1]
-        for layer, same in zip(self.up, across, strict=True):
+        skips, x = maps[-2::-1], maps[-1]
+        for layer, skip in zip(self.up, skips, strict=True):
             x = functional.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
-            x = functional.leaky_relu(layer(x), SLOPE) + same
+            x = functional.leaky_relu(layer(x), SLOPE) + skip
             maps.append(x)
         for layer in self.last:
             x = functional.leaky_relu(layer(x), SLOPE)

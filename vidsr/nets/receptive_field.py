@@ -1,4 +1,4 @@
-"""What a network is, found by looking at it: reach and cost."""
+"""Receptive field and cost of a network, measured on the network itself."""
 
 from itertools import product
 
@@ -10,41 +10,43 @@ from vidsr.nets.reparam import NormConv, RepConv
 
 @torch.no_grad()
 def receptive_field(net: nn.Module, *, channels: int = 1, size: int = 96) -> int:
-    """Measure the receptive radius in input pixels: nudge a pixel in the middle, see how far the output changes.
+    """Return the radius of the receptive field of a network, in input pixels.
 
-    Nudged to both sides on several random pictures, since a ReLU may hide a path, and at every place among the columns
-    that are taken for one. size: must exceed twice the radius.
+    It is measured by changing a pixel in the middle of an image and looking how far the output changes. The pixel is
+    made both lighter and darker, in several random images, since a ReLU may hide a path, and in every one of the
+    columns that the network sees as one. size: side of the images, over twice the radius.
     """
     generator = torch.Generator().manual_seed(0)
     middle, farthest = size // 2, 0
     for _ in range(4):
-        picture = torch.rand(1, channels, size, size, generator=generator)
-        before = net(picture)
+        image = torch.rand(1, channels, size, size, generator=generator)
+        before = net(image)
         for column, value in product(range(middle, middle + step(net)), (-4.0, 4.0)):
-            nudged = picture.clone()
-            nudged[..., middle, column] += value
-            after = net(nudged)
+            changed = image.clone()
+            changed[..., middle, column] += value
+            after = net(changed)
             scale = after.shape[-1] // size
-            changed = ((before - after).abs().amax(dim=(0, 1)) > 0).nonzero() // scale
-            distances = (changed - torch.tensor([middle, column])).abs()
+            affected = ((before - after).abs().amax(dim=(0, 1)) > 0).nonzero() // scale
+            distances = (affected - torch.tensor([middle, column])).abs()
             farthest = max([farthest, *distances.flatten().tolist()])
-    assert farthest < middle - 1, f"a picture of {size} pixels is too small to measure the reach of this network"
+    assert farthest < middle - 1, f"expected a size over twice the receptive field, got {size}"
     return farthest
 
 
 def step(net: nn.Module) -> int:
-    """What the sides of a picture must be multiples of."""
+    """Return the number of pixels that the sides of an input must be multiples of."""
     return int(getattr(net, "columns", 1))
 
 
 def parameters(net: nn.Module) -> int:
-    """Count the numbers the folded network runs with."""
+    """Count the parameters of a folded network."""
     return sum(parameter.numel() for parameter in net.parameters())
 
 
 def macs(net: nn.Module, *, channels: int = 1, size: int = 48) -> int:
-    """Count the multiply-adds of the convolutions of a folded network for one input pixel."""
-    assert not any(isinstance(module, RepConv | NormConv) for module in net.modules()), "fold first"
+    """Count the multiply-adds of the convolutions of a folded network, per input pixel."""
+    folded = not any(isinstance(module, RepConv | NormConv) for module in net.modules())
+    assert folded, "expected a folded network; call fold first"
     total = 0
 
     def count(module: nn.Module, inputs: object, output: torch.Tensor) -> None:

@@ -1,4 +1,4 @@
-"""The generator of SRGAN, which trained on pixels alone is called SRResNet."""
+"""SRResNet, the generator of SRGAN."""
 
 from typing import cast
 
@@ -9,27 +9,29 @@ from vidsr.nets.reparam import NormConv
 
 
 class Residual(nn.Module):
-    """3×3, batch norm, PReLU, 3×3, batch norm, on top of what came in: (n, width, h, w) -> the same."""
+    """A residual block: 3×3, batch normalisation, PReLU, 3×3, batch normalisation; shapes stay (n, width, h, w)."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
         self.body = nn.Sequential(NormConv(width, width), nn.PReLU(), NormConv(width, width))
 
     def forward(self, x: Tensor) -> Tensor:
-        """(n, width, h, w) -> (n, width, h, w)."""
+        """Add the block's output to its input."""
         residual: Tensor = self.body(x)
         return x + residual
 
 
 class SRResNet(nn.Module):
-    """RGB in, enlarged RGB out, as published: (n, 3, h, w) float in [0, 1] -> (n, 3, h * scale, w * scale) in [0, 1].
+    """Upscale RGB as published: (n, 3, h, w) float in [0, 1] -> (n, 3, h * scale, w * scale) in about [0, 1].
 
-    As in the paper the last convolution speaks of [-1, 1]; `forward` maps that to [0, 1], while training as in the
-    exported file, so that every loss and tool sees one range. Squared differences are therefore a quarter, absolute
-    ones half of the paper's. tanh: bounds the output, as the first implementations did; the paper does not. The paper
-    has scale 4; 2 has one upsampling block, 3 has one that shuffles by 3. The paper does not say how training begins;
-    here it begins as a linear enlargement, which spares it the steps to find one. Source: Ledig et al. 2017, arXiv
-    1609.04802, figure 4: 1.55 million weights.
+    As in the paper, the last convolution gives values in [-1, 1]; `forward` maps them to [0, 1], so that losses and
+    tools see one range. Squared errors are therefore a quarter of the paper's, absolute ones half.
+
+    scale: 4 as in the paper; 2 uses one upsampling block instead of two, 3 one that shuffles by 3.
+    tanh: bound the output, as the first implementations did but the paper does not.
+
+    The network starts as linear interpolation, which the paper does not prescribe: it saves training the steps to find
+    one. Source: Ledig et al. 2017, arXiv 1609.04802, figure 4: 1.55 million parameters.
     """
 
     def __init__(self, *, scale: int, width: int = 64, blocks: int = 16, tanh: bool = False) -> None:
@@ -37,14 +39,14 @@ class SRResNet(nn.Module):
         self.head = nn.Sequential(nn.Conv2d(3, width, 9, padding=4), nn.PReLU())
         self.body = nn.Sequential(*(Residual(width) for _ in range(blocks)), NormConv(width, width))
         steps = {2: [2], 3: [3], 4: [2, 2]}[scale]
-        self.up = nn.Sequential(*(layer for step in steps for layer in _larger(width, step)))
+        self.up = nn.Sequential(*(layer for step in steps for layer in _upsample(width, step)))
         self.tail = nn.Conv2d(width, 3, 9, padding=4)
         self.bound = nn.Tanh() if tanh else nn.Identity()
         self._start_linear(scale)
 
     @torch.no_grad()
     def _start_linear(self, scale: int) -> None:
-        """Let the first three features carry the picture through, repeated and then smoothed; residuals start at 0.
+        """Initialise to linear interpolation: three features carry the image, and residual blocks start at 0.
 
         Source for the zeros: Goyal et al. 2017, arXiv 1706.02677.
         """
@@ -65,14 +67,14 @@ class SRResNet(nn.Module):
         nn.init.constant_(cast(Tensor, self.tail.bias), -1)
 
     def forward(self, x: Tensor, qp: Tensor | None = None) -> Tensor:
-        """(n, 3, h, w) -> (n, 3, h * scale, w * scale). quantiser: taken as other networks take it, and not used."""
+        """Upscale (n, 3, h, w) to (n, 3, h * scale, w * scale). qp: accepted as by other networks, but not used."""
         features = self.head(x)
         signed: Tensor = self.bound(self.tail(self.up(features + self.body(features))))  # about [-1, 1]
         return (signed + 1) / 2
 
 
 def _repeat(convolution: nn.Conv2d, times: int) -> None:
-    """Let the first three features go on as they are, each `times` in a row, as pixel shuffling spreads them."""
+    """Make the convolution copy the first three features, each `times` in a row as pixel shuffling expects them."""
     centre = convolution.kernel_size[0] // 2
     convolution.weight[: 3 * times] = 0
     for feature in range(3 * times):
@@ -80,5 +82,5 @@ def _repeat(convolution: nn.Conv2d, times: int) -> None:
     cast(Tensor, convolution.bias)[: 3 * times] = 0
 
 
-def _larger(width: int, step: int) -> list[nn.Module]:
+def _upsample(width: int, step: int) -> list[nn.Module]:
     return [nn.Conv2d(width, width * step**2, 3, padding=1), nn.PixelShuffle(step), nn.PReLU()]

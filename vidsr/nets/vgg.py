@@ -1,4 +1,4 @@
-"""VGG19's view of a picture: the features that perceptual losses compare."""
+"""VGG19, whose features perceptual losses compare."""
 
 import importlib
 import pickle
@@ -14,25 +14,28 @@ from vidsr.errors import ExtraMissing, NotAModel, RecipeError, StreamBroken
 
 WIDTHS = (64, 64, 128, 128, *[256] * 4, *[512] * 8)  # of the sixteen convolutions, conv1_1 to conv5_4
 NAMES = tuple(f"{block}_{i + 1}" for block, count in enumerate((2, 2, 4, 4, 4), 1) for i in range(count))
-POOLED = ("1_2", "2_2", "3_4", "4_4")  # the picture is halved after these
-MEAN, SPREAD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, as torchvision's weights expect
+POOLED = ("1_2", "2_2", "3_4", "4_4")  # layers that are followed by a pooling layer
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, as torchvision's weights expect
 
 
 class Vgg(nn.Module):
-    """VGG19 up to the deepest of `layers`: frozen, and deaf to whatever mode it is put into.
+    """The features of VGG19 up to the deepest of `layers`; frozen and independent of train and eval mode.
 
-    (n, 3, h, w) or luma (n, 1, h, w) float in [0, 1] -> the features at each of `layers`, in that order. A layer is
-    named conv3_4 before its activation and relu3_4 after it. Gradients reach the picture. Call it outside autocast
-    where a level of difference should count: bfloat16 keeps 8 bits of the picture.
+    (n, 3, h, w) or luma (n, 1, h, w) float in [0, 1] -> the features at each of `layers`, in that order. Gradients
+    reach the input. Call it outside autocast if a difference of one level should count: bfloat16 keeps 8 bits.
 
-    weights: torchvision's state dict (`features.N.weight`), or the network that Gatys et al. rescaled, so that every
-    feature is 1 on average, as a sequence that starts with a 1×1 convolution from RGB in [0, 1] to what it expects and
-    pads by reflection; either may end early. Raises NotAModel, and RecipeError where a layer is unknown or lies deeper
-    than the weights reach. Source: Simonyan and Zisserman, arXiv 1409.1556.
+    weights: torchvision's state dict (`features.N.weight`), or that of the network rescaled by Gatys et al., in which
+    every feature is 1 on average, which starts with a 1×1 convolution from RGB in [0, 1] and pads by reflection. Either
+    may end early.
+    layers: names such as conv3_4, before its activation, or relu3_4, after it.
+    source: what error messages call the weights.
+
+    Raises NotAModel if the weights are not VGG19's, RecipeError if a layer is unknown or deeper than the weights.
+    Source: Simonyan and Zisserman, arXiv 1409.1556.
     """
 
     shift: Tensor
-    spread: Tensor
+    std: Tensor
 
     def __init__(self, weights: Mapping[str, Tensor], layers: Sequence[str], *, source: str = "the weights") -> None:
         super().__init__()
@@ -46,14 +49,14 @@ class Vgg(nn.Module):
             [_convolution(*one, padding) for one in found[rescaled : rescaled + len(self.names)]]
         )
         self.pool = nn.MaxPool2d(2, ceil_mode=rescaled)
-        mean, spread = ((0.0,) * 3, (1.0,) * 3) if rescaled else (MEAN, SPREAD)
+        mean, std = ((0.0,) * 3, (1.0,) * 3) if rescaled else (MEAN, STD)
         self.register_buffer("shift", torch.tensor(mean).view(1, 3, 1, 1))
-        self.register_buffer("spread", torch.tensor(spread).view(1, 3, 1, 1))
+        self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1))
         self.requires_grad_(False)
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        """(n, 1 or 3, h, w) in [0, 1] -> one (n, c, h', w') for each of `layers`."""
-        x = self.first((x.expand(-1, 3, -1, -1) - self.shift) / self.spread)
+        """Return features (n, c, h', w') of (n, 1 or 3, h, w) in [0, 1], one for each of `layers`."""
+        x = self.first((x.expand(-1, 3, -1, -1) - self.shift) / self.std)
         features = {}
         for name, convolution in zip(self.names, self.convolutions, strict=True):
             features[f"conv{name}"] = before = convolution(x)
@@ -63,12 +66,12 @@ class Vgg(nn.Module):
 
 
 def open_vgg(file: Path | None, layers: Sequence[str]) -> Vgg:
-    """Read VGG19 from a file, or have torchvision fetch and keep its weights where `file` is None.
+    """Read VGG19 from a file; without a file, let torchvision download its weights once.
 
-    Raises NotAModel, RecipeError as `Vgg` does, StreamBroken where there is no network, ExtraMissing.
+    Raises NotAModel and RecipeError as `Vgg` does, StreamBroken if the download fails, ExtraMissing.
     """
     if file is None:
-        return Vgg(_fetched(), layers, source="torchvision's VGG19")
+        return Vgg(_download(), layers, source="torchvision's VGG19")
     try:
         weights = torch.load(file, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as exc:
@@ -78,43 +81,45 @@ def open_vgg(file: Path | None, layers: Sequence[str]) -> Vgg:
     return Vgg(weights, layers, source=str(file))
 
 
-def _fetched() -> Mapping[str, Tensor]:
+def _download() -> Mapping[str, Tensor]:
     try:
         models = importlib.import_module("torchvision.models")
     except ImportError as exc:
-        raise ExtraMissing("VGG19's weights come with torchvision, which is not installed; or give --vgg FILE") from exc
+        raise ExtraMissing(
+            "VGG19's weights come with torchvision, which is missing; install it or give --vgg FILE"
+        ) from exc
     try:
         weights: Mapping[str, Tensor] = models.VGG19_Weights.IMAGENET1K_V1.get_state_dict(progress=False)
     except OSError as exc:
-        raise StreamBroken(f"torchvision could not fetch VGG19 ({exc}); give --vgg FILE") from exc
+        raise StreamBroken(f"torchvision could not download VGG19 ({exc}); give --vgg FILE") from exc
     return weights
 
 
 def _check_layers(layers: Sequence[str], reached: Sequence[str], source: str) -> None:
-    assert layers, "no layer was named"
+    assert layers, "expected at least one layer"
     for layer in layers:
         if layer[4:] not in NAMES or layer[:4] not in ("conv", "relu"):
             raise RecipeError(f"VGG19 has no layer {layer}; it has conv1_1, relu1_1 and so on to conv5_4 and relu5_4")
         if layer[4:] not in reached:
             raise RecipeError(
-                f"{source} reaches relu{reached[-1]}, not {layer}: name a layer up to there, or give all of VGG19"
+                f"{source} ends at relu{reached[-1]}, before {layer}: name a layer up to there, or give all of VGG19"
             )
 
 
 def _convolutions(weights: Mapping[str, Tensor], source: str) -> list[tuple[Tensor, Tensor]]:
-    """The convolutions' weights and biases in the order of the picture. Raises NotAModel."""
-    places = {}
+    """Return weight and bias of each convolution, the first layer first. Raises NotAModel."""
+    keys = {}
     for key in weights:
         if match := re.fullmatch(r"(features\.)?(\d+)\.weight", key):
-            places[int(match[2])] = key.removesuffix("weight")
-    found = [(weights[f"{key}weight"], weights.get(f"{key}bias")) for _, key in sorted(places.items())]
+            keys[int(match[2])] = key.removesuffix("weight")
+    found = [(weights[f"{key}weight"], weights.get(f"{key}bias")) for _, key in sorted(keys.items())]
     shapes = [tuple(weight.shape) for weight, _ in found]
     expected = list(zip(WIDTHS, (3, *WIDTHS), [3] * 16, [3] * 16, strict=False))
     if shapes[:1] == [(3, 3, 1, 1)]:
         expected.insert(0, (3, 3, 1, 1))
     if len(shapes) < 2 or shapes != expected[: len(shapes)] or any(bias is None for _, bias in found):
         raise NotAModel(
-            f"{source} does not hold the convolutions of VGG19 (without batch normalisation), first to last"
+            f"{source} does not hold the convolutions of VGG19 without batch normalisation, from the first one on"
         )
     return [(weight.float(), bias.float()) for weight, bias in found if bias is not None]
 
