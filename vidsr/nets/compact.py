@@ -78,7 +78,7 @@ class Compact(nn.Module):
         # The sum is taken before the shuffle, where memory is laid out best for it.
         planes = (
             x.split(1, 1) if self.channels > 1 else [x]
-        )  # splitting one plane would hide the repeats from `take_repeats`
+        )  # a split into one would hide the repeats from `take_repeats`
         repeated = [plane for plane in planes for _ in range(self.scale**2)]
         return functional.pixel_shuffle(detail + torch.cat(repeated, 1), self.scale)
 
