@@ -77,7 +77,6 @@ class Compact(nn.Module):
             detail = regroup_columns(detail, self.channels * self.scale**2)
         # The sum is taken before the shuffle, where memory is laid out best for it.
         planes = x.split(1, 1) if self.channels > 1 else [x]  # a split into one would hide the repeats from ONNX passes
-        )  # a split into one would hide the repeats from `take_repeats`
         repeated = [plane for plane in planes for _ in range(self.scale**2)]
         return functional.pixel_shuffle(detail + torch.cat(repeated, 1), self.scale)
 
