@@ -105,7 +105,7 @@ def test_where_the_gpu_refuses_the_film_its_decoder_goes_on_on_the_cpu(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # FFmpeg's decoders fall back like this by themselves: what comes of them lies in our memory.
-    monkeypatch.setattr(gpu, "settings_of", lambda device: None)
+    monkeypatch.setattr(gpu, "cuda_hwaccel", lambda device: None)
     monkeypatch.setattr(gpu, "opens", lambda device: True)
     path = make_film(tmp_path / "film.mp4", b_frames=2)
     with open_source(path, gpu=Offload("cuda", keeps=True)) as video, open_source(path) as plain:
@@ -117,7 +117,7 @@ def test_where_the_gpu_refuses_the_film_its_decoder_goes_on_on_the_cpu(
 
 
 def test_an_ffmpeg_that_knows_no_such_device_opens_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gpu, "settings_of", lambda device: HWAccel("mediacodec"))  # as Linux's knows no Android
+    monkeypatch.setattr(gpu, "cuda_hwaccel", lambda device: HWAccel("mediacodec"))  # as Linux's knows no Android
     assert not opens("cuda")
 
 

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import av
 import numpy as np
+from av.codec.hwaccel import HWAccel
 from av.video.frame import CudaContext
 from av.video.reformatter import VideoReformatter
 
@@ -48,6 +49,12 @@ class Surface:
         if stream not in _DEFAULT_STREAMS:
             _wait_for_default(stream)
         return self.plane.__dlpack__()
+
+
+def cuda_hwaccel(device: str) -> HWAccel:
+    """Return how FFmpeg opens a GPU, cuda or cuda:N, so that it shares memory with libraries such as PyTorch."""
+    # is_hw_owned also makes PyAV take the device's primary context, which other libraries use.
+    return HWAccel("cuda", device=device.partition(":")[2] or "0", allow_software_fallback=True, is_hw_owned=True)
 
 
 def lies_on_gpu(frame: Frame) -> bool:

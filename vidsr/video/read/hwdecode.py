@@ -7,7 +7,7 @@ import av
 from av.codec.hwaccel import HWAccel
 
 from vidsr.context import Context
-from vidsr.video.convert.nv12 import in_memory, is_surface, stays
+from vidsr.video.convert.nv12 import cuda_hwaccel, in_memory, is_surface, stays
 from vidsr.video.convert.qp import ESTIMATED
 
 DECODED = ("h264", "hevc", "vp9", "vp8", "mpeg2video")
@@ -28,12 +28,6 @@ class Offload:
     """Whether it decodes also where only the CPU's decoder would tell the codec's QP."""
 
 
-def settings_of(device: str) -> HWAccel:
-    """How FFmpeg opens a GPU, cuda or cuda:N, so that it shares its memory with PyTorch and the like."""
-    # is_hw_owned also makes PyAV take the device's primary context, the one that other libraries use.
-    return HWAccel("cuda", device=device.partition(":")[2] or "0", allow_software_fallback=True, is_hw_owned=True)
-
-
 def opens(device: str) -> bool:
     """Whether FFmpeg can open a GPU.
 
@@ -41,7 +35,7 @@ def opens(device: str) -> bool:
     made so itself: ask before anything else uses the GPU.
     """
     try:
-        context: Any = av.CodecContext.create("h264", "r", hwaccel=settings_of(device))
+        context: Any = av.CodecContext.create("h264", "r", hwaccel=cuda_hwaccel(device))
     except (av.error.FFmpegError, OSError, ValueError, NotImplementedError):
         return False
     return bool(context.is_hwaccel)  # false without a word where this FFmpeg was built without CUDA
@@ -82,7 +76,7 @@ class GpuDecoder:
     def __init__(self, stream: Any, gpu: Offload, context: Context) -> None:
         """notice: called where the CPU decodes after all: FFmpeg's decoder falls back to it where the GPU refuses."""
         self._codec = stream.codec_context.codec.canonical_name
-        self._decoder = second_decoder(stream, self._codec, settings_of(gpu.device))
+        self._decoder = second_decoder(stream, self._codec, cuda_hwaccel(gpu.device))
         self._keeps, self._context, self._told = gpu.keeps, context, False
 
     def decode(self, packet: Any | None) -> list[av.VideoFrame]:

@@ -5,8 +5,7 @@ from typing import Any
 from av.video.frame import CudaContext
 
 from vidsr.frames import Frame, VideoInfo
-from vidsr.video.convert.nv12 import BITS, lies_on_gpu
-from vidsr.video.read.hwdecode import settings_of
+from vidsr.video.convert.nv12 import BITS, cuda_hwaccel, lies_on_gpu
 
 _FORMATS = {"yuv420p": "nv12", "yuv420p10le": "p010le"}
 """What NVENC is given of each layout."""
@@ -17,7 +16,7 @@ class Nvenc:
 
     def __init__(self, device: str, layout: str) -> None:
         """device: cuda:N. layout: yuv420p or yuv420p10le."""
-        self.settings = settings_of(device)
+        self.settings = cuda_hwaccel(device)
         self.format = _FORMATS[layout]
         # One for all frames: each would else open the GPU anew.
         self.context = CudaContext(device_id=self.settings.device_id, primary_ctx=True)
