@@ -14,8 +14,9 @@ from PIL import Image
 
 from tests.networks import network, save
 from tests.pipeline.test_round_trip import noise, video_stream_of
-from tests.video.videos import drawing, frames_of, make_film
+from tests.video.videos import codes_of, drawing, frames_of, make_film, messages_of
 from vidsr.color import ColorSpec
+from vidsr.context import Code
 from vidsr.frames import Frame
 from vidsr.pipeline import upscale_video
 from vidsr.resize import resize
@@ -59,9 +60,7 @@ def test_alpha_is_enlarged_beside_colours_that_do_not_change(
     upscale_video(
         video_stream_of([replace(f, alpha=None) for f in given], tmp_path / "p.mkv"), tmp_path / "q.mkv", codec="ffv1"
     )
-    said: list[str] = []
-    upscale_video(video, tmp_path / "b.mkv", codec="ffv1", notice=said.append)
-    assert said == []
+    assert upscale_video(video, tmp_path / "b.mkv", codec="ffv1").notices == ()
     read, plain, after = frames_of(video), frames_of(tmp_path / "q.mkv"), frames_of(tmp_path / "b.mkv")
     for small, opaque, large, source in zip(read, plain, after, given, strict=True):
         assert np.array_equal(small.alpha, source.alpha), "alpha was not even read as it was written"
@@ -93,9 +92,8 @@ def test_every_output_that_can_keeps_alpha(
     origin: str, name: str, options: dict[str, Any], near: float, tmp_path: Path
 ) -> None:
     video = video_stream_of(veiled((1, 1), 8), tmp_path / "a.mkv", origin, crf=5)
-    said: list[str] = []
-    upscale_video(video, tmp_path / name, model="bicubic", crf=5, notice=said.append, **options)
-    assert not [sentence for sentence in said if "alpha" in sentence]
+    summary = upscale_video(video, tmp_path / name, model="bicubic", crf=5, **options)
+    assert Code.ALPHA not in codes_of(summary.notices)
     before, after = frames_of(video), frames_of(tmp_path / name)
     assert len(after) == len(before) == 4
     for small, large in zip(before, after, strict=True):
@@ -106,22 +104,18 @@ def test_every_output_that_can_keeps_alpha(
 @pytest.mark.parametrize(("name", "codec"), [("b.mp4", "libx264"), ("b.mkv", "libx265"), ("b.nut", "libvpx-vp9")])
 def test_alpha_that_is_left_out_is_spoken_of_once(name: str, codec: str, tmp_path: Path) -> None:
     video = video_stream_of(veiled((1, 1), 8), tmp_path / "a.mkv")
-    said: list[Any] = []
-    upscale_video(video, tmp_path / name, model="bicubic", codec=codec, notice=said.append)
-    (sentence,) = (sentence for sentence in said if "alpha" in sentence)
-    assert sentence.startswith("the alpha channel is left out: ") and ".webm does" in sentence
-    assert sentence.about == ("alpha",)
+    notices = upscale_video(video, tmp_path / name, model="bicubic", codec=codec).notices
+    assert codes_of(notices).count(Code.ALPHA) == 1
     assert all(frame.alpha is None for frame in frames_of(tmp_path / name))
 
 
 def test_an_opaque_film_loses_nothing_and_a_film_that_opens_later_says_so(tmp_path: Path) -> None:
-    said: list[str] = []
     solid = [replace(frame, alpha=np.full_like(frame.planes[0], 255)) for frame in veiled((1, 1), 8)]
-    upscale_video(video_stream_of(solid, tmp_path / "a.mkv"), tmp_path / "a.mp4", model="bicubic", notice=said.append)
-    assert said == []
+    opaque = upscale_video(video_stream_of(solid, tmp_path / "a.mkv"), tmp_path / "a.mp4", model="bicubic")
+    assert opaque.notices == ()
     late = [*solid[:2], *veiled((1, 1), 8)[2:]]
-    upscale_video(video_stream_of(late, tmp_path / "b.mkv"), tmp_path / "b.mp4", model="bicubic", notice=said.append)
-    assert len(said) == 1 and "libx264 in mp4 holds none" in said[0]
+    transparent = upscale_video(video_stream_of(late, tmp_path / "b.mkv"), tmp_path / "b.mp4", model="bicubic")
+    assert [notice.codes for notice in transparent.notices] == [(Code.ALPHA,)]
 
 
 def test_a_network_and_an_odd_size_keep_alpha_in_its_place(tmp_path: Path) -> None:
@@ -153,19 +147,19 @@ def test_stills_keep_alpha(kind: str, mode: str, tmp_path: Path) -> None:
     elif mode == "LA":
         image = image.convert(mode)
     image.save(tmp_path / "a.png")
-    said: list[str] = []
-    upscale_video(tmp_path / "a.png", tmp_path / f"b.{kind}", model="bicubic", notice=said.append)
+    summary = upscale_video(tmp_path / "a.png", tmp_path / f"b.{kind}", model="bicubic")
     with Image.open(tmp_path / f"b.{kind}") as large, Image.open(tmp_path / "a.png") as small:
-        assert large.mode in (("LA", "RGBA") if mode == "LA" else ("RGBA",)) and said == []
+        assert large.mode in (("LA", "RGBA") if mode == "LA" else ("RGBA",))
+        assert summary.notices == ()
         alpha = np.asarray(large.convert("RGBA"))[..., 3].astype(float)
         assert np.abs(alpha - by_lanczos(np.asarray(small.convert("RGBA"))[..., 3])).mean() < 2
 
 
 def test_a_kind_of_image_without_alpha_is_spoken_of(tmp_path: Path) -> None:
     Image.fromarray(np.dstack([drawing(*SIZE), veil()])).save(tmp_path / "a.png")
-    said: list[str] = []
-    upscale_video(tmp_path / "a.png", tmp_path / "b.jpg", model="bicubic", notice=said.append)
-    assert said == ["the alpha channel is left out: JPEG holds none; .png, .webp and .tif do"]
+    notices = upscale_video(tmp_path / "a.png", tmp_path / "b.jpg", model="bicubic").notices
+    assert messages_of(notices) == ["the alpha channel is left out: JPEG holds none; .png, .webp and .tif do"]
+    assert codes_of(notices) == [Code.ALPHA]
 
 
 def test_a_transparent_gif_keeps_its_holes(tmp_path: Path) -> None:

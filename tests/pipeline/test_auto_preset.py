@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.clips import times_of, video
+from tests.video.videos import messages_of
 from vidsr.errors import WrongOption
 from vidsr.frames import Frame
 from vidsr.pipeline import auto_preset as presets
@@ -57,10 +58,8 @@ def test_an_encoder_without_speeds_has_none(codec: str) -> None:
 
 
 def upscaled(source: Any, target: Path, **options: Any) -> list[str]:
-    """What the user was told."""
-    told: list[str] = []
-    upscale_video(source, target, model="bicubic", preset="auto", notice=told.append, **options)
-    return told
+    """The messages of all warnings."""
+    return messages_of(upscale_video(source, target, model="bicubic", preset="auto", **options).notices)
 
 
 def test_a_machine_with_time_to_spare_takes_it(tmp_path: Path) -> None:
@@ -118,7 +117,7 @@ def test_an_encoder_without_presets_is_said_and_a_picture_is_not(tmp_path: Path)
 
 def test_two_wishes_for_a_preset_are_refused(tmp_path: Path) -> None:
     small = video(tmp_path / "a.mp4")
-    with pytest.raises(WrongOption, match="--preset auto chooses what --encoder-option preset=slow sets"):
+    with pytest.raises(WrongOption, match="--preset auto and --encoder-option preset"):
         upscale_video(small, tmp_path / "b.mkv", model="bicubic", preset="auto", encoder_options={"preset": "slow"})
 
 

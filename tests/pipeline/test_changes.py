@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from tests.networks import network, save
-from tests.video.videos import drawing, facts_of, frame_from, frames_of, info_of, make_film
+from tests.video.videos import drawing, facts_of, frame_from, frames_of, info_of, make_film, messages_of
 from vidsr.color import ColorSpec, rgb_to_yuv
-from vidsr.context import Context, ignore
+from vidsr.context import Code, Context, Notice, ignore
 from vidsr.frames import Frame
 from vidsr.options import EncodeOptions
 from vidsr.pipeline import upscale_video
@@ -29,7 +29,7 @@ def coded(color: ColorSpec) -> Frame:
     yuv = drawing(64, 48) / 255 @ rgb_to_yuv(color.matrix).T
     zeros, spans = ([0, 128, 128], [255, 255, 255]) if color.full_range else ([16, 128, 128], [219, 224, 224])
     codes = np.rint(yuv * spans + zeros).clip(0, 255).astype(np.uint8)
-    return Frame(tuple(np.ascontiguousarray(codes[..., i]) for i in range(3)), color, 8, 0, 1)
+    return Frame(tuple(np.ascontiguousarray(codes[..., i]) for i in range(3)), color, duration_ticks=1)
 
 
 def joined(folder: Path, frames: Sequence[Frame]) -> Path:
@@ -48,10 +48,9 @@ def joined(folder: Path, frames: Sequence[Frame]) -> Path:
     return video
 
 
-def enlarged(video: Path, target: Path, model: Any = "bicubic") -> tuple[list[Any], list[Frame]]:
-    told: list[Any] = []
-    upscale_video(video, target, model=model, preset="ultrafast", crf=1, notice=told.append)
-    return told, frames_of(target)
+def enlarged(video: Path, target: Path, model: Any = "bicubic") -> tuple[Sequence[Notice], list[Frame]]:
+    summary = upscale_video(video, target, model=model, preset="ultrafast", crf=1)
+    return summary.notices, frames_of(target)
 
 
 def difference(one: Frame, other: Frame) -> float:
@@ -62,8 +61,8 @@ def difference(one: Frame, other: Frame) -> float:
 def test_a_new_size_is_stretched_to_the_first_one(by_network: bool, tmp_path: Path) -> None:
     video = joined(tmp_path, [frame_from(size) for size in ((64, 48), (96, 72), (64, 48))])
     model = save(network(residual=0), tmp_path / "tiny.onnx") if by_network else "bicubic"
-    told, frames = enlarged(video, tmp_path / "b.mkv", model)
-    assert told == ["the picture changes its size on the way: 192x144 is stretched to 128x96"]
+    notices, frames = enlarged(video, tmp_path / "b.mkv", model)
+    assert messages_of(notices) == ["the picture changes its size on the way: 192x144 is stretched to 128x96"]
     assert len(frames) == 18 and {(frame.width, frame.height) for frame in frames} == {(128, 96)}
     assert all(b.pts > a.pts for a, b in pairwise(frames))
     (tmp_path / "alone").mkdir()
@@ -79,9 +78,8 @@ def test_a_new_size_is_stretched_to_the_first_one(by_network: bool, tmp_path: Pa
 )
 def test_a_new_depth_or_chroma_becomes_the_first_and_looks_the_same(before: str, after: str, tmp_path: Path) -> None:
     video = joined(tmp_path, [frame_from(pixel_format=layout) for layout in (before, after)])
-    told, frames = enlarged(video, tmp_path / "b.mkv")
-    assert told == [f"the film changes on the way from {before} to {after}: it is written as it began"]
-    assert told[0].about == ("layout",)
+    notices, frames = enlarged(video, tmp_path / "b.mkv")
+    assert [notice.codes for notice in notices] == [(Code.PIXEL_FORMAT,)]
     assert len(frames) == 12 and len({(frame.bits, frame.color) for frame in frames}) == 1
     assert difference(frames[1], frames[10]) < 5
 
@@ -89,19 +87,16 @@ def test_a_new_depth_or_chroma_becomes_the_first_and_looks_the_same(before: str,
 @pytest.mark.parametrize("now", [(1, False), (6, True), (9, True), (7, False)])
 def test_a_new_matrix_or_range_becomes_the_first_and_looks_the_same(now: tuple[int, bool], tmp_path: Path) -> None:
     colors = [LIMITED_601, ColorSpec(*now, primaries=1, transfer=1, subsampling=(0, 0))]
-    told, frames = enlarged(joined(tmp_path, [coded(color) for color in colors]), tmp_path / "b.mkv")
-    assert told == [] and len(frames) == 12
+    notices, frames = enlarged(joined(tmp_path, [coded(color) for color in colors]), tmp_path / "b.mkv")
+    assert not notices and len(frames) == 12
     assert {(frame.color.matrix, frame.color.full_range) for frame in frames} == {(6, False)}
     assert difference(frames[1], frames[10]) < 2.5
 
 
 def test_new_primaries_and_transfer_cannot_be_told_and_are_spoken_of(tmp_path: Path) -> None:
     colors = [LIMITED_601, ColorSpec(6, False, primaries=9, transfer=16, subsampling=(0, 0))]
-    told, frames = enlarged(joined(tmp_path, [coded(color) for color in colors]), tmp_path / "b.mkv")
-    assert told == [
-        "the colours change on the way: primaries 9 (ITU-T H.273) is still told as 1",
-        "the colours change on the way: transfer 16 (ITU-T H.273) is still told as 1",
-    ]
+    notices, frames = enlarged(joined(tmp_path, [coded(color) for color in colors]), tmp_path / "b.mkv")
+    assert [notice.codes for notice in notices] == [(Code.PRIMARIES,), (Code.TRANSFER,)]
     assert {(frame.color.primaries, frame.color.transfer) for frame in frames} == {(1, 1)}
 
 
@@ -110,8 +105,8 @@ def test_a_broadcast_that_changes_its_size_keeps_its_times_and_sound(tmp_path: P
     video = tmp_path / "a.ts"
     video.write_bytes(b"".join(part.read_bytes() for part in parts))
     before = frames_of(video)
-    told, frames = enlarged(video, tmp_path / "b.mkv")
-    assert "the picture changes its size on the way: 192x96 is stretched to 128x96" in told
+    notices, frames = enlarged(video, tmp_path / "b.mkv")
+    assert "the picture changes its size on the way: 192x96 is stretched to 128x96" in messages_of(notices)
     assert {frame.width for frame in before} == {64, 96} and len(frames) == len(before) == 50
     times = [frame.pts * frame.time_base for frame in frames]
     shift = times[0] - before[0].pts * before[0].time_base
@@ -124,6 +119,6 @@ def test_a_broadcast_that_changes_its_size_keeps_its_times_and_sound(tmp_path: P
 def test_the_odd_film_that_changes_its_size_is_whole(tmp_path: Path) -> None:
     video = Path(str(DATA)) / "media" / "size_change.h264"
     before = frames_of(video)
-    told, frames = enlarged(video, tmp_path / "b.mkv")
-    assert told == ["the picture changes its size on the way: 960x540 is stretched to 640x360"]
+    notices, frames = enlarged(video, tmp_path / "b.mkv")
+    assert messages_of(notices) == ["the picture changes its size on the way: 960x540 is stretched to 640x360"]
     assert len(frames) == len(before) == 24 and {(frame.width, frame.height) for frame in frames} == {(640, 360)}

@@ -15,6 +15,7 @@ from PIL import Image
 from tests.pipeline.test_round_trip import assert_repeated, noise, video_stream_of
 from tests.video.videos import drawing, facts_of, frames_of, make_film
 from vidsr.color import ColorSpec
+from vidsr.context import Code
 from vidsr.errors import NotAVideo, OutputError
 from vidsr.frames import Frame
 from vidsr.pipeline import upscale_video
@@ -138,9 +139,8 @@ def test_palettes_keep_their_colours(kind: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("layout", ["yuv420p12le", "yuv422p12le", "yuv444p12le"])
 def test_twelve_bits_become_ten_and_say_so(layout: str, tmp_path: Path) -> None:
     video = make_film(tmp_path / "a.mkv", codec="ffv1", pixel_format=layout, pts=range(2))
-    said: list[str] = []
-    upscale_video(video, tmp_path / "b.mkv", model="nearest", codec="ffv1", notice=said.append)
-    assert said == [f"{layout} is read as {layout.replace('12', '10')}, the nearest that can be enlarged"]
+    notices = upscale_video(video, tmp_path / "b.mkv", model="nearest", codec="ffv1").notices
+    assert [notice.codes for notice in notices] == [(Code.PIXEL_FORMAT,)] and layout in notices[0].message
     with av.open(str(video)) as source:
         for frame, given in zip(frames_of(tmp_path / "b.mkv"), source.decode(video=0), strict=True):
             luma = np.frombuffer(given.planes[0], np.uint16).reshape(48, -1)[:, :64]  # type: ignore[call-overload]
@@ -157,10 +157,9 @@ def test_full_range_anamorphic_film_on_its_side_stays_so(name: str, turn: int, t
         stream.set_display_rotation(turn)
 
     video = make_film(tmp_path / "a.mp4", decorate=decorate)
-    said: list[str] = []
-    upscale_video(video, tmp_path / name, model="bicubic", notice=said.append)
+    summary = upscale_video(video, tmp_path / name, model="bicubic")
     facts, (first, *_) = facts_of(tmp_path / name), frames_of(tmp_path / name)
-    assert said == [] and facts.aspect == Fraction(64, 45) and facts.size == (128, 96)
+    assert summary.notices == () and facts.aspect == Fraction(64, 45) and facts.size == (128, 96)
     assert first.color.full_range
     with av.open(str(tmp_path / name)) as out:
         assert abs(next(out.decode(video=0)).rotation) == turn

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.video.videos import frames_of, info_of
+from tests.video.videos import codes_of, frames_of, info_of
 from vidsr.color import LUMA_WEIGHTS, YCGCO, ChromaLocation, ColorSpec
-from vidsr.context import Context, Notice, ignore
+from vidsr.context import Code, Context, ignore
 from vidsr.frames import Frame, Plane
 from vidsr.options import EncodeOptions
 from vidsr.pipeline import upscale_video
@@ -34,7 +34,7 @@ def noise(
     frames = []
     for index in range(count):
         planes: tuple[Plane, ...] = tuple(rng.integers(0, 1 << bits, shape, kind) for shape in shapes)
-        frames.append(Frame(planes, color, bits, index, 1, Fraction(1, 25)))
+        frames.append(Frame(planes, color, bits, pts=index, duration_ticks=1, time_base=Fraction(1, 25)))
     return frames
 
 
@@ -68,10 +68,9 @@ def test_every_matrix_and_range_comes_through_untouched(
         video = video_stream_of(given, tmp_path / "a.mkv")
         read = frames_of(video)
         assert_repeated(given, read, 1)
-        said: list[str] = []
-        upscale_video(video, tmp_path / "b.mkv", model="nearest", codec="ffv1", overwrite=True, notice=said.append)
+        summary = upscale_video(video, tmp_path / "b.mkv", model="nearest", codec="ffv1", overwrite=True)
         assert_repeated(read, frames_of(tmp_path / "b.mkv"))
-        assert said == []
+        assert summary.notices == ()
 
 
 BARE = ColorSpec(6, False)  # what is guessed of a small film without tags
@@ -95,16 +94,16 @@ def test_every_lossless_codec_gives_the_planes_back(name: str, tmp_path: Path) -
     for bits in depths:
         for subsampling in ((1, 1), (1, 0), (0, 0)):
             given = noise(replace(color, subsampling=subsampling), bits=bits)
-            video, said = video_stream_of(given, tmp_path / "in.mkv"), []
-            upscale_video(
+            video = video_stream_of(given, tmp_path / "in.mkv")
+            summary = upscale_video(
                 video, tmp_path / name, model="nearest", codec=codec, crf=crf, preset="ultrafast", overwrite=True,
-                encoder_options=options, notice=said.append,
+                encoder_options=options,
             )  # fmt: skip
             after = [
                 replace(frame, color=replace(frame.color, chroma_location="left"))
                 for frame in frames_of(tmp_path / name)
             ]
-            assert said == [] and len(after) == len(given)
+            assert summary.notices == () and len(after) == len(given)
             assert_repeated(given, after)
 
 
@@ -118,6 +117,9 @@ def test_chroma_is_told_to_sit_where_it_sat(chroma_location: ChromaLocation, tmp
     assert_repeated(read, frames_of(tmp_path / "b.mp4"))
 
 
+COLOURS = (Code.MATRIX, Code.RANGE, Code.PRIMARIES, Code.TRANSFER, Code.CHROMA_LOCATION)
+
+
 @pytest.mark.parametrize(
     ("name", "codec", "full_range", "lost"),
     [
@@ -126,7 +128,7 @@ def test_chroma_is_told_to_sit_where_it_sat(chroma_location: ChromaLocation, tmp
         ("a.nut", "libx264", True, []),
         ("a.avi", "mpeg4", False, ["matrix", "primaries", "transfer"]),
         ("a.mkv", "mpeg2video", True, ["range"]),
-        ("a.mkv", "mjpeg", False, ["matrix", "siting"]),
+        ("a.mkv", "mjpeg", False, ["matrix", "chroma location"]),
         ("a.mov", "mpeg4", True, ["range"]),
         ("a.y4m", "libx264", True, ["matrix", "primaries", "transfer"]),
     ],
@@ -135,12 +137,14 @@ def test_colours_that_cannot_be_told_are_spoken_of(
     name: str, codec: str, full_range: bool, lost: list[str], tmp_path: Path
 ) -> None:
     color = ColorSpec(9, full_range, 9, 16)
-    said: list[str] = []
     video = video_stream_of(noise(color, size=(64, 48)), tmp_path / "in.mkv")
-    upscale_video(video, tmp_path / name, model="nearest", codec=codec, notice=said.append)
-    spoken = [notice for notice in said if isinstance(notice, Notice) and "of the colours" in notice]
-    assert [about for notice in spoken for about in notice.about] == lost
+    notices = upscale_video(video, tmp_path / name, model="nearest", codec=codec).notices
+    assert [code for code in codes_of(notices) if code in COLOURS] == lost
     now = frames_of(tmp_path / name)[0].color
     kept = {"matrix": now.matrix == 9, "range": now.full_range is full_range}
-    kept |= {"primaries": now.primaries == 9, "transfer": now.transfer == 16, "siting": now.chroma_location == "left"}
+    kept |= {
+        "primaries": now.primaries == 9,
+        "transfer": now.transfer == 16,
+        "chroma location": now.chroma_location == "left",
+    }
     assert [what for what, same in kept.items() if not same] == lost

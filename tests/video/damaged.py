@@ -10,7 +10,7 @@ import av
 import numpy as np
 
 from tests.video.videos import drawing
-from vidsr.video.write.encoder_setup import own_priority
+from vidsr.system import keep_priority
 
 FRAMES = 36
 SIZE = (160, 120)
@@ -28,7 +28,7 @@ def whole_film(path: Path, codec: str) -> Path:
     """Write a film of a noisy drawing, with a key picture every 9; as its name ends."""
     name, options = CODECS[codec]
     noise = np.random.default_rng(1)
-    with own_priority(), av.open(str(path), "w", container_options=_front(path)) as out:
+    with keep_priority(), av.open(str(path), "w", container_options=_front(path)) as out:
         video: Any = out.add_stream(name, rate=25, options=options)
         video.width, video.height, video.pix_fmt = *SIZE, "yuv420p"
         for index in range(FRAMES):

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from vidsr.context import Code, Context, Notice
 from vidsr.frames import Frame, VideoInfo
 from vidsr.options import EncodeOptions, ReadOptions
+from vidsr.system import keep_priority
 from vidsr.video.convert.resizer import Resizer
 from vidsr.video.metadata import video_tags
 from vidsr.video.read.source import open_source
 from vidsr.video.timing import rational
-from vidsr.video.write.encoder_setup import own_priority
 from vidsr.video.write.sink import open_sink
 
 ATTACHED = av.stream.Disposition.attached_pic
@@ -49,7 +49,7 @@ def make_film(
     decorate: Callable[[Any, Any], None] = lambda container, stream: None,
 ) -> Path:
     """Write a film of one drawing a time stamp, with a tone where `sound` names an audio codec."""
-    with own_priority(), av.open(str(path), "w", format=format, container_options=options or {}) as out:
+    with keep_priority(), av.open(str(path), "w", format=format, container_options=options or {}) as out:
         video = out.add_stream(codec, rate=Fraction(1) / time_base)
         video.width, video.height, video.pix_fmt = *size, pixel_format
         video.codec_context.time_base = video.time_base = time_base
@@ -174,8 +174,8 @@ def facts_of(path: Path | str) -> Facts:
                     ends[stream.index] = packet.pts * facts.sound_tick
                     starts.setdefault(stream.index, ends[stream.index])
         facts.end = facts.times[-1] + facts.durations[-1]
-        if container.format.name.startswith("mov") and container.duration:
-            facts.end = ((container.start_time or 0) + container.duration) * facts.tick
+        if container.format.name.startswith("mov") and video.duration:
+            facts.end = ((video.start_time or 0) + video.duration) * facts.tick
         facts.sound = {i: digests[s.index].hexdigest() for i, s in enumerate(sounds) if s.index in digests}
         facts.sound_starts = [starts[s.index] for s in sounds if s.index in starts]
         facts.sound_ends = [ends[s.index] for s in sounds if s.index in ends]

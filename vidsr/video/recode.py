@@ -13,9 +13,9 @@ import numpy as np
 
 from vidsr.errors import InputError
 from vidsr.frames import Frame
+from vidsr.system import keep_priority
 from vidsr.video.convert.pixel_formats import planes_of
 from vidsr.video.convert.qp import EXPORT, Estimator, mean_qp
-from vidsr.video.write.encoder_setup import own_priority
 
 _DECODERS = {
     "libx264": "h264",
@@ -122,7 +122,7 @@ class Channel:
         encoder.color_range = 2 if first.color.full_range else 1
         encoder.options = dict(self._options)
         try:
-            with own_priority():
+            with keep_priority():
                 encoder.open()
         except av.error.FFmpegError as exc:
             raise self._refused(encoder) from exc
@@ -130,7 +130,7 @@ class Channel:
 
     def _encode(self, encoder: av.VideoCodecContext, picture: av.VideoFrame | None) -> list[Any]:
         try:
-            with own_priority():
+            with keep_priority():
                 return encoder.encode(picture)
         except av.error.FFmpegError as exc:
             raise self._refused(encoder) from exc

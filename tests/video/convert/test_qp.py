@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from vidsr.frames import Frame
 from vidsr.options import ReadOptions
 from vidsr.resize import resize
+from vidsr.system import keep_priority
 from vidsr.video.convert.qp import ESTIMATED, EXPORT, Estimator, estimated_qp, mean_qp
 from vidsr.video.read.source import open_source
-from vidsr.video.write.encoder_setup import own_priority
 
 SIZE = (192, 128)
 QUIET = "log-level=none:pools=none:info=0"
@@ -41,7 +41,7 @@ def video_stream_of(tmp_path_factory):
 def _write(path, coder, options, pixel_format, pictures=None):
     os.environ.setdefault("SVT_LOG", "1")
     pictures = [_photo(2 * index) for index in range(12)] if pictures is None else pictures
-    with own_priority(), av.open(str(path), "w") as out:
+    with keep_priority(), av.open(str(path), "w") as out:
         video = out.add_stream(coder, rate=25)
         video.height, video.width = pictures[0].shape
         video.pix_fmt, video.options = pixel_format, options

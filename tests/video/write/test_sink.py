@@ -15,7 +15,7 @@ from PIL import Image, ImageOps
 
 from tests.video.videos import drawing, enlarge, facts_of, frame_from, frames_of, info_of, make_film
 from vidsr.color import BT709, BT2020
-from vidsr.context import Context, ignore
+from vidsr.context import Code, Context, Notice, ignore
 from vidsr.errors import DiskFull, OutputError, SameFile, TargetExists
 from vidsr.io.pipes import SeekableWriter
 from vidsr.options import EncodeOptions
@@ -42,7 +42,7 @@ def test_nothing_of_a_frame_stays_in_memory_once_it_is_written(tmp_path: Path) -
         info = replace(info_of(frame_from()), time_base=Fraction(1, 12800), rate=Fraction(25))
         with open_sink(tmp_path / name, info, context=Context(ignore)) as sink:
             for index in range(40):
-                sink.write(replace(frame_from(), pts=512 * index, duration=512, time_base=Fraction(1, 12800)))
+                sink.write(replace(frame_from(), pts=512 * index, duration_ticks=512, time_base=Fraction(1, 12800)))
             encoder = sink._encoder  # type: ignore[attr-defined]
         assert encoder.last and not encoder._durations and not encoder._times
 
@@ -92,22 +92,20 @@ def test_an_even_film_keeps_its_b_frames_in_an_mp4(tmp_path: Path) -> None:
     ],
 )
 def test_depth_and_chroma_stay_where_the_codec_has_them(codec: str, layout: str, expected: str, tmp_path: Path) -> None:
-    told: list[str] = []
+    notices: list[Notice] = []
     frame = frame_from(pixel_format=layout)
     with open_sink(
         tmp_path / "a.mkv",
         info_of(frame),
         EncodeOptions(codec=codec, preset="superfast", crf=5),
-        context=Context(told.append),
+        context=Context(notices.append),
     ) as sink:
         for index in range(3):
             sink.write(frame.at(index, 1))
     with av.open(str(tmp_path / "a.mkv")) as out:
         assert out.streams.video[0].codec_context.pix_fmt.replace("yuvj", "yuv") == expected
     same_or_gray = expected == layout or layout == "gray"
-    assert told == (
-        [] if same_or_gray else [f"{codec} takes no {layout}: the film is encoded as {expected}, the nearest it takes"]
-    )
+    assert [notice.codes for notice in notices] == ([] if same_or_gray else [(Code.PIXEL_FORMAT,)])
     back = frames_of(tmp_path / "a.mkv")[0]
     lift = 1 << (back.bits - 8)
     error = np.abs(back.planes[0].astype(float) / lift - frame.planes[0].astype(float) / (1 << (frame.bits - 8)))
@@ -267,13 +265,13 @@ def test_what_cannot_be_written_is_said_before_the_first_frame(tmp_path: Path) -
 def test_the_user_may_choose_the_pixel_format(tmp_path: Path) -> None:
     frame = frame_from(pixel_format="yuv444p10le")
     options = {"pix_fmt": "yuv420p"}
-    told: list[str] = []
+    notices: list[Notice] = []
     with open_sink(
-        tmp_path / "a.mp4", info_of(frame), EncodeOptions(encoder_options=options), context=Context(told.append)
+        tmp_path / "a.mp4", info_of(frame), EncodeOptions(encoder_options=options), context=Context(notices.append)
     ) as sink:
         sink.write(frame)
     assert frames_of(tmp_path / "a.mp4")[0].color.subsampling == (1, 1)
-    assert told == ["the film is encoded as yuv420p, as asked for, not as yuv444p10le"]
+    assert [notice.codes for notice in notices] == [(Code.PIXEL_FORMAT,)]
 
 
 @pytest.mark.parametrize("extension", ["mkv", "mp4", "nut", "ts"])
@@ -392,7 +390,7 @@ def test_times_in_other_ticks_are_converted(tmp_path: Path) -> None:
     info = info_of(frame, time_base=Fraction(1, 1000))
     with open_sink(tmp_path / "a.mkv", info, context=Context(ignore)) as sink:
         for index in range(3):
-            sink.write(replace(frame, pts=index * 3, time_base=Fraction(1, 50), duration=3))
+            sink.write(replace(frame, pts=index * 3, time_base=Fraction(1, 50), duration_ticks=3))
     assert facts_of(tmp_path / "a.mkv").times == [0, Fraction(60, 1000), Fraction(120, 1000)]
 
 

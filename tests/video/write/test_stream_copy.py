@@ -10,9 +10,12 @@ import av
 import pytest
 
 from tests.video.read.test_source import with_cover
-from tests.video.videos import ATTACHED, enlarge, facts_of, make_film
+from tests.video.videos import ATTACHED, enlarge, facts_of, make_film, messages_of
+from vidsr.context import Code
 from vidsr.video.metadata import video_tags
 from vidsr.video.write.stream_copy import audio_config
+
+CONVERTED = (Code.CODEC, Code.PACKETS, Code.PAYLOAD, Code.TIMES)
 
 
 def packets_of(path: Path, kind: str) -> list[tuple[Any, ...]]:
@@ -79,12 +82,13 @@ def test_subtitles_attachments_languages_and_dispositions_are_kept_in_an_mkv(tmp
 
 def test_what_an_mp4_cannot_hold_is_converted_or_left_out_with_a_sentence_each(tmp_path: Path) -> None:
     video = subtitled(tmp_path)
-    told = enlarge(video, tmp_path / "out.mp4")
-    assert told == [
+    notices = enlarge(video, tmp_path / "out.mp4")
+    assert messages_of(notices) == [
         "stream 2 (subtitle, srt, fra) becomes mov_text, which keeps no style but bold, italics and underlines: "
         "mp4 holds no srt subtitle",
         "stream 3 (attachment, font.ttf) is left out: mp4 holds no attachments; .mkv holds it",
     ]
+    assert [(notice.codes, notice.streams) for notice in notices] == [(CONVERTED, (2,)), ((Code.STREAM,), (3,))]
     after, before = facts_of(tmp_path / "out.mp4"), facts_of(video)
     assert after.sound == before.sound and after.chapters == before.chapters
     assert {key: after.tags.get(key) for key in before.tags} == before.tags
@@ -156,8 +160,8 @@ def test_cover_art_survives_a_start_in_the_middle(tmp_path: Path) -> None:
 )
 def test_sound_is_copied_to_the_byte(sound: str, source: str, target: str, tmp_path: Path) -> None:
     video = make_film(tmp_path / f"a.{source}", sound=sound, pts=range(50))
-    told = enlarge(video, tmp_path / f"b.{target}", preset="ultrafast")
-    assert [line for line in told if "audio" in line] == []
+    notices = enlarge(video, tmp_path / f"b.{target}", preset="ultrafast")
+    assert [notice for notice in notices if notice.streams] == []
     after, before = facts_of(tmp_path / f"b.{target}"), facts_of(video)
     if (sound, target) == ("libopus", "ts"):  # MPEG-TS wraps Opus packets in a header of its own
         assert len(packets_of(tmp_path / "b.ts", "audio")) == len(packets_of(video, "audio"))
@@ -174,8 +178,8 @@ def test_sound_that_a_container_cannot_hold_is_left_out_with_a_sentence(
     sound: str, target: str, tmp_path: Path
 ) -> None:
     video = make_film(tmp_path / "a.mkv", sound=sound)
-    told = enlarge(video, tmp_path / f"b.{target}")
-    assert any(line.startswith(f"stream 1 (audio, {sound}) is left out: ") and sound in line for line in told)
+    notices = enlarge(video, tmp_path / f"b.{target}")
+    assert ((Code.STREAM,), (1,)) in [(notice.codes, notice.streams) for notice in notices]
     assert facts_of(tmp_path / f"b.{target}").kinds == ["video"]
 
 
@@ -221,8 +225,9 @@ def test_time_codes_and_chapter_tracks_are_made_anew_without_a_word(tmp_path: Pa
     video = make_film(tmp_path / "a.mov", decorate=decorate, sound="aac")
     assert enlarge(video, tmp_path / "b.mov") == []
     assert facts_of(tmp_path / "b.mov").kinds == facts_of(video).kinds == ["video", "audio", "data", "data"]
-    (told,) = enlarge(video, tmp_path / "b.mkv")
-    assert told == "stream 3 (data, time code, eng) is left out: matroska holds no time code data"
+    (notice,) = enlarge(video, tmp_path / "b.mkv")
+    assert notice.message == "stream 3 (data, time code, eng) is left out: matroska holds no time code data"
+    assert (notice.codes, notice.streams) == ((Code.STREAM,), (3,))
 
 
 def test_sound_that_says_in_every_packet_how_it_is_decoded_says_it_once(tmp_path: Path) -> None:

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.video.videos import enlarge, make_film
-from vidsr.context import Context, ignore
+from tests.video.videos import enlarge, make_film, messages_of
+from vidsr.context import Code, Context, ignore
 from vidsr.options import EncodeOptions
 from vidsr.video.read.source import open_source
 from vidsr.video.write.sink import open_sink
@@ -115,9 +115,9 @@ def test_text_keeps_its_words_times_language_and_flags_in_another_codec(
     codec: str, source: str, target: str, becomes: str, tmp_path: Path
 ) -> None:
     video = subtitled(tmp_path / f"a.{source}", codec, WORDS[codec], tags={"language": "fra"})
-    told = enlarge(video, tmp_path / f"b.{target}", preset="ultrafast")
-    (sentence,) = [line for line in told if line.startswith("stream 1 (subtitle") and " becomes " in line]
-    assert f") becomes {becomes}, which keeps no style but bold" in sentence
+    notices = enlarge(video, tmp_path / f"b.{target}", preset="ultrafast")
+    (converted,) = [notice for notice in notices if Code.CODEC in notice.codes]
+    assert converted.streams == (1,) and f" {becomes}" in converted.message
     about, cues = said_in(tmp_path / f"b.{target}")
     forced = target != "mov"  # which has no place for it
     assert about == ({"subrip": "srt"}.get(becomes, becomes), "fra", forced)
@@ -134,15 +134,15 @@ def test_text_that_can_be_copied_is_copied_with_its_style(tmp_path: Path) -> Non
 @pytest.mark.parametrize("target", ["ts", "nut", "avi"])
 def test_where_no_text_fits_it_is_left_out_with_a_sentence(target: str, tmp_path: Path) -> None:
     video = subtitled(tmp_path / "a.mkv", "subrip", WORDS["subrip"])
-    sentence, *_ = enlarge(video, tmp_path / f"b.{target}")
-    assert sentence.startswith("stream 1 (subtitle, srt) is left out: ")
+    notices = enlarge(video, tmp_path / f"b.{target}")
+    assert ((Code.STREAM,), (1,)) in [(notice.codes, notice.streams) for notice in notices]
 
 
 def test_pictures_of_text_are_left_out_with_a_sentence(tmp_path: Path) -> None:
     video = subtitled(tmp_path / "a.mkv", "hdmv_pgs_subtitle", [(400, 900, b"\x80\0\0")])
-    assert enlarge(video, tmp_path / "b.mp4") == [
-        "stream 1 (subtitle, pgssub) is left out: mp4 holds no pgssub subtitle; .mkv holds it",
-    ]
+    (notice,) = enlarge(video, tmp_path / "b.mp4")
+    assert notice.message == "stream 1 (subtitle, pgssub) is left out: mp4 holds no pgssub subtitle; .mkv holds it"
+    assert (notice.codes, notice.streams) == ((Code.STREAM,), (1,))
 
 
 def test_cues_that_overlap_are_seen_together_in_an_mp4(tmp_path: Path) -> None:
@@ -199,15 +199,15 @@ def test_flattened_cues_show_at_every_moment_what_was_shown(spans: list[tuple[in
 
 def test_bytes_that_are_no_text_cost_no_cue(tmp_path: Path) -> None:
     cues = [(200, 300, "café".encode("latin-1")), (400, 500, b"\xff"), (600, 900, b"B")]
-    told = enlarge(subtitled(tmp_path / "a.mkv", "subrip", cues), tmp_path / "b.webm", preset="ultrafast")
-    assert told.count("stream 1 (subtitle, srt): what is no text in UTF-8 is lost") == 2
+    notices = enlarge(subtitled(tmp_path / "a.mkv", "subrip", cues), tmp_path / "b.webm", preset="ultrafast")
+    assert messages_of(notices).count("stream 1 (subtitle, srt): what is no text in UTF-8 is lost") == 2
     assert [said.decode() for *_, said in said_in(tmp_path / "b.webm")[1]] == ["caf\ufffd", "\ufffd", "B"]
 
 
 def test_a_sample_that_is_no_text_is_left_out_with_a_sentence(tmp_path: Path) -> None:
     cues = [(200, 300, b"\0\2\xff\xff"), (600, 900, b"\0\1B")]
-    told = enlarge(subtitled(tmp_path / "a.mp4", "mov_text", cues), tmp_path / "b.mkv")
-    assert "stream 1 (subtitle, mov_text): what is no text in UTF-8 is lost" in told
+    notices = enlarge(subtitled(tmp_path / "a.mp4", "mov_text", cues), tmp_path / "b.mkv")
+    assert "stream 1 (subtitle, mov_text): what is no text in UTF-8 is lost" in messages_of(notices)
     assert said_in(tmp_path / "b.mkv")[1] == [(600, 900, b"B")]
 
 

@@ -1,8 +1,7 @@
 """How a film is to be written, and the encoder chosen and opened for it."""
 
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +12,7 @@ from vidsr.context import Context
 from vidsr.errors import OutputError
 from vidsr.frames import VideoInfo
 from vidsr.options import EncodeOptions
+from vidsr.system import keep_priority
 from vidsr.video.write.containers import FITTING, TS_CODECS, Muxer
 
 
@@ -62,7 +62,7 @@ def open_codec(context: Any, plan: Encoding) -> None:
     """Open an encoder that was set up. Raises OutputError with its own reason where it refuses."""
     name, options = context.name, dict(context.options)  # asked now: PyAV 19 crashes when a failed context is asked
     try:
-        with own_priority():
+        with keep_priority():
             context.open()
     except MemoryError:
         raise
@@ -95,21 +95,3 @@ def _reason(name: str, failed: Any, options: Mapping[str, str]) -> str:
         av.logging.set_level(before[0])
         av.logging.set_skip_repeated(before[1])
     return "it does not say why"
-
-
-@contextmanager
-def own_priority() -> Iterator[None]:
-    """Undo what a codec does inside to the priority of this thread.
-
-    SVT-AV1, where root runs it, makes the thread that opens it real-time (SCHED_FIFO): whatever that thread does
-    later starves every other process of the machine.
-    """
-    if not hasattr(os, "sched_getscheduler"):  # no Linux
-        yield
-        return
-    policy, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
-    try:
-        yield
-    finally:
-        if os.sched_getscheduler(0) != policy:
-            os.sched_setscheduler(0, policy, parameters)
