@@ -22,6 +22,7 @@ from onnx import TensorProto, helper, numpy_helper
 from vidsr import ColorSpec, Frame
 from vidsr.bench.matmul_peak import matrix_peak
 from vidsr.engines import settle
+from vidsr.options import UpscaleOptions
 from vidsr.upscaling.session import Network, Session, SessionOptions
 from vidsr.zoo import find
 
@@ -94,7 +95,7 @@ def measure(networks: dict[str, Network], width: int, height: int, runs: int, pr
     """Time the networks in turns, from the luma plane into the enlarged one: milliseconds of each run."""
     rng = np.random.default_rng(1)
     frame = Frame((rng.integers(16, 236, (height, width)).astype(np.uint8),), ColorSpec(1, full_range=False))
-    options = SessionOptions(engine="openvino", precision=precision, in_flight=1)
+    options = SessionOptions(UpscaleOptions(engine="openvino", precision=precision, in_flight=1))
     times: dict[str, list[float]] = {name: [] for name in networks}
     with ExitStack() as stack:
         sessions = {

@@ -10,7 +10,9 @@ import pytest
 
 from tests.engines.test_choice import alone
 from tests.engines.test_contract import graph
+from tests.notices import Notices
 from vidsr import engines
+from vidsr.context import Context
 from vidsr.engines import Setup, gpus, settle
 from vidsr.engines.gpus import Gpu
 from vidsr.engines.tensorrt import tensorrt_engine as on_tensorrt
@@ -92,21 +94,21 @@ def keep(folder: Path, header: EngineHeader) -> None:
     (folder / header.file_name()).write_bytes(pack(header, b"plan"))
 
 
-def chosen(said: list[str], setup: Setup = TORCH, *, asked: str = "auto", stateless: bool = False) -> Setup:
-    return best_of(lambda _: graph(), setup, asked=asked, stateless=stateless, notice=said.append)
+def chosen(said: Notices, setup: Setup = TORCH, *, asked: str = "auto", stateless: bool = False) -> Setup:
+    return best_of(lambda _: graph(), setup, asked=asked, stateless=stateless, context=Context(said))
 
 
 def test_an_engine_that_fits_is_taken_and_it_is_said(built: EngineHeader) -> None:
-    said: list[str] = []
+    said = Notices()
     assert chosen(said) == Setup("tensorrt", "cuda", "f16")
-    assert said == [f"TensorRT computes in f16, by {built.file_name()}"]
+    assert said.messages == [f"TensorRT computes in f16, by {built.file_name()}"]
 
 
 def test_where_none_is_built_it_is_said_what_computes_and_what_builds_one(built: EngineHeader, tmp_path: Path) -> None:
     (tmp_path / built.file_name()).unlink()
-    said: list[str] = []
+    said = Notices()
     assert chosen(said) == TORCH
-    (sentence,) = said
+    (sentence,) = said.messages
     assert sentence.startswith("torch computes on the GPU in f16; no TensorRT engine was built for this network")
     assert f"'{built.command}' builds one" in sentence
 
@@ -114,15 +116,15 @@ def test_where_none_is_built_it_is_said_what_computes_and_what_builds_one(built:
 def test_one_for_another_gpu_is_left_and_it_is_said_why(built: EngineHeader, tmp_path: Path) -> None:
     (tmp_path / built.file_name()).unlink()
     keep(tmp_path, replace(built, gpu="NVIDIA H200", compute="9.0"))
-    said: list[str] = []
+    said = Notices()
     assert chosen(said) == TORCH
-    assert "was built for NVIDIA H200 (compute capability 9.0)" in said[0]
-    assert said[0].endswith(f"rebuild it: {built.command}")
+    assert "was built for NVIDIA H200 (compute capability 9.0)" in said.messages[0]
+    assert said.messages[0].endswith(f"rebuild it: {built.command}")
 
 
 @pytest.mark.usefixtures("built")
 def test_what_was_asked_for_is_taken_without_a_word() -> None:
-    said: list[str] = []
+    said = Notices()
     assert chosen(said, asked="torch") == TORCH
     cpu = Setup("openvino", "cpu", "bf16")
     assert chosen(said, cpu) == cpu
@@ -131,15 +133,15 @@ def test_what_was_asked_for_is_taken_without_a_word() -> None:
 
 @pytest.mark.usefixtures("built")
 def test_a_run_that_must_be_repeatable_looks_for_no_engine() -> None:
-    said: list[str] = []
+    said = Notices()
     assert chosen(said, stateless=True) == TORCH
-    assert said == ["torch computes on the GPU in f16"]
+    assert said.messages == ["torch computes on the GPU in f16"]
 
 
 def test_without_tensorrt_nothing_is_said_of_it(runtimes: dict[str, Any]) -> None:
-    said: list[str] = []
+    said = Notices()
     assert chosen(said) == TORCH
-    assert said == ["torch computes on the GPU in f16"]
+    assert said.messages == ["torch computes on the GPU in f16"]
 
 
 @pytest.mark.usefixtures("gpu")

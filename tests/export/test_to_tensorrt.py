@@ -23,6 +23,7 @@ from vidsr.export.tensorrt_build import keep_timings, read_timings
 from vidsr.export.tensorrt_parity import check_engine
 from vidsr.export.to_tensorrt import Sizes, export_engine, graph_for, in_bands, limits_of, opened
 from vidsr.frames import Frame
+from vidsr.options import UpscaleOptions
 from vidsr.upscaling import fp16_guard as watched
 from vidsr.upscaling import gpu_session as surface_lane
 from vidsr.upscaling import session as session
@@ -76,7 +77,7 @@ def test_an_engine_is_built_of_the_very_graph_that_an_upscaler_asks_for(
         monkeypatch.setattr(module, "setup_for", lambda *_: Setup("tensorrt", "cuda", precision))
     monkeypatch.setattr(watched, "open_engine", lambda graph, **_: asked.append(graph) or open_engine(graph))
     model = stored(tmp_path, channels, unshuffle=unshuffle)
-    options = SessionOptions("tensorrt", "cuda", precision)
+    options = SessionOptions(UpscaleOptions(engine="tensorrt", device="cuda", precision=precision))
     if pixels.surface:
         GpuSession(model, frame(pixels), options, on_device=False).close()
     else:
@@ -103,7 +104,7 @@ def test_for_large_pictures_it_is_built_for_the_bands_that_are_computed_at_once(
     monkeypatch.setattr(watched, "open_engine", note)
     model, large = stored(tmp_path, 1), replace(PIXELS, width=size[0], height=size[1])
     with pytest.raises(Asked):
-        Session(model, frame(large), SessionOptions("tensorrt", "cuda", "f16"))
+        Session(model, frame(large), SessionOptions(UpscaleOptions(engine="tensorrt", device="cuda", precision="f16")))
     said: list[str] = []
     sizes = in_bands(Sizes(size, size, size), model, said.append)
     assert (sizes.best == size) == (size == (1920, 1080)) == (not said)

@@ -6,10 +6,12 @@ from typing import Any, cast
 import pytest
 
 from tests.clips import video
+from tests.notices import Notices
+from vidsr.context import Context
 from vidsr.engines import Setup
 from vidsr.pipeline import upscale_video
 from vidsr.pipeline import video as decoding
-from vidsr.pipeline.video import find_gpu, gpu_for
+from vidsr.pipeline.video import find_gpu, offload
 from vidsr.upscaling.upscaler import Upscaler, load_upscaler
 from vidsr.video.read.hwdecode import Offload, opens
 
@@ -19,19 +21,19 @@ HERE = opens("cuda")
 @pytest.mark.skipif(HERE, reason="there is a GPU")
 @pytest.mark.parametrize("hwaccel", ["auto", "cuda", "none"])
 def test_without_a_gpu_the_same_film_is_made_and_only_who_asked_for_one_is_told(tmp_path: Path, hwaccel: Any) -> None:
-    source, told = video(tmp_path / "in.mp4", sound=False), []
+    source, told = video(tmp_path / "in.mp4", sound=False), Notices()
     for name in ("auto", hwaccel):
         summary = upscale_video(
-            source, tmp_path / f"{name}.nut", model="bicubic", hwaccel=name, overwrite=True, notice=told.append
+            source, tmp_path / f"{name}.nut", model="bicubic", hwaccel=name, overwrite=True, warn=told
         )
-    assert [sentence for sentence in summary.notices if "GPU" in sentence] == (
+    assert [str(notice) for notice in summary.notices if "GPU" in str(notice)] == (
         ["no GPU decodes here, which `vidsr doctor` tells more of: the CPU does"] if hwaccel == "cuda" else []
     )
     assert (tmp_path / "auto.nut").read_bytes() == (tmp_path / f"{hwaccel}.nut").read_bytes()
 
 
 def test_a_way_to_decode_nobody_knows_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="'vdpau' is no way to decode; choose one of auto, cuda, none"):
+    with pytest.raises(ValueError, match="expected one of auto, cuda, none for hwaccel; got 'vdpau'"):
         upscale_video("in.mp4", tmp_path / "out.mp4", hwaccel="vdpau")  # type: ignore[arg-type]
 
 
@@ -55,8 +57,8 @@ def present(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_the_gpu_that_enlarges_is_the_one_that_decodes(hwaccel: Any, device: str, resume: bool, found: str) -> None:
-    told: list[str] = []
-    assert find_gpu(hwaccel, device, resume=resume, notice=told.append) == found
+    told = Notices()
+    assert find_gpu(hwaccel, device, resume=resume, context=Context(told)) == found
     assert bool(told) is (resume and hwaccel == "cuda")
 
 
@@ -79,14 +81,13 @@ class Settled:
     ],
 )
 def test_pictures_stay_where_the_network_takes_them(
-    monkeypatch: pytest.MonkeyPatch, hwaccel: Any, engine: str, device: str, does: Offload | None
+    hwaccel: Any, engine: str, device: str, does: Offload | None
 ) -> None:
-    monkeypatch.setattr(decoding, "Upscaler", Settled)
-    assert gpu_for("cuda:0", hwaccel, cast(Upscaler, Settled(engine, device))) == does
-    assert gpu_for(None, hwaccel, cast(Upscaler, Settled(engine, device))) is None
+    assert offload("cuda:0", hwaccel, cast(Upscaler, Settled(engine, device))) == does
+    assert offload(None, hwaccel, cast(Upscaler, Settled(engine, device))) is None
 
 
 def test_a_kernel_computes_on_the_cpu() -> None:
     with load_upscaler("bicubic") as upscaler:
-        assert gpu_for("cuda:0", "auto", upscaler) is None
-        assert gpu_for("cuda:0", "cuda", upscaler) == Offload("cuda:0", keeps=False, always=True)
+        assert offload("cuda:0", "auto", upscaler) is None
+        assert offload("cuda:0", "cuda", upscaler) == Offload("cuda:0", keeps=False, always=True)

@@ -15,6 +15,8 @@ from PIL import Image
 
 from tests.clips import size_of, sound_of, times_of, video
 from tests.networks import network, save
+from tests.notices import Notices
+from vidsr.context import Code
 from vidsr.errors import OutputError, SameFile, TargetExists, UnknownModel
 from vidsr.pipeline import Progress, upscale_video
 from vidsr.upscaling.upscaler import load_upscaler
@@ -84,7 +86,7 @@ def test_progress_is_told_after_every_frame(clip: Path, tmp_path: Path) -> None:
     upscale_video(clip, tmp_path / "larger.mkv", model="bicubic", progress=told.append)
     assert [now.frames for now in told] == list(range(1, 13))
     assert told[-1].position == pytest.approx(0.48)
-    assert told[-1].left == pytest.approx(0, abs=0.5)
+    assert told[-1].eta == pytest.approx(0, abs=0.5)
 
 
 def test_what_progress_raises_ends_the_run_and_leaves_nothing(clip: Path, tmp_path: Path) -> None:
@@ -133,10 +135,10 @@ def test_an_unknown_model_is_known_before_the_input_is_opened(tmp_path: Path) ->
 
 def test_an_odd_result_becomes_even_and_says_so(tmp_path: Path) -> None:
     clip = video(tmp_path / "clip.mkv", times=[0])
-    said: list[str] = []
-    summary = upscale_video(clip, tmp_path / "larger.mkv", model="bicubic", width=101, height=77, notice=said.append)
+    said = Notices()
+    summary = upscale_video(clip, tmp_path / "larger.mkv", model="bicubic", width=101, height=77, warn=said)
     assert summary.output_size == size_of(tmp_path / "larger.mkv") == (100, 76)
-    assert said == list(summary.notices) == ["101x77 becomes 100x76: this chroma needs even sides"]
+    assert said == list(summary.notices) and said.codes == [Code.ASPECT]
 
 
 def test_an_input_already_that_large_is_only_resized_and_told_so(clip: Path, tmp_path: Path) -> None:
@@ -144,7 +146,7 @@ def test_an_input_already_that_large_is_only_resized_and_told_so(clip: Path, tmp
     summary = upscale_video(clip, tmp_path / "smaller.mkv", model=tiny, height=24)
     assert summary.output_size == (32, 24)
     assert summary.model == "lanczos"
-    assert summary.notices == ("the input is 64x48 already: it is only resized, no model is needed",)
+    assert [str(notice) for notice in summary.notices] == ["the input is 64x48 already: it is resized without a model"]
 
 
 def test_a_size_of_another_shape_keeps_the_shape_of_the_picture(clip: Path, tmp_path: Path) -> None:

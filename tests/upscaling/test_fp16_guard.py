@@ -10,17 +10,20 @@ from onnx import numpy_helper
 
 from tests.engines.test_choice import native_of_openvino
 from tests.networks import network, receptive_field, save
+from tests.notices import Notices
 from tests.upscaling.test_upscaler import frame, same, upscaled
 from tests.video.videos import make_film
 from vidsr.card import ModelCard
+from vidsr.context import Context
 from vidsr.engines import Engine, Setup, installed
 from vidsr.engines.fp16 import halved
 from vidsr.engines.graph_format import FINITE
 from vidsr.frames import Frame
+from vidsr.options import UpscaleOptions
 from vidsr.pipeline import upscale_video
 from vidsr.upscaling import fp16_guard as watched
 from vidsr.upscaling.fp16_guard import WatchedEngine
-from vidsr.upscaling.upscaler import load_upscaler
+from vidsr.upscaling.upscaler import load_upscaler, open_upscaler
 
 SENTENCE = "{} makes numbers too large for f16, so f32 computes; --precision f32 says so from the start"
 HALF = [
@@ -49,23 +52,23 @@ def dark(small: Frame) -> Frame:
 @pytest.mark.parametrize("tile", [None, 24])
 def test_f32_takes_over_and_says_so_once(engine: str, channels: int, tile: int | None, tmp_path: Path) -> None:
     loud = saved(tmp_path, gain=30000, channels=channels)
-    told: list[str] = []
-    with load_upscaler(loud, engine=engine, precision="f16", tile=tile, notice=told.append) as upscaler:
+    told = Notices()
+    with load_upscaler(loud, engine=engine, precision="f16", tile=tile, warn=told) as upscaler:
         runs = [upscaler.submit(frame(seed=seed)) for seed in range(2)]
         for seed in range(5):
             same(runs.pop(0).result(), upscaled(frame(seed=seed), loud, engine=engine, tile=tile))
             runs.append(upscaler.submit(frame(seed=seed + 2)))
-    assert told == [SENTENCE.format("loud")]
+    assert told.messages == [SENTENCE.format("loud")]
 
 
 @pytest.mark.parametrize("engine", HALF)
 @pytest.mark.parametrize("bits", [8, 10])
 def test_a_network_that_f16_holds_is_computed_in_it(engine: str, bits: int, tmp_path: Path) -> None:
-    quiet, told = saved(tmp_path, gain=1), list[str]()
-    large = upscaled(frame(bits=bits), quiet, engine=engine, precision="f16", notice=told.append)
+    quiet, told = saved(tmp_path, gain=1), Notices()
+    large = upscaled(frame(bits=bits), quiet, engine=engine, precision="f16", warn=told)
     exact = upscaled(frame(bits=bits), quiet, engine=engine)
     off = np.abs(large.planes[0].astype(int) - exact.planes[0])
-    assert told == [] and 0 < off.max() <= (1 if bits == 8 else 4)
+    assert not told and 0 < off.max() <= (1 if bits == 8 else 4)
 
 
 @pytest.mark.parametrize("engine", HALF)
@@ -74,7 +77,7 @@ def test_a_frame_that_stands_alone_does_not_depend_on_those_before_it(engine: st
     alone = upscaled(dark(bright), loud, engine=engine, precision="f16", stateless=True)
     with pytest.raises(AssertionError):  # it is one that f16 holds, and rounds
         same(alone, upscaled(dark(bright), loud, engine=engine))
-    with load_upscaler(loud, engine=engine, precision="f16", stateless=True) as upscaler:
+    with open_upscaler(UpscaleOptions(loud, engine=engine, precision="f16", stateless=True)) as upscaler:
         same(upscaler.submit(bright).result(), upscaled(bright, loud, engine=engine))
         same(upscaler.submit(dark(bright)).result(), alone)
 
@@ -83,7 +86,7 @@ def test_a_frame_that_stands_alone_does_not_depend_on_those_before_it(engine: st
 def test_the_user_is_told(engine: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     video, loud = make_film(tmp_path / "a.mkv", codec="ffv1", size=(32, 24), pts=range(3)), saved(tmp_path, gain=30000)
     done = upscale_video(video, tmp_path / "b.mkv", model=loud, engine=engine, precision="f16")
-    assert SENTENCE.format("loud") in done.notices and caplog.text == ""
+    assert SENTENCE.format("loud") in map(str, done.notices) and caplog.text == ""
     upscaled(frame(), loud, engine=engine, precision="f16")
     assert SENTENCE.format("loud") in caplog.text
 
@@ -114,15 +117,15 @@ def test_a_run_that_can_be_resumed_lets_every_frame_stand_alone(
 
 def test_a_network_that_cannot_be_halved_is_computed_in_f32(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As by an engine that turns the whole network into float16, weights and all, before it runs."""
-    loud, told, real = saved(tmp_path, gain=1e6), list[str](), watched.open_engine
+    loud, told, real = saved(tmp_path, gain=1e6), Notices(), watched.open_engine
 
     def halving(graph: bytes, *, precision: str, **options: Any) -> Engine:
         return real(halved(graph) if precision == "f16" else graph, precision="f32", **options)
 
     expected = upscaled(frame(), loud, engine=HALF[0])
     monkeypatch.setattr(watched, "open_engine", halving)
-    same(upscaled(frame(), loud, engine=HALF[0], precision="f16", notice=told.append), expected)
-    (sentence,) = told
+    same(upscaled(frame(), loud, engine=HALF[0], precision="f16", warn=told), expected)
+    (sentence,) = told.messages
     assert sentence.startswith("f32 computes: the network's w0 reaches ") and "more than float16 holds" in sentence
 
 
@@ -143,7 +146,7 @@ def test_where_engines_are_built_ahead_another_one_computes_in_f32(monkeypatch: 
     monkeypatch.setattr(watched, "settle", lambda **options: Setup("torch", options["device"], options["precision"]))
     monkeypatch.setattr(watched, "open_engine", lambda graph, **options: asked.append((graph, options)) or Loud())
     made = Setup("tensorrt", "cuda:1", "f16")
-    options = {"title": "loud", "in_flight": 1, "threads": 0, "stateless": False, "notice": lambda _: None}
+    options = {"title": "loud", "in_flight": 1, "threads": 0, "stateless": False, "context": Context()}
     engine = watched.open_watched(lambda watches: b"watched" if watches else b"", made, **options)  # type: ignore[arg-type]
     engine.submit({}).result()
     found = [(graph, each["engine"], each["device"], each["precision"]) for graph, each in asked]

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from tests.networks import network, receptive_field, runnable, save
+from tests.notices import Notices
 from tests.upscaling.test_fp16_guard import saved
 from vidsr.card import ModelCard
 from vidsr.frames import Frame
@@ -125,9 +126,9 @@ def test_no_sample_changes_between_the_two_layouts(pixel_format: str) -> None:
 
 def test_where_f16_is_too_small_f32_makes_the_whole_surface(tmp_path: Path) -> None:
     pytest.importorskip("torch")
-    loud, told = saved(tmp_path, gain=30000), list[str]()
+    loud, told = saved(tmp_path, gain=30000), Notices()
     options: dict[str, Any] = {"engine": "torch", "device": "cpu"}
-    with load_upscaler(loud, **options, precision="f16", notice=told.append) as upscaler:
+    with load_upscaler(loud, **options, precision="f16", warn=told) as upscaler:
         large = [upscaler.submit(frame(brightness=brightness)).result() for brightness in (500, 450)]
     with load_upscaler(loud, **options, precision="f32") as upscaler:
         for made, brightness in zip(large, (500, 450), strict=True):

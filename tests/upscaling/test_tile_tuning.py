@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tests.networks import network, save
+from tests.notices import Notices
 from vidsr.card import ModelCard
 from vidsr.color import BT709, ColorSpec
 from vidsr.errors import OutOfMemory
@@ -44,7 +45,7 @@ def enlarged(model: Path, **options: Any) -> tuple[Frame, tuple[int, int]]:
 
 
 def test_the_quickest_tiles_are_found_told_and_kept(cache: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    told: list[str] = []
+    told = Notices()
     tried: list[tuple[int, int]] = []
 
     def seconds(network: Any, frame: Any, options: Any, size: tuple[int, int]) -> list[float]:
@@ -53,14 +54,14 @@ def test_the_quickest_tiles_are_found_told_and_kept(cache: Path, model: Path, mo
 
     monkeypatch.setattr(measured, "_seconds", seconds)
     whole, _ = enlarged(model)
-    large, size = enlarged(model, tile="auto", notice=told.append)
+    large, size = enlarged(model, tile="auto", warn=told)
     assert size in tried and size[1] == 110 and size != (90, 110)
     sentence = f"tiles of 110x{size[0]} are the quickest here for mine at 110x90: {1000 * (61 - size[0])} ms a frame"
-    assert told == [sentence]
+    assert told.messages == [sentence]
     for plane, expected in zip(large.planes, whole.planes, strict=True):
         np.testing.assert_array_equal(plane, expected)
     tried.clear()
-    assert enlarged(model, tile="auto", notice=told.append)[1] == size
+    assert enlarged(model, tile="auto", warn=told)[1] == size
     assert (tried, len(told)) == ([], 1)
 
 
@@ -92,7 +93,9 @@ def test_what_cannot_be_kept_is_said_and_computed_all_the_same(
     cache: Path, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(model))  # a file, where no folder can be made
-    told: list[str] = []
-    large, _ = enlarged(model, tile="auto", notice=told.append)
+    told = Notices()
+    large, _ = enlarged(model, tile="auto", warn=told)
     assert large.height == 180
-    assert [sentence.split(":")[0] for sentence in told][1] == "that cannot be kept, and is measured again each time"
+    assert [sentence.split(":")[0] for sentence in told.messages][
+        1
+    ] == "that cannot be kept, and is measured again each time"

@@ -18,6 +18,7 @@ from vidsr.color import BT709, BT2020, SMPTE170M, ColorSpec
 from vidsr.engines import Precision, Setup
 from vidsr.errors import EngineBusy, EngineError, EngineMissing, ModelError, UnknownModel
 from vidsr.frames import Frame
+from vidsr.options import UpscaleOptions
 from vidsr.upscaling import session as session
 from vidsr.upscaling.output_size import Plan
 from vidsr.upscaling.swscale_upscaler import ResizingUpscaler
@@ -121,9 +122,9 @@ def test_ten_bits_of_rgb_are_computed_finer_than_in_bf16_where_nothing_is_said(
 ) -> None:
     monkeypatch.setattr(session, "settle", lambda **_: Setup("openvino", "cpu", native))
     deep, luma = session.Network(models(channels=3)), session.Network(models())
-    assert session.setup_for(deep, 10, session.SessionOptions(precision=asked)).precision == chosen
-    assert session.setup_for(deep, 8, session.SessionOptions(precision=asked)).precision == native
-    assert session.setup_for(luma, 10, session.SessionOptions(precision=asked)).precision == native
+    assert session.setup_for(deep, 10, session.SessionOptions(UpscaleOptions(precision=asked))).precision == chosen
+    assert session.setup_for(deep, 8, session.SessionOptions(UpscaleOptions(precision=asked))).precision == native
+    assert session.setup_for(luma, 10, session.SessionOptions(UpscaleOptions(precision=asked))).precision == native
 
 
 @settings(deadline=None, max_examples=12)

@@ -10,7 +10,7 @@ from typing import Any, Literal, cast
 import numpy as np
 
 from vidsr import zoo
-from vidsr.context import Context
+from vidsr.context import Context, Notice, log_warning
 from vidsr.engines import TAKES_DLPACK, Setup, check, choose, settle
 from vidsr.engines.tuning import Tuning, tuning
 from vidsr.frames import Frame
@@ -40,6 +40,7 @@ def load_upscaler(
     tile: int | Literal["auto"] | None = UpscaleOptions.tile,
     in_flight: int | None = UpscaleOptions.in_flight,
     threads: int = UpscaleOptions.threads,
+    warn: Callable[[Notice], None] = log_warning,
 ) -> FrameUpscaler:
     """Load a model to call with frames, arrays or Pillow images of any size.
 
@@ -48,12 +49,12 @@ def load_upscaler(
     result; None: the model's factor. A network of another factor is followed by one Lanczos resize.
     engine, device, precision: see `vidsr.engines.settle`. tile: side of a tile in input pixels; None cuts large frames
     into bands. in_flight: frames that `submit` may have under way. threads: CPU threads, 0 for all cores.
+    warn: called where something else is computed than was asked for.
     The network is compiled when the first frame of a size comes.
     Raises UnknownModel, NotAModel, EngineMissing, EngineError, and ValueError for a size that makes no sense.
     """
-    return open_upscaler(
-        UpscaleOptions(model, scale, width, height, engine, device, precision, tile, in_flight, threads)
-    )
+    options = UpscaleOptions(model, scale, width, height, engine, device, precision, tile, in_flight, threads)
+    return open_upscaler(options, Context(warn))
 
 
 def open_upscaler(options: UpscaleOptions, context: Context | None = None) -> FrameUpscaler:

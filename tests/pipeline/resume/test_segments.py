@@ -1,7 +1,6 @@
 """Films made in segments: stopped anywhere and gone on with, they are the film that nothing stopped, byte by byte."""
 
 import errno
-import inspect
 import os
 import random
 import signal
@@ -25,9 +24,7 @@ from vidsr.errors import DiskFull, InputError, NotPipeable, OutputError, TargetE
 from vidsr.pipeline import Progress, upscale_video
 from vidsr.pipeline.progress import Summary
 from vidsr.pipeline.resume import segments
-from vidsr.pipeline.resume import segments as resumable
 from vidsr.pipeline.resume.journal import Journal
-from vidsr.pipeline.stages import Settings
 
 SIZE = 10  # frames of a segment
 EVEN = [*range(0, 1800, 40)]
@@ -128,7 +125,7 @@ def test_a_run_that_was_stopped_is_gone_on_with(clip: Path, whole: bytes, tmp_pa
     assert target.read_bytes() == whole
     assert not folder.exists()
     assert told[0].frames == done * SIZE + 1
-    assert told[0].before == done * SIZE and told[-1].frames == summary.frames == 45
+    assert told[0].frames_before == done * SIZE and told[-1].frames == summary.frames == 45
 
 
 @pytest.mark.parametrize("codec", ["libx265", "libsvtav1", "libvpx-vp9", "libvpx", "ffv1", "mpeg4", "mjpeg"])
@@ -137,7 +134,7 @@ def test_every_codec_that_repeats_itself_is_gone_on_with(clip: Path, tmp_path: P
         if name == "larger.mkv":
             stopped(clip, tmp_path / name, after=25, codec=codec)
         summary = upscaled(clip, tmp_path / name, codec=codec)
-        assert not [said for said in summary.notices if "repeat" in said]
+        assert not [said for said in summary.notices if "repeat" in str(said)]
     assert (tmp_path / "larger.mkv").read_bytes() == (tmp_path / "whole.mkv").read_bytes()
     assert times_of(tmp_path / "larger.mkv") == times_of(clip)
 
@@ -176,48 +173,6 @@ def test_a_run_killed_at_random_moments_ends_in_the_same_bytes(clip: Path, whole
             break
         assert code == -signal.SIGKILL
     assert target.read_bytes() == whole
-
-
-def settings() -> Settings:
-    """What `upscaled` asks for."""
-    names = inspect.signature(upscale_video).parameters
-    given = {name: parameter.default for name, parameter in names.items()} | {"model": "bicubic"}
-    return Settings(
-        enlarging={key: given[key] for key in ("model", "scale", "width", "height", "tile", "engine", "precision")},
-        reading={key: given[key] for key in ("start", "duration", "source_quality", "deinterlace")},
-        writing={key: given[key] for key in ("codec", "crf", "preset", "encoder_options")} | {"format": "matroska"},
-        segment_frames=SIZE,
-    )
-
-
-def test_a_segment_made_alone_has_the_bytes_it_has_in_a_run(clip: Path, tmp_path: Path) -> None:
-    folder = stopped(clip, tmp_path / "larger.mkv", after=41)
-    for index in (0, 2, 3):
-        segment = segments.make_segment(clip, settings(), index, tmp_path / "alone", notice=print)
-        assert segment is not None and (segment.index, segment.frames) == (index, SIZE)
-        assert (segment.first, segment.last) == (index * 400, index * 400 + 360)
-        assert (tmp_path / "alone").read_bytes() == (folder / f"segment-{index:06}.packets").read_bytes()
-    last = segments.make_segment(clip, settings(), 4, tmp_path / "alone", notice=print)
-    assert last is not None and last.frames == 5
-    assert segments.make_segment(clip, settings(), 5, tmp_path / "none", notice=print) is None
-    assert not (tmp_path / "none").exists()
-
-
-PURE = """
-import sys
-from pathlib import Path
-from tests.pipeline.test_segments import settings
-from vidsr.pipeline.resume.segments import make_segment
-make_segment(sys.argv[1], settings(), 2, Path(sys.argv[2]), notice=print)
-"""
-
-
-def test_a_segment_made_in_another_process_has_the_same_bytes(clip: Path, tmp_path: Path) -> None:
-    folder = stopped(clip, tmp_path / "larger.mkv", after=35)
-    perturbed = {**os.environ, "MALLOC_PERTURB_": "85"}
-    command = [sys.executable, "-c", PURE, str(clip), str(tmp_path / "alone")]
-    subprocess.run(command, check=True, env=perturbed, cwd=Path(__file__).parents[3], timeout=60)
-    assert (tmp_path / "alone").read_bytes() == (folder / "segment-000002.packets").read_bytes()
 
 
 @pytest.mark.parametrize(
@@ -265,7 +220,7 @@ def test_another_network_of_the_same_name_is_refused(clip: Path, tmp_path: Path)
 
 def test_another_version_is_refused(clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stopped(clip, tmp_path / "larger.mkv", after=25)
-    monkeypatch.setattr(resumable, "version", lambda _: "0.0.0")
+    monkeypatch.setattr(segments, "version", lambda _: "0.0.0")
     with pytest.raises(OutputError, match=r"this run has vidsr 0\.0\.0; go back to that version, or delete"):
         upscaled(clip, tmp_path / "larger.mkv")
 
@@ -433,5 +388,5 @@ def test_options_that_would_not_repeat_are_refused(clip: Path, tmp_path: Path, o
 def test_a_codec_that_may_not_repeat_itself_says_so(clip: Path, tmp_path: Path) -> None:
     summary = upscaled(clip, tmp_path / "larger.mkv", codec="mpeg1video")
     said = "mpeg1video may not repeat itself: a film that was resumed may differ from one that was not"
-    assert said in summary.notices
+    assert said in map(str, summary.notices)
     assert times_of(tmp_path / "larger.mkv") == times_of(clip)
