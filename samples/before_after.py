@@ -6,7 +6,6 @@ python samples/before_after.py [MODEL] [PICTURE]
 import sys
 from pathlib import Path
 
-import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 import vidsr
@@ -19,8 +18,8 @@ GAP, LABEL = 8, 34
 def enlarged(frame: vidsr.Frame, model: str | Path) -> tuple[Image.Image, int]:
     """The crop as a model enlarges it four times, or as often as it does, and that factor."""
     with vidsr.load_upscaler(model, scale=4) as upscaler:
-        larger = upscaler.submit(frame).result()
-    picture = Image.fromarray(np.rint(larger.to_rgb() * 255).astype(np.uint8))
+        larger = upscaler(frame)
+    picture = larger.to_image()
     scale = larger.width // frame.width
     return picture.crop(tuple(scale * side for side in (LEFT, TOP, LEFT + WIDTH, TOP + HEIGHT))), scale
 
@@ -38,9 +37,8 @@ def side_by_side(pictures: list[tuple[str, Image.Image]]) -> Image.Image:
 
 def main(model: str, target: Path) -> None:
     """Write the picture."""
-    with vidsr.open_source(Path(__file__).with_name("clip.mp4")) as source:
-        frames = (item for item in source if isinstance(item, vidsr.Frame))
-        frame = next(frame for i, frame in enumerate(frames) if i == FRAME)
+    with vidsr.open_video(Path(__file__).with_name("clip.mp4")) as video:
+        frame = next(frame for i, frame in enumerate(video.frames()) if i == FRAME)
         before, scale = enlarged(frame, "bicubic")
         after, _ = enlarged(frame, model)
     name = Path(model).stem

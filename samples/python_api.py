@@ -1,6 +1,6 @@
-"""vidsr from Python: a whole film in one call, one picture, and frames one by one.
+"""vidsr from Python: a whole video in one call, an image, and frames one by one.
 
-python samples/python_api.py [FILM]
+python samples/python_api.py [VIDEO]
 """
 
 import sys
@@ -11,21 +11,27 @@ import numpy as np
 
 import vidsr
 
-video = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).with_name("clip.mp4")
+clip = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).with_name("clip.mp4")
+print(f"vidsr {vidsr.__version__}, models: {', '.join(vidsr.available_models())}")
 
-# A film, as the command does it: sound, time stamps and colours are kept.
 with tempfile.TemporaryDirectory() as folder:
-    summary = vidsr.upscale_video(video, Path(folder) / "larger.mp4", scale=2)
-    print(f"{video.name}: {summary.frames} frames in {summary.seconds:.1f} s")
+    # A video, as the command does it: sound, time stamps and colours are kept.
+    summary = vidsr.upscale_video(clip, Path(folder) / "larger.mp4", scale=2)
+    print(f"{clip.name}: {summary.frames} frames in {summary.seconds:.1f} s")
 
-# A picture: an array in, an array out; a Pillow picture in, one out.
-picture = np.zeros((90, 160, 3), np.uint8)
-picture[30:60, 40:120] = (230, 120, 40)
-print(f"a picture: {picture.shape} -> {vidsr.upscale_image(picture, scale=4).shape}")
+    # Frames one by one. Everything else of the input is copied.
+    with (
+        vidsr.load_upscaler("live-x2") as upscaler,
+        vidsr.open_video(clip, duration=0.5) as video,
+        vidsr.create_video(Path(folder) / "frames.mp4", like=video, scale=2) as out,
+    ):
+        print(f"{video.metadata.width}x{video.metadata.height}, {video.metadata.duration} s")
+        for frame in video.frames():
+            larger = upscaler(frame)
+            out.write(larger)
+            print(f"a frame at {frame.time:.3f} s: {larger.width}x{larger.height}, {larger.to_image()}")
 
-# Frames one by one: planes as decoded, with their own time.
-with vidsr.open_source(video) as source, vidsr.load_upscaler(scale=3) as upscaler:
-    for item in vidsr.upscale(source, upscaler):
-        if isinstance(item, vidsr.Frame):
-            print(f"a frame: {item.width}x{item.height} at {float(item.pts * item.time_base):.3f} s")
-            break
+# An image: an array in, an array out; a Pillow image in, one out.
+image = np.zeros((90, 160, 3), np.uint8)
+image[30:60, 40:120] = (230, 120, 40)
+print(f"an image: {image.shape} -> {vidsr.upscale_image(image, scale=4).shape}")

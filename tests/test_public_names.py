@@ -12,8 +12,9 @@ import vidsr
 
 def test_the_names_are_these() -> None:
     assert sorted(vidsr.__all__) == [
-        "Carried", "ColorSpec", "Frame", "ModelCard", "Progress", "Summary", "Verification", "VideoInfo", "errors",
-        "open_sink", "open_source", "load_upscaler", "upscale", "upscale_image", "upscale_video", "verify_video",
+        "ColorSpec", "EncodeOptions", "Frame", "ModelCard", "Notice", "Progress", "ReadOptions", "Summary",
+        "UpscaleOptions", "Verification", "available_models", "create_video", "errors", "load_upscaler", "open_video",
+        "upscale_image", "upscale_video", "verify_video",
     ]  # fmt: skip
 
 

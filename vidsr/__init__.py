@@ -1,7 +1,12 @@
 """vidsr: send less, see more. Video super-resolution for files, pipes and live streams.
 
     vidsr.upscale_video("small.mp4", "large.mp4", height=1080)
-    larger = vidsr.upscale_image(picture, scale=2)  # a numpy array or a PIL image, the same kind back
+    upscaler = vidsr.load_upscaler("live-x2")
+    larger = upscaler(picture)  # a frame, a numpy array or a Pillow image; the same kind back
+
+    with vidsr.open_video("in.mp4") as video, vidsr.create_video("out.mp4", like=video, scale=2) as out:
+        for frame in video.frames():
+            out.write(upscaler(frame))
 
 Names are imported when first asked for: `import vidsr` loads no runtime, no PyAV and no torch.
 """
@@ -13,34 +18,38 @@ if TYPE_CHECKING:
     from vidsr import errors as errors
     from vidsr.card import ModelCard as ModelCard
     from vidsr.color import ColorSpec as ColorSpec
-    from vidsr.frames import Carried as Carried
+    from vidsr.context import Notice as Notice
+    from vidsr.context import Progress as Progress
     from vidsr.frames import Frame as Frame
-    from vidsr.frames import VideoInfo as VideoInfo
-    from vidsr.pipeline import Progress as Progress
+    from vidsr.options import EncodeOptions as EncodeOptions
+    from vidsr.options import ReadOptions as ReadOptions
+    from vidsr.options import UpscaleOptions as UpscaleOptions
     from vidsr.pipeline import Summary as Summary
-    from vidsr.pipeline import upscale as upscale
+    from vidsr.pipeline import create_video as create_video
+    from vidsr.pipeline import open_video as open_video
     from vidsr.pipeline import upscale_image as upscale_image
     from vidsr.pipeline import upscale_video as upscale_video
     from vidsr.upscaling.upscaler import load_upscaler as load_upscaler
     from vidsr.verify import Verification as Verification
     from vidsr.verify import verify_video as verify_video
-    from vidsr.video.read.source import open_source as open_source
-    from vidsr.video.write.sink import open_sink as open_sink
+    from vidsr.zoo import available_models as available_models
 
 _HOMES = {
-    "Carried": "vidsr.frames",
-    "ColorSpec": "vidsr.frames",
+    "ColorSpec": "vidsr.color",
+    "EncodeOptions": "vidsr.options",
     "Frame": "vidsr.frames",
     "ModelCard": "vidsr.card",
-    "Progress": "vidsr.pipeline",
+    "Notice": "vidsr.context",
+    "Progress": "vidsr.context",
+    "ReadOptions": "vidsr.options",
     "Summary": "vidsr.pipeline",
+    "UpscaleOptions": "vidsr.options",
     "Verification": "vidsr.verify",
-    "VideoInfo": "vidsr.frames",
+    "available_models": "vidsr.zoo",
+    "create_video": "vidsr.pipeline",
     "errors": "vidsr.errors",
-    "open_sink": "vidsr.video.write.sink",
-    "open_source": "vidsr.video.read.source",
     "load_upscaler": "vidsr.upscaling.upscaler",
-    "upscale": "vidsr.pipeline",
+    "open_video": "vidsr.pipeline",
     "upscale_image": "vidsr.pipeline",
     "upscale_video": "vidsr.pipeline",
     "verify_video": "vidsr.verify",
@@ -49,6 +58,10 @@ __all__ = [*_HOMES]
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("vidsr")
     if name not in _HOMES:
         raise AttributeError(f"module 'vidsr' has no attribute {name!r}")
     home = import_module(_HOMES[name])
@@ -57,4 +70,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOMES})
+    return sorted({*globals(), *_HOMES, "__version__"})

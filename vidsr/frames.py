@@ -3,12 +3,15 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vidsr.color import SMPTE170M, ColorSpec, levels_of, rgb_to_yuv
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 Plane = NDArray[np.uint8] | NDArray[np.uint16]
 
@@ -101,6 +104,37 @@ class Frame:
         yuv = np.stack([luma, *chroma], axis=2)
         rgb: NDArray[np.float32] = yuv @ np.linalg.inv(rgb_to_yuv(self.color.matrix)).T.astype(np.float32)
         return rgb.clip(0, 1)
+
+    def to_ndarray(self, format: Literal["rgb24", "gray", "yuv420p"] = "rgb24") -> NDArray[np.uint8]:
+        """Return the frame as uint8: rgb24 (height, width, 3), gray (height, width), yuv420p (height * 3 / 2, width).
+
+        gray is full-range luma. yuv420p keeps matrix and range, and needs even sides. Raises ValueError.
+        """
+        if format == "rgb24":
+            return np.rint(self.to_rgb() * 255).astype(np.uint8)
+        if format == "gray":
+            levels = levels_of(self.color, self.bits)
+            unit: NDArray[Any] = (self.planes[0] - np.float32(levels.luma[0])) / levels.luma[1]
+            gray: NDArray[np.uint8] = np.rint(unit.clip(0, 1) * 255).astype(np.uint8)
+            return gray
+        if format != "yuv420p":
+            raise ValueError(f"expected one of rgb24, gray, yuv420p; got {format!r}")
+        if self.width % 2 or self.height % 2:
+            raise ValueError(f"yuv420p needs even sides; got {self.width}x{self.height}")
+        half = (self.height // 2, self.width // 2)
+        planes: list[NDArray[Any]] = [self.planes[0]]
+        for plane in self.planes[1:3]:  # the mean of the samples that fall into one
+            across, down = plane.shape[1] // half[1], plane.shape[0] // half[0]
+            planes.append(plane.reshape(half[0], down, half[1], across).mean((1, 3)))
+        planes += [np.full(half, 128 << (self.bits - 8))] * (3 - len(planes))
+        codes: NDArray[np.float64] = np.concatenate([plane.ravel() for plane in planes]) / (1 << (self.bits - 8))
+        return np.rint(codes).clip(0, 255).astype(np.uint8).reshape(-1, self.width)
+
+    def to_image(self) -> "Image":
+        """Return the frame as a Pillow image, RGB."""
+        from PIL import Image
+
+        return Image.fromarray(self.to_ndarray("rgb24"))
 
     def shows(self, other: "Frame") -> bool:
         """Whether this is the very picture of another frame: its samples, depth and colour, whenever it is shown.

@@ -40,6 +40,11 @@ def name_of(path: Path) -> str:
     return path.stem if _known().get(path.stem) == path else str(path)
 
 
+def available_models() -> list[str]:
+    """Return the names of all models: the shelf's, those in the user's folder, and the resizes."""
+    return [*sorted(_known()), *RESIZES]
+
+
 def shelf() -> list[tuple[Path, ModelCard]]:
     """The models that come with vidsr, with their cards, by name."""
     cards = ((path, read_card(path)) for path in _files(_shelf_folder()))

@@ -14,7 +14,8 @@ from statistics import median
 import numpy as np
 from common import VIDSR, ffmpeg, parser, small_film, table
 
-from vidsr import Frame, open_source
+from vidsr import Frame
+from vidsr.video.read.source import open_source
 
 FRAMES = 720
 FILTER = "scale=1920:1080:flags=bicubic"

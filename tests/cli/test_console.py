@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from vidsr.cli.console import Plain, clock, describe, report
-from vidsr.pipeline import Progress
+from vidsr.context import Progress
 
 
 @pytest.mark.parametrize(

@@ -16,9 +16,9 @@ from PIL import Image
 from tests.clips import size_of, sound_of, times_of, video
 from tests.networks import network, save
 from tests.notices import Notices
-from vidsr.context import Code
+from vidsr.context import Code, Progress
 from vidsr.errors import OutputError, SameFile, TargetExists, UnknownModel
-from vidsr.pipeline import Progress, upscale_video
+from vidsr.pipeline import upscale_video
 from vidsr.upscaling.upscaler import load_upscaler
 from vidsr.video.read.source import open_source
 from vidsr.video.write.sink import open_sink

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.progress import TaskID
 
+    from vidsr.context import Progress
     from vidsr.evaluate.quality.reports import Report
-    from vidsr.pipeline import Progress
 
 PLAIN_INTERVAL_S = 5.0
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # and halves of characters, which cannot be printed

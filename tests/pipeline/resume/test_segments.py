@@ -20,8 +20,9 @@ from tests.clips import sound_of, times_of, video
 from tests.networks import network, save
 from tests.video.videos import facts_of, make_film
 from tests.video.write.test_stream_copy import subtitled
+from vidsr.context import Progress
 from vidsr.errors import DiskFull, InputError, NotPipeable, OutputError, TargetExists
-from vidsr.pipeline import Progress, upscale_video
+from vidsr.pipeline import upscale_video
 from vidsr.pipeline.progress import Summary
 from vidsr.pipeline.resume import segments
 from vidsr.pipeline.resume.journal import Journal
