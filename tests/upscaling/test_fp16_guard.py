@@ -74,10 +74,12 @@ def test_a_network_that_f16_holds_is_computed_in_it(engine: str, bits: int, tmp_
 @pytest.mark.parametrize("engine", HALF)
 def test_a_frame_that_stands_alone_does_not_depend_on_those_before_it(engine: str, tmp_path: Path) -> None:
     loud, bright = saved(tmp_path, gain=30000), frame()
-    alone = upscaled(dark(bright), loud, engine=engine, precision="f16", stateless=True)
+    options = UpscaleOptions(loud, engine=engine, precision="f16", stateless=True)
+    with open_upscaler(options) as upscaler:
+        alone = upscaler(dark(bright))
     with pytest.raises(AssertionError):  # it is one that f16 holds, and rounds
         same(alone, upscaled(dark(bright), loud, engine=engine))
-    with open_upscaler(UpscaleOptions(loud, engine=engine, precision="f16", stateless=True)) as upscaler:
+    with open_upscaler(options) as upscaler:
         same(upscaler.submit(bright).result(), upscaled(bright, loud, engine=engine))
         same(upscaler.submit(dark(bright)).result(), alone)
 

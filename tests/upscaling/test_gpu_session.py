@@ -56,7 +56,7 @@ def test_nv12_in_is_nv12_out_and_the_same_picture_as_by_planes(model: Path, engi
         expected = upscaler.submit(planar(given)).result()
     assert large.semiplanar
     assert (large.width, large.height, large.bits) == (2 * WIDTH, 2 * HEIGHT, given.bits)
-    assert (large.pts, large.duration, large.time_base, large.color) == (7, 3, Fraction(1, 90), given.color)
+    assert (large.pts, large.duration_ticks, large.time_base, large.color) == (7, 3, Fraction(1, 90), given.color)
     for plane, other in zip(planar(large).planes, expected.planes, strict=True):
         difference = np.abs(plane.astype(int) - other)
         assert difference[4:-4, 4:-4].max() <= 1

@@ -78,7 +78,7 @@ def same(one: Frame, other: Frame) -> None:
 def test_time_and_colour_are_kept_and_chroma_is_swscales_own(models: Models) -> None:
     small = frame()
     large = upscaled(small, models())
-    assert (large.pts, large.duration, large.time_base, large.color) == (7, 3, Fraction(1, 90), small.color)
+    assert (large.pts, large.duration_ticks, large.time_base, large.color) == (7, 3, Fraction(1, 90), small.color)
     resized = Resizer("bicubic").resize(small, 104, 72)
     for plane, expected in zip(large.planes[1:], resized.planes[1:], strict=True):
         np.testing.assert_array_equal(plane, expected)
@@ -366,7 +366,7 @@ def test_an_engine_that_is_none_is_refused_where_none_is_needed_too() -> None:
 
 @pytest.mark.parametrize("kernel", ["bicubic", "lanczos", "nearest"])
 def test_a_kernel_takes_no_tiles(kernel: Any) -> None:
-    with pytest.raises(ValueError, match=f"{kernel} resizes a picture at once; leave the tile out"):
+    with pytest.raises(ValueError, match=f"{kernel} resizes whole frames; leave the tile out"):
         load_upscaler(kernel, tile=64)
 
 

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Literal, get_args
 
-from vidsr.context import Context, Notice, Progress, ignore, log_warning
+from vidsr.context import Context, Notice, Progress, ignore
 from vidsr.engines import TAKES_DLPACK
 from vidsr.frames import Frame, VideoInfo
 from vidsr.io.names import is_address, title_of
@@ -60,7 +60,7 @@ def upscale_video(
     resume: bool = False,
     segment_frames: int = JobOptions().segment_frames,
     progress: Callable[[Progress], None] = ignore,
-    warn: Callable[[Notice], None] = log_warning,
+    warn: Callable[[Notice], None] = ignore,
 ) -> Summary:
     """Upscale a video or an image; nothing but the picture changes.
 
@@ -69,7 +69,7 @@ def upscale_video(
     resume: write the video in segments of `segment_frames` frames, kept in a folder beside the target until all are
     done, so that the same call continues a run that was stopped; see `upscale_in_segments`.
     progress: called after every frame; what it raises ends the run. warn: called with each thing that cannot be kept
-    as it is. Both are called from other threads.
+    as it is, which the summary lists too. Both are called from other threads.
     Raises VidsrError, ValueError for a size, piece or QP that makes no sense, and BrokenPipeError if the reader of a
     pipe went away. The target appears only when this returns.
     """
