@@ -317,7 +317,7 @@ def test_the_stored_model_is_left_as_it_was() -> None:
 def test_an_old_network_that_cannot_be_converted_is_refused() -> None:
     model = network(opset=12)
     model.graph.node[-1].op_type = "Nonsense"
-    with pytest.raises(NotAModel, match="the network is of opset 12, which ONNX cannot convert to 13"):
+    with pytest.raises(NotAModel, match="the network uses opset 12, which ONNX cannot convert to 13"):
         attach(model, channels=1, height=8, width=8, bits=8, color=ColorSpec(BT709, full_range=True))
 
 
