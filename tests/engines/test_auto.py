@@ -13,7 +13,6 @@ from tests.engines.test_contract import graph
 from tests.notices import Notices
 from vidsr import engines
 from vidsr.context import Context
-from vidsr.context import Context
 from vidsr.engines import Setup, gpus, settle
 from vidsr.engines.gpus import Gpu
 from vidsr.engines.tensorrt import tensorrt_engine as on_tensorrt

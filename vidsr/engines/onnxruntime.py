@@ -192,7 +192,7 @@ def open_graph(graph: bytes, setup: Setup, *, in_flight: int, threads: int) -> O
 def providers_for(graph: bytes, setup: Setup) -> Providers:
     """Return the providers to request. TensorRT leaves to CUDA the operators that it lacks: those on 16-bit codes."""
     index = str(gpu_index(setup.device))
-    cuda = (CUDA, {"device_id": index, "use_tf32": "0"})  # TF32 is no more precise than f16
+    cuda = (CUDA, {"device_id": index, "use_tf32": "0"})  # TF32 is as coarse as f16
     if setup.engine == "onnxruntime":
         return [cuda]
     # ONNX Runtime names engine files by the graph's structure; a folder for each graph keeps weights apart.

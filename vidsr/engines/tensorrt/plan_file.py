@@ -164,7 +164,7 @@ def find(spec: EngineSpec, gpu: Gpu, tensorrt: str) -> Path:
     """Return the engine file in `folder` that runs a graph on this GPU.
 
     Raises CardMismatch if the only such file was built for another GPU or version, NotAModel if it is damaged or cannot
-    be read, and EngineMissing if there is no such file; each message names the command that builds it.
+    be read, and EngineMissing if none was built; each message names the command that builds it.
     """
     refused: list[CardMismatch | NotAModel] = []
     for path in sorted(folder().glob(f"*-{spec.graph[:8]}{SUFFIX}")):
