@@ -89,4 +89,4 @@ def test_without_a_gpu_it_says_so() -> None:
         pytest.skip("there is a GPU here")
     done = run("live-x2", "--trt", "--size", "480x270")
     assert done.exit_code == 5
-    assert "TensorRT needs an NVIDIA GPU, and none is here; see `vidsr doctor`" in done.output
+    assert "TensorRT needs an NVIDIA GPU, and this machine has none; see `vidsr doctor`" in done.output
