@@ -13,7 +13,7 @@ import torch
 from common import parser, table
 
 from vidsr.data.prepare import prepare
-from vidsr.data.store import Settings
+from vidsr.data.store import StoreSettings
 from vidsr.train.batches import draw_batch
 from vidsr.train.devices import Machine
 from vidsr.train.recipe_file import load_recipe
@@ -29,7 +29,7 @@ def main() -> None:
     if given.data is None:
         sys.exit("give --data (or VIDSR_DATA)")
     recipe, machine = load_recipe("live-x4"), Machine()
-    settings = Settings(scale=4, pairs=4096, side=recipe.data.side, degradation=recipe.degradation)
+    settings = StoreSettings(scale=4, pairs=4096, side=recipe.data.side, degradation=recipe.degradation)
     with tempfile.TemporaryDirectory() as name:
         pairs = prepare([given.data / "train"], Path(name) / "store", settings).split("train")
         torch.set_num_threads(1)  # the loader has one core, training all of them

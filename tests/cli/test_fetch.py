@@ -19,18 +19,19 @@ def test_the_result_is_one_line_and_notices_stand_on_stderr(tmp_path):
         0,
         f"2 photos in {tmp_path}, 2 of them new; licences in {tmp_path / 'licences.csv'}\n",
     )
-    assert "2 photos match 'tall trees', fewer than the 5 asked for" in done.stderr
+    assert "2 photos match 'tall trees', fewer than the 5 requested" in done.stderr
 
 
 def test_a_wrong_key_is_one_line_and_exit_code_3(tmp_path):
     with serve([3]) as server:
         done = run("pixabay", "trees", "-o", tmp_path, "--key", "guessed", "--address", server.address)
     assert done.exit_code == 3 and done.stdout == ""
-    assert done.stderr.startswith("vidsr: Pixabay does not take this key") and done.stderr.count("\n") == 1
+    assert done.stderr.startswith("vidsr: Pixabay rejects this key") and done.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize(
-    ("words", "said"), [(["pixabay"], "PIXABAY_KEY"), (["flickr", "--key", "k"], "vidsr knows pixabay, not flickr")]
+    ("words", "said"),
+    [(["pixabay"], "PIXABAY_KEY"), (["flickr", "--key", "k"], "the site pixabay, got flickr")],
 )
 def test_wrong_usage_says_what_is_right(tmp_path, words, said):
     done = run(*words, "trees", "-o", tmp_path, key=None)

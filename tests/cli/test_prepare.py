@@ -6,10 +6,10 @@ import time
 import pytest
 from typer.testing import CliRunner
 
-from tests.data.pictures import draw_photo
+from tests.data.drawings import draw_photo
 from vidsr.cli import app
 
-CLEAN = [f"--set={name}=0" for name in ("coded", "soft", "worn", "blurred", "resized", "grainy", "jpeg")]
+CLEAN = [f"--set={name}=0" for name in ("coded", "soft", "recompressed", "blurred", "resized", "grainy", "jpeg")]
 
 
 def run(*words: object):
@@ -29,7 +29,7 @@ def test_stdout_has_the_store_alone_and_stderr_what_is_in_it_and_what_was_left_o
     assert (done.exit_code, done.stdout) == (0, f"{tmp_path / 'store'}\n")
     first, second = done.stderr.splitlines()
     assert first.startswith("vidsr: ") and "for train" in first and "for test" in first
-    assert second.startswith("vidsr: left out: photos/bad.jpg: bad.jpg cannot be read as a picture")
+    assert second.startswith("vidsr: left out: photos/bad.jpg: bad.jpg cannot be read as an image")
 
 
 @pytest.mark.parametrize(
@@ -38,9 +38,9 @@ def test_stdout_has_the_store_alone_and_stderr_what_is_in_it_and_what_was_left_o
         (["--set", "crf=20,99"], 3, "the range crf is (20.0, 99.0)"),
         (["--frames", "2"], 3, "1 frame or 3 to 7"),
         (["--recipe", "nothing"], 9, "no recipe nothing"),
-        (["--set", "colour=1"], 2, "--set knows no 'colour'"),
-        (["--set", "coded=much"], 2, "coded takes numbers, not 'much'"),
-        (["--set", "crf=20"], 2, "crf takes two numbers"),
+        (["--set", "colour=1"], 2, "unknown setting 'colour'"),
+        (["--set", "coded=much"], 2, "coded expects numbers, got 'much'"),
+        (["--set", "crf=20"], 2, "crf expects two numbers"),
     ],
 )
 def test_a_setting_that_makes_no_sense_is_told_before_anything_is_read(tmp_path, words, code, sentence):

@@ -6,7 +6,7 @@ from typer.testing import CliRunner
 
 pytest.importorskip("torch", reason="training needs vidsr[train]")
 
-from tests.data.pictures import draw_photo
+from tests.data.drawings import draw_photo
 from vidsr.card import read_card
 from vidsr.cli import app
 

@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 KEY = "1234567-0123456789abcdef"
-FILM = b"\x00\x00\x00\x18ftypisom" + bytes(4000)
+VIDEO = b"\x00\x00\x00\x18ftypisom" + bytes(4000)
 
 
 def draw(number: int) -> bytes:
@@ -67,7 +67,7 @@ class Server(ThreadingHTTPServer):
     def video(self, number: int) -> dict[str, Any]:
         sizes = {"large": (3840, 2160), "medium": (1920, 1080), "small": (1280, 720), "tiny": (640, 360)}
         files = {
-            name: {"url": f"{self.root}/video/{number}_{name}.mp4", "width": w, "height": h, "size": len(FILM)}
+            name: {"url": f"{self.root}/video/{number}_{name}.mp4", "width": w, "height": h, "size": len(VIDEO)}
             for name, (w, h) in sizes.items()
         }
         if number % 2:
@@ -97,7 +97,7 @@ class Handler(BaseHTTPRequestHandler):
             self.search({name: values[0] for name, values in parse_qs(split.query).items()}, "videos" in split.path)
         else:
             number = int(re.findall(r"(\d+)_", split.path)[0])
-            body = FILM + str(number).encode() if split.path.startswith("/video/") else self.server.bodies[number]
+            body = VIDEO + str(number).encode() if split.path.startswith("/video/") else self.server.bodies[number]
             self.reply(200, body, trouble=trouble)
 
     def search(self, query: dict[str, str], videos: bool) -> None:

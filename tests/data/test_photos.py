@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from tests.data.pictures import draw_photo, texture, write_png16
+from tests.data.drawings import draw_photo, texture, write_png16
 from vidsr.data import photos
 from vidsr.data.photos import BAND, is_large, read_photo
-from vidsr.data.sources import open_runs
+from vidsr.data.sources import read_runs
 from vidsr.errors import DataError
 from vidsr.metrics import luma_of_rgb
 
@@ -93,21 +93,21 @@ def test_a_photo_that_is_cut_off_is_refused_with_the_reason(tmp_path, kind):
     path.write_bytes(file.getvalue())
     assert read(path).shape == (64, 64, 3)
     path.write_bytes(file.getvalue()[: len(file.getvalue()) // 2])
-    with pytest.raises(DataError, match=r"half\.jpg cannot be read as a picture \(.+\)"):
+    with pytest.raises(DataError, match=r"half\.jpg cannot be read as an image \(.+\)"):
         read(path)
 
 
 def test_empty_files_text_and_samples_without_a_white_are_named(tmp_path):
     (tmp_path / "empty.jpg").touch()
     with pytest.raises(DataError, match=r"empty\.jpg is empty \(0 bytes\)"):
-        list(open_runs(tmp_path / "empty.jpg", channels=1, length=1, at_most=1))
+        list(read_runs(tmp_path / "empty.jpg", channels=1, length=1, at_most=1))
     (tmp_path / "text.png").write_text("no picture")
-    with pytest.raises(DataError, match=r"text\.png cannot be read as a picture"):
+    with pytest.raises(DataError, match=r"text\.png cannot be read as an image"):
         read(tmp_path / "text.png")
     Image.fromarray(np.ones((4, 4), np.float32)).save(tmp_path / "float.tif")
-    with pytest.raises(DataError, match=r"float\.tif has samples of 32 bits"):
+    with pytest.raises(DataError, match=r"float\.tif has 32-bit samples"):
         read(tmp_path / "float.tif")
-    with pytest.raises(DataError, match=r"nowhere\.png cannot be read as a picture \(.*No such file"):
+    with pytest.raises(DataError, match=r"nowhere\.png cannot be read as an image \(.*No such file"):
         read(tmp_path / "nowhere.png")
 
 

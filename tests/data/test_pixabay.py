@@ -14,9 +14,9 @@ pytest.importorskip("httpx", reason="fetching needs vidsr[train]")
 
 from PIL import Image
 
-from tests.data.pixabay_server import FILM, KEY, draw, serve
+from tests.data.pixabay_server import KEY, VIDEO, draw, serve
 from vidsr.data import fetch as pixabay
-from vidsr.data.fetch import LICENCE, Licences, fetch_pixabay
+from vidsr.data.fetch import LICENCE, LicenceTable, fetch_pixabay
 from vidsr.errors import DataError, DiskFull, InputError, StreamBroken
 
 IDS = [31, 7, 1964, 5, 12, 88]
@@ -74,12 +74,12 @@ def test_no_more_are_fetched_than_asked_for(tmp_path):
     check_whole(tmp_path, IDS[:2])
 
 
-def test_films_come_in_the_largest_size_up_to_full_hd(tmp_path):
+def test_videos_come_in_the_largest_size_up_to_full_hd(tmp_path):
     with serve([2, 3]) as server:
         server.trouble["/video/2_medium.mp4"] = ["cut", b"<html>busy</html>"]
         fetched = fetch(server, tmp_path, count=2, videos=True)
         assert set(server.asked) == {"/api/videos/", "/video/2_medium.mp4", "/video/3_medium.mp4"}
-    assert [file.read_bytes() for file in fetched.files] == [FILM + b"2", FILM + b"3"]
+    assert [file.read_bytes() for file in fetched.files] == [VIDEO + b"2", VIDEO + b"3"]
     assert [file.name for file in fetched.files] == ["pixabay-2.mp4", "pixabay-3.mp4"]
     assert lines(tmp_path)["pixabay-3.mp4"]["width"] == "1920"
 
@@ -122,7 +122,7 @@ def test_a_wait_of_hours_is_said_not_slept(tmp_path, monkeypatch):
     sleeps = Sleeps()
     with serve(IDS) as server:
         server.headers = {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "1800"}
-        with pytest.raises(StreamBroken, match="asks to come back in 1800 s; give the command again then"):
+        with pytest.raises(StreamBroken, match="asks to wait 1800 s; run the command again then"):
             fetch(server, tmp_path, count=6, sleep=sleeps)
     assert sleeps == []
     check_whole(tmp_path, IDS[:3])
@@ -172,7 +172,7 @@ def test_no_picture_appears_before_its_line_is_in_the_list(tmp_path, monkeypatch
     def fail(*_):
         raise DiskFull("no room")
 
-    monkeypatch.setattr(Licences, "note", fail)
+    monkeypatch.setattr(LicenceTable, "add", fail)
     with serve(IDS) as server, pytest.raises(DiskFull, match="no room"):
         fetch(server, tmp_path)
     assert not list(tmp_path.glob("pixabay-*"))
@@ -184,7 +184,7 @@ def test_a_full_disk_is_named(tmp_path):
         server.bodies[31] += bytes(1 << 16)
         resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 15, limits[1]))
         try:
-            with pytest.raises(DiskFull, match=r"pixabay-31\.jpg\.part could not be written .*; make room"):
+            with pytest.raises(DiskFull, match=r"pixabay-31\.jpg\.part could not be written .*; free some space"):
                 fetch(server, tmp_path)
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, limits)
@@ -223,7 +223,7 @@ def test_a_server_that_is_down_is_not_asked_for_every_file(tmp_path):
 def test_fewer_than_asked_for_is_said(tmp_path):
     with serve(IDS[:2]) as server:
         fetched = fetch(server, tmp_path, count=50)
-    assert fetched.notices == ["2 photos match 'trees', fewer than the 50 asked for; Pixabay shows 500 at most"]
+    assert fetched.notices == ["2 photos match 'trees', fewer than the 50 requested; Pixabay shows 500 at most"]
 
 
 def test_lines_and_columns_of_others_in_the_list_stay(tmp_path):
@@ -236,7 +236,7 @@ def test_lines_and_columns_of_others_in_the_list_stay(tmp_path):
 
 def test_what_cannot_work_gets_a_sentence(tmp_path):
     with serve(IDS) as server:
-        with pytest.raises(InputError, match=r"does not take this key.*Invalid or missing API key") as refused:
+        with pytest.raises(InputError, match=r"rejects this key.*Invalid or missing API key") as refused:
             fetch(server, tmp_path, key="guessed")
         assert "guessed" not in str(refused.value) and not any(tmp_path.iterdir())
         server.trouble["/api/"] = [b"<html>Welcome to the hotel's network</html>"] * 5
@@ -254,5 +254,5 @@ def test_what_cannot_work_gets_a_sentence(tmp_path):
 def test_a_list_of_something_else_is_named_and_kept(tmp_path):
     (tmp_path / "licences.csv").write_text("picture;licence\n1.jpg;CC0\n")
     with pytest.raises(DataError, match=r"licences\.csv has no column named file"):
-        Licences(tmp_path / "licences.csv")
+        LicenceTable(tmp_path / "licences.csv")
     assert (tmp_path / "licences.csv").read_text().endswith("1.jpg;CC0\n")

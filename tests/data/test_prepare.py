@@ -12,23 +12,24 @@ import pytest
 from PIL import Image
 
 from tests.clips import video
-from tests.data.pictures import draw_photo
+from tests.data.drawings import draw_photo
 from vidsr.data import workers as parts
 from vidsr.data.crops import cut_pairs
 from vidsr.data.degradation import Degradation
 from vidsr.data.prepare import prepare
-from vidsr.data.store import SPLITS, Settings
-from vidsr.errors import DataError, DiskFull, TargetExists
+from vidsr.data.store import SPLITS, StoreSettings
+from vidsr.errors import DataError, DiskFull, OutputError, TargetExists
+from vidsr.io.atomic import lock_folder
 from vidsr.metrics import psnr
 from vidsr.resize import resize
 
 CLEAN = Degradation(
-    coded=0, soft=0, noisy=0, dark=0, worn=0, blurred=0, resized=0, grainy=0, jpeg=0
+    coded=0, soft=0, noisy=0, dark=0, recompressed=0, blurred=0, resized=0, grainy=0, jpeg=0
 )  # what is left is the shrinking
 
 
 def settings(**options):
-    return Settings(**{"scale": 2, "pairs": 40, "side": 16, "degradation": CLEAN, **options})
+    return StoreSettings(**{"scale": 2, "pairs": 40, "side": 16, "degradation": CLEAN, **options})
 
 
 def content(store):
@@ -58,9 +59,9 @@ def test_pairs_show_the_same_place(photos, tmp_path):
 
 def test_the_same_sources_and_settings_make_the_same_bytes_with_any_number_of_workers(photos, tmp_path):
     every_codec = Degradation(coded=1, x265=0.3, av1=0.3)
-    spoilt = settings(pairs=128, degradation=every_codec)
-    one = prepare([photos], tmp_path / "one", spoilt, workers=1)
-    many = prepare([photos], tmp_path / "many", spoilt, workers=5)
+    degraded = settings(pairs=128, degradation=every_codec)
+    one = prepare([photos], tmp_path / "one", degraded, workers=1)
+    many = prepare([photos], tmp_path / "many", degraded, workers=5)
     assert content(one) == content(many)
     assert {*one.split("train").index["kind"]} >= {"libx264", "libx265", "libsvtav1"}
     other = prepare([photos], tmp_path / "other", settings(pairs=128, degradation=every_codec, seed=1))
@@ -93,7 +94,7 @@ def test_a_run_that_was_killed_goes_on_and_makes_the_same(photos, tmp_path):
     whole = prepare([photos], tmp_path / "whole", settings(pairs=4000))
     command = [sys.executable, "-m", "vidsr", "prepare", str(photos), "-o", str(tmp_path / "store"), "--scale", "2"]
     command += ["--lr", "16", "--pairs", "4000"]
-    for field in ("coded", "soft", "noisy", "dark", "worn", "blurred", "resized", "grainy", "jpeg"):
+    for field in ("coded", "soft", "noisy", "dark", "recompressed", "blurred", "resized", "grainy", "jpeg"):
         command += ["--set", f"{field}=0"]
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     begun = time.monotonic()
@@ -108,16 +109,27 @@ def test_a_run_that_was_killed_goes_on_and_makes_the_same(photos, tmp_path):
     assert here == there
 
 
+def test_two_runs_do_not_prepare_the_same_store_at_once(photos, tmp_path):
+    (tmp_path / "store.part").mkdir()
+    lock = lock_folder(tmp_path / "store.part")
+    with pytest.raises(OutputError, match=r"another run is using .*store\.part"):
+        prepare([photos], tmp_path / "store", settings())
+    lock.release()
+    assert {path.name for path in prepare([photos], tmp_path / "store", settings()).folder.iterdir()} == {
+        "manifest.json", *SPLITS
+    }  # fmt: skip
+
+
 def test_a_store_that_is_there_is_opened_not_made_again(photos, tmp_path, monkeypatch):
     prepare([photos], tmp_path / "store", settings())
-    monkeypatch.setattr(parts, "open_runs", lambda *_, **__: pytest.fail("was decoded again"))
+    monkeypatch.setattr(parts, "read_runs", lambda *_, **__: pytest.fail("was decoded again"))
     assert len(prepare([photos], tmp_path / "store", settings()).split("train"))
 
 
 def test_what_lies_under_the_name_already_is_never_replaced(photos, tmp_path):
     prepare([photos], tmp_path / "store", settings())
     before = content(prepare([photos], tmp_path / "store", settings()))
-    with pytest.raises(TargetExists, match=r"holds something else"):
+    with pytest.raises(TargetExists, match=r"contains something else"):
         prepare([photos], tmp_path / "store", settings(seed=1))
     assert content(prepare([photos], tmp_path / "store", settings())) == before
 
@@ -140,7 +152,7 @@ def test_one_bad_file_among_a_hundred_is_named_and_the_hundred_are_in_the_store(
     assert sum(1 for source in store.manifest["sources"] if source["crops"]) == 100
     (skipped,) = store.manifest["skipped"]
     assert skipped["file"] == "photos/bad.png"
-    assert skipped["reason"].startswith("bad.png cannot be read as a picture")
+    assert skipped["reason"].startswith("bad.png cannot be read as an image")
 
 
 def test_doubles_small_and_flat_pictures_are_left_out_by_name(photos, tmp_path):
@@ -166,7 +178,7 @@ def test_where_there_is_no_room_the_store_is_named_and_the_next_run_goes_on(phot
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 13, limits[1]))
     try:
-        with pytest.raises(DiskFull, match=r"store could not be written \(File too large\); .* it goes on"):
+        with pytest.raises(DiskFull, match=r"store could not be written \(File too large\); .* again to resume"):
             prepare([photos], tmp_path / "store", settings())
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
@@ -221,7 +233,7 @@ def test_folders_of_small_twins_are_named_and_not_learnt_from(tmp_path):
     assert [source["file"] for source in store.manifest["sources"]] == ["DIV2K/DIV2K_train_HR/0001.png"]
     (left,) = store.manifest["skipped"]
     assert left["file"] == "DIV2K/DIV2K_train_LR_bicubic"
-    assert "no truths" in left["reason"]
+    assert "without ground truth" in left["reason"]
 
 
 def test_a_run_that_is_stopped_ends_with_the_pieces_at_hand(photos, tmp_path, monkeypatch):
@@ -266,9 +278,9 @@ def test_two_folders_of_one_name_are_told_apart(tmp_path):
 
 def test_nothing_is_decoded_twice(photos, tmp_path, monkeypatch):
     video(photos / "clip.mkv", times=range(0, 1920, 40), size=(96, 64), sound=False)
-    decoded, plain = [], parts.open_runs
+    decoded, plain = [], parts.read_runs
     monkeypatch.setattr(
-        parts, "open_runs", lambda path, **options: (decoded.append(path.name), plain(path, **options))[1]
+        parts, "read_runs", lambda path, **options: (decoded.append(path.name), plain(path, **options))[1]
     )
     prepare([photos], tmp_path / "store", settings(pairs=400))
     assert sorted(decoded) == ["0.png", "1.png", "2.png", "3.png", "clip.mkv"]

@@ -5,28 +5,28 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.data.pictures import draw_film, draw_photo
-from vidsr.data.sources import find, is_video, left_out, licences, open_runs
+from tests.data.drawings import draw_photo, draw_video
+from vidsr.data.sources import find_skipped, find_sources, is_video, read_licences, read_runs
 from vidsr.errors import DataError
 
 
 def runs(path, *, length=6, at_most=48):
-    return [run.pictures for run in open_runs(path, channels=1, length=length, at_most=at_most)]
+    return list(read_runs(path, channels=1, length=length, at_most=at_most))
 
 
 def test_photos_and_films_are_found_in_folders_below(tmp_path):
     photo = draw_photo(tmp_path / "deep" / "down" / "a.png")
     (tmp_path / "notes.txt").write_text("no picture")
     (tmp_path / ".hidden.png").write_bytes(b"")
-    assert find([tmp_path]) == [photo]
-    assert find([photo, tmp_path]) == [photo]
+    assert find_sources([tmp_path]) == [photo]
+    assert find_sources([photo, tmp_path]) == [photo]
 
 
 def test_nothing_to_learn_from_gets_a_sentence(tmp_path):
-    with pytest.raises(DataError, match="no pictures or films in"):
-        find([tmp_path])
+    with pytest.raises(DataError, match="no images or videos in"):
+        find_sources([tmp_path])
     with pytest.raises(DataError, match="does not exist"):
-        find([tmp_path / "nowhere"])
+        find_sources([tmp_path / "nowhere"])
 
 
 def test_a_photo_is_read_as_limited_luma(tmp_path):
@@ -39,7 +39,7 @@ def test_a_photo_is_read_as_limited_luma(tmp_path):
 
 def test_an_unreadable_photo_is_named(tmp_path):
     (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8 not really")
-    with pytest.raises(DataError, match=r"broken\.jpg cannot be read as a picture"):
+    with pytest.raises(DataError, match=r"broken\.jpg cannot be read as an image"):
         runs(tmp_path / "broken.jpg")
 
 
@@ -66,26 +66,26 @@ def test_the_data_sets_layouts_are_known_and_their_low_resolution_twins_left_out
     for name in truths + twins:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
-    assert find([tmp_path]) == sorted(tmp_path / name for name in truths)
-    names = {str(folder.relative_to(tmp_path)) for folder in left_out([tmp_path])}
+    assert find_sources([tmp_path]) == sorted(tmp_path / name for name in truths)
+    names = {str(folder.relative_to(tmp_path)) for folder in find_skipped([tmp_path])}
     assert names == {"/".join(name.split("/")[:2]) for name in twins}
 
 
 def test_twins_are_left_out_even_where_they_are_named(tmp_path, monkeypatch):
     truth = draw_photo(tmp_path / "DIV2K_train_HR" / "0001.png")
     low = draw_photo(tmp_path / "DIV2K_train_LR_bicubic" / "X2" / "0001x2.png").parent.parent
-    assert find([truth.parent, low]) == [truth]
-    with pytest.raises(DataError, match=r"no pictures or films in .* but .*_LR_bicubic \(a folder of no truths\)"):
-        find([low])
+    assert find_sources([truth.parent, low]) == [truth]
+    with pytest.raises(DataError, match=r"no images or videos in .* but .*_LR_bicubic \(a folder without"):
+        find_sources([low])
     monkeypatch.chdir(low)
-    with pytest.raises(DataError, match="a folder of no truths"):
-        find([Path()])
+    with pytest.raises(DataError, match="a folder without ground truth"):
+        find_sources([Path()])
 
 
 def test_hidden_folders_and_folders_with_the_name_of_a_film_are_no_sources(tmp_path):
     draw_photo(tmp_path / ".thumbnails" / "a.png")
     photo = draw_photo(tmp_path / "film.ts" / "a.png")
-    assert find([tmp_path]) == [photo]
+    assert find_sources([tmp_path]) == [photo]
 
 
 def test_a_folder_that_may_not_be_read_is_named_and_the_others_are_read(tmp_path, monkeypatch):
@@ -99,10 +99,10 @@ def test_a_folder_that_may_not_be_read_is_named_and_the_others_are_read(tmp_path
         return entries(path)
 
     monkeypatch.setattr(Path, "iterdir", iterdir)
-    assert find([tmp_path]) == [photo]
-    assert left_out([tmp_path]) == {locked: "may not be read by this user; check its permissions"}
-    with pytest.raises(DataError, match=r"no pictures .* but .*locked \(may not be read by this user"):
-        find([locked])
+    assert find_sources([tmp_path]) == [photo]
+    assert find_skipped([tmp_path]) == {locked: "may not be read by this user; check its permissions"}
+    with pytest.raises(DataError, match=r"no images .* but .*locked \(may not be read by this user"):
+        find_sources([locked])
 
 
 def test_pictures_and_films_that_are_not_read_are_named_and_notes_are_not(tmp_path):
@@ -112,27 +112,28 @@ def test_pictures_and_films_that_are_not_read_are_named_and_notes_are_not(tmp_pa
     (photo.parent / "lost.png").symlink_to("nothing.png")
     (photo.parent / "round").symlink_to(".")
     os.mkfifo(photo.parent / "pipe.png")
-    assert find([tmp_path]) == [photo]
-    assert left_out([photo.parent / "notes.txt"]) == {photo.parent / "notes.txt": "is no picture or film, by its name"}
-    reasons = {path.name: reason for path, reason in left_out([tmp_path]).items()}
+    assert find_sources([tmp_path]) == [photo]
+    notes = photo.parent / "notes.txt"
+    assert find_skipped([notes]) == {notes: "not an image or video, by its name"}
+    reasons = {path.name: reason for path, reason in find_skipped([tmp_path]).items()}
     assert reasons.keys() == {"photo.HEIC", "film.wmv", "lost.png", "round", "pipe.png"}
     assert reasons["photo.HEIC"].startswith(".heic is not read")
-    assert reasons["lost.png"] == "a link to nothing"
-    assert reasons["round"] == "a link to a folder; name that folder itself"
+    assert reasons["lost.png"] == "a broken link"
+    assert reasons["round"] == "a link to a folder; give that folder itself"
 
 
 def test_licences_come_from_the_table_beside_the_files(tmp_path):
     a, b, c = (draw_photo(tmp_path / name) for name in ("one/a.png", "one/b.png", "two/c.png"))
     table = tmp_path / "one" / "licences.csv"
     table.write_text("\ufefffile,width,licence\na.png,320,CC0-1.0\nb.png,320,\ngone.png,1,MIT\n", encoding="utf-8")
-    assert licences([a, b, c]) == licences([tmp_path]) == {a: "CC0-1.0"}
-    assert licences([c]) == {}
+    assert read_licences([a, b, c]) == read_licences([tmp_path]) == {a: "CC0-1.0"}
+    assert read_licences([c]) == {}
     table.write_text("name,licence\na.png,CC0\n")
     with pytest.raises(DataError, match=r"licences\.csv has no columns named file and licence; it has name, licence"):
-        licences([a])
+        read_licences([a])
     table.write_bytes(b"file,licence\n\xff,CC0\n")
-    with pytest.raises(DataError, match=r"licences\.csv is no table"):
-        licences([a])
+    with pytest.raises(DataError, match=r"licences\.csv is not a table"):
+        read_licences([a])
 
 
 def test_photos_and_films_are_told_apart_by_name():
@@ -142,13 +143,12 @@ def test_photos_and_films_are_told_apart_by_name():
 @pytest.mark.parametrize("channels", [1, 3])
 def test_a_photo_is_one_run_of_one_picture(tmp_path, channels):
     photo = draw_photo(tmp_path / "a.jpg", height=40, width=56)
-    (run,) = open_runs(photo, channels=channels, length=8, at_most=9)
-    (picture,) = run.pictures
-    assert picture.shape == (40, 56, channels) and picture.dtype == np.uint8
+    ((image,),) = read_runs(photo, channels=channels, length=8, at_most=9)
+    assert image.shape == (40, 56, channels) and image.dtype == np.uint8
 
 
 def video(path, frames):
-    return draw_film(path, (np.full((32, 32), i % 256, np.uint8) for i in range(frames)))
+    return draw_video(path, (np.full((32, 32), i % 256, np.uint8) for i in range(frames)))
 
 
 def test_a_film_is_read_as_runs_of_consecutive_frames_over_its_whole_length(tmp_path):
@@ -165,5 +165,5 @@ def test_a_long_film_gives_a_bounded_number_of_runs(tmp_path):
 
 def test_a_file_that_is_no_film_is_named(tmp_path):
     (tmp_path / "text.mp4").write_text("this is text")
-    with pytest.raises(DataError, match=r"text\.mp4 cannot be read as a film"):
+    with pytest.raises(DataError, match=r"text\.mp4 cannot be read as a video"):
         runs(tmp_path / "text.mp4")

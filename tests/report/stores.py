@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vidsr.data.store import INDEX, MANIFEST, Settings, Store, read_store, shapes, to_manifest
+from vidsr.data.store import INDEX, MANIFEST, Store, StoreSettings, read_store, shapes, to_manifest
 
 KINDS = (("clean", np.nan, ""), ("libx264", 28, "soft+noisy"), ("jpeg", 60, "resized"), ("libx265", 33, ""))
 COUNTS = {"train": 40, "validation": 6, "test": 0}
@@ -13,7 +13,7 @@ COUNTS = {"train": 40, "validation": 6, "test": 0}
 
 def write_store(folder: Path, *, brightness: int = 120, **settings: int) -> Store:
     """Two sources, one a split; the truth is `brightness` with one line of 16, the small picture flat."""
-    made = Settings(**{"scale": 2, "side": 16, **settings})  # type: ignore[arg-type]
+    made = StoreSettings(**{"scale": 2, "side": 16, **settings})  # type: ignore[arg-type]
     for number, (split, count) in enumerate(COUNTS.items()):
         (folder / split).mkdir(parents=True)
         arrays = {name: np.zeros(shape, kind) for name, (shape, kind) in shapes(made, count).items()}
@@ -22,7 +22,7 @@ def write_store(folder: Path, *, brightness: int = 120, **settings: int) -> Stor
         for i in range(count):
             kind, crf, looks = KINDS[i % len(KINDS)]
             arrays["index"][i] = np.array((number, kind, crf, looks), INDEX)
-            arrays["quantiser"][i] = 0 if kind == "clean" else 30
+            arrays["qp"][i] = 0 if kind == "clean" else 30
         for name, array in arrays.items():
             np.save(folder / split / f"{name}.npy", array)
     sources = [

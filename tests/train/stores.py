@@ -1,9 +1,9 @@
 """Small stores for the tests of training, and what came of them."""
 
-from tests.data.pictures import draw_photo
+from tests.data.drawings import draw_photo
 from vidsr.data.degradation import Degradation
 from vidsr.data.prepare import prepare
-from vidsr.data.store import Settings
+from vidsr.data.store import StoreSettings
 from vidsr.runs import is_validation, read_log
 
 
@@ -12,7 +12,7 @@ def make_store(folder, **settings):
     for i in range(3):
         draw_photo(folder / "photos" / f"{i}.png", height=96, width=128, seed=i)
     plan = {"scale": 2, "pairs": 48, "side": 16, "channels": 3, "degradation": Degradation(coded=0.2, av1=0, x265=0)}
-    return prepare([folder / "photos"], folder / "store", Settings(**{**plan, **settings})).folder
+    return prepare([folder / "photos"], folder / "store", StoreSettings(**{**plan, **settings})).folder
 
 
 def losses(run):

@@ -92,3 +92,13 @@ def test_changes_win_over_the_recipe_and_leave_the_rest():
 def test_a_change_that_is_none_is_refused(change, sentence):
     with pytest.raises(RecipeError, match=sentence):
         load_recipe("srgan-mse-x4", [change])
+
+
+def test_keys_may_have_the_names_of_earlier_recipes():
+    old = {**LEAST, "net": {**LEAST["net"], "quantiser": False}, "degradation": {"worn": 0.5, "wear": [1, 2]}}
+    new = {
+        **LEAST,
+        "net": {**LEAST["net"], "qp": False},
+        "degradation": {"recompressed": 0.5, "recompressed_crf": [1, 2]},
+    }
+    assert parse_recipe(old) == parse_recipe(new)

@@ -4,10 +4,10 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="training needs vidsr[train]")
 
-from tests.data.pictures import draw_film, draw_photo, texture
+from tests.data.drawings import draw_photo, draw_video, texture
 from vidsr.data.degradation import Degradation
 from vidsr.data.prepare import prepare
-from vidsr.data.store import Settings
+from vidsr.data.store import StoreSettings
 from vidsr.errors import CheckpointError, DataError, Diverged, RecipeError
 from vidsr.runs import Run, read_log, read_weights
 from vidsr.train.loop import schedule, train
@@ -152,7 +152,9 @@ def test_a_ready_store_is_learnt_from_and_said_in_the_recipe(photos, tmp_path):
     draw_photo(tmp_path / "more" / "b.png", seed=7)
     degradation = Degradation(coded=0.25)
     store = prepare(
-        [photos, tmp_path / "more"], tmp_path / "store", Settings(scale=2, pairs=64, side=20, degradation=degradation)
+        [photos, tmp_path / "more"],
+        tmp_path / "store",
+        StoreSettings(scale=2, pairs=64, side=20, degradation=degradation),
     )
     short = recipe(steps=2, validate_every=1)
     done = train(short, [store.folder], tmp_path / "run")
@@ -163,7 +165,7 @@ def test_a_ready_store_is_learnt_from_and_said_in_the_recipe(photos, tmp_path):
 
 
 def test_a_store_of_another_scale_is_refused(photos, tmp_path):
-    store = prepare([photos], tmp_path / "store", Settings(scale=4, pairs=8, side=16))
+    store = prepare([photos], tmp_path / "store", StoreSettings(scale=4, pairs=8, side=16))
     with pytest.raises(DataError, match=r"scale 4, 1 channels .* learns from scale 2"):
         train(recipe(), [store.folder], tmp_path / "run")
 
@@ -175,7 +177,7 @@ def test_one_source_alone_needs_pictures_to_validate_on(tmp_path):
 
 
 def test_a_film_among_the_pictures_to_validate_on_gives_one_of_its_own(tmp_path):
-    draw_film(tmp_path / "film.mkv", (texture(48, 64, seed=i) for i in range(9)))
+    draw_video(tmp_path / "film.mkv", (texture(48, 64, seed=i) for i in range(9)))
     draw_photo(tmp_path / "photo.png", height=40, width=40)
     pairs = pairs_of_folder(tmp_path, 2)
     assert [pair.high.shape for pair in pairs] == [(48, 64, 1)] * 2 + [(40, 40, 1)] * 2
@@ -189,6 +191,6 @@ def test_a_picture_too_small_to_validate_on_is_told_before_a_store_is_prepared(p
 
 
 def test_a_store_is_trained_on_alone(photos, tmp_path):
-    made = prepare([photos], tmp_path / "store", Settings(scale=2, pairs=16, side=16)).folder
+    made = prepare([photos], tmp_path / "store", StoreSettings(scale=2, pairs=16, side=16)).folder
     with pytest.raises(DataError, match=r"store is a store; train on it alone"):
         train(recipe(), [made, photos], tmp_path / "run")

@@ -1,4 +1,4 @@
-"""`vidsr fetch`: photos and films to train on, with their licences."""
+"""`vidsr fetch`: download photos and videos to train on, with their licences."""
 
 from pathlib import Path
 from typing import Annotated
@@ -9,20 +9,21 @@ from vidsr.cli.console import Bars, Verbose, say
 
 
 def fetch(
-    site: Annotated[str, typer.Argument(metavar="SITE", help="Where from: pixabay.")],
-    query: Annotated[str, typer.Argument(metavar="QUERY", help="What to look for, in a few words.")],
-    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Where to put them.")],
-    count: Annotated[int, typer.Option("-n", min=1, max=500, help="How many.")] = 200,
-    videos: Annotated[bool, typer.Option("--videos", help="Films instead of photos.")] = False,
+    site: Annotated[str, typer.Argument(metavar="SITE", help="Where to search: pixabay.")],
+    query: Annotated[str, typer.Argument(metavar="QUERY", help="What to search for, in a few words.")],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Folder for the files.")],
+    count: Annotated[int, typer.Option("-n", min=1, max=500, help="How many files.")] = 200,
+    videos: Annotated[bool, typer.Option("--videos", help="Videos instead of photos.")] = False,
     key: Annotated[
-        str, typer.Option(envvar="PIXABAY_KEY", show_default=False, help="Your key: free, at pixabay.com/api/docs/.")
+        str,
+        typer.Option(envvar="PIXABAY_KEY", show_default=False, help="Your API key, free at pixabay.com/api/docs/."),
     ] = "",
-    address: Annotated[str | None, typer.Option(hidden=True, help="Of the API.")] = None,
+    address: Annotated[str | None, typer.Option(hidden=True, help="Address of the API.")] = None,
     verbose: Verbose = False,
 ) -> None:
-    """Download photos or films, with author and licence written down in DIR/licences.csv."""
+    """Download photos or videos and list their authors and licences in DIR/licences.csv."""
     if site != "pixabay":
-        raise typer.BadParameter(f"vidsr knows pixabay, not {site}")
+        raise typer.BadParameter(f"expected the site pixabay, got {site}")
     if not key:
         raise typer.BadParameter("give --key or set PIXABAY_KEY; a key is free at https://pixabay.com/api/docs/")
     from vidsr.data.fetch import ADDRESS, fetch_pixabay
@@ -39,5 +40,5 @@ def fetch(
         )
     for notice in fetched.notices:
         say(notice)
-    what = "films" if videos else "photos"
+    what = "videos" if videos else "photos"
     print(f"{len(fetched.files)} {what} in {output}, {fetched.new} of them new; licences in {output / 'licences.csv'}")

@@ -1,4 +1,4 @@
-"""`vidsr prepare`: photos and films become pairs to learn from."""
+"""`vidsr prepare`: make pairs to train on from photos and videos."""
 
 import sys
 from dataclasses import fields, replace
@@ -15,30 +15,28 @@ if TYPE_CHECKING:
 
 
 def prepare(
-    sources: Annotated[list[Path], typer.Argument(metavar="SOURCE...", help="Photos, films, or folders of them.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The store: a folder that is made.")],
-    scale: Annotated[int, typer.Option(min=2, max=4, help="How much larger the truth is.")] = 4,
-    lr: Annotated[int, typer.Option(min=8, help="Side of the small pictures, in pixels.")] = 32,
-    pairs: Annotated[int, typer.Option(min=1, help="About how many; each source gives one at least.")] = 65536,
-    frames: Annotated[int, typer.Option(min=1, max=7, help="Consecutive ones a pair: 1, or 3 to 7.")] = 1,
-    colour: Annotated[bool, typer.Option("--colour", help="RGB, for networks that see colours; else luma.")] = False,
-    recipe: Annotated[
-        str | None, typer.Option(help="Spoil the pictures as this recipe (a name or a TOML file) does.")
-    ] = None,
+    sources: Annotated[list[Path], typer.Argument(metavar="SOURCE...", help="Photos, videos, or folders of them.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the store, which is created.")],
+    scale: Annotated[int, typer.Option(min=2, max=4, help="How much larger the ground truth is.")] = 4,
+    lr: Annotated[int, typer.Option(min=8, help="Side of the low-resolution images, in pixels.")] = 32,
+    pairs: Annotated[int, typer.Option(min=1, help="About how many pairs; each source gives at least one.")] = 65536,
+    frames: Annotated[int, typer.Option(min=1, max=7, help="Consecutive frames in a pair: 1, or 3 to 7.")] = 1,
+    colour: Annotated[bool, typer.Option("--colour", help="RGB, for RGB networks; otherwise luma.")] = False,
+    recipe: Annotated[str | None, typer.Option(help="Degrade as this recipe (a name or a TOML file) does.")] = None,
     change: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="One setting of how they are spoilt: coded=0.8, crf=18,35."),
+        typer.Option("--set", metavar="NAME=VALUE", help="A setting of the degradation: coded=0.8, crf=18,35."),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Another draw of everything.")] = 0,
-    licence: Annotated[str, typer.Option(help="Of sources without a licences.csv beside them.")] = "",
+    seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
+    licence: Annotated[str, typer.Option(help="Licence of sources without a licences.csv beside them.")] = "",
     workers: Annotated[int | None, typer.Option(min=1, help="Threads.", show_default="one a core")] = None,
     verbose: Verbose = False,
 ) -> None:
-    """Cut photos and films into pairs of small and large pictures to learn from; goes on where it was interrupted."""
+    """Make a store of pairs of low-resolution and ground truth images; an interrupted run is resumed."""
     from vidsr.data.prepare import prepare as make
-    from vidsr.data.store import Settings
+    from vidsr.data.store import StoreSettings
 
-    settings = Settings(
+    settings = StoreSettings(
         scale=scale,
         pairs=pairs,
         side=lr,
@@ -61,25 +59,28 @@ def _degradation(recipe: str | None) -> "Degradation":
 
 
 def _changed(settings: "Degradation", changes: list[str]) -> "Degradation":
+    from vidsr.data.degradation import OLD_NAMES
+
     known = {field.name: getattr(settings, field.name) for field in fields(settings)}
     values: dict[str, Any] = {}
     for change in changes:
-        name, _, text = change.partition("=")
+        given, _, text = change.partition("=")
+        name = OLD_NAMES.get(given, given)
         if name not in known:
-            raise typer.BadParameter(f"--set knows no {name!r}; known are {', '.join(known)}")
+            raise typer.BadParameter(f"--set {change}: unknown setting {name!r}; known are {', '.join(known)}")
         try:
             numbers = tuple(float(part) for part in text.split(","))
         except ValueError as exc:
-            raise typer.BadParameter(f"--set {change}: {name} takes numbers, not {text!r}") from exc
+            raise typer.BadParameter(f"--set {change}: {name} expects numbers, got {text!r}") from exc
         if len(numbers) != (2 if isinstance(known[name], tuple) else 1):
-            takes = "two numbers, as 1,2" if isinstance(known[name], tuple) else "one number"
-            raise typer.BadParameter(f"--set {change}: {name} takes {takes}")
+            expected = "two numbers such as 1,2" if isinstance(known[name], tuple) else "one number"
+            raise typer.BadParameter(f"--set {change}: {name} expects {expected}")
         values[name] = numbers if isinstance(known[name], tuple) else numbers[0]
     return replace(settings, **values)
 
 
 def _summarise(store: "Store") -> None:
-    """Say on stderr what the store holds, and name what was left out."""
+    """Print on stderr what the store contains and which sources were left out."""
     splits, sources = store.manifest["splits"], store.manifest["sources"]
     used = sum(1 for source in sources if source["crops"])
     counts = ", ".join(f"{count} for {split}" for split, count in splits.items())

@@ -1,4 +1,4 @@
-"""`vidsr report`: a store or a training run as a page to look at."""
+"""`vidsr report`: describe a store or a training run in an HTML page."""
 
 from pathlib import Path
 from typing import Annotated
@@ -10,17 +10,15 @@ from vidsr.errors import DataError
 
 
 def report(
-    path: Annotated[
-        Path, typer.Argument(metavar="STORE|RUN", help="A folder that `vidsr prepare` or `vidsr train` made.")
-    ],
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE.html", help="The page.")],
+    path: Annotated[Path, typer.Argument(metavar="STORE|RUN", help="Folder made by `vidsr prepare` or `vidsr train`.")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE.html", help="HTML file to write.")],
     verbose: Verbose = False,
 ) -> None:
-    """Show what is in a store, or what a training run has come to: one HTML file with pictures, curves and tables."""
+    """Describe a store or a training run in one HTML file with images, curves and tables."""
     from vidsr.io.atomic import write_atomically
 
     if output.suffix.lower() not in {".html", ".htm"}:
-        raise typer.BadParameter(f"a report is a web page: call it {output.with_suffix('.html')}, not {output}")
+        raise typer.BadParameter(f"expected an HTML file such as {output.with_suffix('.html')}, got {output}")
     write_atomically(output, _page(path).encode())
     print(output)
 
@@ -36,6 +34,6 @@ def _page(path: Path) -> str:
     if is_run(path):
         return report_run(Run(path))
     raise DataError(
-        f"{path} is no store, for it holds no manifest.json, and no run, for it holds no recipe.json; "
-        f"'vidsr prepare PICTURES... -o {path}' makes a store, 'vidsr train RECIPE --run {path}' a run"
+        f"{path} is neither a store, which has a manifest.json, nor a run, which has a recipe.json; "
+        f"'vidsr prepare IMAGES... -o {path}' makes a store, 'vidsr train RECIPE --run {path}' a run"
     )

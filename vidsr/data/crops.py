@@ -1,4 +1,4 @@
-"""Where pairs are cut: pieces of a run, busy rather than flat, and patches of those pieces."""
+"""Crops: busy squares of a source that are degraded together, and the pairs cut from them."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -9,92 +9,93 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidsr.data.degrade import degrade
-from vidsr.data.photos import Picture
-from vidsr.data.store import INDEX, Settings, shapes
+from vidsr.data.photos import Image
+from vidsr.data.store import INDEX, StoreSettings, shapes
 
-CLIP = 8  # pictures that go through a codec together, so that its P and B frames are seen
-CANVAS = 192  # side of the small picture that a codec sees; patches are cut from it
-PER_CANVAS = 16  # patches
-FLAT = 0.6  # levels between neighbours, on average, below which a patch has nothing to learn from
-TRIES = 4  # draws for each patch before a canvas is taken to be flat
+CLIP = 8  # images that are compressed together, so that there are P and B frames
+CANVAS = 192  # side of the low-resolution square that a codec sees; pairs are cut from it
+PER_CANVAS = 16  # pairs
+FLAT = 0.6  # levels between neighbouring pixels, on average, below which there is nothing to learn
+TRIES = 4  # draws for each pair before a canvas is taken to be flat
 
 
 @dataclass(frozen=True, slots=True)
 class Canvas:
-    """A piece of a source, still as good as it was, and what is drawn for it."""
+    """A square of a source before it is degraded, and what was drawn for it."""
 
-    pictures: Sequence[Picture]
+    images: Sequence[Image]
     """`CLIP` or `frames` consecutive ones, sides divisible by 2 * scale."""
     coded: bool
-    patches: int
+    pairs: int
     rng: np.random.Generator
 
 
-def cut_canvas(run: Sequence[Picture], settings: Settings, patches: int, rng: np.random.Generator) -> Canvas:
-    """Cut a square out of a run, the busiest of three, or of more while they are flat; a photo's camera moves."""
+def cut_canvas(run: Sequence[Image], settings: StoreSettings, pairs: int, rng: np.random.Generator) -> Canvas:
+    """Cut the busiest of three random squares from consecutive images; draw more while they are flat.
+
+    A photo gets a moving camera.
+    """
     step, (height, width) = 2 * settings.scale, run[0].shape[:2]
     side = min(max(CANVAS, settings.side + 1) * settings.scale, height, width) // step * step
     room = np.array([height - side, width - side])
-    found: list[tuple[float, NDArray[np.int64]]] = []
-    while len(found) < 3 or (len(found) < 12 and max(found, key=_first)[0] < FLAT):
-        corner = rng.integers(room + 1)
-        found.append((detail(_square(run[0], corner, side)[::2]), corner))
-    corner = max(found, key=_first)[1]
+    best, corner = -1.0, room
+    drawn = 0
+    while drawn < 3 or (drawn < 12 and best < FLAT):
+        candidate = rng.integers(room + 1)
+        if (busy := detail(_square(run[0], candidate, side)[::2])) > best:
+            best, corner = busy, candidate
+        drawn += 1
     coded = bool(rng.random() < settings.degradation.coded)
     length = max(CLIP, settings.frames) if coded else settings.frames
     if len(run) > 1:
-        places = [corner] * length
+        corners = [corner] * length
     else:
         speed = rng.integers(-4 * settings.scale, 4 * settings.scale + 1, 2) * (rng.random() < 0.7)
-        places = [(corner + i * speed).clip(0, room) for i in range(length)]
-    # Copies, so that a large photo is let go before the next one is read.
-    pictures = [_square(run[min(i, len(run) - 1)], place, side).copy() for i, place in enumerate(places)]
-    return Canvas(pictures, coded, patches, rng)
+        corners = [(corner + i * speed).clip(0, room) for i in range(length)]
+    # Copies, so that a large photo is freed before the next one is read.
+    images = [_square(run[min(i, len(run) - 1)], where, side).copy() for i, where in enumerate(corners)]
+    return Canvas(images, coded, pairs, rng)
 
 
-def cut_pairs(canvas: Canvas, settings: Settings, source: int) -> dict[str, NDArray[Any]]:
-    """Send a canvas on its way and cut pairs from what arrives; fewer than asked for where it is flat.
+def cut_pairs(canvas: Canvas, settings: StoreSettings, source: int) -> dict[str, NDArray[Any]]:
+    """Degrade a canvas and cut pairs from it; fewer than wanted if it is flat.
 
-    Returns arrays as `Pairs` has them.
+    source: its index in the manifest. Returns arrays with the names and shapes of `Pairs`.
     """
-    sent = degrade(canvas.pictures, settings.degradation, settings.scale, canvas.rng, coded=canvas.coded)
-    cut: dict[str, list[Any]] = {"low": [], "high": [], "quantiser": []}
-    for start, y, x in _places(canvas, settings):
-        run = slice(start, start + settings.frames)
-        for name, pictures, scale in (("low", sent.low, 1), ("high", sent.truth, settings.scale)):
+    degraded = degrade(canvas.images, settings.degradation, settings.scale, canvas.rng, coded=canvas.coded)
+    cut: dict[str, list[Any]] = {"low": [], "high": [], "qp": []}
+    for start, y, x in _positions(canvas, settings):
+        frames = slice(start, start + settings.frames)
+        for name, images, scale in (("low", degraded.low, 1), ("high", degraded.high, settings.scale)):
             top, left, side = y * scale, x * scale, settings.side * scale
-            cut[name].append([picture[top : top + side, left : left + side] for picture in pictures[run]])
-        cut["quantiser"].append(sent.qps[run])
-    kept = len(cut["low"])
-    crf = math.nan if sent.crf is None else sent.crf
-    index = np.full(kept, np.array((source, sent.kind, crf, "+".join(sent.looks)), INDEX))
-    forms = shapes(settings, kept)
-    return {"index": index} | {name: np.array(cut[name], forms[name][1]).reshape(forms[name][0]) for name in cut}
+            cut[name].append([image[top : top + side, left : left + side] for image in images[frames]])
+        cut["qp"].append(degraded.qps[frames])
+    count = len(cut["low"])
+    crf = math.nan if degraded.crf is None else degraded.crf
+    index = np.full(count, np.array((source, degraded.kind, crf, "+".join(degraded.looks)), INDEX))
+    wanted = shapes(settings, count)
+    return {"index": index} | {name: np.array(cut[name], wanted[name][1]).reshape(wanted[name][0]) for name in cut}
 
 
-def detail(picture: Picture) -> float:
-    """Mean difference between neighbours in a line, in levels."""
-    return float(np.abs(np.diff(picture.astype(np.int16), axis=1)).mean())
+def detail(image: Image) -> float:
+    """Return the mean difference between horizontal neighbours, in levels."""
+    return float(np.abs(np.diff(image.astype(np.int16), axis=1)).mean())
 
 
-def _places(canvas: Canvas, settings: Settings) -> Iterator[tuple[int, int, int]]:
-    """Draw first frame, line and column of each patch, small; flat ones are drawn again, in the end left out."""
+def _positions(canvas: Canvas, settings: StoreSettings) -> Iterator[tuple[int, int, int]]:
+    """Draw the first frame and the low-resolution corner of each pair; leave out flat ones after some tries."""
     rng, scale, side = canvas.rng, settings.scale, settings.side
-    last, room = len(canvas.pictures) - settings.frames, canvas.pictures[0].shape[0] // scale - side
-    left = canvas.patches
-    for _ in range(TRIES * canvas.patches):
+    last, room = len(canvas.images) - settings.frames, canvas.images[0].shape[0] // scale - side
+    left = canvas.pairs
+    for _ in range(TRIES * canvas.pairs):
         start, y, x = int(rng.integers(last + 1)), int(rng.integers(room + 1)), int(rng.integers(room + 1))
-        if detail(_square(canvas.pictures[start], np.array([y, x]) * scale, side * scale)) >= FLAT:
+        if detail(_square(canvas.images[start], np.array([y, x]) * scale, side * scale)) >= FLAT:
             yield start, y, x
             left -= 1
         if not left:
             return
 
 
-def _square(picture: Picture, corner: NDArray[np.int64], side: int) -> Picture:
+def _square(image: Image, corner: NDArray[np.int64], side: int) -> Image:
     y, x = corner
-    return picture[y : y + side, x : x + side]
-
-
-def _first(pair: tuple[float, NDArray[np.int64]]) -> float:
-    return pair[0]
+    return image[y : y + side, x : x + side]

@@ -1,73 +1,64 @@
-"""From a good picture to the small one that travels: film's own looks, shrinking and its faults, and a real codec."""
+"""From a good image to the low-resolution image that a network is given."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from vidsr.data.codec_pass import Arrived, shrink, travel
+from vidsr.data.codec_pass import Compressed, compress, downscale
 from vidsr.data.degradation import Degradation
-from vidsr.data.hr_degradations import look_like_video
-from vidsr.data.lr_degradations import apply, draw_faults
-from vidsr.data.photos import Picture
-
-__all__ = ["Degradation", "Sent", "degrade"]
+from vidsr.data.hr_degradations import degrade_ground_truth
+from vidsr.data.lr_degradations import apply, draw_lr_degradations
+from vidsr.data.photos import Image
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
-    """A run of truths, and what arrives of it."""
+class DegradedRun:
+    """Consecutive ground truth images and what a network is given instead of them."""
 
-    low: list[Picture]
-    """As it arrives, each (height, width, channels) uint8."""
-    truth: list[Picture]
-    """What it is to become, `scale` times larger."""
+    low: list[Image]
+    """Low-resolution images, each (height, width, channels) uint8."""
+    high: list[Image]
+    """Ground truth, `scale` times larger."""
     qps: list[float]
-    """QP of each low picture on H.264's scale, 0 to 51; 0: never coded."""
+    """QP of each low-resolution image on H.264's scale, 0 to 51; 0 if it was never compressed."""
     kind: str
-    """The codec: libx264, libx265, libsvtav1; jpeg where there was nothing but that; else clean."""
+    """Codec of the low-resolution images: libx264, libx265 or libsvtav1; jpeg without a video codec, else clean."""
     crf: float | None
-    """Of that video codec, as it was given; None without one."""
+    """CRF or QP as passed to the video codec; None without one."""
     looks: tuple[str, ...]
-    """What else was done, in order: soft, sharpened, dark, noisy, worn to both; blurred, resized, grainy, jpeg to the
-    low alone; again, where the latter came twice."""
+    """Other degradations in order: soft, sharpened, dark, noisy and recompressed of both; blurred, resized, grainy
+    and jpeg of the low-resolution images; `again` if the latter were applied twice."""
 
 
 def degrade(
-    run: Sequence[Picture],
+    run: Sequence[Image],
     settings: Degradation,
     scale: int,
     rng: np.random.Generator,
     *,
     coded: bool | None = None,
-) -> Sent:
-    """Spoil a run of truths as film, its sender and its way would; the same `rng` gives the same bytes.
+) -> DegradedRun:
+    """Degrade consecutive images as videos, their senders and networks do; equal generators give equal bytes.
 
-    run: consecutive pictures, each (height, width, channels) uint8, sides divisible by 2 * scale: 1 channel of
-    limited-range luma, or 3 of RGB. One draw serves the whole run, which goes through a codec as one clip.
-    coded: whether it does; None draws it.
+    run: (height, width, channels) uint8, sides divisible by 2 * scale: limited-range luma or RGB. All images get the
+    same degradations and are compressed as one clip.
+    coded: whether they are compressed; None draws it.
     """
     height, width, channels = run[0].shape
     assert height % (2 * scale) == width % (2 * scale) == 0, f"{width}x{height} at scale {scale}"
     if coded is None:
         coded = bool(rng.random() < settings.coded)
-    truth, looks = look_like_video([picture[..., 0] if channels == 1 else picture for picture in run], settings, rng)
-    faults = draw_faults(settings, scale, rng.spawn(1)[0])  # their own dice: kernel and codec are drawn as without them
-    low = apply(faults.after, shrink(apply(faults.before, truth), scale, rng))
-    arrived = travel(low, settings, rng) if coded else _kept(low, faults.names)
-    return Sent(
-        low=[_shaped(picture) for picture in arrived.pictures],
-        truth=[_shaped(picture) for picture in truth],
-        qps=arrived.qps,
-        kind=arrived.codec,
-        crf=arrived.crf if coded else None,
-        looks=(*looks, *faults.names),
+    high, looks = degrade_ground_truth([image[..., 0] if channels == 1 else image for image in run], settings, rng)
+    extra = draw_lr_degradations(settings, scale, rng.spawn(1)[0])  # spawned: it does not change what is drawn next
+    low = apply(extra.after, downscale(apply(extra.before, high), scale, rng))
+    kind = "jpeg" if "jpeg" in extra.names else "clean"
+    result = compress(low, settings, rng) if coded else Compressed(low, [0.0] * len(low), kind, 0.0)
+    return DegradedRun(
+        low=[image.reshape(*image.shape[:2], channels) for image in result.images],
+        high=[image.reshape(*image.shape[:2], channels) for image in high],
+        qps=result.qps,
+        kind=result.codec,
+        crf=result.crf if coded else None,
+        looks=(*looks, *extra.names),
     )
-
-
-def _kept(low: list[Picture], faults: Sequence[str]) -> Arrived:
-    return Arrived(low, [0.0] * len(low), "jpeg" if "jpeg" in faults else "clean", 0.0)
-
-
-def _shaped(picture: Picture) -> Picture:
-    return picture if picture.ndim == 3 else picture[..., None]  # (height, width, channels)

@@ -1,4 +1,4 @@
-"""Fetching over HTTP: limits heeded, what fails tried again, and a file kept only when it is whole."""
+"""Download photos and videos from Pixabay: rate limits are respected, failures retried, and only whole files kept."""
 
 import csv
 import filecmp
@@ -21,27 +21,34 @@ if TYPE_CHECKING:
     import httpx
 
 ATTEMPTS = 5
-FIRST_WAIT_S = 1.0  # doubled after each failure, where the server does not say how long to wait
-LONGEST_WAIT_S = 120.0  # longer than the windows that servers count requests in; whoever asks for more means: later
+FIRST_WAIT_S = 1.0  # doubled after each failure, unless the server says how long to wait
+LONGEST_WAIT_S = 120.0  # longer than the windows of common rate limits; a longer wait is left to the user
 TIMEOUT_S = 30.0
+
+ADDRESS = "https://pixabay.com/api/"
+LICENCE = "Pixabay Content License"
+PER_PAGE = 200  # Pixabay's maximum
+CACHED_S = 24 * 3600  # for which its terms ask to cache answers; the addresses in an answer are valid as long
+WIDEST_VIDEO = 1920  # pixels; 4K takes five times the bytes and is seldom sharp at pixel level
+FAILED_IN_A_ROW = 3  # files after which the cause is not the file
 
 T = TypeVar("T")
 
 
 class Client:
-    """One kept-alive HTTP client for a with-block; `sleep` waits a number of seconds."""
+    """An HTTP client with retries, for a with-block. sleep: waits a number of seconds."""
 
     def __init__(self, *, sleep: Callable[[float], None] = time.sleep) -> None:
         try:
             import httpx
         except ImportError as exc:
-            raise ExtraMissing("fetching needs httpx; pip install 'vidsr[train]' installs it") from exc
-        headers = {"User-Agent": "vidsr", "Accept-Encoding": "identity"}  # bytes as they lie there
+            raise ExtraMissing("fetching needs httpx; install it with: pip install 'vidsr[train]'") from exc
+        headers = {"User-Agent": "vidsr", "Accept-Encoding": "identity"}  # files as they are stored
         self._http = httpx.Client(timeout=TIMEOUT_S, follow_redirects=True, headers=headers)
         self._failures = (httpx.RequestError, StreamBroken)
         self._unreachable = httpx.ConnectError
         self._sleep = sleep
-        self._not_before: dict[str, float] = {}  # by address: a spent quota of questions holds no download back
+        self._not_before: dict[str, float] = {}  # by address: the rate limit of searches does not delay downloads
 
     def __enter__(self) -> "Client":
         return self
@@ -49,85 +56,80 @@ class Client:
     def __exit__(self, *_: object) -> None:
         self._http.close()
 
-    def get(self, url: str, take: Callable[["httpx.Response"], T], params: dict[str, Any] | None = None) -> T:
-        """Ask for `url` and hand the answer to `take`, which reads the body and may raise StreamBroken to try again.
+    def get(self, url: str, read: Callable[["httpx.Response"], T], params: dict[str, Any] | None = None) -> T:
+        """Request `url` and return what `read` makes of the response; `read` raises StreamBroken to have it retried.
 
-        429, server errors and cut connections are tried again, after as long as the server asks for. Gives what `take`
-        gives. Raises StreamBroken where the host cannot be reached, keeps failing, or asks to come back much later.
+        Status 429, server errors and broken connections are retried, after as long as the server asks for.
+        Raises StreamBroken if the host cannot be reached, keeps failing, or asks for a wait over LONGEST_WAIT_S.
         """
         host = urlsplit(url).netloc
         reason = ""
         for attempt in range(ATTEMPTS):
-            self._heed(url)
+            self._wait_for(url)
             wait = FIRST_WAIT_S * 2**attempt
             try:
-                with self._http.stream("GET", url, params=params) as answer:
-                    if answer.status_code != 429 and answer.status_code < 500:
-                        taken = take(answer)
-                        if answer.headers.get("X-RateLimit-Remaining") == "0":
-                            self._wait(url, _told(answer, wait))
-                        return taken
-                    reason, wait = f"it answered {answer.status_code}", _told(answer, wait)
+                with self._http.stream("GET", url, params=params) as response:
+                    if response.status_code != 429 and response.status_code < 500:
+                        result = read(response)
+                        if response.headers.get("X-RateLimit-Remaining") == "0":
+                            self._not_before[url] = time.monotonic() + _retry_after_s(response, wait)
+                        return result
+                    reason, wait = f"it answered {response.status_code}", _retry_after_s(response, wait)
             except self._unreachable as exc:
                 raise StreamBroken(f"{host} cannot be reached ({exc}); try again when online") from exc
             except self._failures as exc:
                 reason = str(exc) or type(exc).__name__
-            self._wait(url, wait)
+            self._not_before[url] = time.monotonic() + wait
         raise StreamBroken(f"{host} failed {ATTEMPTS} times, at last because {reason}; try again later")
 
     def download(self, url: str, partial: Path, check: Callable[[Path], T]) -> T:
-        """Write the body under `url` to `partial` until it is as long as announced and `check` finds nothing wrong.
+        """Write the body under `url` to `partial` and return what `check` makes of the file.
 
-        `check` raises StreamBroken for what is damaged; what it gives is given. Raises as `get`, and InputError where
-        there is no such file, DiskFull.
+        `check` raises StreamBroken if the file is damaged, to have it downloaded again. Raises as `get`, and InputError
+        if the server has no such file, DiskFull.
         """
 
-        def take(answer: "httpx.Response") -> T:
-            if answer.status_code != 200:
-                raise InputError(f"{url.partition('?')[0]} answered {answer.status_code} instead of a file")
+        def read(response: "httpx.Response") -> T:
+            if response.status_code != 200:
+                raise InputError(f"{url.partition('?')[0]} answered {response.status_code} instead of a file")
             try:
                 with partial.open("wb") as file:
-                    for part in answer.iter_raw():  # httpx raises where fewer bytes come than were announced
+                    for part in response.iter_raw():  # httpx raises if the body is shorter than announced
                         file.write(part)
             except OSError as exc:
-                raise DiskFull(f"{partial} could not be written ({exc.strerror}); make room") from exc
+                raise DiskFull(f"{partial} could not be written ({exc.strerror}); free some space") from exc
             return check(partial)
 
-        return self.get(url, take)
+        return self.get(url, read)
 
-    def _wait(self, url: str, seconds: float) -> None:
-        self._not_before[url] = time.monotonic() + seconds
-
-    def _heed(self, url: str) -> None:
+    def _wait_for(self, url: str) -> None:
         seconds = self._not_before.pop(url, 0.0) - time.monotonic()
         if seconds > LONGEST_WAIT_S:
-            raise StreamBroken(
-                f"{urlsplit(url).netloc} asks to come back in {seconds:.0f} s; give the command again then"
-            )
+            raise StreamBroken(f"{urlsplit(url).netloc} asks to wait {seconds:.0f} s; run the command again then")
         if seconds > 0:
             self._sleep(seconds)
 
 
-def _told(answer: "httpx.Response", otherwise: float) -> float:
-    """Seconds that the server asks to wait: Retry-After (RFC 9110, seconds or a date), else its own window's rest."""
-    told = answer.headers.get("Retry-After") or answer.headers.get("X-RateLimit-Reset")
-    if told is None:
-        return otherwise
-    if told.isdigit():
-        return float(told)
+def _retry_after_s(response: "httpx.Response", default: float) -> float:
+    """Return the seconds that the server asks to wait: Retry-After (RFC 9110, seconds or a date) or its rate limit."""
+    value = response.headers.get("Retry-After") or response.headers.get("X-RateLimit-Reset")
+    if value is None:
+        return default
+    if value.isdigit():
+        return float(value)
     try:
-        return parsedate_to_datetime(told).timestamp() - time.time()
+        return parsedate_to_datetime(value).timestamp() - time.time()
     except ValueError:
-        return otherwise
+        return default
 
 
 COLUMNS = ["file", "width", "height", "licence", "author", "source"]
 
 
-class Licences:
-    """The list of one folder; every line is on disk before `note` returns. Other columns and lines are kept.
+class LicenceTable:
+    """The licences.csv of a folder, with its other rows and columns kept.
 
-    Raises DataError where something else lies at `path`.
+    Raises DataError if the file has no column named file.
     """
 
     def __init__(self, path: Path) -> None:
@@ -137,15 +139,15 @@ class Licences:
             with path.open(encoding="utf-8-sig", newline="") as file:
                 reader = csv.DictReader(file)
                 if "file" not in (reader.fieldnames or COLUMNS):
-                    raise DataError(f"{path} has no column named file; add one, or move it away")
+                    raise DataError(f"{path} has no column named file; add one, or move the table away")
                 self._columns += [name for name in reader.fieldnames or () if name not in COLUMNS]
                 self._rows = {row["file"]: row for row in reader}
 
     def __contains__(self, name: str) -> bool:
         return name in self._rows
 
-    def note(self, name: str, size: tuple[int, int], licence: str, author: str, source: str) -> None:
-        """Write one line: of a file, its width and height in pixels, and where it comes from. Raises DiskFull."""
+    def add(self, name: str, size: tuple[int, int], licence: str, author: str, source: str) -> None:
+        """Add a row and write the table. size: width and height in pixels. Raises DiskFull."""
         values = [name, *map(str, size), licence, author, source]
         self._rows[name] = dict(zip(COLUMNS, values, strict=True))
         text = io.StringIO()
@@ -155,38 +157,30 @@ class Licences:
         write_atomically(self._path, text.getvalue().encode())
 
 
-ADDRESS = "https://pixabay.com/api/"
-LICENCE = "Pixabay Content License"
-PER_PAGE = 200  # the most Pixabay gives
-CACHED_S = 24 * 3600  # as its terms ask; the addresses in an answer are good for as long
-WIDEST_FILM = 1920  # of the sizes offered; 4K takes five times the bytes and is seldom sharp at pixel level
-FAILED_IN_A_ROW = 3  # then it is not the file
-
-
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One photo or film that was found."""
+    """A photo or video that was found."""
 
     name: str
-    """What it is called on disk."""
+    """Of the file on disk."""
     url: str
     size: tuple[int, int]
-    """Width and height that Pixabay states; of a photo it is the original's, not that of `url`."""
+    """Width and height as Pixabay states them; for photos those of the original, not of the file at `url`."""
     author: str
     page: str
-    """Where people find it."""
+    """Address of the page about it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """What is there now."""
+    """The result of a download."""
 
     files: list[Path]
-    """Of this query, those that were there before included."""
+    """All files of the query, including those of earlier runs."""
     new: int
-    """How many of them were downloaded now."""
+    """How many of them this run downloaded."""
     notices: list[str]
-    """Sentences: what was not to be had, and why."""
+    """Sentences on what could not be downloaded, and why."""
 
 
 def fetch_pixabay(
@@ -200,14 +194,15 @@ def fetch_pixabay(
     progress: Callable[[int, int], None] | None = None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Fetched:
-    """Download up to `count` photos (or films) that match `query` into `folder`, and note them in its licences.csv.
+    """Download up to `count` photos or videos that match `query` into `folder`, and list them in its licences.csv.
 
-    A file appears under its name only when it is whole, and after its line in licences.csv; so a run that was killed
-    is started again, and fetches what is missing. The same picture under two numbers is kept once. `progress` takes
-    how many are there, of how many. `address`: of the API. `sleep` waits seconds.
-    Raises InputError (a wrong key), DataError (nothing found), StreamBroken, DiskFull, ExtraMissing.
+    A file appears only when it is complete and listed, so an interrupted run can be repeated to download the rest.
+    Of identical files, only the first is kept.
+    key: the user's API key. address: of the API. progress: called with the number of files and the total. sleep: waits
+    a number of seconds.
+    Raises InputError for a wrong key, DataError if nothing is found, StreamBroken, DiskFull, ExtraMissing.
     """
-    licences = Licences(folder / LICENCES)
+    licences = LicenceTable(folder / LICENCES)
     files: list[Path] = []
     total, new, failed, notices = 0, 0, 0, list[str]()
     with Client(sleep=sleep) as client:
@@ -217,7 +212,7 @@ def fetch_pixabay(
             if len(files) == count:
                 break
             try:
-                there = (folder / hit.name).exists()
+                existed = (folder / hit.name).exists()
                 file = _fetch(client, hit, folder, licences)
                 failed = 0
             except InputError as exc:
@@ -228,24 +223,24 @@ def fetch_pixabay(
                 continue
             if file.name == hit.name:
                 files.append(file)
-                new += not there
+                new += not existed
             else:
                 notices.append(f"{hit.name} was left out: {file.name} is the same")
     if not files:
         raise StreamBroken(f"nothing could be downloaded: {'; '.join(notices)}")
     if total < count:
-        what = "films" if videos else "photos"
-        notices.append(f"{total} {what} match {query!r}, fewer than the {count} asked for; Pixabay shows 500 at most")
+        what = "videos" if videos else "photos"
+        notices.append(f"{total} {what} match {query!r}, fewer than the {count} requested; Pixabay shows 500 at most")
     return Fetched(files, new, notices)
 
 
 def _hits(client: Client, query: str, folder: Path, key: str, kind: str, address: str) -> Iterator[tuple[int, Hit]]:
-    """Give what matches, best first and each once, with how many there are in all."""
+    """Yield the matches, best first and each once, with their total number."""
     seen: set[str] = set()
     total, page = 1, 1
     while (page - 1) * PER_PAGE < total:
-        asked = {"q": query, "image_type": "photo", "safesearch": "true", "per_page": PER_PAGE, "page": page}
-        found = _ask(client, address + kind, asked, key, folder)
+        params = {"q": query, "image_type": "photo", "safesearch": "true", "per_page": PER_PAGE, "page": page}
+        found = _search(client, address + kind, params, key, folder)
         total, page = int(found["totalHits"]), page + 1
         if not total:
             raise DataError(f"Pixabay has nothing that matches {query!r}; try fewer or other words, in English")
@@ -253,39 +248,39 @@ def _hits(client: Client, query: str, folder: Path, key: str, kind: str, address
             try:
                 hit = _video(one) if kind else _photo(one)
             except (KeyError, IndexError, TypeError, ValueError) as exc:
-                raise DataError(f"a hit of Pixabay's lacks what its documentation promises ({exc!r})") from exc
+                raise DataError(f"Pixabay's answer lacks what its documentation promises ({exc!r})") from exc
             if hit.name not in seen:
                 yield total, hit
             seen.add(hit.name)
 
 
-def _ask(client: Client, url: str, asked: dict[str, Any], key: str, folder: Path) -> dict[str, Any]:
-    """Ask the API, or a day's memory of it in `folder`."""
-    digest = hashlib.sha256(json.dumps([url, asked]).encode()).hexdigest()
-    memory = folder / f".pixabay-{digest[:16]}.json"
-    if not memory.exists() or time.time() - memory.stat().st_mtime > CACHED_S:
-        write_atomically(memory, client.get(url, lambda answer: _read(answer, key), {**asked, "key": key}))
-    found: dict[str, Any] = json.loads(memory.read_bytes())
+def _search(client: Client, url: str, params: dict[str, Any], key: str, folder: Path) -> dict[str, Any]:
+    """Query the API, or read the answer to the same query that was cached in `folder`."""
+    digest = hashlib.sha256(json.dumps([url, params]).encode()).hexdigest()
+    cached = folder / f".pixabay-{digest[:16]}.json"
+    if not cached.exists() or time.time() - cached.stat().st_mtime > CACHED_S:
+        write_atomically(cached, client.get(url, lambda response: _read_answer(response, key), {**params, "key": key}))
+    found: dict[str, Any] = json.loads(cached.read_bytes())
     return found
 
 
-def _read(answer: "httpx.Response", key: str) -> bytes:
-    body = answer.read()
-    if answer.status_code != 200:
-        said = body.decode(errors="replace").replace(key, "…")[:200].strip()
-        if "API key" in said:
-            raise InputError(f"Pixabay does not take this key ({said}); {ADDRESS}docs/ shows yours once you log in")
-        raise InputError(f"Pixabay refused the search with {answer.status_code} ({said})")
+def _read_answer(response: "httpx.Response", key: str) -> bytes:
+    body = response.read()
+    if response.status_code != 200:
+        message = body.decode(errors="replace").replace(key, "…")[:200].strip()
+        if "API key" in message:
+            raise InputError(f"Pixabay rejects this key ({message}); {ADDRESS}docs/ shows yours once you log in")
+        raise InputError(f"Pixabay rejected the search with {response.status_code} ({message})")
     try:
         found = json.loads(body)
         found["totalHits"], found["hits"]
     except (ValueError, KeyError, TypeError) as exc:
-        raise StreamBroken("what came back is no answer of Pixabay's; is there a login page in between?") from exc
+        raise StreamBroken("the answer is not Pixabay's; is there a login page in between?") from exc
     return body
 
 
 def _photo(hit: dict[str, Any]) -> Hit:
-    # Reduced pictures, for they are sharp at pixel level; the originals, which few keys get, seldom are.
+    # The reduced images: they are sharp at pixel level, while the originals, which few keys can access, seldom are.
     url = hit.get("fullHDURL") or hit["largeImageURL"]
     suffix = ".png" if url.partition("?")[0].endswith(".png") else ".jpg"
     size = hit["imageWidth"], hit["imageHeight"]
@@ -294,18 +289,18 @@ def _photo(hit: dict[str, Any]) -> Hit:
 
 def _video(hit: dict[str, Any]) -> Hit:
     offered = sorted((one for one in hit["videos"].values() if one["url"]), key=lambda one: int(one["width"]))
-    fitting = [one for one in offered if one["width"] <= WIDEST_FILM] or offered[:1]
-    best = fitting[-1]
-    size = best["width"], best["height"]
-    return Hit(f"pixabay-{int(hit['id'])}.mp4", best["url"], size, hit["user"], hit["pageURL"])
+    best = ([one for one in offered if one["width"] <= WIDEST_VIDEO] or offered[:1])[-1]
+    return Hit(
+        f"pixabay-{int(hit['id'])}.mp4", best["url"], (best["width"], best["height"]), hit["user"], hit["pageURL"]
+    )
 
 
-def _fetch(client: Client, hit: Hit, folder: Path, licences: Licences) -> Path:
-    """Have one file on disk, and its line in the list. Gives the file: that of another hit where it is the same."""
+def _fetch(client: Client, hit: Hit, folder: Path, licences: LicenceTable) -> Path:
+    """Download and list one file, unless it exists; return the file, or an earlier one that is identical."""
     file = folder / hit.name
     if file.exists():
         if hit.name not in licences:
-            licences.note(hit.name, _size(file, hit), LICENCE, hit.author, hit.page)
+            licences.add(hit.name, _size(file, hit), LICENCE, hit.author, hit.page)
         return file
     partial = file.with_name(file.name + ".part")
     try:
@@ -313,20 +308,20 @@ def _fetch(client: Client, hit: Hit, folder: Path, licences: Licences) -> Path:
         for other in folder.glob("pixabay-*"):
             if other.suffix != ".part" and filecmp.cmp(other, partial, shallow=False):
                 return other
-        licences.note(hit.name, size, LICENCE, hit.author, hit.page)
+        licences.add(hit.name, size, LICENCE, hit.author, hit.page)
         return partial.replace(file)
     finally:
         partial.unlink(missing_ok=True)
 
 
 def _size(path: Path, hit: Hit) -> tuple[int, int]:
-    """Width and height of a file that is found whole: a photo by decoding it. Raises StreamBroken."""
+    """Return width and height of a file; photos are decoded. Raises StreamBroken if it is damaged."""
     from PIL import Image
 
     if path.suffixes[0] == ".mp4":
         with path.open("rb") as file:
-            if file.read(8)[4:] != b"ftyp":  # ISO/IEC 14496-12: an mp4 begins with its file type box
-                raise StreamBroken(f"{hit.name} is no mp4")
+            if file.read(8)[4:] != b"ftyp":  # ISO/IEC 14496-12: an MP4 begins with its file type box
+                raise StreamBroken(f"{hit.name} is not an MP4 file")
         return hit.size
     try:
         with Image.open(path) as image:

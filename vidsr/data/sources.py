@@ -1,12 +1,11 @@
-"""Photos and films: where they lie, what their licences are, and runs of pictures out of them."""
+"""The photos and videos to train on: which files they are, their licences, and consecutive images from them."""
 
 import csv
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-from vidsr.data.photos import Picture, read_photo
+from vidsr.data.photos import Image, read_photo
 from vidsr.errors import DataError
 
 IMAGES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
@@ -16,95 +15,86 @@ OTHERS = (
     ".avif .cr2 .dng .exr .gif .heic .heif .jp2 .jxl .nef .pbm .pgm .ppm .psd .svg .tga"
     " .264 .265 .3gp .flv .h264 .h265 .hevc .m3u8 .mts .mxf .rm .vob .wmv"
 )
-"""Pictures and films too, but none that are read: named, so that nobody thinks they are learnt from."""
+"""Images and videos that are not read. They are reported, so that nobody assumes they are trained on."""
 
-
-# Folders as the data sets unpack them: DIV2K_train_LR_bicubic/X2, Flickr2K_LR_unknown, OpenImages' train-masks-0.
-_TWINS = re.compile(r"(DIV2K|Flickr2K)\w*_LR(_\w+)?", re.IGNORECASE)
-_TWIN_OF = re.compile(r"(?P<set>(\w+_)?)LR(_\w+)?")
+# Folders as data sets unpack them: DIV2K_train_LR_bicubic/X2, Flickr2K_LR_unknown, OpenImages' train-masks-0.
+_LOW_RESOLUTION_SETS = re.compile(r"(DIV2K|Flickr2K)\w*_LR(_\w+)?", re.IGNORECASE)
+_LOW_RESOLUTION = re.compile(r"(?P<set>(\w+_)?)LR(_\w+)?")
 _MASKS = re.compile(r"(train|validation|test)-masks(-\w+)?")
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
-    """Consecutive pictures of one source."""
+def find_sources(paths: Sequence[Path]) -> list[Path]:
+    """List the photos and videos in files and folders, sorted, without those that `find_skipped` lists.
 
-    pictures: list[Picture]
-    """Each (height, width, channels) uint8: 1 channel is luma of limited range (of photos: BT.601), 3 are RGB."""
-
-
-def find(paths: Sequence[Path]) -> list[Path]:
-    """List the photos and films under `paths` (files or folders), sorted; without what `left_out` tells.
-
-    Raises DataError where nothing is left.
+    Raises DataError if there are none.
     """
     for path in paths:
         if not path.exists():
-            raise DataError(f"{path} does not exist; give a folder or file of pictures or films")
-    files = {file for path in paths for file, unfit in _walk(path) if not unfit and _is_known(file)}
+            raise DataError(f"{path} does not exist; give a folder or file of images or videos")
+    files = {file for path in paths for file, reason in _walk(path) if not reason and _is_known(file)}
     if not files:
-        but = next((f" but {other} ({reason})" for other, reason in left_out(paths).items()), "")
+        skipped = next((f" but {other} ({reason})" for other, reason in find_skipped(paths).items()), "")
         known = " ".join(sorted({*IMAGES, *VIDEOS}))
-        raise DataError(f"no pictures or films in {', '.join(map(str, paths))}{but}; known are {known}")
+        raise DataError(f"no images or videos in {', '.join(map(str, paths))}{skipped}; known are {known}")
     return sorted(files)
 
 
-def left_out(paths: Sequence[Path]) -> dict[Path, str]:
-    """What `find` passes over under `paths`, sorted, and why: pictures and films that are not read, or hold no truths.
+def find_skipped(paths: Sequence[Path]) -> dict[Path, str]:
+    """Return the files and folders that `find_sources` skips, sorted, with the reason.
 
-    The latter are DIV2K's and Flickr2K's low-resolution twins (`…_LR_…`), any folder named `LR…` or `…_LR…` beside one
-    that says `HR`, and OpenImages' masks. Of files that are neither picture nor film, only those in `paths` are told.
+    They are images and videos in formats that are not read, and folders without ground truth: the low-resolution images
+    of DIV2K and Flickr2K (`…_LR_…`), any folder named `LR…` or `…_LR…` beside one named `HR`, and OpenImages' masks.
+    Files that are neither images nor videos are listed only if `paths` names them.
     """
-    unknown = {path: "is no picture or film, by its name" for path in paths if path.is_file() and not _is_known(path)}
-    return dict(sorted((unknown | {file: unfit for path in paths for file, unfit in _walk(path) if unfit}).items()))
+    unknown = {path: "not an image or video, by its name" for path in paths if path.is_file() and not _is_known(path)}
+    return dict(sorted((unknown | {file: reason for path in paths for file, reason in _walk(path) if reason}).items()))
 
 
 def is_video(path: Path) -> bool:
-    """Whether a file is read as a film: any whose name is not that of a photo."""
+    """Return whether a file is read as a video: any file without the extension of an image."""
     return path.suffix.lower() not in IMAGES
 
 
-def licences(paths: Sequence[Path]) -> dict[Path, str]:
-    """The licence of each file that a licences.csv beside it names, by its columns `file` and `licence`.
+def read_licences(paths: Sequence[Path]) -> dict[Path, str]:
+    """Return the licences of the files that a licences.csv beside them lists, by its columns `file` and `licence`.
 
-    paths: files, or folders that are looked through. Raises DataError where such a table lacks one of the columns.
+    paths: files, or folders to search. Raises DataError if such a table lacks one of the columns.
     """
-    files = {file for path in paths for file, unfit in _walk(path) if not unfit}
+    files = {file for path in paths for file, reason in _walk(path) if not reason}
     known: dict[Path, str] = {}
     for table in sorted({file.with_name(LICENCES) for file in files}):
         if table.is_file():
-            known |= _licences_of(table)
+            known |= _read_table(table)
     return {file: known[file] for file in sorted(files) if known.get(file)}
 
 
-def open_runs(path: Path, *, channels: int, length: int, at_most: int) -> Iterator[Run]:
-    """Read a photo as one run of one picture, a film as up to `at_most` runs of `length` consecutive ones.
+def read_runs(path: Path, *, channels: int, length: int, at_most: int) -> Iterator[list[Image]]:
+    """Read runs of consecutive images: a photo as one image, a video as up to `at_most` runs of `length` frames.
 
-    Those of a film are spread over its whole length, span no cut, and begin unlike the one before; it is decoded once,
-    and one run at a time is held. channels: 1 or 3. Odd sides of films lose their last line or column.
-    Raises DataError with the reason where a file cannot be read; where it breaks off or is damaged, only after the
-    runs that are whole were given.
+    channels: 1 for limited-range luma (BT.601 for photos), 3 for RGB. Images are (height, width, channels) uint8;
+    videos lose an odd last line or column. Runs are spread over the video, contain no scene cut, and start with
+    different images. The video is decoded once, and one run is held in memory.
+    Raises DataError if the file cannot be read; if it is truncated or damaged, only after its good runs were yielded.
     """
     if channels not in (1, 3):
-        raise ValueError(f"pictures have 1 or 3 channels, not {channels}")
+        raise ValueError(f"expected 1 or 3 channels, got {channels}")
     if path.is_file() and path.stat().st_size == 0:
         raise DataError(f"{path} is empty (0 bytes); fetch it again")
-    if not is_video(path):
-        yield Run([read_photo(path, channels=channels)])
-        return
-    from vidsr.data.video_clips import video_runs
+    if is_video(path):
+        from vidsr.data.video_clips import video_runs
 
-    for pictures in video_runs(path, channels=channels, length=length, at_most=at_most):
-        yield Run(pictures)
+        yield from video_runs(path, channels=channels, length=length, at_most=at_most)
+    else:
+        yield [read_photo(path, channels=channels)]
 
 
 def _walk(path: Path) -> Iterator[tuple[Path, str]]:
-    """Give the files in a folder, or a file itself, unless hidden; with a reason what cannot be used, folders too."""
+    """Yield the files in a folder, or a file itself, unless hidden; files and folders to skip come with a reason."""
     if not path.is_dir():
         if not path.name.startswith("."):
-            yield path, _unfit(path)
-    elif _holds_no_truths(path):
-        yield path, "a folder of no truths"
+            yield path, _reason_to_skip(path)
+    elif _lacks_ground_truth(path):
+        yield path, "a folder without ground truth"
     else:
         try:
             entries = list(path.iterdir())
@@ -113,14 +103,14 @@ def _walk(path: Path) -> Iterator[tuple[Path, str]]:
             return
         for entry in entries:
             if entry.is_symlink() and entry.is_dir():
-                yield entry, "a link to a folder; name that folder itself"
+                yield entry, "a link to a folder; give that folder itself"
             elif not (entry.is_dir() and entry.name.startswith(".")):
                 yield from _walk(entry)
 
 
-def _unfit(file: Path) -> str:
+def _reason_to_skip(file: Path) -> str:
     if not file.is_file():
-        return "a link to nothing" if file.is_symlink() else "no file"
+        return "a broken link" if file.is_symlink() else "not a regular file"
     suffix = file.suffix.lower()
     return f"{suffix} is not read; convert it to PNG, or to H.264 in .mp4" if suffix in OTHERS.split() else ""
 
@@ -129,20 +119,20 @@ def _is_known(file: Path) -> bool:
     return file.suffix.lower() in {*IMAGES, *VIDEOS}
 
 
-def _holds_no_truths(folder: Path) -> bool:
+def _lacks_ground_truth(folder: Path) -> bool:
     name = folder.resolve().name
-    if _TWINS.fullmatch(name) or _MASKS.fullmatch(name):
+    if _LOW_RESOLUTION_SETS.fullmatch(name) or _MASKS.fullmatch(name):
         return True
-    twin = _TWIN_OF.fullmatch(name)
-    return twin is not None and (folder.resolve().parent / f"{twin['set']}HR").is_dir()
+    match = _LOW_RESOLUTION.fullmatch(name)
+    return match is not None and (folder.resolve().parent / f"{match['set']}HR").is_dir()
 
 
-def _licences_of(table: Path) -> dict[Path, str]:
+def _read_table(table: Path) -> dict[Path, str]:
     try:
         with table.open(encoding="utf-8-sig", newline="") as file:
             rows = list(csv.DictReader(file))
     except (UnicodeDecodeError, csv.Error) as exc:
-        raise DataError(f"{table} is no table of comma-separated values ({exc})") from exc
+        raise DataError(f"{table} is not a table of comma-separated values ({exc})") from exc
     if rows and not {"file", "licence"} <= rows[0].keys():
         raise DataError(f"{table} has no columns named file and licence; it has {', '.join(map(str, rows[0]))}")
     return {table.with_name(row["file"]): row["licence"] or "" for row in rows if row["file"]}

@@ -1,4 +1,4 @@
-"""The parts a store is made of while it is being prepared: a file a canvas, a note a source; what is there is kept."""
+"""The threads that prepare a store: they write a file a canvas and a note a source, which interruptions keep."""
 
 import io
 import json
@@ -16,112 +16,119 @@ import numpy as np
 
 from vidsr.data.crops import CLIP, PER_CANVAS, Canvas, cut_canvas, cut_pairs
 from vidsr.data.photos import is_large
-from vidsr.data.sources import is_video, open_runs
-from vidsr.data.store import ARRAYS, MANIFEST, SPLITS, Settings, Split, shapes, to_manifest
+from vidsr.data.sources import is_video, read_runs
+from vidsr.data.store import ARRAYS, MANIFEST, SPLITS, Split, StoreSettings, shapes, to_manifest
 from vidsr.errors import DataError
 from vidsr.io.atomic import write_atomically
 
-RUNS = 48  # taken of a film at most
-RICH = 8 * PER_CANVAS  # pairs of one source: with more, its canvases are handed out one by one
+RUNS = 48  # taken from a video at most
+RICH = 8 * PER_CANVAS  # pairs of a source above which its canvases are distributed to all threads
 
 Progress = Callable[[str, int, int], None]
-"""What is being done, how much of it is done, of how much."""
+"""Called with what is being done, how much of it is done, and the total."""
 Submit = Callable[..., Future[int]]
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
-    """One photo or film, and what it is to give."""
+class SourceFile:
+    """A photo or video to cut pairs from."""
 
     path: Path
     name: str
-    """As the manifest knows it: under the folder that was named."""
+    """In the manifest: relative to the folder that was given."""
     sha256: str
     licence: str
     split: Split
     share: int
-    """Pairs."""
+    """Pairs to cut."""
 
 
 def begin(partial: Path, digest: str) -> None:
-    """Keep what an interrupted run for the same store left; anything else goes."""
-    file = partial / "digest"
-    if not file.exists() or file.read_text() != digest:
-        shutil.rmtree(partial, ignore_errors=True)
-        (partial / "parts").mkdir(parents=True)
-        write_atomically(file, digest.encode())
+    """Keep what an interrupted run for the same store left in `partial`; delete what is left of another."""
+    file, wanted = partial / "digest", f"{digest} {' '.join(ARRAYS)}"
+    if not file.exists() or file.read_text() != wanted:
+        for folder in ("parts", *SPLITS):
+            shutil.rmtree(partial / folder, ignore_errors=True)
+        for left in partial.glob("*.part"):  # of a write that was interrupted
+            left.unlink()
+        (partial / "parts").mkdir()
+        write_atomically(file, wanted.encode())
 
 
-def cut(sources: Sequence[Source], partial: Path, settings: Settings, workers: int, report: Progress) -> None:
-    """Leave a part a canvas, and a note a source.
+def cut(
+    sources: Sequence[SourceFile], partial: Path, settings: StoreSettings, workers: int, progress: Progress
+) -> None:
+    """Write a file of pairs a canvas and a note a source.
 
-    Threads take photos whole; films, and photos that are large or give much, are decoded here, one by one, and their
-    canvases handed out.
+    A thread does a whole photo. Videos, and photos that are large or give many pairs, are decoded in the calling
+    thread, one after the other, and their canvases are distributed to the threads.
     """
     waiting: deque[Callable[[], None]] = deque()
     done, total = 0, sum(source.share for source in sources)
     with _Pool(workers) as pool:
         for number, source in enumerate(sources):
-            report("cutting pairs", done, total)
+            progress("cutting pairs", done, total)
             note = partial / "parts" / f"{number:06}.json"
             if note.exists():
                 pass
             elif source.share > RICH or is_video(source.path) or is_large(source.path):
                 waiting.append(_cut_source(source, number, note, settings, pool.submit))
             else:
-                waiting.append(pool.submit(_cut_photo, source, number, note, settings, pool.do_at_once).result)
-            while len(waiting) > 2 * workers:  # not at once, or the threads would have nothing to do meanwhile
+                waiting.append(pool.submit(_cut_photo, source, number, note, settings, pool.run_now).result)
+            while len(waiting) > 2 * workers:  # waiting for each at once would leave the threads idle
                 waiting.popleft()()
             done += source.share
         for wait in waiting:
             wait()
-    report("cutting pairs", total, total)
+    progress("cutting pairs", total, total)
 
 
-def _cut_photo(source: Source, number: int, note: Path, settings: Settings, do_at_once: Submit) -> None:
-    _cut_source(source, number, note, settings, do_at_once)()
+def _cut_photo(source: SourceFile, number: int, note: Path, settings: StoreSettings, run_now: Submit) -> None:
+    _cut_source(source, number, note, settings, run_now)()
 
 
-def _cut_source(source: Source, number: int, note: Path, settings: Settings, submit: Submit) -> Callable[[], None]:
-    """Decode a source and submit its canvases; gives what waits for them, and then notes what the source gave."""
+def _cut_source(
+    source: SourceFile, number: int, note: Path, settings: StoreSettings, submit: Submit
+) -> Callable[[], None]:
+    """Decode a source and submit its canvases; return a function that waits for them and then writes the note."""
     canvases = -(-source.share // PER_CANVAS)
     each = -(-canvases // RUNS) if is_video(source.path) else canvases
     found: dict[str, Any] = {"width": 0, "height": 0, "frames": 0, "reason": ""}
     parts: list[Future[int]] = []
-    runs = open_runs(
+    runs = read_runs(
         source.path, channels=settings.channels, length=max(CLIP, settings.frames), at_most=min(RUNS, canvases)
     )
     try:
         for run in runs:
-            height, width = run.pictures[0].shape[:2]
+            height, width = run[0].shape[:2]
             if min(height, width) < settings.side * settings.scale:
                 raise DataError(f"{width}x{height} is less than {settings.side * settings.scale} pixels a side")
-            found |= {"width": width, "height": height, "frames": found["frames"] + len(run.pictures)}
+            found |= {"width": width, "height": height, "frames": found["frames"] + len(run)}
             for place in range(len(parts), min(len(parts) + each, canvases)):
                 rng = np.random.default_rng((settings.seed, int(source.sha256[:16], 16), place))
-                canvas = cut_canvas(run.pictures, settings, min(PER_CANVAS, source.share - place * PER_CANVAS), rng)
+                canvas = cut_canvas(run, settings, min(PER_CANVAS, source.share - place * PER_CANVAS), rng)
                 parts.append(submit(_write_part, note.with_suffix(f".{place}.npz"), canvas, settings, number))
     except DataError as exc:
-        found["reason"] = str(exc).replace(str(source.path), source.path.name)  # the same wherever it lies
+        found["reason"] = str(exc).replace(str(source.path), source.path.name)  # the same wherever the file lies
     return lambda: write_atomically(note, json.dumps({**found, "parts": [part.result() for part in parts]}).encode())
 
 
-def _write_part(part: Path, canvas: Canvas, settings: Settings, number: int) -> int:
-    """Cut the pairs of one canvas into a file, unless it is there; gives their number."""
+def _write_part(part: Path, canvas: Canvas, settings: StoreSettings, number: int) -> int:
+    """Cut the pairs of one canvas into a file, unless it exists; return how many they are."""
     if part.exists():
         with np.load(part) as arrays:
             return len(arrays["index"])
     arrays = cut_pairs(canvas, settings, number)
     buffer = io.BytesIO()
-    np.savez(buffer, **arrays)  # type: ignore[arg-type]  # numpy takes its own keyword for one of ours
+    np.savez(buffer, **arrays)  # type: ignore[arg-type]  # the arrays could shadow numpy's keyword arguments
     write_atomically(part, buffer.getvalue())
     return len(arrays["index"])
 
 
 class _Pool:
-    """Threads that take no more work than they can begin soon, so that pictures do not pile up."""
+    """Threads with a short queue, so that images do not pile up in memory."""
 
     def __init__(self, workers: int) -> None:
         self._threads, self._room = ThreadPoolExecutor(workers), BoundedSemaphore(2 * workers)
@@ -135,14 +142,14 @@ class _Pool:
         self._threads.shutdown(cancel_futures=True)
 
     def submit(self, work: Callable[..., T], *arguments: Any) -> Future[T]:
-        """Wait for room, then hand the work to a thread."""
+        """Wait for room in the queue, then hand the work to a thread."""
         self._room.acquire()
         future = self._threads.submit(work, *arguments)
         future.add_done_callback(lambda _: self._room.release())
         return future
 
-    def do_at_once(self, work: Callable[..., T], *arguments: Any) -> Future[T]:
-        """Do the work in the thread that asks; CancelledError once the pool closes, so that nobody waits for long."""
+    def run_now(self, work: Callable[..., T], *arguments: Any) -> Future[T]:
+        """Do the work in the calling thread. Raises CancelledError once the pool is closing."""
         if self._closing.is_set():
             raise CancelledError
         future: Future[T] = Future()
@@ -151,29 +158,32 @@ class _Pool:
 
 
 def assemble(
-    sources: Sequence[Source],
+    sources: Sequence[SourceFile],
     skipped: list[dict[str, str]],
     partial: Path,
-    settings: Settings,
+    settings: StoreSettings,
     digest: str,
-    report: Progress,
+    progress: Progress,
 ) -> None:
-    """Join the parts, split by split, into arrays, the manifest last; where there are none, DataError, nothing kept."""
+    """Join the files of all canvases into the arrays of each split; the manifest is written last.
+
+    Raises DataError, and deletes everything, if there are no pairs.
+    """
     parts = partial / "parts"
     notes = [json.loads((parts / f"{number:06}.json").read_text()) for number in range(len(sources))]
     listed = []
     for source, note in zip(sources, notes, strict=True):
-        crops, reason = sum(note["parts"]), note["reason"] or "nothing in it but flat areas"
+        crops, reason = sum(note["parts"]), note["reason"] or "only flat areas in it"
         if note["reason"] or not crops:
             skipped = [*skipped, {"file": source.name, "reason": f"{'only in part: ' if crops else ''}{reason}"}]
         facts = {"file": source.name, "sha256": source.sha256, "licence": source.licence, "split": source.split}
         listed.append({**facts, **{key: note[key] for key in ("width", "height", "frames")}, "crops": crops})
     if not any(source["crops"] for source in listed):
         shutil.rmtree(partial)
-        raise DataError(f"none of the {len(sources)} pictures and films can be used; the first: {skipped[0]['reason']}")
+        raise DataError(f"none of the {len(sources)} images and videos can be used; the first: {skipped[0]['reason']}")
     manifest = to_manifest(settings, listed, skipped, digest)
     for split in SPLITS:
-        report("joining", SPLITS.index(split), len(SPLITS))
+        progress("joining", SPLITS.index(split), len(SPLITS))
         files = [
             parts / f"{number:06}.{place}.npz"
             for number, (source, note) in enumerate(zip(sources, notes, strict=True))
@@ -186,8 +196,8 @@ def assemble(
     shutil.rmtree(parts)
 
 
-def _join(parts: Sequence[Path], folder: Path, settings: Settings, count: int) -> None:
-    """Write the arrays of one split, a part at a time; plain writes, since a memory map would count as memory."""
+def _join(parts: Sequence[Path], folder: Path, settings: StoreSettings, count: int) -> None:
+    """Write the arrays of one split, one part after the other; a memory map would count as used memory."""
     folder.mkdir(exist_ok=True)
     with ExitStack() as stack:
         files = {name: stack.enter_context((folder / f"{name}.npy").open("wb")) for name in ARRAYS}

@@ -12,7 +12,8 @@ from filelock import BaseFileLock, FileLock, Timeout
 
 from vidsr.errors import DiskFull, OutputError
 
-_PREFIX, _SUFFIX, _LOCK = ".vidsr-", ".part", "lock"
+LOCK_NAME = "lock"
+_PREFIX, _SUFFIX = ".vidsr-", ".part"
 
 _temporary: set[Path] = set()  # files and folders of this process that are not yet renamed or removed
 
@@ -89,7 +90,7 @@ def lock_folder(folder: Path) -> BaseFileLock:
 
     Raises OutputError if another run holds the lock, OSError if the file system supports no locks.
     """
-    lock = FileLock(folder / _LOCK, timeout=0, thread_local=False)
+    lock = FileLock(folder / LOCK_NAME, timeout=0, thread_local=False)
     try:
         lock.acquire()
     except Timeout as exc:

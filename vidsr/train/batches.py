@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from vidsr.data.prepare import open_store
-from vidsr.data.store import Pairs, Settings, Store, is_store, read_store
+from vidsr.data.store import Pairs, Store, StoreSettings, is_store, read_store
 from vidsr.data.workers import Progress
 from vidsr.errors import DataError
 from vidsr.prefetch import prefetch
@@ -49,7 +49,7 @@ def open_pairs(recipe: Recipe, data: Sequence[Path], stores: Path, progress: Pro
     """
     if _is_ready(data):
         return read_store(data[0])
-    settings = Settings(
+    settings = StoreSettings(
         scale=recipe.net.scale,
         pairs=recipe.data.patches,
         side=recipe.data.side,

@@ -49,7 +49,7 @@ NETS: dict[str, type[Net]] = {"compact": Compact, "srresnet": SRResNet}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Data:
-    """How many pairs are cut, and how large; see `data.store.Settings`."""
+    """How many pairs are cut, and how large; see `data.store.StoreSettings`."""
 
     patches: int = 65536
     side: int = 48

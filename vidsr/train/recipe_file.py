@@ -7,8 +7,12 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
+from vidsr.data.degradation import OLD_NAMES
 from vidsr.errors import DataError, RecipeError
 from vidsr.train.config import NETS, Compact, Net, Recipe
+
+OLD_KEYS = {**OLD_NAMES, "quantiser": "qp"}  # allowed word
+"""Keys as recipes and weights named them before version 0.2."""
 
 
 def load_recipe(name: str | Path, changes: Sequence[str] = ()) -> Recipe:
@@ -91,6 +95,7 @@ def check(recipe: Recipe) -> None:
 
 def _parse(kind: Any, values: Mapping[str, Any], where: str) -> Any:
     hints = get_type_hints(kind)
+    values = {OLD_KEYS.get(key, key): value for key, value in values.items()}
     unknown = values.keys() - hints.keys()
     if unknown:
         raise RecipeError(f"unknown key {where}{min(unknown)}; known here: {', '.join(sorted(hints))}")

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from torch import nn
 
 from vidsr.card import BESIDE
-from vidsr.data.codec_pass import through
-from vidsr.data.photos import Picture
-from vidsr.data.sources import find, open_runs
+from vidsr.data.codec_pass import recompress
+from vidsr.data.photos import Image
+from vidsr.data.sources import find_sources, read_runs
 from vidsr.data.store import Pairs
 from vidsr.errors import DataError
 from vidsr.metrics import luma_of_rgb, psnr, sharpness, ssim
@@ -27,11 +27,11 @@ CRF = 28.0
 class Pair:
     """One test picture, (height, width, channels) uint8: as it arrives, the truth, and bicubic's."""
 
-    low: Picture
-    high: Picture
+    low: Image
+    high: Image
     qp: float
     """0 to 51."""
-    bicubic: Picture
+    bicubic: Image
 
 
 def pairs_of_folder(folder: Path, scale: int, *, channels: int = 1) -> list[Pair]:
@@ -41,16 +41,16 @@ def pairs_of_folder(folder: Path, scale: int, *, channels: int = 1) -> list[Pair
     Raises DataError.
     """
     pairs = []
-    for file in find([folder]):
-        (run,) = open_runs(file, channels=channels, length=1, at_most=1)
-        truth = run.pictures[0]
+    for file in find_sources([folder]):
+        (run,) = read_runs(file, channels=channels, length=1, at_most=1)
+        truth = run[0]
         size = truth.shape[:2]
         if min(size) < 16 * scale:
             raise DataError(f"{file} is too small to validate on: {size[1]}x{size[0]}; leave it out")
         height, width = (side // (2 * scale) * 2 for side in size)
         truth = truth[: height * scale, : width * scale]
         low = resize(truth, height, width)
-        (sent,), (qp,) = through("libx264", [low[..., 0] if channels == 1 else low], CRF)
+        (sent,), (qp,) = recompress("libx264", [low[..., 0] if channels == 1 else low], CRF)
         pairs += [_pair(low, truth, 0.0), _pair(sent.reshape(low.shape), truth, qp)]
     return pairs
 
@@ -62,19 +62,19 @@ def pairs_of_store(pairs: Pairs, count: int) -> list[Pair]:
     return [_pair(low[i], high[i], float(pairs.qp[place, 0])) for i, place in enumerate(chosen)]
 
 
-def _pair(low: Picture, high: Picture, qp: float) -> Pair:
+def _pair(low: Image, high: Image, qp: float) -> Pair:
     return Pair(low, high, qp, resize(low, *high.shape[:2]))
 
 
 @torch.no_grad()
-def enlarge(net: nn.Module, pair: Pair) -> Picture:
+def enlarge(net: nn.Module, pair: Pair) -> Image:
     """What a network on the CPU makes of a test picture: (height, width, channels) uint8."""
     x = torch.from_numpy(pair.low.astype(np.float32) / 255).permute(2, 0, 1)[None]
     ours = net(x, torch.full((1, 1, 1, 1), pair.qp / 51))[0].permute(1, 2, 0).numpy()
     return np.asarray(np.rint(ours * 255).clip(0, 255).astype(np.uint8))
 
 
-def validate(ours: Sequence[Picture], pairs: Sequence[Pair], scale: int) -> dict[str, float]:
+def validate(ours: Sequence[Image], pairs: Sequence[Pair], scale: int) -> dict[str, float]:
     """Mean PSNR-Y, SSIM-Y and sharpness of luma, ours and bicubic's; clean and coded apart.
 
     ours: what `enlarge` made of each pair. The luma of RGB is BT.601's, of limited range; a border of `scale` pixels
@@ -93,7 +93,7 @@ def validate(ours: Sequence[Picture], pairs: Sequence[Pair], scale: int) -> dict
     return {name: float(np.mean(values)) for name, values in rows.items()}
 
 
-def _luma(picture: Picture) -> NDArray[Any]:
+def _luma(picture: Image) -> NDArray[Any]:
     return picture[..., 0] if picture.shape[2] == 1 else luma_of_rgb(picture)
 
 

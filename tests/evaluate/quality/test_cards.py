@@ -2,7 +2,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from tests.data.pictures import draw_photo
+from tests.data.drawings import draw_photo
 from vidsr.card import KEY, ModelCard, read_card
 from vidsr.errors import CardMismatch
 from vidsr.evaluate.quality.cards import measure_card

@@ -4,7 +4,7 @@ import av
 import numpy as np
 import pytest
 
-from tests.data.pictures import draw_film
+from tests.data.drawings import draw_video
 from vidsr.errors import InputError
 from vidsr.video.read.sampling import WholeFrames, extent_of
 from vidsr.video.read.source import open_source
@@ -18,7 +18,7 @@ def frames(count):
 @pytest.mark.parametrize(("suffix", "codec"), [("mp4", "libx264"), ("mkv", "libx265"), ("ts", "mpeg2video")])
 def test_the_extent_is_what_is_there(tmp_path, suffix, codec):
     options = {"x265-params": "log-level=none"} if codec == "libx265" else {}
-    path = draw_film(tmp_path / f"film.{suffix}", frames(50), codec=codec, options=options)
+    path = draw_video(tmp_path / f"film.{suffix}", frames(50), codec=codec, options=options)
     extent = extent_of(path)
     assert extent.pictures == 50
     late = Fraction(1) if suffix == "ts" else Fraction(0)  # transport streams begin after 1.4 s
@@ -26,7 +26,7 @@ def test_the_extent_is_what_is_there(tmp_path, suffix, codec):
 
 
 def test_the_extent_of_a_film_that_is_cut_off_ends_where_it_does(tmp_path):
-    path = draw_film(tmp_path / "film.mkv", frames(50))
+    path = draw_video(tmp_path / "film.mkv", frames(50))
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     extent = extent_of(path)
     assert 20 < extent.pictures < 30
@@ -42,14 +42,14 @@ def test_what_is_no_film_has_no_extent(tmp_path):
 
 
 def test_every_frame_of_a_sound_film_is_whole(tmp_path):
-    with open_source(draw_film(tmp_path / "film.mkv", frames(12))) as source:
+    with open_source(draw_video(tmp_path / "film.mkv", frames(12))) as source:
         whole = WholeFrames(source)
         assert sum(frame is not None for frame in whole) == 12
         assert whole.lost == 0
 
 
 def test_pictures_that_an_edit_list_hides_are_not_counted(tmp_path):
-    whole, path = draw_film(tmp_path / "whole.mp4", frames(24), codec="libx264"), tmp_path / "film.mp4"
+    whole, path = draw_video(tmp_path / "whole.mp4", frames(24), codec="libx264"), tmp_path / "film.mp4"
     with av.open(str(whole)) as source, av.open(str(path), "w") as target:
         stream = target.add_stream_from_template(source.streams.video[0])
         for packet in source.demux(video=0):

@@ -1,4 +1,4 @@
-"""Photos and films that tests draw themselves."""
+"""Photos and videos that tests draw themselves."""
 
 import zlib
 from collections.abc import Iterable
@@ -27,7 +27,7 @@ def texture(*shape: int, seed: int = 0) -> Any:
     return levels.repeat(4, 0).repeat(4, 1)[:height, :width]
 
 
-def draw_film(
+def draw_video(
     path: Path, frames: Iterable[Any], *, codec: str = "ffv1", layout: str = "yuv420p", **context: Any
 ) -> Path:
     """Save frames, each (height, width) luma without colour or a tuple of planes, as they are with the default codec.
