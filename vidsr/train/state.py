@@ -1,6 +1,7 @@
 """Where a training stands: networks, optimisers, steps; made anew, and put into a checkpoint and back."""
 
 import io
+import json
 import math
 from copy import deepcopy
 from dataclasses import asdict, dataclass, replace
@@ -15,6 +16,7 @@ from vidsr.errors import CheckpointError, RecipeError
 from vidsr.runs import Run, read_weights
 from vidsr.train.config import Recipe
 from vidsr.train.devices import Machine
+from vidsr.train.recipe_file import parse_recipe
 
 LEARNT, JUDGES = ("net", "average", "adam", "scaler", "judge_scaler"), ("judge", "judge_adam")
 """What of a state is put into a checkpoint, in both stages and in the second alone."""
@@ -100,7 +102,7 @@ def resume(run: Run, recipe: Recipe, machine: Machine) -> State:
     state = begin(replace(recipe, start=""), machine)  # which may be gone by now
     try:
         saved = torch.load(io.BytesIO(content), map_location=machine.device, weights_only=True)
-        same = saved["recipe"] == recipe.to_json()
+        same = parse_recipe(json.loads(saved["recipe"])) == recipe  # parsed: its keys may have old names
         if same:
             _restore(state, saved, recipe)
     except Exception as exc:  # whatever the damaged bytes, or what they lack, lead torch to
