@@ -8,7 +8,10 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from vidsr.card import KEY, QP_NAME, ModelCard
+from vidsr.color import ColorSpec
 from vidsr.engines import installed
+from vidsr.upscaling.graph.edges import attach
+from vidsr.upscaling.graph.frame_format import FrameFormat
 
 
 def runnable() -> list[str]:
@@ -110,3 +113,18 @@ def save(model: onnx.ModelProto, path: Path, card: ModelCard | None = None) -> P
         helper.set_model_props(model, {KEY: card.to_json()})
     onnx.save(model, path)
     return path
+
+
+def attached(
+    model: onnx.ModelProto,
+    *,
+    height: int,
+    width: int,
+    bits: int,
+    color: ColorSpec,
+    gray: bool = False,
+    surface: bool = False,
+    **options: Any,
+) -> bytes:
+    """Attach edges for frames of one format; options as of `attach`."""
+    return attach(model, FrameFormat(width, height, bits, color, gray, surface), **options)

@@ -13,11 +13,11 @@ import onnx
 from common import parser, table
 from graphs import HEIGHT, WIDTH, plain
 
+from tests.networks import attached
 from vidsr import ColorSpec
 from vidsr.color import SMPTE170M
 from vidsr.engines import open_engine
 from vidsr.engines.graph_format import PLANES_IN
-from vidsr.upscaling.graph.edges import attach
 
 WARM_UP = 3
 BAR = 0.15
@@ -41,7 +41,7 @@ def measure(runs: int, precision: str) -> tuple[float, float]:
     rng = np.random.default_rng(1)
     network = plain(32, 4)
     color = ColorSpec(SMPTE170M, full_range=False)
-    graph = attach(onnx.ModelProto.FromString(network), channels=3, height=HEIGHT, width=WIDTH, bits=8, color=color)
+    graph = attached(onnx.ModelProto.FromString(network), channels=3, height=HEIGHT, width=WIDTH, bits=8, color=color)
     sides = [(HEIGHT, WIDTH), *[(HEIGHT // 2, WIDTH // 2)] * 2]
     planes = [rng.integers(16, 236, (1, 1, *side)).astype(np.uint8) for side in sides]
     inputs = [{"x": rng.random((1, 3, HEIGHT, WIDTH)).astype(np.float32)}, dict(zip(PLANES_IN, planes, strict=True))]

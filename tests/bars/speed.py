@@ -23,7 +23,8 @@ from vidsr import ColorSpec, Frame
 from vidsr.bench.matmul_peak import matrix_peak
 from vidsr.engines import settle
 from vidsr.options import UpscaleOptions
-from vidsr.upscaling.session import Network, Session, SessionOptions
+from vidsr.upscaling.model_file import Model, load_model
+from vidsr.upscaling.session import Session, SessionOptions
 from vidsr.zoo import find
 
 SHELF = ["live-x4", "live-x2", "live-x3"]
@@ -71,11 +72,11 @@ def main() -> None:
     peak = matrix_peak(settle(engine="openvino", precision=given.precision))
     with tempfile.TemporaryDirectory() as folder:
         for name in given.model or SHELF:
-            network = Network(find(name))
+            network = load_model(find(name))
             scale = network.card.scale
             size = SIZES.get(scale, (640, 360))
             plain = reference(scale, Path(folder) / f"reference{scale}.onnx")
-            networks = {"reference": (Network(plain), macs(plain)), Path(name).stem: (network, network.card.macs)}
+            networks = {"reference": (load_model(plain), macs(plain)), Path(name).stem: (network, network.card.macs)}
             times = measure({name: each for name, (each, _) in networks.items()}, *size, given.runs, given.precision)
             base = median(times["reference"])
             for each, its in times.items():
@@ -91,7 +92,7 @@ def main() -> None:
     sys.exit(missed)
 
 
-def measure(networks: dict[str, Network], width: int, height: int, runs: int, precision: str) -> dict[str, list[float]]:
+def measure(networks: dict[str, Model], width: int, height: int, runs: int, precision: str) -> dict[str, list[float]]:
     """Time the networks in turns, from the luma plane into the enlarged one: milliseconds of each run."""
     rng = np.random.default_rng(1)
     frame = Frame((rng.integers(16, 236, (height, width)).astype(np.uint8),), ColorSpec(1, full_range=False))

@@ -11,7 +11,7 @@ from vidsr.color import BT2020, ColorSpec
 from vidsr.engines.gpus import gpus
 from vidsr.export import to_tensorrt
 from vidsr.export.to_tensorrt import Sizes
-from vidsr.upscaling.graph.picture_format import Pixels
+from vidsr.upscaling.graph.frame_format import FrameFormat
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def test_a_model_and_a_size_are_enough(built: list[dict[str, Any]]) -> None:
     (asked,) = built
     assert (asked["model"], asked["target"], asked["f16"], asked["device"]) == ("live-x4", None, True, "auto")
     assert asked["sizes"] == Sizes((480, 270), (480, 270), (480, 270))
-    assert asked["pixels"] == Pixels(480, 270)
+    assert asked["pixels"] == FrameFormat(480, 270)
 
 
 def test_every_option_reaches_the_builder(built: list[dict[str, Any]], tmp_path: Path) -> None:
@@ -48,7 +48,7 @@ def test_every_option_reaches_the_builder(built: list[dict[str, Any]], tmp_path:
     assert done.exit_code == 0, done.output
     (asked,) = built
     assert asked["sizes"] == Sizes((64, 64), (96, 96), (128, 96))
-    assert asked["pixels"] == Pixels(96, 96, 10, ColorSpec(BT2020, True), gray=True)
+    assert asked["pixels"] == FrameFormat(96, 96, 10, ColorSpec(BT2020, True), gray=True)
     assert (asked["f16"], asked["device"], asked["target"]) == (False, "cuda:1", tmp_path / "mine.engine")
 
 

@@ -19,7 +19,8 @@ from vidsr.engines.tensorrt import tensorrt_engine as on_tensorrt
 from vidsr.engines.tensorrt.plan_file import EngineHeader, pack
 from vidsr.engines.tensorrt.tensorrt_graph import spec_of
 from vidsr.errors import EngineError, EngineMissing
-from vidsr.upscaling.session import best_of
+from vidsr.options import UpscaleOptions
+from vidsr.upscaling.session import best_setup
 
 L4 = Gpu("NVIDIA L4", "8.9", 24 << 30)
 TORCH = Setup("torch", "cuda", "f16")
@@ -95,7 +96,7 @@ def keep(folder: Path, header: EngineHeader) -> None:
 
 
 def chosen(said: Notices, setup: Setup = TORCH, *, asked: str = "auto", stateless: bool = False) -> Setup:
-    return best_of(lambda _: graph(), setup, asked=asked, stateless=stateless, context=Context(said))
+    return best_setup(lambda _: graph(), setup, UpscaleOptions(engine=asked, stateless=stateless), Context(said))
 
 
 def test_an_engine_that_fits_is_taken_and_it_is_said(built: EngineHeader) -> None:

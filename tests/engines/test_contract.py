@@ -8,12 +8,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tests.networks import network, runnable
+from tests.networks import attached, network, runnable
 from vidsr.color import ColorSpec
 from vidsr.engines import Engine, installed, open_engine, settle
 from vidsr.engines.graph_format import PLANES_IN, PLANES_OUT
 from vidsr.errors import EngineBusy, EngineError, NotAModel
-from vidsr.upscaling.graph.edges import attach
 
 HEIGHT, WIDTH = 24, 40
 IN, OUT = PLANES_IN[0], PLANES_OUT[0]
@@ -22,7 +21,7 @@ IN, OUT = PLANES_IN[0], PLANES_OUT[0]
 def graph(*, height: int = HEIGHT, width: int = WIDTH, features: int = 8, **options: Any) -> bytes:
     """Codes in, codes out."""
     model = network(unshuffle=2, width=features, **options)
-    return attach(model, channels=1, height=height, width=width, bits=8, color=ColorSpec(1, full_range=True))
+    return attached(model, channels=1, height=height, width=width, bits=8, color=ColorSpec(1, full_range=True))
 
 
 def picture(seed: int = 0, height: int = HEIGHT, width: int = WIDTH) -> NDArray[np.uint8]:

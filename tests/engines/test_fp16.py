@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
+from tests.networks import attached as edged
 from tests.networks import network
 from vidsr import zoo
 from vidsr.card import QP_NAME
@@ -16,8 +17,7 @@ from vidsr.color import BT709, ColorSpec
 from vidsr.engines.fp16 import halved
 from vidsr.engines.graph_format import EDGE
 from vidsr.errors import EngineError
-from vidsr.upscaling.graph.edges import attach
-from vidsr.upscaling.session import Network
+from vidsr.upscaling.model_file import load_model
 
 HEIGHT, WIDTH = 12, 16
 COLOR = ColorSpec(BT709, full_range=False)
@@ -26,7 +26,7 @@ WITHIN = 1  # levels, at 8 and 10 bits: what an 11-bit mantissa adds to a pictur
 
 def attached(model: onnx.ModelProto, channels: int, bits: int = 8) -> bytes:
     whole = channels == 3  # as on a GPU: else the matrix goes into the last convolution, which becomes an edge
-    return attach(model, channels=channels, height=HEIGHT, width=WIDTH, bits=bits, color=COLOR, shuffled=whole)
+    return edged(model, channels=channels, height=HEIGHT, width=WIDTH, bits=bits, color=COLOR, shuffled=whole)
 
 
 def planes(graph: bytes, bits: int) -> dict[str, NDArray[Any]]:
@@ -66,9 +66,9 @@ def check_all_half(graph: bytes, convolutions: int) -> None:
 @pytest.mark.parametrize("path", [path for path, _ in zoo.shelf()], ids=lambda path: path.stem)
 @pytest.mark.parametrize("bits", [8, 10])
 def test_every_model_of_the_shelf_computes_in_float16_throughout(path: Any, bits: int) -> None:
-    model = Network(path)
-    graph = attached(model.model, model.card.channels, bits)
-    count = sum(node.op_type == "Conv" for node in model.model.graph.node)
+    model = load_model(path)
+    graph = attached(model.graph, model.card.channels, bits)
+    count = sum(node.op_type == "Conv" for node in model.graph.graph.node)
     half = halved(graph)
     check_all_half(half, count)
     assert len(half) < 0.6 * len(graph)

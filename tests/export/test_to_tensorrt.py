@@ -28,13 +28,14 @@ from vidsr.upscaling import fp16_guard as watched
 from vidsr.upscaling import gpu_session as surface_lane
 from vidsr.upscaling import session as session
 from vidsr.upscaling.gpu_session import GpuSession
-from vidsr.upscaling.graph.picture_format import Pixels
-from vidsr.upscaling.session import Network, Session, SessionOptions
+from vidsr.upscaling.graph.frame_format import FrameFormat
+from vidsr.upscaling.model_file import Model, load_model
+from vidsr.upscaling.session import Session, SessionOptions
 
 VARYING = Sizes((64, 48), (96, 64), (128, 96))
 FIXED = Sizes((96, 64), (96, 64), (96, 64))
 COLOR = ColorSpec(BT2020, full_range=False)
-PIXELS = Pixels(96, 64, color=COLOR)
+PIXELS = FrameFormat(96, 64, color=COLOR)
 KINDS = [
     (1, PIXELS),
     (1, replace(PIXELS, bits=10)),
@@ -46,14 +47,14 @@ KINDS = [
 ]
 
 
-def stored(folder: Path, channels: int, **options: Any) -> Network:
+def stored(folder: Path, channels: int, **options: Any) -> Model:
     options = {"layers": 2, "residual": 0.5, "qp": 0.3, **options}
     step = options.get("unshuffle", 1)
     card = ModelCard("mine", 2, channels, receptive_field(2, step), step, qp=True)  # type: ignore[arg-type]
-    return Network(save(network(channels=channels, **options), folder / "mine.onnx", card))
+    return load_model(save(network(channels=channels, **options), folder / "mine.onnx", card))
 
 
-def frame(pixels: Pixels) -> Frame:
+def frame(pixels: FrameFormat) -> Frame:
     """A picture of this kind, all black."""
     kind = np.uint8 if pixels.bits == 8 else np.uint16
     across, down = pixels.color.subsampling
@@ -69,7 +70,7 @@ def frame(pixels: Pixels) -> Frame:
 @pytest.mark.parametrize("precision", ["f16", "f32"])
 @pytest.mark.parametrize("unshuffle", [1, 4])
 def test_an_engine_is_built_of_the_very_graph_that_an_upscaler_asks_for(
-    channels: int, pixels: Pixels, precision: Any, unshuffle: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    channels: int, pixels: FrameFormat, precision: Any, unshuffle: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pixels = replace(pixels, width=pixels.width - 2 if unshuffle > 1 else pixels.width)  # and so filled up
     asked: list[bytes] = []
@@ -113,7 +114,7 @@ def test_for_large_pictures_it_is_built_for_the_bands_that_are_computed_at_once(
 
 
 @pytest.mark.parametrize(("channels", "pixels"), KINDS)
-def test_its_command_builds_it_again(channels: int, pixels: Pixels, tmp_path: Path) -> None:
+def test_its_command_builds_it_again(channels: int, pixels: FrameFormat, tmp_path: Path) -> None:
     command = spec_of(graph_for(stored(tmp_path, channels), pixels, watched=True), "f16").command
     assert command.startswith(f"vidsr export {tmp_path / 'mine.onnx'} --trt --size 96x64")
     assert ("--bits 10" in command) == (pixels.bits == 10)
@@ -154,7 +155,7 @@ def test_sizes_that_make_no_sense_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("channels", "pixels"), KINDS)
-def test_what_computes_the_same_passes(channels: int, pixels: Pixels, tmp_path: Path) -> None:
+def test_what_computes_the_same_passes(channels: int, pixels: FrameFormat, tmp_path: Path) -> None:
     pytest.importorskip("onnxruntime", reason="needs vidsr[onnx]")
     model = stored(tmp_path, channels)
     pixels = replace(pixels, width=160, height=96)  # more than the corner that is compared

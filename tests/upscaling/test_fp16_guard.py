@@ -14,7 +14,7 @@ from tests.notices import Notices
 from tests.upscaling.test_upscaler import frame, same, upscaled
 from tests.video.videos import make_film
 from vidsr.card import ModelCard
-from vidsr.context import Context
+from vidsr.context import Context, ignore
 from vidsr.engines import Engine, Setup, installed
 from vidsr.engines.fp16 import halved
 from vidsr.engines.graph_format import FINITE
@@ -22,7 +22,7 @@ from vidsr.frames import Frame
 from vidsr.options import UpscaleOptions
 from vidsr.pipeline import upscale_video
 from vidsr.upscaling import fp16_guard as watched
-from vidsr.upscaling.fp16_guard import WatchedEngine
+from vidsr.upscaling.fp16_guard import GuardedEngine
 from vidsr.upscaling.upscaler import load_upscaler, open_upscaler
 
 SENTENCE = "{} makes numbers too large for f16, so f32 computes; --precision f32 says so from the start"
@@ -105,9 +105,9 @@ def test_a_run_that_can_be_resumed_lets_every_frame_stand_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[bool] = []
-    real = WatchedEngine.__init__
+    real = GuardedEngine.__init__
     monkeypatch.setattr(
-        WatchedEngine,
+        GuardedEngine,
         "__init__",
         lambda self, *args, stateless: asked.append(stateless) or real(self, *args, stateless=stateless),
     )
@@ -148,8 +148,14 @@ def test_where_engines_are_built_ahead_another_one_computes_in_f32(monkeypatch: 
     monkeypatch.setattr(watched, "settle", lambda **options: Setup("torch", options["device"], options["precision"]))
     monkeypatch.setattr(watched, "open_engine", lambda graph, **options: asked.append((graph, options)) or Loud())
     made = Setup("tensorrt", "cuda:1", "f16")
-    options = {"title": "loud", "in_flight": 1, "threads": 0, "stateless": False, "context": Context()}
-    engine = watched.open_watched(lambda watches: b"watched" if watches else b"", made, **options)  # type: ignore[arg-type]
+    engine = watched.open_guarded(
+        lambda guarded: b"guarded" if guarded else b"",
+        made,
+        UpscaleOptions(),
+        Context(ignore),
+        title="loud",
+        in_flight=1,
+    )
     engine.submit({}).result()
     found = [(graph, each["engine"], each["device"], each["precision"]) for graph, each in asked]
-    assert found == [(b"watched", "tensorrt", "cuda:1", "f16"), (b"", "torch", "cuda:1", "f32")]
+    assert found == [(b"guarded", "tensorrt", "cuda:1", "f16"), (b"", "torch", "cuda:1", "f32")]

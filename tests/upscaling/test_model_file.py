@@ -8,8 +8,13 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from tests.networks import network, receptive_field, save
+from vidsr.card import ModelCard
 from vidsr.errors import NotAModel
-from vidsr.upscaling.model_file import EVERYWHERE, probe
+from vidsr.upscaling.model_file import EVERYWHERE, load_model
+
+
+def load_card(path: Path) -> ModelCard:
+    return load_model(path).card
 
 
 @pytest.mark.parametrize(
@@ -20,7 +25,7 @@ def test_scale_channels_and_reach_are_found(
     tmp_path: Path, scale: int, channels: int, layers: int, unshuffle: int, opset: int
 ) -> None:
     model = network(scale=scale, channels=channels, layers=layers, unshuffle=unshuffle, opset=opset, residual=1)
-    card = probe(save(model, tmp_path / "stranger.onnx"))
+    card = load_card(save(model, tmp_path / "stranger.onnx"))
     assert (card.name, card.scale, card.channels, card.receptive_field, card.step) == (
         "stranger", scale, channels, receptive_field(layers, unshuffle), unshuffle
     )  # fmt: skip
@@ -33,18 +38,18 @@ def test_a_network_whose_names_are_no_text_is_refused(tmp_path: Path) -> None:
     model.graph.node[-1].domain = "zz"
     path.write_bytes(model.SerializeToString().replace(b"zz", b"\xa0\xa0"))
     with pytest.raises(NotAModel, match="its shapes do not fit together"):
-        probe(path)
+        load_card(path)
 
 
 def test_parameters_and_a_quantiser_are_found(tmp_path: Path) -> None:
-    card = probe(save(network(width=4, layers=1, qp=0.5), tmp_path / "q.onnx"))
+    card = load_card(save(network(width=4, layers=1, qp=0.5), tmp_path / "q.onnx"))
     assert card.qp
     # head, its quantiser's weights, tail, the quantiser
     assert card.parameters == (4 * 9 + 4) + 4 + (4 * 4 * 9 + 4) + 1
 
 
 def test_a_file_that_names_one_size_runs_at_others_where_its_operators_can(tmp_path: Path) -> None:
-    assert probe(save(network(size=(64, 48)), tmp_path / "fixed.onnx")).scale == 2
+    assert load_card(save(network(size=(64, 48)), tmp_path / "fixed.onnx")).scale == 2
 
 
 def test_a_network_that_looks_everywhere_has_no_finite_reach(tmp_path: Path) -> None:
@@ -53,7 +58,7 @@ def test_a_network_that_looks_everywhere_has_no_finite_reach(tmp_path: Path) -> 
     add = helper.make_node("Add", ["y", "mean"], ["z"])
     model.graph.node.extend([mean, add])
     model.graph.output[0].name = "z"
-    assert probe(save(model, tmp_path / "mean.onnx")).receptive_field == EVERYWHERE
+    assert load_card(save(model, tmp_path / "mean.onnx")).receptive_field == EVERYWHERE
 
 
 def one_node(
@@ -83,7 +88,7 @@ def test_what_is_no_image_network_is_refused_in_a_sentence(
     tmp_path: Path, model: onnx.ModelProto, sentence: str
 ) -> None:
     with pytest.raises(NotAModel, match=sentence):
-        probe(save(model, tmp_path / "other.onnx"))
+        load_card(save(model, tmp_path / "other.onnx"))
 
 
 def test_a_network_of_one_size_only_is_refused_with_the_way_out(tmp_path: Path) -> None:
@@ -92,29 +97,29 @@ def test_a_network_of_one_size_only_is_refused_with_the_way_out(tmp_path: Path) 
     model.graph.node.insert(0, helper.make_node("Reshape", ["x", "shape"], ["reshaped"]))
     for node in model.graph.node[1:]:
         node.input[:] = ["reshaped" if name == "x" else name for name in node.input]
-    with pytest.raises(NotAModel, match="takes pictures of 48x64 only; export it with dynamic"):
-        probe(save(model, tmp_path / "fixed.onnx"))
+    with pytest.raises(NotAModel, match="takes images of 48x64 only; export it with dynamic"):
+        load_card(save(model, tmp_path / "fixed.onnx"))
 
 
 def test_a_network_of_several_inputs_is_refused(tmp_path: Path) -> None:
     model = network()
     model.graph.input.append(helper.make_tensor_value_info("more", TensorProto.FLOAT, [1]))
     with pytest.raises(NotAModel, match="2 inputs and 1 outputs"):
-        probe(save(model, tmp_path / "two.onnx"))
+        load_card(save(model, tmp_path / "two.onnx"))
 
 
 def test_what_is_no_onnx_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "film.onnx"
     path.write_bytes(b"\x00\x00\x00\x18ftypmp42")
-    with pytest.raises(NotAModel, match=r"film\.onnx is no ONNX file"):
-        probe(path)
+    with pytest.raises(NotAModel, match=r"film\.onnx is not an ONNX file"):
+        load_card(path)
 
 
 def test_a_network_that_names_no_set_of_operators_is_refused(tmp_path: Path) -> None:
     model = network()
     del model.opset_import[:]
     with pytest.raises(NotAModel, match=r"damaged\.onnx cannot be used: its shapes do not fit together"):
-        probe(save(model, tmp_path / "damaged.onnx"))
+        load_card(save(model, tmp_path / "damaged.onnx"))
 
 
 @pytest.mark.parametrize(("factor", "sentence"), [(1000, "makes 1x1x32000x32000 numbers"), (64, "by a whole factor")])
@@ -126,4 +131,4 @@ def test_a_network_that_enlarges_beyond_reason_is_refused_before_it_takes_memory
     model.graph.initializer.append(numpy_helper.from_array(np.array([1, 1, factor, factor], np.float32), "scales"))
     model.graph.node.append(helper.make_node("Resize", ["x", "", "scales"], ["y"], mode="nearest"))
     with pytest.raises(NotAModel, match=sentence):
-        probe(save(model, tmp_path / "huge.onnx"))
+        load_card(save(model, tmp_path / "huge.onnx"))

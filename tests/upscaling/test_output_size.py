@@ -12,17 +12,17 @@ from vidsr.upscaling.upscaler import load_upscaler
     "wanted", [OutputSize(scale=16), OutputSize(height=40_000), OutputSize(width=65_535, height=65_535)]
 )
 def test_more_pixels_than_can_be_held_are_refused(wanted: OutputSize) -> None:
-    with pytest.raises(OutputError, match=r"is more than the \d+ megapixels held here; ask for a smaller size"):
-        wanted.size(7680, 4320, own=2, subsampling=(1, 1))
+    with pytest.raises(OutputError, match=r"is more than the \d+ megapixels allowed here; ask for a smaller size"):
+        wanted.size(7680, 4320, default=2, subsampling=(1, 1))
 
 
 def test_a_picture_of_8k_can_be_enlarged_twice() -> None:
-    assert OutputSize().size(7680, 4320, own=2, subsampling=(1, 1)) == (15360, 8640)
+    assert OutputSize().size(7680, 4320, default=2, subsampling=(1, 1)) == (15360, 8640)
 
 
 def test_a_picture_is_enlarged_a_thousand_times_at_most() -> None:
-    with pytest.raises(OutputError, match="1x1 is enlarged 1024 times at most"):
-        OutputSize(height=2000).size(1, 1, own=2, subsampling=(0, 0))
+    with pytest.raises(OutputError, match="1x1 can be upscaled 1024 times at most"):
+        OutputSize(height=2000).size(1, 1, default=2, subsampling=(0, 0))
 
 
 def test_what_a_network_makes_on_the_way_counts_too(tmp_path, monkeypatch) -> None:

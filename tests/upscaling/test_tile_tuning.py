@@ -56,7 +56,7 @@ def test_the_quickest_tiles_are_found_told_and_kept(cache: Path, model: Path, mo
     whole, _ = enlarged(model)
     large, size = enlarged(model, tile="auto", warn=told)
     assert size in tried and size[1] == 110 and size != (90, 110)
-    sentence = f"tiles of 110x{size[0]} are the quickest here for mine at 110x90: {1000 * (61 - size[0])} ms a frame"
+    sentence = f"tiles of 110x{size[0]} are the fastest here for mine at 110x90: {1000 * (61 - size[0])} ms a frame"
     assert told.messages == [sentence]
     for plane, expected in zip(large.planes, whole.planes, strict=True):
         np.testing.assert_array_equal(plane, expected)
@@ -98,4 +98,4 @@ def test_what_cannot_be_kept_is_said_and_computed_all_the_same(
     assert large.height == 180
     assert [sentence.split(":")[0] for sentence in told.messages][
         1
-    ] == "that cannot be kept, and is measured again each time"
+    ] == "the fastest tiles cannot be cached, and are measured again each time"

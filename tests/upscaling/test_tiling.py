@@ -64,7 +64,7 @@ def test_a_side_no_longer_than_a_tile_is_one_span() -> None:
 
 
 def test_a_tile_with_nothing_to_keep_is_a_mistake() -> None:
-    with pytest.raises(AssertionError, match="nothing to keep"):
+    with pytest.raises(AssertionError, match="supplies nothing"):
         tile_spans(100, 8, 4)
 
 

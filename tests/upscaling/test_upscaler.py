@@ -20,6 +20,7 @@ from vidsr.errors import EngineBusy, EngineError, EngineMissing, ModelError, Unk
 from vidsr.frames import Frame
 from vidsr.options import UpscaleOptions
 from vidsr.upscaling import session as session
+from vidsr.upscaling.model_file import load_model
 from vidsr.upscaling.output_size import Plan
 from vidsr.upscaling.swscale_upscaler import ResizingUpscaler
 from vidsr.upscaling.upscaler import Upscaler, load_upscaler
@@ -121,7 +122,7 @@ def test_ten_bits_of_rgb_are_computed_finer_than_in_bf16_where_nothing_is_said(
     native: Precision, asked: Precision, chosen: Precision, models: Models, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(session, "settle", lambda **_: Setup("openvino", "cpu", native))
-    deep, luma = session.Network(models(channels=3)), session.Network(models())
+    deep, luma = load_model(models(channels=3)), load_model(models())
     assert session.setup_for(deep, 10, session.SessionOptions(UpscaleOptions(precision=asked))).precision == chosen
     assert session.setup_for(deep, 8, session.SessionOptions(UpscaleOptions(precision=asked))).precision == native
     assert session.setup_for(luma, 10, session.SessionOptions(UpscaleOptions(precision=asked))).precision == native

@@ -12,7 +12,7 @@ from vidsr.card import ModelCard
 from vidsr.engines import Precision, Setup, check, choose, settle
 from vidsr.errors import EngineError, WrongOption
 from vidsr.system import MOST_SCALE, fits
-from vidsr.upscaling.model_file import card_of
+from vidsr.upscaling.model_file import load_model
 
 BESIDE: Literal["bicubic"] = "bicubic"
 KINDS = ("live-", "fast-")  # of the shelf's models, those that are measured where none is named
@@ -110,7 +110,7 @@ def setups_of(engines: Sequence[str], precisions: Sequence[str]) -> tuple[list[S
 def _card(model: str | Path) -> ModelCard | None:
     if str(model) in zoo.RESIZES:
         return None
-    return card_of(zoo.find(model))
+    return load_model(model).card
 
 
 def _own(card: ModelCard | None) -> str:
@@ -122,7 +122,7 @@ def _shelf(size: Size) -> dict[str, ModelCard | None]:
     fit = {card.name: card for _, card in zoo.shelf() if card.name.startswith(KINDS) and card.scale == size.factor}
     if not fit:
         path = zoo.by_scale(size.factor)
-        fit = {path.stem: card_of(path)}
+        fit = {path.stem: load_model(path).card}
     return {**fit}
 
 

@@ -120,13 +120,13 @@ def build_engine(
 ) -> Path:
     """Build a TensorRT engine of a model as the options say; see `export_engine`."""
     from vidsr.export.to_tensorrt import Sizes, export_engine
-    from vidsr.upscaling.graph.picture_format import USUAL, Pixels, color_of
+    from vidsr.upscaling.graph.frame_format import DEFAULT, FrameFormat, color_of
 
     if size and dynamic:
         raise typer.BadParameter("give --size, or --dynamic with three sizes")
     sizes = Sizes(*(size_of(each) for each in dynamic or 3 * (size or USUAL_SIZE,)))
-    spec, gray = color_of(color) if color else (USUAL, False)
-    pixels = Pixels(*sizes.best, bits=bits, color=spec, gray=gray, surface=surface)
+    spec, gray = color_of(color) if color else (DEFAULT, False)
+    pixels = FrameFormat(*sizes.best, bits=bits, color=spec, gray=gray, surface=surface)
     with Bars() as bars:
         return export_engine(
             model, to, sizes=sizes, pixels=pixels, f16=fp16, device=device, progress=bars.show, notice=say

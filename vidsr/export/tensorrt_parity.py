@@ -11,9 +11,9 @@ from vidsr.engines import Engine, open_engine
 from vidsr.engines.graph_format import PLANES_IN, PLANES_OUT
 from vidsr.errors import ParityFailed
 from vidsr.upscaling.graph.edges import attach
+from vidsr.upscaling.graph.frame_format import FrameFormat
 from vidsr.upscaling.graph.nv12_edges import SURFACE_IN, SURFACE_OUT
-from vidsr.upscaling.graph.picture_format import Pixels
-from vidsr.upscaling.session import Network
+from vidsr.upscaling.model_file import Model
 
 SIDE = 64  # of what is compared, in input pixels
 MOST, MEAN = 4, 0.5
@@ -23,14 +23,14 @@ P010 = 6  # bits by which it holds codes higher
 Planes = dict[str, NDArray[Any]]
 
 
-def check_engine(engine: Engine, network: Network, pixels: Pixels) -> float:
+def check_engine(engine: Engine, network: Model, pixels: FrameFormat) -> float:
     """Run an engine on a busy picture of its size and hold a corner of it against f32; give the mean difference.
 
     Both are in levels of 8 bits. Raises ParityFailed where they are too large.
     """
     scale, seen = network.card.scale, SIDE + network.receptive_field
     whole = _pictures(pixels, 1 if pixels.gray or (network.card.channels == 1 and not pixels.surface) else 3)
-    known = {} if network.qp is None else {QP_NAME: np.full_like(network.qp, 0.5)}
+    known = {} if network.stored_qp is None else {QP_NAME: np.full_like(network.stored_qp, 0.5)}
     given = _held_together(whole, pixels.bits) if pixels.surface else whole
     ours = dict(engine.submit({**given, **known}).result())
     if pixels.surface:
@@ -55,27 +55,18 @@ def check_engine(engine: Engine, network: Network, pixels: Pixels) -> float:
     return mean
 
 
-def _exact(network: Network, corner: Pixels, whole: Planes, known: Planes) -> Planes:
+def _exact(network: Model, corner: FrameFormat, whole: Planes, known: Planes) -> Planes:
     """What f32 makes of the corner: luma alone by a luma network."""
-    graph = attach(
-        network.model,
-        channels=network.card.channels,
-        height=corner.height,
-        width=corner.width,
-        bits=corner.bits,
-        color=corner.color,
-        gray=corner.gray,
-        shuffled=True,
-        scale=network.card.scale,
-        step=network.card.step,
-    )
+    card = network.card
+    plain = replace(corner, surface=False)
+    graph = attach(network.graph, plain, channels=card.channels, scale=card.scale, step=card.step, shuffled=True)
     names = PLANES_IN[: network.card.channels]
     pieces = {name: np.ascontiguousarray(_cut(whole[name], corner, name)) for name in names if name in whole}
     with open_engine(graph, device="cpu", precision="f32", in_flight=1) as engine:
         return {name: array.copy() for name, array in engine.submit({**pieces, **known}).result().items()}
 
 
-def _pictures(pixels: Pixels, count: int) -> Planes:
+def _pictures(pixels: FrameFormat, count: int) -> Planes:
     """Waves, edges and noise, in the codes that film has."""
     rng = np.random.default_rng(0)
     planes: Planes = {}
@@ -94,7 +85,7 @@ def _held_together(planes: Planes, bits: int) -> Planes:
     return dict(zip(SURFACE_IN, (y, np.stack([u, v], -1)), strict=True))
 
 
-def _taken_apart(surface: NDArray[Any], pixels: Pixels, scale: int) -> Planes:
+def _taken_apart(surface: NDArray[Any], pixels: FrameFormat, scale: int) -> Planes:
     """The way back, for an enlarged picture."""
     height, width = pixels.height * scale, pixels.width * scale
     codes = surface[:, :width] >> (0 if pixels.bits == 8 else P010)
@@ -102,11 +93,11 @@ def _taken_apart(surface: NDArray[Any], pixels: Pixels, scale: int) -> Planes:
     return {name: plane[None, None] for name, plane in zip(PLANES_OUT, (codes[:height], u, v), strict=True)}
 
 
-def _halvings(name: str, pixels: Pixels) -> tuple[int, int]:
+def _halvings(name: str, pixels: FrameFormat) -> tuple[int, int]:
     return (0, 0) if name in (PLANES_IN[0], PLANES_OUT[0]) else pixels.color.subsampling
 
 
-def _cut(plane: NDArray[Any], kept: Pixels, name: str) -> NDArray[Any]:
+def _cut(plane: NDArray[Any], kept: FrameFormat, name: str) -> NDArray[Any]:
     """A plane (1, 1, h, w) as far as a width and height of luma reach."""
     across, down = _halvings(name, kept)
     return plane[:, :, : (kept.height + down) >> down, : (kept.width + across) >> across]

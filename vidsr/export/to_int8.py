@@ -16,7 +16,6 @@ import onnx
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, helper
 
-from vidsr import zoo
 from vidsr.card import KEY, QP_NAME, ModelCard
 from vidsr.engines import open_engine
 from vidsr.errors import NotAModel, ParityFailed
@@ -24,7 +23,7 @@ from vidsr.frames import Frame
 from vidsr.io.atomic import write_atomically
 from vidsr.upscaling.graph.edges import luma_top
 from vidsr.upscaling.graph.editor import image_ports
-from vidsr.upscaling.model_file import card_of, load
+from vidsr.upscaling.model_file import load_model
 from vidsr.video.read.source import open_source
 
 # NNCF reports itself to Google Analytics through this package where it can be imported; nothing here phones home.
@@ -52,8 +51,8 @@ def export_int8(
     output. Gives the file's path. Raises UnknownModel, NotAModel, what `open_source` raises, DiskFull, and
     ParityFailed where quantising spoils the network (NNCF: arXiv 2002.08679).
     """
-    path = zoo.find(source)
-    model, card = load(path), card_of(path)
+    loaded = load_model(source)
+    model, card = loaded.graph, loaded.card
     inner = inner_nodes(model)
     samples = [sample for clip in clips for sample in _samples(clip, card, image_ports(model)[0].name)]
     quantised = _quantised(model, samples, inner)

@@ -4,11 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import onnx
 
-from vidsr import zoo
 from vidsr.engines import Precision
 from vidsr.engines.gpus import gpu_of
 from vidsr.engines.graph_format import PLANES_IN
@@ -19,9 +17,9 @@ from vidsr.errors import WrongOption
 from vidsr.export.tensorrt_build import Notice, Progress, build
 from vidsr.export.tensorrt_parity import check_engine
 from vidsr.io.atomic import write_atomically
-from vidsr.upscaling.graph.edges import attach, attach_surface
-from vidsr.upscaling.graph.picture_format import Pixels, word_of
-from vidsr.upscaling.session import Network
+from vidsr.upscaling.graph.edges import attach
+from vidsr.upscaling.graph.frame_format import FrameFormat, word_of
+from vidsr.upscaling.model_file import Model, load_model
 
 Size = tuple[int, int]
 
@@ -45,7 +43,7 @@ class Sizes:
     def __str__(self) -> str:
         return " ".join("{}x{}".format(*size) for size in (self.least, self.best, self.most))
 
-    def check_step(self, network: Network) -> None:
+    def check_step(self, network: Model) -> None:
         """Raise WrongOption where sizes vary and a network cannot take them as they are: its engine fills none up."""
         step, sides = network.step, {side for size in (self.least, self.best, self.most) for side in size}
         if self.least != self.most and any(side % step for side in sides):
@@ -61,7 +59,7 @@ def export_engine(
     target: Path | None = None,
     *,
     sizes: Sizes,
-    pixels: Pixels,
+    pixels: FrameFormat,
     f16: bool = True,
     device: str = "auto",
     progress: Progress = lambda phase, done, total: None,
@@ -83,11 +81,11 @@ def export_engine(
     device, _ = settle(device, precision)
     gpu = gpu_of(device)
     assert gpu is not None
-    network = Network(zoo.find(model))
+    network = load_model(model)
     sizes.check_step(network)
     sizes = sizes if pixels.surface else in_bands(sizes, network, notice)
     pixels = replace(pixels, width=sizes.best[0], height=sizes.best[1])
-    graph = graph_for(network, pixels, watched=f16)
+    graph = graph_for(network, pixels, guarded=f16)
     spec = spec_of(graph, precision)
     header = EngineHeader(
         model=network.card.name,
@@ -112,7 +110,7 @@ def export_engine(
     return path
 
 
-def in_bands(sizes: Sizes, network: Network, notice: Notice) -> Sizes:
+def in_bands(sizes: Sizes, network: Model, notice: Notice) -> Sizes:
     """The size of what an upscaler computes at once where pictures are large: bands as wide as they are."""
     if sizes.least != sizes.most:
         return sizes
@@ -124,16 +122,13 @@ def in_bands(sizes: Sizes, network: Network, notice: Notice) -> Sizes:
     return Sizes(*3 * ((width, tall),))
 
 
-def graph_for(network: Network, pixels: Pixels, *, watched: bool) -> bytes:
-    """The very graph that an upscaler asks an engine for; see `attach` and `attach_surface`."""
-    options: dict[str, Any] = {
-        "channels": network.card.channels, "height": pixels.height, "width": pixels.width, "bits": pixels.bits,
-        "color": pixels.color, "watched": watched, "model_name": network.name, "scale": network.card.scale,
-        "step": network.card.step,
-    }  # fmt: skip
-    if pixels.surface:
-        return attach_surface(network.model, **options)
-    return attach(network.model, gray=pixels.gray, shuffled=True, **options)
+def graph_for(model: Model, wanted: FrameFormat, *, guarded: bool) -> bytes:
+    """Return the very graph that an upscaler asks an engine for; see `attach`."""
+    card = model.card
+    return attach(
+        model.graph, wanted, channels=card.channels, scale=card.scale, step=card.step, shuffled=True, guarded=guarded,
+        name=model.name,
+    )  # fmt: skip
 
 
 def limits_of(name: str, shape: Shape, sizes: Sizes) -> list[list[int]]:

@@ -1,4 +1,4 @@
-"""The size that was asked for, and what is done to reach it."""
+"""The output size that was asked for, and the plan to reach it."""
 
 from dataclasses import dataclass
 from fractions import Fraction
@@ -12,7 +12,7 @@ from vidsr.video.convert.scale import MOST_TIMES
 
 @dataclass(frozen=True, slots=True)
 class OutputSize:
-    """A factor, or a width, a height or both in pixels; nothing: the model's own factor."""
+    """A factor, or a width, a height or both in pixels; without any, the factor of the model."""
 
     scale: int | None = None
     width: int | None = None
@@ -24,44 +24,44 @@ class OutputSize:
         if any(value is not None and value < 1 for value in (self.scale, self.width, self.height)):
             raise ValueError("a scale, width or height is at least 1")
 
-    def size(self, width: int, height: int, *, own: int, subsampling: tuple[int, int]) -> tuple[int, int]:
-        """The (width, height) to make of a picture; a side left open keeps the picture's shape.
+    def size(self, width: int, height: int, *, default: int, subsampling: tuple[int, int]) -> tuple[int, int]:
+        """Return the (width, height) to make of a frame; a side that was not asked for follows the aspect ratio.
 
-        own: the factor where nothing was asked for. Halved chroma makes sides even: 1281 becomes 1280.
-        Raises OutputError where that is more than can be held.
+        default: the factor where nothing was asked for. Subsampled chroma makes sides even: 1281 becomes 1280.
+        Raises OutputError if that is more than can be held.
         """
         if self.width is None and self.height is None:
-            factors = Fraction(self.scale or own), Fraction(self.scale or own)
+            factors = Fraction(self.scale or default), Fraction(self.scale or default)
         else:
             across = Fraction(self.width, width) if self.width else Fraction(self.height or 0, height)
             down = Fraction(self.height, height) if self.height else across
             factors = across, down
         if max(factors) > MOST_TIMES:
-            raise OutputError(f"{width}x{height} is enlarged {MOST_TIMES} times at most; ask for a smaller size")
-        return held(_even(width * factors[0], subsampling[0]), _even(height * factors[1], subsampling[1]))
-
-
-def held(width: int, height: int) -> tuple[int, int]:
-    """The size itself. Raises OutputError where a picture of it cannot be held."""
-    if not fits(width, height):
-        raise OutputError(f"{width}x{height} is more than the {megapixels()} held here; ask for a smaller size")
-    return width, height
-
-
-def _even(side: Fraction, halvings: int) -> int:
-    return max(round(side / (1 << halvings)), 1) << halvings
+            raise OutputError(f"{width}x{height} can be upscaled {MOST_TIMES} times at most; ask for a smaller size")
+        return checked(_even(width * factors[0], subsampling[0]), _even(height * factors[1], subsampling[1]))
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What becomes of pictures of one size."""
+    """What becomes of frames of one size."""
 
     width: int
     height: int
     card: ModelCard | None
-    """Of the network that enlarges them; None where they are only resized."""
+    """Of the network that upscales them; None if they are only resized."""
+
+
+def checked(width: int, height: int) -> tuple[int, int]:
+    """Return the size. Raises OutputError if a frame of it is too large for this machine."""
+    if not fits(width, height):
+        raise OutputError(f"{width}x{height} is more than the {megapixels()} allowed here; ask for a smaller size")
+    return width, height
 
 
 def halvings(frame: Frame) -> tuple[int, int]:
-    """How often a frame's sides must be divisible by two: not at all without chroma."""
+    """Return how often the sides of a frame must be divisible by two: not at all without chroma."""
     return (0, 0) if len(frame.planes) == 1 else frame.color.subsampling
+
+
+def _even(side: Fraction, halvings: int) -> int:
+    return max(round(side / (1 << halvings)), 1) << halvings

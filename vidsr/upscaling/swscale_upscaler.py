@@ -1,4 +1,4 @@
-"""bicubic, lanczos and nearest as models: swscale through the very same pipeline."""
+"""bicubic, lanczos and nearest as models: swscale in the place of a network."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ class Done:
     frame: Frame
 
     def result(self) -> Frame:
-        """The frame."""
+        """Return the frame."""
         return self.frame
 
 
@@ -29,8 +29,8 @@ class ResizingUpscaler(FrameUpscaler):
         self._resizer = Resizer(kernel, threads=threads)
 
     def plan(self, width: int, height: int, subsampling: tuple[int, int] = (1, 1)) -> Plan:
-        """Say what becomes of pictures of this size."""
-        return Plan(*self._wanted.size(width, height, own=2, subsampling=subsampling), None)
+        """Return what becomes of frames of this size."""
+        return Plan(*self._wanted.size(width, height, default=2, subsampling=subsampling), None)
 
     def submit(self, frame: Frame) -> Done:
         """Resize a frame; it is ready at once."""

@@ -1,11 +1,11 @@
-"""Frames to larger frames, by a network on an engine."""
+"""Upscale frames by a network on an engine."""
 
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal, TypeVar, cast
 
 import numpy as np
 
@@ -18,14 +18,17 @@ from vidsr.options import Precision, UpscaleOptions
 from vidsr.system import cores
 from vidsr.upscaling.frame_upscaler import FrameUpscaler, PendingFrame
 from vidsr.upscaling.gpu_session import GpuSession, is_whole
-from vidsr.upscaling.output_size import OutputSize, Plan, halvings, held
-from vidsr.upscaling.session import Network, PendingPlanes, Session, SessionOptions
+from vidsr.upscaling.model_file import Model, load_model
+from vidsr.upscaling.output_size import OutputSize, Plan, checked, halvings
+from vidsr.upscaling.session import PendingPlanes, Session, SessionOptions
 from vidsr.upscaling.swscale_upscaler import Done, ResizingUpscaler
 from vidsr.upscaling.tile_tuning import open_session
 from vidsr.video.convert.nv12 import lies_on_gpu, planar
 from vidsr.video.convert.resizer import Kernel, Resizer, cropped
 
-SESSIONS = 2  # kinds of picture kept compiled, so that a stream which goes back and forth does not wait each time
+SESSIONS = 2  # kept compiled, so that a stream which switches between two sizes does not wait each time
+
+Opened = TypeVar("Opened", Session, GpuSession)
 
 
 def load_upscaler(
@@ -69,85 +72,83 @@ def open_upscaler(options: UpscaleOptions, context: Context | None = None) -> Fr
         return ResizingUpscaler(kernel, wanted, in_flight=options.in_flight or 2, threads=options.threads)
     # An explicit number in flight is for live streams, which have one frame under way and need no tuning.
     tuned = tuning() if options.in_flight is None else Tuning(in_flight=options.in_flight)
-    path = None if options.model is None else zoo.find(options.model)
-    return Upscaler(path, wanted, SessionOptions(options, tuned, context or Context()))
+    return Upscaler(options.model, wanted, SessionOptions(options, tuned, context or Context()))
 
 
 class Upscaler(FrameUpscaler):
-    """Enlarges frames by a network. Not for two threads at once; a context manager."""
+    """Upscales frames by a network."""
 
-    def __init__(self, model: Path | None, wanted: OutputSize, options: SessionOptions) -> None:
-        """model: the file of the network; None chooses one of the shelf's by the size of what comes."""
+    def __init__(self, model: str | Path | None, wanted: OutputSize, options: SessionOptions) -> None:
+        """model: a name or path; None chooses a network of the shelf by the size of the frames."""
         self.in_flight = options.in_flight
         self._wanted, self._options = wanted, options
-        self._networks: dict[Path, Network] = {}
-        self._plans: dict[tuple[int, int, tuple[int, int]], tuple[Plan, Network | None]] = {}
+        self._models: dict[Path, Model] = {}
+        self._plans: dict[tuple[int, int, tuple[int, int]], tuple[Plan, Model | None]] = {}
         self._sessions: OrderedDict[Any, Session | GpuSession] = OrderedDict()
-        # It runs beside the network and the encoder, and each thread of its own costs it and them more than it gains
+        # Chroma is resized beside the network and the encoder, and each of its threads costs them more than it gains
         # where cores are few: 2 % of the whole command on two.
         self._chroma = Resizer("bicubic", threads=options.upscale.threads or max(1, cores() // 4))
         self._final = Resizer("lanczos")
         by_size = wanted.width is not None or wanted.height is not None
-        chosen = zoo.by_scale(wanted.scale or 2) if model is None else model
-        self._only = None if model is None and by_size else self._network(chosen)
+        chosen = zoo.by_scale(wanted.scale or 2) if model is None else zoo.find(model)
+        self._only = None if model is None and by_size else self._load(chosen)
 
     def plan(self, width: int, height: int, subsampling: tuple[int, int] = (1, 1)) -> Plan:
-        """Say what becomes of pictures of this size; subsampling as in ColorSpec, (0, 0) for gray."""
+        """Return what becomes of frames of this size; subsampling as in ColorSpec, (0, 0) for gray."""
         return self._planned(width, height, subsampling)[0]
 
     @property
     def files(self) -> list[Path]:
-        """The networks opened so far: those that `plan` was asked about, at least."""
-        return list(self._networks)
+        """The networks opened so far; those that `plan` was asked about, at least."""
+        return list(self._models)
 
     @cached_property
     def setup(self) -> Setup:
-        """What computes, and where. Asking for it loads the runtime."""
+        """What computes, where and how exactly. Asking for it loads the runtime."""
         asked = self._options.upscale
         return settle(engine=asked.engine, device=asked.device, precision=asked.precision)
 
     def submit(self, frame: Frame) -> PendingFrame:
-        """Start on one frame and return at once; the result keeps its time, colour and side data.
-
-        Raises EngineBusy if `in_flight` frames are under way already.
-        """
-        plan, network = self._planned(frame.width, frame.height, halvings(frame))
+        """Start on one frame and return at once; see FrameUpscaler."""
+        plan, model = self._planned(frame.width, frame.height, halvings(frame))
         if frame.semiplanar:
-            if network is not None and is_whole(frame, plan, self._options) and self._takes(frame):
-                return self._gpu_session(network, frame).submit(frame)
+            if model is not None and is_whole(frame, plan, self._options) and self._takes(frame):
+                opened = partial(GpuSession, on_device=self.setup.engine in TAKES_DLPACK)
+                return self._session(model, frame, opened).submit(frame)
             frame = planar(frame)
-        if network is None:
+        if model is None:
             return Done(self._final.resize(frame, plan.width, plan.height))
-        run = self._session(network, frame).submit(frame)
+        run = self._session(model, frame, open_session).submit(frame)
         # What the network does not make, and side data, comes from here; it runs while the network does.
-        scale = network.card.scale
+        scale = model.card.scale
         canvas = self._chroma.resize(frame, frame.width * scale, frame.height * scale)
         return PendingUpscale(run, canvas, plan, self._final)
 
     def close(self) -> None:
-        """Let go of every engine."""
+        """Close every engine; may be called again."""
         while self._sessions:
             self._sessions.popitem()[1].close()
 
-    def _planned(self, width: int, height: int, subsampling: tuple[int, int]) -> tuple[Plan, Network | None]:
+    def _planned(self, width: int, height: int, subsampling: tuple[int, int]) -> tuple[Plan, Model | None]:
         key = width, height, subsampling
         if key not in self._plans:
-            own = self._only.card.scale if self._only else 1
-            size = self._wanted.size(width, height, own=own, subsampling=subsampling)
+            default = self._only.card.scale if self._only else 1
+            size = self._wanted.size(width, height, default=default, subsampling=subsampling)
             factor = max(size[0] / width, size[1] / height)
-            network = None if factor <= 1 else self._only or self._network(zoo.by_scale(factor))
-            if network is not None:
-                held(width * network.card.scale, height * network.card.scale)  # what it makes before the last resize
-            self._plans[key] = Plan(*size, network.card if network else None), network
+            model = None if factor <= 1 else self._only or self._load(zoo.by_scale(factor))
+            if model is not None:
+                checked(width * model.card.scale, height * model.card.scale)  # its result, before the last resize
+            self._plans[key] = Plan(*size, model.card if model else None), model
         return self._plans[key]
 
-    def _network(self, path: Path) -> Network:
-        network = self._networks.setdefault(path, self._networks.get(path) or Network(path))
-        self.card = network.card
-        return network
+    def _load(self, path: Path) -> Model:
+        if path not in self._models:
+            self._models[path] = load_model(path)
+        self.card = self._models[path].card
+        return self._models[path]
 
     def _takes(self, frame: Frame) -> bool:
-        """Whether the engine reads a semi-planar frame where it lies."""
+        """Return whether the engine reads a semi-planar frame where it lies."""
         plane: Any = frame.planes[0]
         if not lies_on_gpu(frame):
             return isinstance(plane, np.ndarray) or self.setup.engine in TAKES_DLPACK
@@ -155,36 +156,30 @@ class Upscaler(FrameUpscaler):
         here = self.setup.device == f"cuda:{number}" or (self.setup.device == "cuda" and number == 0)
         return here and self.setup.engine in TAKES_DLPACK
 
-    def _session(self, network: Network, frame: Frame) -> Session:
-        return cast(Session, self._kept(network, frame, open_session))
-
-    def _gpu_session(self, network: Network, frame: Frame) -> GpuSession:
-        made = partial(GpuSession, on_device=self.setup.engine in TAKES_DLPACK)
-        return cast(GpuSession, self._kept(network, frame, made))
-
-    def _kept(self, network: Network, frame: Frame, made: Callable[..., Session | GpuSession]) -> Session | GpuSession:
+    def _session(self, model: Model, frame: Frame, opened: Callable[..., Opened]) -> Opened:
+        """Return the session for frames of this kind, opened when the first comes."""
         color = replace(frame.color, primaries=0, transfer=0)  # these two change no number
-        key = network, frame.height, frame.width, frame.bits, color, len(frame.planes)
+        key = model.name, frame.height, frame.width, frame.bits, color, len(frame.planes)
         if key not in self._sessions:
-            self._sessions[key] = made(network, frame, self._options)
+            self._sessions[key] = opened(model, frame, self._options)
         self._sessions.move_to_end(key)
-        if len(self._sessions) > max(SESSIONS, self.in_flight):  # of each frame under way tiles may wait
+        if len(self._sessions) > max(SESSIONS, self.in_flight):  # tiles of each frame in flight may wait
             self._sessions.popitem(last=False)[1].close()
-        return self._sessions[key]
+        return cast(Opened, self._sessions[key])
 
 
 class PendingUpscale:
-    """A frame under way."""
+    """A frame being upscaled."""
 
     def __init__(self, run: PendingPlanes, canvas: Frame, plan: Plan, final: Resizer) -> None:
         self._run, self._canvas, self._plan, self._final = run, canvas, plan, final
 
     def result(self) -> Frame:
-        """Wait for the larger frame. Asked for once."""
+        """Wait for the upscaled frame. Call it once."""
         self._run.write(self._canvas)
         frame, plan = self._canvas, self._plan
         if (frame.width, frame.height) == (plan.width, plan.height):
             return frame
         if 0 <= frame.width - plan.width <= 1 and 0 <= frame.height - plan.height <= 1:
-            return cropped(frame, plan.width, plan.height)  # a side made even: no reason to blur all of it
+            return cropped(frame, plan.width, plan.height)  # a side made even: a resize would blur all of it
         return self._final.resize(frame, plan.width, plan.height)

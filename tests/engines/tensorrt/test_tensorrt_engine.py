@@ -12,21 +12,21 @@ from vidsr.engines.gpus import gpus
 from vidsr.engines.graph_format import PLANES_IN, PLANES_OUT
 from vidsr.errors import EngineBusy, EngineError, EngineMissing
 from vidsr.export.to_tensorrt import Sizes, export_engine, graph_for
-from vidsr.upscaling.graph.picture_format import Pixels
-from vidsr.upscaling.session import Network
+from vidsr.upscaling.graph.frame_format import FrameFormat
+from vidsr.upscaling.model_file import Model, load_model
 
-PIXELS = Pixels(96, 64)
+PIXELS = FrameFormat(96, 64)
 IN, OUT = PLANES_IN[0], PLANES_OUT[0]
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Network:
+def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
     card = ModelCard("mine", 2, 1, receptive_field(2))
-    return Network(save(network(residual=0.5), tmp_path_factory.mktemp("model") / "mine.onnx", card))
+    return load_model(save(network(residual=0.5), tmp_path_factory.mktemp("model") / "mine.onnx", card))
 
 
 @pytest.fixture
-def built(model: Network, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+def built(model: Model, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """An engine for PIXELS and, in 10 bits, for sizes around it."""
     if not gpus():
         pytest.skip("there is no NVIDIA GPU here")
@@ -47,7 +47,7 @@ def picture(seed: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
 
 
 @pytest.mark.gpu
-def test_a_built_engine_computes_what_the_cpu_does(built: Path, model: Network) -> None:
+def test_a_built_engine_computes_what_the_cpu_does(built: Path, model: Model) -> None:
     graph = graph_for(model, PIXELS, watched=True)
     with open_engine(graph, engine="tensorrt") as ours, open_engine(graph, device="cpu", precision="f32") as exact:
         alone = [ours.submit({IN: picture(seed)}).result()[OUT].copy() for seed in range(4)]
@@ -68,7 +68,7 @@ def test_a_built_engine_computes_what_the_cpu_does(built: Path, model: Network) 
 
 
 @pytest.mark.gpu
-def test_pictures_on_the_gpu_are_read_there_and_results_stay(built: Path, model: Network) -> None:
+def test_pictures_on_the_gpu_are_read_there_and_results_stay(built: Path, model: Model) -> None:
     torch = pytest.importorskip("torch", reason="lends a tensor on the GPU")
     with open_engine(graph_for(model, PIXELS, watched=True), engine="tensorrt") as engine:
         expected = engine.submit({IN: picture(0)}).result()[OUT].copy()
@@ -79,17 +79,17 @@ def test_pictures_on_the_gpu_are_read_there_and_results_stay(built: Path, model:
 
 
 @pytest.mark.gpu
-def test_an_engine_of_many_sizes_in_ten_bits_takes_each(built: Path, model: Network) -> None:
-    ten = Pixels(96, 64, bits=10)
+def test_an_engine_of_many_sizes_in_ten_bits_takes_each(built: Path, model: Model) -> None:
+    ten = FrameFormat(96, 64, bits=10)
     export_engine(model.name, sizes=Sizes((64, 48), (96, 64), (128, 96)), pixels=ten)
     for width, height in ((64, 48), (128, 96)):
-        graph = graph_for(model, Pixels(width, height, bits=10), watched=True)
+        graph = graph_for(model, FrameFormat(width, height, bits=10), watched=True)
         codes = np.random.default_rng(0).integers(0, 1024, (1, 1, height, width), np.uint16)
         with open_engine(graph, engine="tensorrt") as ours, open_engine(graph, device="cpu", precision="f32") as exact:
             found, expected = (each.submit({IN: codes}).result()[OUT].astype(int) for each in (ours, exact))
             assert np.abs(found - expected).max() <= 4
     with pytest.raises(EngineMissing, match="--size 130x96 --bits 10"):
-        open_engine(graph_for(model, Pixels(130, 96, bits=10), watched=True), engine="tensorrt")
+        open_engine(graph_for(model, FrameFormat(130, 96, bits=10), watched=True), engine="tensorrt")
 
 
 def test_cudas_bindings_say_that_there_is_no_gpu() -> None:

@@ -10,12 +10,12 @@ from onnx import TensorProto
 from onnx.reference import ReferenceEvaluator
 
 from tests.engines.test_fp16 import HEIGHT, WIDTH, check_all_half, planes
+from tests.networks import attached as edged
 from tests.networks import network
 from vidsr.color import BT709, ColorSpec
 from vidsr.engines.graph_format import FINITE, REBUILD
 from vidsr.engines.tensorrt.plan_file import identity
 from vidsr.engines.tensorrt.tensorrt_graph import for_tensorrt, inner_shape, outer_shape, spec_of
-from vidsr.upscaling.graph.edges import attach
 
 TYPES = {TensorProto.UINT8, TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.INT64}  # that TensorRT knows, of ours
 
@@ -23,7 +23,7 @@ TYPES = {TensorProto.UINT8, TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.
 def attached(*, channels: int = 1, bits: int = 8, scale: int = 2, **options: Any) -> bytes:
     model = network(channels=channels, scale=scale, **options)
     color = ColorSpec(BT709, full_range=False)
-    return attach(
+    return edged(
         model,
         channels=channels,
         height=HEIGHT,
@@ -31,7 +31,7 @@ def attached(*, channels: int = 1, bits: int = 8, scale: int = 2, **options: Any
         bits=bits,
         color=color,
         shuffled=True,
-        watched=True,
+        guarded=True,
         model_name="mine",
     )
 

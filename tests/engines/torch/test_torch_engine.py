@@ -12,15 +12,14 @@ from onnx import TensorProto, helper, numpy_helper
 torch = pytest.importorskip("torch")
 
 from tests.engines.test_contract import IN, OUT, graph, picture
-from tests.networks import network
+from tests.networks import attached, network
 from vidsr import zoo
 from vidsr.card import read_card
 from vidsr.color import BT709, ColorSpec
 from vidsr.engines import Precision, Setup, open_engine, settle
 from vidsr.engines.graph_format import PLANES_IN
 from vidsr.errors import EngineError, NotAModel, OutOfMemory
-from vidsr.upscaling.graph.edges import attach
-from vidsr.upscaling.model_file import load
+from vidsr.upscaling.model_file import read_graph as load
 
 HEIGHT, WIDTH = 18, 26
 
@@ -72,7 +71,7 @@ def test_the_shelfs_networks_are_computed_as_openvino_does(
     color = ColorSpec(
         BT709, full_range, subsampling=subsampling, chroma_location="left" if any(subsampling) else "center"
     )
-    model = attach(load(path), channels=card.channels, height=HEIGHT, width=WIDTH, bits=bits, color=color)
+    model = attached(load(path), channels=card.channels, height=HEIGHT, width=WIDTH, bits=bits, color=color)
     inputs = planes(bits, subsampling, card.channels)
     inputs |= {"quantiser": np.full((1, 1, 1, 1), 0.4, np.float32)} if card.qp else {}
     expected, ours = answer(model, inputs, "openvino"), answer(model, inputs)
@@ -96,8 +95,8 @@ def test_a_coarser_precision_is_that_of_the_convolutions(precision: Precision, m
 def test_a_pixel_shuffle_that_stays_in_the_graph_gives_the_plane(bits: int) -> None:
     codes, color = planes(bits, (1, 1), 1), ColorSpec(BT709, False)
     options: dict[str, Any] = {"channels": 1, "height": HEIGHT, "width": WIDTH, "bits": bits, "color": color}
-    (apart,) = answer(attach(network(scale=3), **options), codes).values()
-    (whole,) = answer(attach(network(scale=3), **options, shuffled=True), codes).values()
+    (apart,) = answer(attached(network(scale=3), **options), codes).values()
+    (whole,) = answer(attached(network(scale=3), **options, shuffled=True), codes).values()
     shuffled = apart.reshape(HEIGHT, WIDTH, 3, 3).transpose(0, 2, 1, 3).reshape(whole.shape)
     np.testing.assert_array_equal(whole, shuffled)
 

@@ -10,13 +10,12 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from tests.engines.test_contract import IN, OUT, graph, picture
-from tests.networks import network
+from tests.networks import attached, network
 from vidsr.color import BT709, ColorSpec
 from vidsr.engines import Setup, open_engine, settle
 from vidsr.engines.torch import torch_engine as on_torch
 from vidsr.engines.torch.device import Cuda
 from vidsr.errors import EngineError
-from vidsr.upscaling.graph.edges import attach
 
 UPLOAD, COMPUTE, DOWNLOAD = range(3)
 
@@ -151,7 +150,7 @@ def gpu() -> str:
 @pytest.mark.parametrize("bits", [8, 10])
 def test_a_gpu_computes_what_the_cpu_does(gpu: str, bits: int) -> None:
     deep, color = network(width=32, layers=4), ColorSpec(BT709, False)
-    model = attach(deep, channels=1, height=48, width=64, bits=bits, color=color, watched=True)
+    model = attached(deep, channels=1, height=48, width=64, bits=bits, color=color, guarded=True)
     codes = np.random.default_rng(0).integers(0, 1 << bits, (1, 1, 48, 64)).astype(np.uint8 if bits == 8 else np.uint16)
     results = {}
     for device, precision in (("cpu", "f32"), (gpu, "f32"), (gpu, "f16")):

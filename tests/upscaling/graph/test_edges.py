@@ -9,13 +9,13 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from tests.networks import network, runnable
+from tests.networks import attached, network, runnable
 from vidsr.card import QP_NAME
 from vidsr.color import BT709, BT2020, SMPTE170M, ChromaLocation, ColorSpec, rgb_to_yuv
 from vidsr.engines import Precision, open_engine
-from vidsr.engines.graph_format import PLANES_IN, UNSHUFFLED, UNSHUFFLED_CHROMA
+from vidsr.engines.graph_format import PLANES_IN, UNSHUFFLED
 from vidsr.errors import NotAModel
-from vidsr.upscaling.graph.edges import attach, luma_top, planes_of, shuffle
+from vidsr.upscaling.graph.edges import luma_top, plane_index, shuffle
 
 Planes = list[NDArray[Any]]
 MATRICES = (BT709, SMPTE170M, BT2020)
@@ -35,7 +35,7 @@ def run(
 ) -> Planes:
     """Attach the edges, run once, put unshuffled luma into place."""
     height, width = planes[0].shape
-    graph = attach(
+    graph = attached(
         model, channels=channels, height=height, width=width, bits=bits, color=color, gray=len(planes) == 1
     )  # fmt: skip
     inputs = {name: plane[None, None] for name, plane in zip(PLANES_IN, planes, strict=False)}
@@ -43,13 +43,12 @@ def run(
         results = opened.submit({**inputs, **(more or {})}).result()
         large = {}
         for name, codes in results.items():
-            for index, samples in planes_of(name, codes).items():
-                large[index] = samples[0, 0].copy()
-                if name in (UNSHUFFLED, UNSHUFFLED_CHROMA):
-                    across, down = color.subsampling if index else (0, 0)
-                    scale = round(results[UNSHUFFLED].shape[3] ** 0.5)
-                    large[index] = np.empty((height * scale >> down, width * scale >> across), planes[0].dtype)
-                    shuffle(samples, large[index])
+            index = plane_index(name)
+            large[index] = codes[0, 0].copy()
+            if name == UNSHUFFLED:
+                scale = round(codes.shape[3] ** 0.5)
+                large[index] = np.empty((height * scale, width * scale), planes[0].dtype)
+                shuffle(codes, large[index])
         return [large[index] for index in sorted(large)]
 
 
@@ -310,7 +309,7 @@ def test_a_network_in_half_precision_runs() -> None:
 def test_the_stored_model_is_left_as_it_was() -> None:
     model = network(qp=0.5)
     before = model.SerializeToString(deterministic=True)
-    attach(model, channels=1, height=8, width=8, bits=8, color=ColorSpec(BT709, full_range=True))
+    attached(model, channels=1, height=8, width=8, bits=8, color=ColorSpec(BT709, full_range=True))
     assert model.SerializeToString(deterministic=True) == before
 
 
@@ -318,11 +317,11 @@ def test_an_old_network_that_cannot_be_converted_is_refused() -> None:
     model = network(opset=12)
     model.graph.node[-1].op_type = "Nonsense"
     with pytest.raises(NotAModel, match="the network uses opset 12, which ONNX cannot convert to 13"):
-        attach(model, channels=1, height=8, width=8, bits=8, color=ColorSpec(BT709, full_range=True))
+        attached(model, channels=1, height=8, width=8, bits=8, color=ColorSpec(BT709, full_range=True))
 
 
 def test_a_network_that_takes_integers_is_refused() -> None:
     model = network()
     model.graph.input[0].type.tensor_type.elem_type = TensorProto.UINT8
     with pytest.raises(NotAModel, match="the network takes uint8"):
-        attach(model, channels=1, height=8, width=8, bits=8, color=ColorSpec(BT709, full_range=True))
+        attached(model, channels=1, height=8, width=8, bits=8, color=ColorSpec(BT709, full_range=True))

@@ -6,12 +6,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tests.networks import network, runnable
+from tests.networks import attached, network, runnable
 from vidsr.color import BT709, ChromaLocation, ColorSpec
 from vidsr.engines import open_engine
 from vidsr.engines.graph_format import PLANES_IN
 from vidsr.frames import Frame
-from vidsr.upscaling.graph.edges import attach, attach_surface
 from vidsr.upscaling.graph.nv12_edges import PITCH_BYTES, SURFACE_IN, SURFACE_OUT
 from vidsr.video.convert.resizer import Resizer
 
@@ -50,7 +49,7 @@ def test_luma_goes_through_the_network_and_chroma_as_swscale_would_have_it(
 ) -> None:
     color = ColorSpec(BT709, full_range=False, chroma_location=chroma_location)
     model = network(scale=scale, residual=0)
-    graph = attach_surface(model, channels=1, scale=scale, height=HEIGHT, width=WIDTH, bits=bits, color=color)
+    graph = attached(model, surface=True, channels=1, scale=scale, height=HEIGHT, width=WIDTH, bits=bits, color=color)
     given = planes(bits)
     with open_engine(graph, engine=name, precision="f32") as engine:
         surface = engine.submit(packed(*given, bits)).result()[SURFACE_OUT].copy()
@@ -72,10 +71,10 @@ def test_an_rgb_network_gives_what_it_gives_by_planes(bits: int, unshuffle: int)
     shape: dict[str, Any] = {"channels": 3, "height": HEIGHT, "width": WIDTH, "bits": bits, "color": color}
     shape["step"] = unshuffle
     assert HEIGHT % 4 or WIDTH % 4
-    with open_engine(attach(model, **shape, scale=2, shuffled=True), precision="f32") as engine:
+    with open_engine(attached(model, **shape, scale=2, shuffled=True), precision="f32") as engine:
         inputs = {name: plane[None, None] for name, plane in zip(PLANES_IN, given, strict=True)}
         expected = [codes[0, 0].copy() for codes in engine.submit(inputs).result().values()]
-    with open_engine(attach_surface(model, scale=2, **shape), precision="f32") as engine:
+    with open_engine(attached(model, surface=True, scale=2, **shape), precision="f32") as engine:
         made = unpacked(engine.submit(packed(*given, bits)).result()[SURFACE_OUT], 2, bits)
     for one, other in zip(made, expected, strict=True):
         assert np.abs(one.astype(int) - other).max() <= 1

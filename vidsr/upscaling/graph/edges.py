@@ -1,7 +1,7 @@
-"""A model's edges: integer planes -> float -> the plain network -> clamp, round -> integer planes, in one graph.
+"""Attach edges to a model, in one graph: integer planes -> float -> network -> clamp, round -> integer planes.
 
-The stored network knows pictures in [0, 1] only. What a stream adds (depth, range, matrix, chroma subsampling and
-siting, size) is attached when it is opened.
+The stored network takes images in [0, 1] only. What a stream adds (depth, range, matrix, chroma subsampling and
+location, size) is attached when the model is opened for it.
 """
 
 from typing import Any
@@ -10,143 +10,108 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from vidsr.color import ColorSpec, levels_of
-from vidsr.engines.graph_format import PLANES_IN, PLANES_OUT, REBUILD, UNSHUFFLED, UNSHUFFLED_CHROMA
-from vidsr.upscaling.graph.editor import Surgery
-from vidsr.upscaling.graph.nv12_edges import enlarged_chroma, surface_in, surface_out
-from vidsr.upscaling.graph.picture_format import Pixels, command_for
-from vidsr.upscaling.graph.rgb_edges import attach_colours, feed_colours
-from vidsr.upscaling.graph.tails import give_planes, takes
+from vidsr.engines.graph_format import PLANES_IN, PLANES_OUT, REBUILD, UNSHUFFLED
+from vidsr.upscaling.graph.editor import GraphEditor
+from vidsr.upscaling.graph.frame_format import FrameFormat, command_for
+from vidsr.upscaling.graph.nv12_edges import surface_in, surface_out, upscaled_chroma
+from vidsr.upscaling.graph.rgb_edges import attach_rgb
 
 
 def attach(
     model: onnx.ModelProto,
+    wanted: FrameFormat,
     *,
     channels: int,
-    height: int,
-    width: int,
-    bits: int,
-    color: ColorSpec,
-    gray: bool = False,
-    shuffled: bool = False,
-    watched: bool = False,
-    model_name: str = "MODEL",
     scale: int = 1,
     step: int = 1,
+    shuffled: bool = False,
+    guarded: bool = False,
+    name: str = "MODEL",
 ) -> bytes:
-    """Make the graph that enlarges the planes of one stream.
+    """Return the graph, as ONNX bytes, that upscales frames of one format.
 
-    model: one float input (n, channels, h, w) in [0, 1], one output. height, width: of the luma plane. shuffled: leave
-    the pixel shuffle that ends a luma network where it is, as is best on a GPU. watched: give FINITE too. model_name:
-    for the command that builds an engine for the graph, which its metadata keeps. scale, step: as the card says; the
-    scale counts where pictures must be filled up to the step.
-    Returns ONNX bytes: inputs PLANES_IN (the first alone for a luma network or a gray picture) and, where the network
-    knows it, `quantiser` (1, 1, 1, 1) float32, QP / 51; outputs PLANES_OUT likewise, or UNSHUFFLED (and
-    UNSHUFFLED_CHROMA).
-    Raises NotAModel where the network is none for pictures.
+    model: one float input (n, channels, h, w) in [0, 1], one output. channels, scale, step: as its card says; the scale
+    matters only where frames are padded to a multiple of the step. shuffled: leave the pixel shuffle that ends a luma
+    network in the graph, as is best on a GPU. guarded: add the output FINITE. name: of the model, for the command that
+    builds an engine for this graph, which its metadata keeps.
+    Inputs: PLANES_IN (the first alone for a luma network or gray frames) and, if the network takes it, the QP / 51,
+    (1, 1, 1, 1) float32. Outputs: PLANES_OUT likewise, or UNSHUFFLED. Of NV12 and P010: SURFACE_IN and SURFACE_OUT.
+    Raises NotAModel unless the network takes and returns one image.
     """
-    surgery = Surgery(model, watched=watched)
-    pixels = Pixels(width, height, bits, color, gray)
-    surgery.note(REBUILD, command_for(model_name, pixels, channels=channels))
-    filled = surgery.fill(height, width, step=step, scale=scale)
-    if channels == 1:
-        _attach_luma(surgery, height, width, bits, luma_top(bits, color.full_range), shuffled)
-        return surgery.done()
-    across, down = color.subsampling
-    sizes = [(height, width)] + ([] if gray else 2 * [((height + down) >> down, (width + across) >> across)])
-    planes = [surgery.plane_in(name, *size, bits) for name, size in zip(PLANES_IN, sizes, strict=False)]
-    tail = None if shuffled or watched or filled else surgery.tail()
-    if tail is not None and takes(tail, color, gray=gray):
-        levels = levels_of(color, bits)
-        chroma = feed_colours(surgery, planes, height=height, width=width, color=color, levels=levels)
-        give_planes(surgery, tail, planes[0], chroma, bits=bits, color=color, levels=levels)
-        return surgery.done()
-    enlarged = attach_colours(surgery, planes, height=height, width=width, bits=bits, color=color)
-    for name, codes in zip(PLANES_OUT, enlarged, strict=False):
-        surgery.plane_out(name, codes, bits)
-    return surgery.done()
-
-
-def attach_surface(
-    model: onnx.ModelProto,
-    *,
-    channels: int,
-    scale: int,
-    height: int,
-    width: int,
-    bits: int,
-    color: ColorSpec,
-    watched: bool = False,
-    model_name: str = "MODEL",
-    step: int = 1,
-) -> bytes:
-    """The same for pictures as GPUs hold them, chroma enlarged as well: inputs SURFACE_IN, output SURFACE_OUT.
-
-    scale: of the network. height, width: of the luma plane, even; chroma is 4:2:0.
-    """
-    surgery = Surgery(model, watched=watched)
-    surgery.note(REBUILD, command_for(model_name, Pixels(width, height, bits, color, surface=True), channels=channels))
-    surgery.fill(height, width, step=step, scale=scale)
-    planes = surface_in(surgery, height=height, width=width, bits=bits)
-    if channels == 1:
-        top = luma_top(bits, color.full_range)
-        surgery.feed(surgery.add("Mul", planes[0], surgery.constant(1 / top)))
-        luma = surgery.add("Mul", surgery.picture(), surgery.constant(top))
-        enlarged = [luma, *(enlarged_chroma(surgery, plane, scale, color, bits) for plane in planes[1:])]
+    editor = GraphEditor(model, guarded=guarded)
+    editor.note(REBUILD, command_for(name, wanted, channels=channels))
+    editor.pad(wanted.height, wanted.width, step=step, scale=scale)
+    if wanted.surface:
+        _attach_surface(editor, wanted, channels, scale)
+    elif channels == 1:
+        _attach_luma(editor, wanted, shuffled)
     else:
-        enlarged = attach_colours(surgery, planes, height=height, width=width, bits=bits, color=color)
-    surface_out(surgery, enlarged, height=height * scale, width=width * scale, bits=bits)
-    return surgery.done()
+        across, down = wanted.color.subsampling
+        half = (wanted.height + down) >> down, (wanted.width + across) >> across
+        sizes = [(wanted.height, wanted.width), *([] if wanted.gray else [half, half])]
+        planes = [editor.plane_in(port, *size, wanted.bits) for port, size in zip(PLANES_IN, sizes, strict=False)]
+        for port, codes in zip(PLANES_OUT, attach_rgb(editor, planes, wanted), strict=False):
+            editor.plane_out(port, codes, wanted.bits)
+    return editor.finish()
 
 
 def luma_top(bits: int, full_range: bool) -> int:
-    """The code that a luma network sees as 1, so that a level means the same at every depth."""
+    """Return the code that a luma network sees as 1, so that a level means the same at every depth."""
     return (1 << bits) - 1 if full_range else 255 << (bits - 8)
 
 
 def shuffle(unshuffled: NDArray[Any], plane: NDArray[Any]) -> None:
-    """Write the samples of every pixel, (1, h, w, lines * columns), into a plane (h * lines, w * columns).
+    """Write the samples of every pixel, (1, h, w, rows * columns), into a plane (h * rows, w * columns).
 
-    The neighbours on a line move as one number: for 2 and 4 six times as fast as the pixel shuffle in the graph.
+    Neighbours in a row move as one number: for 2 and 4 six times as fast as the pixel shuffle in the graph.
     """
     _, height, width, _ = unshuffled.shape
-    lines, columns = plane.shape[0] // height, plane.shape[1] // width
+    rows, columns = plane.shape[0] // height, plane.shape[1] // width
     size = plane.itemsize * columns
     word = {2: "u2", 4: "u4", 8: "u8"}.get(size, f"V{size}")
-    words = unshuffled.view(word).reshape(height, width, lines).transpose(0, 2, 1)  # (h, lines, w)
-    target = plane.view(word)  # (h * lines, w)
-    strides = (lines * target.strides[0], *target.strides)
-    np.copyto(np.lib.stride_tricks.as_strided(target, (height, lines, width), strides), words)
+    words = unshuffled.view(word).reshape(height, width, rows).transpose(0, 2, 1)  # (h, rows, w)
+    target = plane.view(word)  # (h * rows, w)
+    strides = (rows * target.strides[0], *target.strides)
+    np.copyto(np.lib.stride_tricks.as_strided(target, (height, rows, width), strides), words)
 
 
-def planes_of(name: str, codes: NDArray[Any]) -> dict[int, NDArray[Any]]:
-    """What a graph's output holds, by plane: samples of every pixel for `shuffle`, or a plane (1, 1, h, w) itself."""
-    if name == UNSHUFFLED:
-        return {0: codes}
-    if name == UNSHUFFLED_CHROMA:
-        half = codes.shape[3] // 2
-        return {1: codes[..., :half], 2: codes[..., half:]}
-    return {PLANES_OUT.index(name): codes}
+def plane_index(name: str) -> int:
+    """Return which plane an output of the graph holds; UNSHUFFLED holds samples of every luma pixel, for `shuffle`."""
+    return 0 if name == UNSHUFFLED else PLANES_OUT.index(name)
 
 
-def _attach_luma(surgery: Surgery, height: int, width: int, bits: int, top: int, shuffled: bool) -> None:
-    codes = surgery.plane_in(PLANES_IN[0], height, width, bits)
+def _attach_luma(editor: GraphEditor, wanted: FrameFormat, shuffled: bool) -> None:
+    bits, top = wanted.bits, luma_top(wanted.bits, wanted.color.full_range)
+    codes = editor.plane_in(PLANES_IN[0], wanted.height, wanted.width, bits)
     # Taking the last pixel shuffle out of the graph saves a fifth of a small network's time on a CPU.
-    unshuffled = not shuffled and surgery.take_shuffle()
-    repeated = surgery.take_repeats() if unshuffled else 0
+    unshuffled = not shuffled and editor.take_shuffle()
+    repeated = editor.take_repeats() if unshuffled else 0
     # A power of two and codes of 8 bits are exact in bf16; 1 / top is not.
-    scaled = repeated and bits == 8 and surgery.scale_first(256 / top)
-    small = surgery.add("Mul", codes, surgery.constant(1 / 256 if scaled else 1 / top))
-    surgery.feed(small)
-    large = surgery.picture()
+    scaled = repeated and bits == 8 and editor.scale_first(256 / top)
+    small = editor.add("Mul", codes, editor.constant(1 / 256 if scaled else 1 / top))
+    editor.feed(small)
+    large = editor.image()
     if not unshuffled:
-        surgery.plane_out(PLANES_OUT[0], surgery.add("Mul", large, surgery.constant(top)), bits)
+        editor.plane_out(PLANES_OUT[0], editor.add("Mul", large, editor.constant(top)), bits)
         return
-    # The picture is added to all samples of a pixel, clamped and rounded with them in one pass, in f32.
-    large = surgery.samples(large)
+    # The input is added to all samples of a pixel, clamped and rounded with them in one pass, in f32.
+    large = editor.samples(large)
     if repeated and not scaled:
-        large = surgery.add("Add", large, surgery.samples(small))
-    large = surgery.add("Mul", large, surgery.constant(top))
+        large = editor.add("Add", large, editor.samples(small))
+    large = editor.add("Mul", large, editor.constant(top))
     if scaled:
-        large = surgery.add("Add", large, surgery.samples(codes))
-    surgery.samples_out(UNSHUFFLED, surgery.whole(large, bits), bits)
+        large = editor.add("Add", large, editor.samples(codes))
+    editor.samples_out(UNSHUFFLED, editor.rounded(large, bits), bits)
+
+
+def _attach_surface(editor: GraphEditor, wanted: FrameFormat, channels: int, scale: int) -> None:
+    planes = surface_in(editor, height=wanted.height, width=wanted.width, bits=wanted.bits)
+    if channels == 1:
+        top = luma_top(wanted.bits, wanted.color.full_range)
+        editor.feed(editor.add("Mul", planes[0], editor.constant(1 / top)))
+        luma = editor.add("Mul", editor.image(), editor.constant(top))
+        chroma = (upscaled_chroma(editor, plane, scale, wanted.color, wanted.bits) for plane in planes[1:])
+        upscaled = [luma, *chroma]
+    else:
+        upscaled = attach_rgb(editor, planes, wanted)
+    surface_out(editor, upscaled, height=wanted.height * scale, width=wanted.width * scale, bits=wanted.bits)
