@@ -1,13 +1,9 @@
-import copy
-import json
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from vidsr.color import BT709, BT2020, LUMA_WEIGHTS, SMPTE170M, ColorSpec, rgb_to_yuv
-from vidsr.context import Notice
 from vidsr.frames import Frame
 
 
@@ -57,15 +53,12 @@ def test_gray_is_gray_in_rgb():
 
 
 def test_a_frame_at_another_time_is_the_same_picture():
-    frame = Frame.from_rgb(np.zeros((2, 2, 3), np.uint8), pts=3, duration=2)
-    assert (frame.at(7).pts, frame.at(7).duration, frame.at(7, 5).duration) == (7, 2, 5)
+    frame = Frame.from_rgb(np.zeros((2, 2, 3), np.uint8), pts=3, duration_ticks=2)
+    assert (frame.at(7).pts, frame.at(7).duration_ticks, frame.at(7, 5).duration_ticks) == (7, 2, 5)
     assert frame.at(7).planes is frame.planes
     assert "pts 3" in repr(frame)
 
 
-def test_a_notice_is_a_sentence_that_knows_what_it_excuses():
-    notice = Notice("the chapters are left out: mpegts holds none", "chapters")
-    assert notice == "the chapters are left out: mpegts holds none"
-    assert notice.about == copy.deepcopy(notice).about == ("chapters",)
-    assert json.dumps(notice) == '"the chapters are left out: mpegts holds none"'
-    assert Notice("a second film is copied as it is").about == ()
+def test_time_and_duration_are_seconds():
+    frame = Frame.from_rgb(np.zeros((2, 2, 3), np.uint8), pts=50, duration_ticks=2)
+    assert (frame.time, frame.duration) == (2.0, 0.08)

@@ -10,7 +10,7 @@ import pytest
 
 from tests.verify.remuxed import CHAPTERS, chapter, remux, rich
 from tests.video.videos import enlarge, make_film
-from vidsr.context import Notice
+from vidsr.context import Code, Notice
 from vidsr.errors import StreamBroken
 from vidsr.verify import Verification, verify_video
 
@@ -98,7 +98,7 @@ def test_a_frame_that_is_missing_in_the_middle_is_named(tmp_path: Path) -> None:
         ("fullrange=off:colorprim=bt709:transfer=bt709:colormatrix=smpte170m", ["matrix"]),
         ("fullrange=off:colorprim=bt2020:transfer=bt709:colormatrix=bt709", ["primaries"]),
         ("fullrange=off:colorprim=bt709:transfer=smpte2084:colormatrix=bt709", ["transfer"]),
-        ("fullrange=off:colorprim=bt709:transfer=bt709:colormatrix=bt709:chromaloc=2", ["siting"]),
+        ("fullrange=off:colorprim=bt709:transfer=bt709:colormatrix=bt709:chromaloc=2", ["chroma location"]),
     ],
 )
 def test_colour_that_is_told_otherwise_is_found(filters: str, found: list[str], tmp_path: Path) -> None:
@@ -123,7 +123,7 @@ def test_a_picture_of_another_shape_is_found_and_another_size_is_not(tmp_path: P
 def test_fewer_bits_are_found_and_more_are_not(tmp_path: Path) -> None:
     layouts = ("yuv420p", "yuv420p10le")
     eight, ten = (make_film(tmp_path / f"{layout}.mkv", codec="ffv1", pixel_format=layout) for layout in layouts)
-    assert names(verify_video(ten, eight)) == ["layout"]
+    assert names(verify_video(ten, eight)) == ["pixel format"]
     assert verify_video(eight, ten).faithful
 
 
@@ -166,11 +166,13 @@ def test_only_what_was_announced_is_excused(video: Path, tmp_path: Path) -> None
         describe=lambda out: out.metadata.clear(),
     )
     sentence = "stream 1 (audio, aac, jpn) is left out"
-    found = verify_video(video, bare, notices=[Notice(sentence, "stream 1"), "the tags are gone too"])
+    found = verify_video(
+        video, bare, notices=[Notice(sentence, (Code.STREAM,), (1,)), Notice("the tags are gone, too")]
+    )
     assert names(found) == ["tags"] and not found.faithful
     (excused,) = (finding for finding in found.findings if finding.state == "announced")
     assert (excused.name, excused.announced) == ("stream 1", sentence)
-    both = [Notice(sentence, "stream 1"), Notice("the tags are left out", "tags")]
+    both = [Notice(sentence, (Code.STREAM,), (1,)), Notice("the tags are left out", (Code.TAGS,))]
     assert verify_video(video, bare, notices=both).faithful
 
 

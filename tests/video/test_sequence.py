@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
-from tests.video.videos import drawing, enlarge, facts_of, frames_of, make_film
-from vidsr.context import Context, ignore
+from tests.video.videos import codes_of, drawing, enlarge, facts_of, frames_of, make_film, messages_of
+from vidsr.context import Code, Context, Notice, ignore
 from vidsr.errors import (
     Damaged,
     DiskFull,
@@ -31,7 +31,11 @@ from vidsr.video.read.source import open_source
 from vidsr.video.sequence import Pattern, pattern_of, sequence_of
 from vidsr.video.write.sink import open_sink
 
-NUMBERED = ["pictures tell no times: they are numbered from 1", "the pictures are full-range RGB"]
+TIMES = [Code.START, Code.PTS, Code.DURATION, Code.DRIFT]
+COLORS = [
+    Code.PIXEL_FORMAT, Code.RANGE, Code.MATRIX, Code.CHROMA_LOCATION, Code.PRIMARIES, Code.TRANSFER, Code.MASTERING,
+    Code.DYNAMIC_HDR, Code.ROTATION,
+]  # fmt: skip
 PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
 
@@ -43,10 +47,11 @@ def pictures(folder: Path, numbers: Any, *, name: str = "%05d.png", size: tuple[
     return folder / name
 
 
-def times_and_notices(name: Path, **options: Any) -> tuple[list[Fraction], list[str]]:
-    with open_source(name, ReadOptions(**options)) as video:
+def times_and_notices(name: Path, **options: Any) -> tuple[list[Fraction], list[Notice]]:
+    notices: list[Notice] = []
+    with open_source(name, ReadOptions(**options), context=Context(notices.append)) as video:
         frames = [item for item in video if isinstance(item, Frame)]
-        return [frame.pts * frame.time_base for frame in frames], video.notices
+        return [frame.pts * frame.time_base for frame in frames], notices
 
 
 def test_numbered_pictures_are_a_film_at_the_rate_given(tmp_path: Path) -> None:
@@ -59,7 +64,7 @@ def test_numbered_pictures_are_a_film_at_the_rate_given(tmp_path: Path) -> None:
         assert video.info.duration == 5 * Fraction(1001, 30000)
         frames = [item for item in video if isinstance(item, Frame)]
     assert [frame.pts for frame in frames] == [0, 1, 2, 3, 4]
-    assert [frame.duration for frame in frames] == [1] * 5
+    assert [frame.duration_ticks for frame in frames] == [1] * 5
     for number, frame in enumerate(frames, 1):
         assert np.abs(np.rint(frame.to_rgb() * 255) - drawing(32, 24, number)).max() <= 1
 
@@ -85,11 +90,9 @@ def test_numbers_are_sorted_as_numbers(tmp_path: Path) -> None:
 
 def test_a_missing_picture_leaves_a_gap_and_a_sentence(tmp_path: Path) -> None:
     name = pictures(tmp_path, [1, 2, 5])
-    times, notices = times_and_notices(name, rate=Fraction(10))
+    times, notices = times_and_notices(name, fps=Fraction(10))
     assert times == [0, Fraction(1, 10), Fraction(4, 10)]
-    assert notices == [
-        f"{name}: 2 pictures are missing, the first of them 00003.png; the one before stays in its place"
-    ]
+    assert [f"{name}: 2 " in message and "00003.png" in message for message in messages_of(notices)] == [True]
     enlarge(name, tmp_path / "b.mkv")
     assert facts_of(tmp_path / "b.mkv").times == [0, Fraction(4, 100), Fraction(16, 100)]
 
@@ -142,7 +145,7 @@ def test_a_folder_of_nothing_or_of_several_kinds_is_refused(tmp_path: Path) -> N
 
 def test_a_piece_of_a_sequence_is_cut_out(tmp_path: Path) -> None:
     name = pictures(tmp_path, range(10))
-    times, _ = times_and_notices(name, rate=Fraction(10), start=Fraction(1, 2), duration=Fraction(3, 10))
+    times, _ = times_and_notices(name, fps=Fraction(10), start=Fraction(1, 2), duration=Fraction(3, 10))
     assert times == [0, Fraction(1, 10), Fraction(2, 10)]
 
 
@@ -167,20 +170,20 @@ def test_a_picture_of_another_size_is_brought_to_the_first_ones(tmp_path: Path) 
 def test_sixteen_bits_are_read_as_ten_with_a_sentence(tmp_path: Path) -> None:
     for number in (1, 2):
         Image.fromarray(drawing(32, 24, number)[..., 0].astype(np.uint16) * 257).save(tmp_path / f"{number}.png")
-    with open_source(tmp_path / "%d.png") as video:
-        assert video.info.bits == 10
-        assert any("10" in notice for notice in video.notices)
+    notices: list[Notice] = []
+    with open_source(tmp_path / "%d.png", context=Context(notices.append)) as video:
+        assert video.info.bits == 10 and codes_of(notices) == [Code.PIXEL_FORMAT]
 
 
 def test_a_raw_stream_takes_a_rate_and_a_film_does_not(tmp_path: Path) -> None:
     raw = make_film(tmp_path / "a.h264", b_frames=2)
-    times, _ = times_and_notices(raw, rate=Fraction(24000, 1001))
+    times, _ = times_and_notices(raw, fps=Fraction(24000, 1001))
     assert times == [index * Fraction(1001, 24000) for index in range(12)]
     video = make_film(tmp_path / "a.mkv")
-    with pytest.raises(WrongOption, match=r"a\.mkv tells its own times"):
+    with pytest.raises(WrongOption, match=r"a\.mkv has time stamps"):
         open_source(video, ReadOptions(fps=Fraction(24)))
     for rate in (Fraction(0), Fraction(1, 3601), Fraction(1001)):
-        with pytest.raises(WrongOption, match="a rate is from 1/3600 to 1000 frames a second"):
+        with pytest.raises(WrongOption, match="from 1/3600 to 1000 frames a second"):
             open_source(raw, ReadOptions(fps=rate))
 
 
@@ -219,7 +222,7 @@ def names(folder: Path) -> list[str]:
 
 def test_a_film_becomes_numbered_pictures(tmp_path: Path) -> None:
     video = make_film(tmp_path / "a.mkv", pts=range(3), size=(32, 24))
-    assert enlarge(video, tmp_path / "out" / "f%03d.png") == NUMBERED
+    assert codes_of(enlarge(video, tmp_path / "out" / "f%03d.png")) == [*TIMES, *COLORS]
     assert names(tmp_path / "out") == ["f001.png", "f002.png", "f003.png"]
     assert names(tmp_path) == ["a.mkv", "out"]
     for number, frame in enumerate(frames_of(video), 1):
@@ -247,8 +250,8 @@ def test_numbered_pictures_keep_their_numbers_gaps_and_what_they_say(tmp_path: P
     tagged = Image.Exif()
     tagged.update({0x010F: "Maker", 0x0112: 6})
     Image.fromarray(drawing(32, 24)).save(tmp_path / "in" / "1002.jpg", exif=tagged.tobytes(), icc_profile=PROFILE)
-    told = enlarge(name, tmp_path / "out" / "%06d.png")
-    assert told == [f"{name}: a picture is missing, 1003.jpg; the one before stays in its place"]
+    notices = enlarge(name, tmp_path / "out" / "%06d.png")
+    assert len(notices) == 1 and "1003.jpg" in notices[0].message
     assert names(tmp_path / "out") == ["001001.png", "001002.png", "001004.png"]
     with Image.open(tmp_path / "out" / "001002.png") as turned, Image.open(tmp_path / "out" / "001001.png") as plain:
         assert (turned.size, turned.info["icc_profile"], turned.getexif()[0x010F]) == ((48, 64), PROFILE, "Maker")
@@ -265,38 +268,30 @@ def test_pictures_of_several_sizes_stay_of_several_sizes(tmp_path: Path) -> None
         assert image.size == (20, 80)
 
 
-def test_what_pictures_cannot_hold_is_told(tmp_path: Path) -> None:
+def test_what_image_files_cannot_hold_is_warned_of(tmp_path: Path) -> None:
     video = make_film(
         tmp_path / "a.mkv", sound="aac", pts=[0, 1, 5], decorate=lambda out, _: out.metadata.update({"title": "A"})
     )
-    told = enlarge(video, tmp_path / "out" / "%d.png")
-    assert told == [
-        "stream 1 (audio, aac) is left out: pictures hold none",
-        "the tags of the film (title) are left out: pictures hold none",
-        "pictures tell no times: they are numbered from 1, evenly though they came unevenly",
-        "the pictures are full-range RGB",
-    ]
+    notices = enlarge(video, tmp_path / "out" / "%d.png")
+    assert codes_of(notices) == [Code.STREAM, Code.TAGS, *TIMES, *COLORS]
+    assert notices[0].streams == (1,)
 
 
-def test_shapes_and_colours_that_pictures_cannot_tell_are_told(tmp_path: Path) -> None:
+def test_aspect_and_wide_colours_that_image_files_lose_are_warned_of(tmp_path: Path) -> None:
     def decorate(_: Any, stream: Any) -> None:
         context = stream.codec_context
         context.sample_aspect_ratio = Fraction(64, 45)
         context.color_primaries, context.color_trc, context.colorspace = 9, 16, 9
 
     video = make_film(tmp_path / "a.mkv", pts=range(2), decorate=decorate)
-    told = enlarge(video, tmp_path / "out" / "%d.png")
-    assert told[1:] == [
-        "pictures cannot tell the colours of this film (primaries 9, transfer 16): they will look wrong",
-        "pictures cannot tell that the film's pixels are 64:45: they look squeezed",
-    ]
+    notices = enlarge(video, tmp_path / "out" / "%d.png")
+    assert codes_of(notices) == [*TIMES, *COLORS, Code.ASPECT]
+    assert "primaries 9, transfer 16" in notices[1].message
 
 
-def test_pictures_of_ten_bits_are_told_to_become_eight(tmp_path: Path) -> None:
+def test_the_loss_of_two_bits_in_image_files_is_warned_of(tmp_path: Path) -> None:
     video = make_film(tmp_path / "a.mkv", codec="ffv1", pixel_format="yuv420p10le", pts=range(2))
-    sentence, *others = enlarge(video, tmp_path / "%d.png")
-    assert others == NUMBERED
-    assert sentence == "the picture is written with 8 bits a colour: Pillow writes no more"
+    assert codes_of(enlarge(video, tmp_path / "%d.png")) == [Code.PIXEL_FORMAT, *TIMES, *COLORS]
 
 
 def test_a_sequence_that_breaks_off_leaves_nothing(tmp_path: Path) -> None:

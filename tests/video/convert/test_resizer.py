@@ -202,12 +202,12 @@ def test_422_of_hevc_sits_on_the_left_as_that_of_h264(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kernel", ["nearest", "bilinear", "bicubic", "lanczos"])
 def test_resized_frames_own_what_they_give_out(kernel: Any) -> None:
-    frame = replace(frame_from(), pts=7, duration=3, time_base=Fraction(1, 90), qp=22.0)
+    frame = replace(frame_from(), pts=7, duration_ticks=3, time_base=Fraction(1, 90), qp=22.0)
     before = [plane.copy() for plane in frame.planes]
     resizer = Resizer(kernel)
     for size in ((128, 96), (64, 48)):
         larger = resizer.resize(frame, *size)
-        assert (larger.pts, larger.duration, larger.time_base, larger.qp) == (7, 3, Fraction(1, 90), 22.0)
+        assert (larger.pts, larger.duration_ticks, larger.time_base, larger.qp) == (7, 3, Fraction(1, 90), 22.0)
         assert (larger.width, larger.height) == size and larger.color == frame.color
         larger.planes[0][:] = 0
         assert all(np.array_equal(a, b) for a, b in zip(before, frame.planes, strict=True))
