@@ -4,7 +4,7 @@ The command line is made from these fields, and so are the defaults of the publi
 with `dataclasses.replace`. Combinations that make no sense are refused where the option is used.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from fractions import Fraction
 from pathlib import Path
@@ -89,3 +89,24 @@ class EncodeOptions:
     overwrite: bool = _option(False, "Replace an existing output.")
     live: bool = _option(False, "Write every frame at once, without waiting for the next.")
     repeatable: bool = _option(False, "Make the same bytes from the same frames in every run.")
+
+
+@dataclass(frozen=True)
+class EvaluateOptions:
+    """How models are measured on images and videos."""
+
+    metrics: Sequence[str] | None = _option(
+        None,
+        "Metrics besides PSNR-Y: ssim, ms_ssim, sharpness, psnr_flat, psnr_texture, psnr_edge, flicker, warping, vmaf, "
+        "vmaf_neg, lpips, dists.",
+        "those that are quick",
+    )
+    frames: int | None = _option(None, "Frames used from the start of each video.", "24; 48 with --bandwidth")
+    crfs: Sequence[float] | None = _option(
+        None, "CRFs at which the low-resolution input is encoded.", "not encoded for images; 18 23 28 33 for videos"
+    )
+    codec: str = _option("libx264", "Encoder: libx264, libx265, libsvtav1 or libvpx-vp9.")
+    preset: str | None = _option(None, "Preset of the encoder; cpu-used for libvpx-vp9.", "medium, 8 or 4")
+    scale: int | None = _option(None, "Factor of bicubic, lanczos and nearest.", "2")
+    engine: str = _option(UpscaleOptions.engine, help_of(UpscaleOptions, "engine"))
+    precision: Precision = _option(UpscaleOptions.precision, help_of(UpscaleOptions, "precision"))

@@ -1,4 +1,4 @@
-"""Tiny networks whose answers are known, as plain ONNX files with a card."""
+"""Tiny networks with known results, as plain ONNX files with a card."""
 
 from pathlib import Path
 
@@ -10,15 +10,15 @@ from vidsr.card import KEY, QP_NAME, ModelCard
 
 
 def repeating(path: Path, *, scale: int = 2, channels: int = 1) -> Path:
-    """Repeats every pixel."""
+    """A network that repeats every pixel."""
     sizes = numpy_helper.from_array(np.array([1, 1, scale, scale], np.float32), "sizes")
     node = helper.make_node("Resize", ["x", "", "sizes"], ["y"], mode="nearest", nearest_mode="floor",
                             coordinate_transformation_mode="asymmetric")  # fmt: skip
     return _save(path, [node], [sizes], ModelCard(path.stem, scale, channels, receptive_field=0))
 
 
-def quantiser_as_gray(path: Path) -> Path:
-    """Answers with a flat picture, QP / 51 bright, twice as large."""
+def qp_as_gray(path: Path) -> Path:
+    """A network that returns a flat image with level QP / 51, at twice the size."""
     weights = [
         numpy_helper.from_array(np.zeros((1, 1, 1, 1), np.float32), QP_NAME),
         numpy_helper.from_array(np.zeros((4, 1, 1, 1), np.float32), "black"),

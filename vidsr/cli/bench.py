@@ -1,13 +1,12 @@
 """`vidsr bench`: how fast the models are here."""
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vidsr.cli.console import Verbose, say
+from vidsr.cli.console import Verbose, print_markdown, progress, say
 
 if TYPE_CHECKING:
     from vidsr.bench.speed_table import Report
@@ -40,7 +39,6 @@ def bench(
     from vidsr.bench.plot import check_plot, write_plot
     from vidsr.bench.run import bench as measure
     from vidsr.bench.speed_table import as_json as to_json
-    from vidsr.cli.console import progress
 
     if plot:
         check_plot(plot)
@@ -67,7 +65,6 @@ def bench(
 
 def _tune(models: list[str], sizes: list[str]) -> None:
     from vidsr.bench.tune import tune
-    from vidsr.cli.console import progress
     from vidsr.errors import WrongOption
 
     if len(models) > 1 or len(sizes) > 1:
@@ -79,7 +76,7 @@ def _tune(models: list[str], sizes: list[str]) -> None:
         [str(each.streams), str(each.in_flight), f"{ms:.2f}", "kept" if each == chosen else ""]
         for each, ms in times.items()
     ]
-    _table(["streams", "frames in flight", "ms a frame", ""], rows)
+    print_markdown(["streams", "frames in flight", "ms a frame", ""], rows, text_columns=3)
 
 
 def _print(report: "Report") -> None:
@@ -87,20 +84,7 @@ def _print(report: "Report") -> None:
 
     for sentence in sentences(report):
         print(sentence)
-    _table(SPEED, speed_rows(report))
-    _table(COST, cost_rows(report))
+    print_markdown(SPEED, speed_rows(report), text_columns=3)
+    print_markdown(COST, cost_rows(report), text_columns=3)
     for sentence in LEGEND:
         print(sentence)
-
-
-def _table(titles: Sequence[str], rows: list[list[str]]) -> None:
-    from rich.box import MARKDOWN
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=MARKDOWN)
-    for index, title in enumerate(titles):
-        table.add_column(title, justify="left" if index < 3 else "right", no_wrap=True)
-    for row in rows:
-        table.add_row(*row)
-    Console(width=max(Console().width, 200)).print(table)  # wide enough that no figure is cut where it is piped

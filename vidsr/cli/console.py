@@ -6,7 +6,6 @@ import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Protocol, Self
 
 import typer
@@ -16,7 +15,6 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
     from vidsr.context import Progress
-    from vidsr.evaluate.quality.reports import Report
 
 PLAIN_INTERVAL_S = 5.0
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # and halves of characters, which cannot be printed
@@ -185,50 +183,29 @@ class Bars:
 
 
 def once() -> Callable[[str], None]:
-    """Say each sentence on stderr, but only the first time."""
-    said: set[str] = set()
+    """Return a function that prints a message on stderr, unless it has printed the same one before."""
+    printed: set[str] = set()
 
-    def notice(sentence: str) -> None:
-        if sentence not in said:
-            said.add(sentence)
-            say(sentence)
+    def warn(message: str) -> None:
+        if message not in printed:
+            printed.add(message)
+            say(message)
 
-    return notice
+    return warn
 
 
-def print_report(report: "Report") -> None:
+def print_markdown(header: Sequence[str], rows: Sequence[Sequence[str]], *, text_columns: int = 1) -> None:
+    """Print a Markdown table on stdout, never wrapped. text_columns: how many columns are left-aligned."""
     from rich.box import MARKDOWN
     from rich.console import Console
     from rich.table import Table
 
-    from vidsr.evaluate.quality.metric_table import legend
-    from vidsr.evaluate.quality.reports import sentences, table
-
-    print(report.protocol + ".")
-    header, rows = table(report)
-    drawn = Table(box=MARKDOWN)
+    table = Table(box=MARKDOWN)
     for index, title in enumerate(header):
-        drawn.add_column(title, justify="left" if index < 3 else "right")
+        table.add_column(title, justify="left" if index < text_columns else "right")
     for row in rows:
-        drawn.add_row(*row)
-    Console(width=max(Console().width, 250)).print(drawn)  # wide enough that no figure is cut where it is piped
-    for title, meaning in legend(report.figures).items():
-        print(f"{title}: {meaning}.")
-    for sentence in sentences(report):
-        print(sentence)
-
-
-def write_files(reports: "Sequence[Report]", html: Path | None, sheet: Path | None) -> None:
-    from vidsr.evaluate.quality.contact_sheet import draw_sheet
-    from vidsr.evaluate.quality.reports import to_html
-    from vidsr.io.atomic import write_atomically
-
-    if html:
-        write_atomically(html, to_html(reports).encode())
-        say(f"wrote {html}")
-    if sheet:
-        write_atomically(sheet, draw_sheet([one for report in reports for one in report.comparisons]))
-        say(f"wrote {sheet}")
+        table.add_row(*row)
+    Console(width=1000, markup=False).print(table)
 
 
 @contextmanager

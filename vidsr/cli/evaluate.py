@@ -1,242 +1,210 @@
-"""`vidsr evaluate`: how good models are, in figures that can be held against the literature."""
+"""`vidsr evaluate`: measure models on images and videos, and the bandwidth they save."""
 
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vidsr.cli.console import once, print_report, progress, say, write_files
+from vidsr.cli.console import once, print_markdown, progress, say
+from vidsr.cli.params import option_of
+from vidsr.options import EvaluateOptions, Precision
 
 if TYPE_CHECKING:
-    from vidsr.engines import Precision
-    from vidsr.evaluate.bandwidth.bandwidth_tables import Table
-    from vidsr.evaluate.bandwidth.results import Answer
-    from vidsr.evaluate.quality.reports import Report
+    from vidsr.evaluate.bandwidth.results import BandwidthResult
+    from vidsr.evaluate.quality.reports import QualityReport
 
-WHAT, HOW, REPORT = "What is measured", "How it is sent", "Report"  # panels of --help
+INPUT, ENCODING, REPORT = "What is measured", "How it is encoded", "Report"  # panels of --help
 
 
 def evaluate(
     models: Annotated[
-        list[str] | None, typer.Argument(metavar="MODEL...", help="Names, paths, bicubic, lanczos or nearest.")
+        list[str] | None,
+        typer.Argument(metavar="MODEL...", help="Names or paths of models, or bicubic, lanczos or nearest."),
     ] = None,
-    model: Annotated[list[str] | None, typer.Option(help="One more model; may be repeated.")] = None,
+    model: Annotated[list[str] | None, typer.Option(help="One more model; repeat for several.")] = None,
     images: Annotated[
         list[Path] | None,
-        typer.Option(metavar="DIR...", help="Sets of pictures: folders, or a folder of such.", rich_help_panel=WHAT),
+        typer.Option(metavar="DIR...", help="Image sets: folders of images, or of sets.", rich_help_panel=INPUT),
     ] = None,
     videos: Annotated[
         list[Path] | None,
-        typer.Option(metavar="CLIP...", help="Clips to shrink, compress and regain.", rich_help_panel=WHAT),
+        typer.Option(metavar="CLIP...", help="Videos to downscale, encode and upscale.", rich_help_panel=INPUT),
     ] = None,
     bandwidth: Annotated[
         list[Path] | None,
         typer.Option(
-            metavar="CLIP...", help="Clips whose bits to count: sent small or at full size?", rich_help_panel=WHAT
+            metavar="CLIP...", help="Videos to encode at full size and at lower resolutions.", rich_help_panel=INPUT
         ),
     ] = None,
-    metrics: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME...",
-            help="Figures beside PSNR-Y: ssim, ms_ssim, sharpness, psnr_flat, psnr_texture, psnr_edge, flicker, "
-            "warping, vmaf, vmaf_neg, lpips, dists.",
-            show_default="those that cost little",
-            rich_help_panel=WHAT,
-        ),
-    ] = None,
-    frames: Annotated[
-        int | None,
-        typer.Option(min=1, help="Taken of each clip.", show_default="24; 48 for --bandwidth", rich_help_panel=WHAT),
-    ] = None,
+    metrics: Annotated[list[str] | None, option_of(EvaluateOptions, "metrics", metavar="NAME...", panel=INPUT)] = None,
+    frames: Annotated[int | None, option_of(EvaluateOptions, "frames", min=1, panel=INPUT)] = EvaluateOptions.frames,
     compress: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="CRF...",
-            help="Send what is small through a codec first.",
-            show_default="none for pictures; 18 23 28 33 for clips",
-            rich_help_panel=HOW,
-        ),
+        list[str] | None, option_of(EvaluateOptions, "crfs", "--compress", metavar="CRF...", panel=ENCODING)
     ] = None,
-    codec: Annotated[
-        str, typer.Option(help="libx264, libx265, libsvtav1 or libvpx-vp9.", rich_help_panel=HOW)
-    ] = "libx264",
-    preset: Annotated[
-        str | None,
-        typer.Option(help="The codec's; cpu-used for libvpx-vp9.", show_default="medium, 8 or 4", rich_help_panel=HOW),
-    ] = None,
-    scale: Annotated[
-        int | None, typer.Option(min=2, max=8, help="For models without one of their own.", show_default="the model's")
-    ] = None,
-    engine: Annotated[str, typer.Option(help="Runtime.")] = "auto",
-    precision: Annotated[str, typer.Option(help="f32, bf16 or auto.")] = "auto",
-    as_json: Annotated[bool, typer.Option("--json", help="The figures as JSON.", rich_help_panel=REPORT)] = False,
+    codec: Annotated[str, option_of(EvaluateOptions, "codec", panel=ENCODING)] = EvaluateOptions.codec,
+    preset: Annotated[str | None, option_of(EvaluateOptions, "preset", panel=ENCODING)] = EvaluateOptions.preset,
+    scale: Annotated[int | None, option_of(EvaluateOptions, "scale", min=2, max=8)] = EvaluateOptions.scale,
+    engine: Annotated[str, option_of(EvaluateOptions, "engine")] = EvaluateOptions.engine,
+    precision: Annotated[Precision, option_of(EvaluateOptions, "precision")] = EvaluateOptions.precision,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON.", rich_help_panel=REPORT)] = False,
     html: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE",
-            help="Figures and pictures as one page; replaces an old one, no other file.",
-            rich_help_panel=REPORT,
+            metavar="FILE", help="Write the results and example crops as an HTML page.", rich_help_panel=REPORT
         ),
     ] = None,
     sheet: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE.png",
-            help="Truth, bicubic and models side by side; replaces an old one, no other file.",
-            rich_help_panel=REPORT,
+            metavar="FILE.png", help="Write crops of original, bicubic and models as an image.", rich_help_panel=REPORT
         ),
     ] = None,
 ) -> None:
-    """Measure how well models regain pictures and clips that were made small, or how many bits that saves."""
+    """Measure the quality of models on images and videos, or the bandwidth that they save.
+
+    An existing file is replaced only if it is an older report.
+    """
     names = [*(models or []), *(model or [])]
-    options: dict[str, Any] = {"codec": codec, "engine": engine, "precision": precision}
-    crfs = _crfs(compress or [], codec)
+    options = EvaluateOptions(
+        _metrics(metrics or []), frames, _crfs(compress or [], codec), codec, preset, scale, engine, precision
+    )
     if bandwidth:
         if images or videos or metrics or compress or scale or sheet:
-            raise typer.BadParameter("--bandwidth is measured by itself, at CRFs, scales and by figures of its own")
-        run(names, bandwidth, preset=preset, frames=frames, html=html, as_json=as_json, **options)
-        return
+            raise typer.BadParameter(
+                "--bandwidth cannot be combined with --images, --videos, --metrics, --compress, --scale or --sheet"
+            )
+        return _evaluate_bandwidth(names, bandwidth, options, html, as_json)
     if not images and not videos:
         raise typer.BadParameter("give --images DIR, --videos CLIP or both, or --bandwidth CLIP")
-    from vidsr.evaluate.quality.reports import check_target
-
     if sheet and sheet.suffix.lower() != ".png":
-        raise typer.BadParameter(f"--sheet writes a PNG; name it {sheet.stem}.png")
-    for target in (html, sheet):
-        if target:
-            check_target(target)
-    options |= {"scale": scale, "preset": preset, "compress": crfs}
-    options |= _figures(metrics or [])
-    reports = list(_reports(names, images or [], videos or [], frames, bool(html or sheet), options))
-    if as_json:
-        print(json.dumps({report.kind: report.as_json() for report in reports}, indent=2))
-    else:
-        for report in reports:
-            print_report(report)
-    write_files(reports, html, sheet)
+        raise typer.BadParameter(f"--sheet writes a PNG; expected a name such as {sheet.stem}.png")
+    _evaluate_quality(names, images or [], videos or [], options, html, sheet, as_json)
 
 
-def _reports(
-    names: list[str],
-    images: list[Path],
-    videos: list[Path],
-    frames: int | None,
-    pictures: bool,
-    options: dict[str, Any],
-) -> "Iterator[Report]":
-    from vidsr.evaluate.quality.reports import on_images, on_videos
-    from vidsr.evaluate.quality.videos import CRFS, FRAMES
-
-    options = {**options, "notice": once(), "pictures": pictures}
-    if images:
-        with progress("pictures") as bar:
-            yield on_images(names, images, progress=bar, **options)
-    if videos:
-        options = {**options, "compress": options["compress"] or CRFS, "frames": frames or FRAMES}
-        with progress("frames") as bar:
-            yield on_videos(names, videos, progress=bar, **options)
-
-
-def _figures(words: list[str]) -> dict[str, list[str]]:
-    """The option `metrics`, where any were asked for."""
-    from vidsr.evaluate.quality.metric_table import chosen
+def _metrics(words: list[str]) -> list[str] | None:
+    from vidsr.evaluate.quality.metric_table import select_metrics
 
     try:
-        return {"metrics": chosen([name for word in words for name in word.split(",")])} if words else {}
+        return select_metrics([name for word in words for name in word.split(",")]) if words else None
     except ValueError as exc:
         raise typer.BadParameter(str(exc)) from exc
 
 
-def _crfs(words: list[str], codec: str) -> list[float]:
-    from vidsr.evaluate.quality.compression import codec_of
+def _crfs(words: list[str], codec: str) -> list[float] | None:
+    from vidsr.evaluate.quality.compression import find_codec
 
     try:
         crfs = [float(part) for word in words for part in word.split(",")]
     except ValueError as exc:
-        raise typer.BadParameter("--compress takes CRFs, such as 23 or 18,23,28,33") from exc
+        raise typer.BadParameter("expected --compress with CRFs such as 23 or 18,23,28,33") from exc
     try:
-        codec_of(codec, crfs)
+        find_codec(codec, crfs)
     except ValueError as exc:
         raise typer.BadParameter(f"--compress and --codec: {exc}") from exc
-    return crfs
+    return crfs or None
 
 
-def run(
+def _evaluate_quality(
     models: list[str],
-    clips: list[Path],
-    *,
-    codec: str,
-    preset: str | None,
-    frames: int | None,
+    images: list[Path],
+    videos: list[Path],
+    options: EvaluateOptions,
     html: Path | None,
+    sheet: Path | None,
     as_json: bool,
-    engine: str,
-    precision: str,
 ) -> None:
-    """Measure and print; frames: None takes the first FRAMES."""
-    from vidsr.evaluate.bandwidth.bandwidth_page import need_matplotlib
-    from vidsr.evaluate.bandwidth.bandwidth_tables import as_json as to_json
-    from vidsr.evaluate.bandwidth.study import FRAMES, evaluate_bandwidth
+    from vidsr.evaluate.quality.contact_sheet import draw_sheet
+    from vidsr.evaluate.quality.reports import check_target, to_html
+
+    for target in (html, sheet):
+        if target:
+            check_target(target)
+    reports = list(_quality_reports(models, images, videos, options, crops=bool(html or sheet)))
+    if as_json:
+        print(json.dumps({report.kind: report.as_json() for report in reports}, indent=2))
+    else:
+        for report in reports:
+            _print_quality(report)
+    if html:
+        _write(html, to_html(reports).encode())
+    if sheet:
+        _write(sheet, draw_sheet([one for report in reports for one in report.comparisons]))
+
+
+def _quality_reports(
+    models: list[str], images: list[Path], videos: list[Path], options: EvaluateOptions, *, crops: bool
+) -> "Iterator[QualityReport]":
+    from vidsr.evaluate.quality.reports import report_images, report_videos
+
+    warn = once()
+    if images:
+        with progress("images") as bar:
+            yield report_images(models, images, options, crops=crops, progress=bar, warn=warn)
+    if videos:
+        with progress("frames") as bar:
+            yield report_videos(models, videos, options, crops=crops, progress=bar, warn=warn)
+
+
+def _print_quality(report: "QualityReport") -> None:
+    from vidsr.evaluate.quality.metric_table import legend
+    from vidsr.evaluate.quality.reports import sentences, table
+
+    print(report.protocol + ".")
+    print_markdown(*table(report), text_columns=3)
+    for title, meaning in legend(report.metrics).items():
+        print(f"{title}: {meaning}.")
+    for sentence in sentences(report):
+        print(sentence)
+
+
+def _evaluate_bandwidth(
+    models: list[str], clips: list[Path], options: EvaluateOptions, html: Path | None, as_json: bool
+) -> None:
+    from vidsr.evaluate.bandwidth.bandwidth_examples import make_examples
+    from vidsr.evaluate.bandwidth.bandwidth_report import as_json as to_json
+    from vidsr.evaluate.bandwidth.bandwidth_report import to_html
+    from vidsr.evaluate.bandwidth.encode import open_delivery_methods
+    from vidsr.evaluate.bandwidth.study import evaluate_bandwidth
     from vidsr.evaluate.quality.reports import check_target
-    from vidsr.evaluate.quality.vmaf import why_not
+    from vidsr.evaluate.quality.vmaf import why_unavailable
+    from vidsr.plotting import require_matplotlib
 
     if html:
         check_target(html)
-        need_matplotlib()
-    if reason := why_not():
-        say(f"{reason}; PSNR-Y alone is measured")
-    options: dict[str, Any] = {"engine": engine, "precision": cast("Precision", precision)}
+        require_matplotlib()
+    if reason := why_unavailable():
+        say(f"{reason}; only PSNR-Y is measured")
     with progress("frames") as bar:
-        answers = evaluate_bandwidth(
-            models, clips, codec=codec, preset=preset, frames=frames or FRAMES, progress=bar, **options
-        )
+        results = evaluate_bandwidth(models, clips, options, progress=bar)
     if as_json:
-        print(json.dumps({"bandwidth": [to_json(answer) for answer in answers]}, indent=2))
+        print(json.dumps({"bandwidth": [to_json(result) for result in results]}, indent=2))
     else:
-        for answer in answers:
-            _print(answer)
+        for result in results:
+            _print_bandwidth(result)
     if html:
-        _write(html, models, answers, options)
+        with open_delivery_methods(models, options) as methods:
+            examples = {result.video.digest: make_examples(result, methods) for result in results}
+        _write(html, to_html(results, examples).encode())
 
 
-def _print(answer: "Answer") -> None:
-    from vidsr.evaluate.bandwidth.bandwidth_tables import comparisons_table, points_table
+def _print_bandwidth(result: "BandwidthResult") -> None:
+    from vidsr.evaluate.bandwidth.bandwidth_report import comparisons_table, points_table
     from vidsr.evaluate.bandwidth.commands import receiver, sender
     from vidsr.evaluate.bandwidth.verdict import verdict
 
-    print(answer.protocol + ".")
-    _table(points_table(answer))
-    _table(comparisons_table(answer))
-    print(verdict(answer))
-    print(f"\n  {sender(answer)}")
-    if enlarge := receiver(answer):
-        print(f"  {enlarge}")
+    print(result.protocol + ".")
+    print_markdown(*points_table(result))
+    print_markdown(*comparisons_table(result))
+    print(verdict(result))
+    print(f"\n  {sender(result)}")
+    if command := receiver(result):
+        print(f"  {command}")
 
 
-def _table(table: "Table") -> None:
-    from rich.box import MARKDOWN
-    from rich.console import Console
-    from rich.table import Table
-
-    header, rows = table
-    drawn = Table(box=MARKDOWN)
-    for index, title in enumerate(header):
-        drawn.add_column(title, justify="left" if index == 0 else "right")
-    for row in rows:
-        drawn.add_row(*row)
-    Console(width=max(Console().width, 160)).print(drawn)  # wide enough that no figure is cut where it is piped
-
-
-def _write(html: Path, models: list[str], answers: "list[Answer]", options: dict[str, Any]) -> None:
-    from vidsr.evaluate.bandwidth.bandwidth_examples import show_parts
-    from vidsr.evaluate.bandwidth.bandwidth_page import to_html
-    from vidsr.evaluate.bandwidth.encode import open_send_methods
+def _write(path: Path, content: bytes) -> None:
     from vidsr.io.atomic import write_atomically
 
-    with open_send_methods(models, **options) as ways:
-        parts = {answer.video.digest: show_parts(answer, ways) for answer in answers}
-    write_atomically(html, to_html(answers, parts).encode())
-    say(f"wrote {html}")
+    write_atomically(path, content)
+    say(f"wrote {path}")

@@ -100,9 +100,9 @@ def _exported(source: Path, to: Path | None, images: list[Path] | None, **option
 
     path: Path = write(source, target=to, **options)
     if images:
-        from vidsr.evaluate.quality.cards import measure_card
+        from vidsr.evaluate.quality.reports import write_card_metrics
 
-        measure_card(path, images)
+        write_card_metrics(path, images)
     return path
 
 

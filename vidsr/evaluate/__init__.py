@@ -1,1 +1,1 @@
-"""How good a model is."""
+"""Measure models: image and video quality, and bandwidth saved."""

@@ -1,4 +1,4 @@
-"""What is read from two curves, against answers worked out by hand."""
+"""BD-rates, crossovers and savings of two curves, against values computed by hand."""
 
 import math
 import sys
@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vidsr.errors import ExtraMissing
-from vidsr.evaluate.bandwidth.rd_curves import Curve, Point, bd_rate, bits_saved, crossover, metrics_of, rate_at
+from vidsr.evaluate.bandwidth.rd_curves import Point, RdCurve, bd_rate, bits_saved, crossover, metrics_of, rate_at
 
 
 def curve(*points, name="a", scale=1):
     """A curve of (kbit/s, quality) pairs; all measures are the same."""
-    return Curve(name, scale, None, tuple(Point(20, kbit, quality, quality, quality) for kbit, quality in points))
+    return RdCurve(name, scale, None, tuple(Point(20, kbit, quality, quality, quality) for kbit, quality in points))
 
 
 def times(factor, some):
@@ -51,30 +51,30 @@ def test_nine_tenths_of_the_bits_are_ten_percent_fewer():
 
 
 def test_points_may_come_in_any_order():
-    turned = Curve("b", 1, None, tuple(reversed(times(0.9, RISING).points)))
-    assert bd_rate(RISING, turned, "psnr")[0] == pytest.approx(-10)
+    swapped = RdCurve("b", 1, None, tuple(reversed(times(0.9, RISING).points)))
+    assert bd_rate(RISING, swapped, "psnr")[0] == pytest.approx(-10)
 
 
-def test_no_mean_is_taken_over_a_range_that_is_hardly_shared():
+def test_no_bd_rate_is_computed_over_a_small_overlap():
     higher = curve((1000, 39.5), (2000, 41), (4000, 43), (8000, 45))
     assert bd_rate(RISING, higher, "psnr") == (None, "no overlap")
     apart = curve((1000, 50), (2000, 51), (4000, 53), (8000, 55))
     assert bd_rate(RISING, apart, "psnr") == (None, "no overlap")
 
 
-def test_a_fifth_of_the_smaller_range_is_enough():
+def test_an_overlap_of_a_fifth_of_the_smaller_range_is_enough():
     low = curve((50, 29), (60, 30), (80, 31), (100, 32))  # 3 wide, of which 30 to 32 is shared
     assert bd_rate(RISING, low, "psnr")[0] < 0
 
 
-def test_curves_that_fall_or_are_too_short_have_no_mean():
+def test_curves_that_fall_or_are_too_short_have_no_bd_rate():
     dented = curve((100, 30), (200, 34), (400, 33.9), (800, 39))
     assert bd_rate(RISING, dented, "psnr") == (None, "quality does not rise with the bit rate")
     assert bd_rate(dented, RISING, "psnr") == (None, "quality does not rise with the bit rate")
     assert bd_rate(RISING, curve((100, 30), (200, 34), (400, 37)), "psnr") == (None, "fewer than four points")
 
 
-def test_where_the_package_is_missing_a_sentence_says_what_to_install(monkeypatch):
+def test_without_the_package_the_error_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "bjontegaard", None)
     with pytest.raises(ExtraMissing, match=r"pip install 'vidsr\[evaluate\]'"):
         bd_rate(RISING, RISING, "psnr")
@@ -87,8 +87,8 @@ def test_curves_cross_where_the_log_rate_says():
     assert found.kbit == pytest.approx(200)  # half of the way, in the log
     assert found.quality == pytest.approx(35)
     assert found.measured == (100, 400)
-    turned = crossover(small, native, "psnr")
-    assert turned.kind == "above" and turned.kbit == pytest.approx(200)
+    swapped = crossover(small, native, "psnr")
+    assert swapped.kind == "above" and swapped.kbit == pytest.approx(200)
 
 
 def test_only_rates_that_both_were_measured_at_count():
@@ -124,6 +124,6 @@ def test_bits_saved_are_percent_of_the_native_bits():
 
 
 def test_a_measure_that_a_point_lacks_is_left_out():
-    lacking = Curve("b", 2, "lanczos", (Point(20, 100, 30, None, None),))
+    lacking = RdCurve("b", 2, "lanczos", (Point(20, 100, 30, None, None),))
     assert metrics_of([RISING]) == ["psnr", "vmaf", "vmaf_neg"]
     assert metrics_of([RISING, lacking]) == ["psnr"]

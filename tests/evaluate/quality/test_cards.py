@@ -5,7 +5,7 @@ from onnx import TensorProto, helper
 from tests.data.drawings import draw_photo
 from vidsr.card import KEY, ModelCard, read_card
 from vidsr.errors import CardMismatch
-from vidsr.evaluate.quality.cards import measure_card
+from vidsr.evaluate.quality.reports import write_card_metrics
 
 
 def nearest(path, card):
@@ -24,11 +24,11 @@ def nearest(path, card):
     return path
 
 
-def test_what_was_measured_stands_on_the_card_and_nothing_else_changes(tmp_path):
+def test_metrics_are_written_on_the_card_and_nothing_else_changes(tmp_path):
     path = nearest(tmp_path / "nearest.onnx", ModelCard("nearest", 2, 1, 0, metrics={"old": 1}))
     before = onnx.load(path).graph
     draw_photo(tmp_path / "Pictures" / "a.png")
-    measure_card(path, [tmp_path / "Pictures"])
+    write_card_metrics(path, [tmp_path / "Pictures"])
     card = read_card(path)
     assert card.name == "nearest"
     assert set(card.metrics) == {f"{of}{what}_Pictures" for of in ("", "bicubic_") for what in ("psnr", "ssim")}
@@ -39,5 +39,5 @@ def test_what_was_measured_stands_on_the_card_and_nothing_else_changes(tmp_path)
 
 def test_a_model_without_a_card_is_refused(tmp_path):
     path = nearest(tmp_path / "nearest.onnx", None)
-    with pytest.raises(CardMismatch, match="carries no card"):
-        measure_card(path, [tmp_path])
+    with pytest.raises(CardMismatch, match="has no card"):
+        write_card_metrics(path, [tmp_path])

@@ -1,4 +1,4 @@
-"""The instruments, on pictures whose figures are known."""
+"""Meters, on images whose metrics are known."""
 
 from contextlib import ExitStack
 from math import isnan
@@ -6,10 +6,10 @@ from math import isnan
 import numpy as np
 import pytest
 
-from vidsr.evaluate.quality.meters import Each, Flicker, open_meters
-from vidsr.evaluate.quality.metric_table import FIGURES
+from vidsr.evaluate.quality.meters import FlickerMeter, FrameMeter, open_meters
+from vidsr.evaluate.quality.metric_table import METRICS
 from vidsr.evaluate.quality.views import View, view_of_rgb
-from vidsr.evaluate.quality.vmaf import why_not
+from vidsr.evaluate.quality.vmaf import why_unavailable
 
 
 def view(luma) -> View:
@@ -21,37 +21,37 @@ def noise(seed: int = 0, height: int = 64, width: int = 80) -> np.ndarray:
     return np.random.default_rng(seed).integers(40, 200, (height, width)).astype(np.uint8)
 
 
-def measured(names, pairs, *, kind="clips"):
-    """What all meters say of the method `ours`, and what is said besides."""
-    said: list[str] = []
+def measured(names, pairs, *, kind="videos"):
+    """The metrics of the method `ours`, and the warnings."""
+    warnings: list[str] = []
     with ExitStack() as stack:
-        meters = open_meters(names, kind=kind, stack=stack, notice=said.append)
+        meters = open_meters(names, kind, stack, warn=warnings.append)
         for truth, ours in pairs:
             for meter in meters:
                 meter.add(truth, {"ours": ours})
         found = {name: its["ours"] for meter in meters for name, its in meter.result().items()}
-    return found, said
+    return found, warnings
 
 
-def test_each_picture_has_a_value_of_its_own():
-    meter = Each(lambda ours, truth: {"sum": float(ours.luma.sum() - truth.luma.sum())})
+def test_each_frame_has_a_value():
+    meter = FrameMeter(lambda ours, truth: {"sum": float(ours.luma.sum() - truth.luma.sum())})
     for i in range(3):
         meter.add(view(np.zeros((2, 2))), {"a": view(np.full((2, 2), i)), "b": view(np.zeros((2, 2)))})
     assert meter.result() == {"sum": {"a": [0, 4, 8], "b": [0, 0, 0]}}
 
 
-def test_a_perfect_picture_counts_a_hundred_decibels():
+def test_a_perfect_image_counts_100_db():
     found, _ = measured(["psnr"], [(view(noise()), view(noise()))])
     assert found == {"psnr": [100.0]}
 
 
-def test_strata_are_measured_in_one_go_whichever_is_wanted():
-    found, said = measured(["psnr_flat", "psnr_edge"], [(view(noise()), view(noise() + 5))])
-    assert set(found) == {"psnr_flat", "psnr_texture", "psnr_edge"} and not said
+def test_strata_are_measured_together():
+    found, warnings = measured(["psnr_flat", "psnr_edge"], [(view(noise()), view(noise() + 5))])
+    assert set(found) == {"psnr_flat", "psnr_texture", "psnr_edge"} and not warnings
     assert found["psnr_edge"] == pytest.approx([20 * np.log10(255 / 5)])
 
 
-def test_a_stratum_without_any_error_counts_a_hundred_decibels():
+def test_a_stratum_without_error_counts_100_db():
     found, _ = measured(["psnr_flat"], [(view(noise()), view(noise()))])
     assert set(map(tuple, found.values())) == {(100.0,)}
 
@@ -74,29 +74,29 @@ def test_flicker_is_measured_run_by_run_and_over_the_rest():
     assert found["flicker"] == [pytest.approx(np.mean(variances) ** 0.5)]
 
 
-def test_a_film_in_which_nothing_stands_still_has_no_flicker():
+def test_a_video_without_static_pixels_has_no_flicker():
     found, _ = measured(["flicker"], [(view(noise(i)), view(noise(i))) for i in range(8)])
     assert isnan(found["flicker"][0])
-    meter = Flicker()
+    meter = FlickerMeter()
     meter.add(view(noise()), {"ours": view(noise())})
     assert isnan(meter.result()["flicker"]["ours"][0])  # one frame alone
 
 
-def test_a_figure_of_clips_is_not_had_of_pictures_and_says_so():
-    found, said = measured(["psnr", "flicker"], [(view(noise()), view(noise() + 5))], kind="pictures")
+def test_a_metric_of_videos_is_left_out_for_images_with_a_warning():
+    found, warnings = measured(["psnr", "flicker"], [(view(noise()), view(noise() + 5))], kind="images")
     assert set(found) == {"psnr"}
-    assert said == ["flicker is a figure of clips; the pictures go without it"]
+    assert warnings == ["flicker applies only to videos; it is left out for images"]
 
 
-def test_what_is_missing_is_said_and_the_rest_is_measured(monkeypatch):
-    monkeypatch.setattr("vidsr.evaluate.quality.vmaf.why_not", lambda: "VMAF needs something else")
-    found, said = measured(["psnr", "vmaf", "vmaf_neg"], [(view(noise()), view(noise() + 5))])
+def test_a_missing_metric_is_warned_about_and_the_rest_is_measured(monkeypatch):
+    monkeypatch.setattr("vidsr.evaluate.quality.vmaf.why_unavailable", lambda: "VMAF needs something else")
+    found, warnings = measured(["psnr", "vmaf", "vmaf_neg"], [(view(noise()), view(noise() + 5))])
     assert set(found) == {"psnr"}
-    assert said == ["VMAF needs something else; the clips go without it"]
+    assert warnings == ["VMAF needs something else; it is left out for videos"]
 
 
-@pytest.mark.skipif(why_not() is not None, reason=str(why_not()))
-def test_vmaf_of_a_film_with_itself_is_at_least_97_and_of_a_worse_one_less():
+@pytest.mark.skipif(why_unavailable() is not None, reason=str(why_unavailable()))
+def test_vmaf_of_equal_videos_is_at_least_97_and_of_a_worse_one_less():
     y, x = np.mgrid[:256, :320]
     video = [(128 + 60 * np.sin((x + 3 * i) / 9) + 40 * np.cos((y - i) / 6)).astype(np.uint8) for i in range(3)]
     found, _ = measured(["vmaf", "vmaf_neg"], [(view(frame), view(frame)) for frame in video])
@@ -106,23 +106,23 @@ def test_vmaf_of_a_film_with_itself_is_at_least_97_and_of_a_worse_one_less():
     assert len(worse["vmaf"]) == 3 and max(worse["vmaf"]) < 90
 
 
-@pytest.mark.skipif(why_not() is not None, reason=str(why_not()))
+@pytest.mark.skipif(why_unavailable() is not None, reason=str(why_unavailable()))
 def test_frames_too_small_for_vmaf_have_none():
     found, _ = measured(["vmaf"], [(view(noise(height=32)), view(noise(height=32)))])
     assert isnan(found["vmaf"][0])
 
 
-def test_every_figure_can_be_opened_or_says_why_not():
-    for name, figure in FIGURES.items():
+def test_every_metric_can_be_opened_or_is_warned_about():
+    for name, metric in METRICS.items():
         with ExitStack() as stack:
-            said: list[str] = []
-            meters = open_meters([name], kind=figure.of[-1], stack=stack, notice=said.append)
-            assert len(meters) + len(said) == 1, name
+            warnings: list[str] = []
+            meters = open_meters([name], metric.kinds[-1], stack, warn=warnings.append)
+            assert len(meters) + len(warnings) == 1, name
 
 
 def test_a_view_of_rgb_has_its_studio_luma_and_loses_its_border():
     rgb = np.full((6, 8, 3), 255, np.uint8)
     rgb[0] = 0
-    inner = view_of_rgb(rgb).within(1)
+    inner = view_of_rgb(rgb).without_border(1)
     assert inner.luma.shape == (4, 6) and np.allclose(inner.luma, 235)
     assert inner.rgb().shape == (4, 6, 3)

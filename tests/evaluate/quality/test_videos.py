@@ -1,4 +1,4 @@
-"""The figures of film: shrunk by Lanczos, sent through x264, enlarged again, held against the film."""
+"""Quality of video: downscaled by Lanczos, encoded, upscaled and compared with the original."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -12,8 +12,9 @@ from tests.video.videos import make_film
 from vidsr.errors import DataError
 from vidsr.evaluate.quality.methods import BICUBIC, LANCZOS
 from vidsr.evaluate.quality.scores import Row
-from vidsr.evaluate.quality.videos import evaluate_videos, summaries
-from vidsr.evaluate.quality.vmaf import why_not
+from vidsr.evaluate.quality.videos import evaluate_videos, summarize
+from vidsr.evaluate.quality.vmaf import why_unavailable
+from vidsr.options import EvaluateOptions
 
 
 def write_video(path: Path, *, frames: int = 6, width: int = 98, height: int = 66, layout: str = "yuv420p") -> Path:
@@ -34,7 +35,9 @@ def write_video(path: Path, *, frames: int = 6, width: int = 98, height: int = 6
 def test_each_crf_has_lanczos_bicubic_and_every_model_with_gains_over_lanczos(tmp_path):
     video = write_video(tmp_path / "wave.mkv")
     rows = evaluate_videos(
-        [repeating(tmp_path / "twice.onnx"), "lanczos"], [video], frames=4, compress=[18, 33], scale=2, metrics=[]
+        [repeating(tmp_path / "twice.onnx"), "lanczos"],
+        [video],
+        EvaluateOptions(frames=4, crfs=[18, 33], scale=2, metrics=[]),
     )
     names = [BICUBIC, LANCZOS, "twice", "lanczos"]
     assert [(row.crf, row.method) for row in rows] == [(crf, name) for crf in (18, 33) for name in names]
@@ -45,10 +48,12 @@ def test_each_crf_has_lanczos_bicubic_and_every_model_with_gains_over_lanczos(tm
     assert abs(next(row.gain for row in rows if row.method == "lanczos")) < 0.5  # swscale's is nearly the same
 
 
-def test_coarser_film_takes_fewer_bits_and_is_worse(tmp_path):
+def test_higher_crfs_take_fewer_bits_and_is_worse(tmp_path):
     fine, coarse = (
         row
-        for row in evaluate_videos([], [write_video(tmp_path / "wave.mkv")], compress=[18, 33], scale=2, metrics=[])
+        for row in evaluate_videos(
+            [], [write_video(tmp_path / "wave.mkv")], EvaluateOptions(crfs=[18, 33], scale=2, metrics=[])
+        )
         if row.method == LANCZOS
     )
     assert fine.kbit > coarse.kbit > 0
@@ -56,53 +61,55 @@ def test_coarser_film_takes_fewer_bits_and_is_worse(tmp_path):
     assert fine.pictures == 6  # all there are
 
 
-def test_a_film_that_cannot_be_sent_as_it_is_is_named(tmp_path):
+def test_a_video_of_another_format_is_refused(tmp_path):
     video = write_video(tmp_path / "full.mkv", layout="yuv444p")
     with pytest.raises(DataError, match=r"full\.mkv is not 8-bit 4:2:0"):
-        evaluate_videos([], [video], scale=2)
+        evaluate_videos([], [video], EvaluateOptions(scale=2))
 
 
-def test_a_film_that_changes_its_size_is_refused(tmp_path):
+def test_a_video_that_changes_its_size_is_refused(tmp_path):
     halves = [make_film(tmp_path / f"{side}.h264", size=(side, 64), pts=range(3), format="h264") for side in (96, 64)]
     video = tmp_path / "two sizes.h264"
     video.write_bytes(b"".join(half.read_bytes() for half in halves))
-    with pytest.raises(DataError, match=r"two sizes\.h264 changes its size on the way"):
-        evaluate_videos([], [video], scale=2)
+    with pytest.raises(DataError, match=r"two sizes\.h264 changes its frame size"):
+        evaluate_videos([], [video], EvaluateOptions(scale=2))
 
 
-def test_frames_too_small_to_be_shrunk_are_refused(tmp_path):
+def test_frames_too_small_to_be_downscaled_are_refused(tmp_path):
     video = write_video(tmp_path / "tiny.mkv", width=16, height=6)
     with pytest.raises(DataError, match=r"tiny\.mkv is 16x6, too small"):
-        evaluate_videos([], [video], scale=4)
+        evaluate_videos([], [video], EvaluateOptions(scale=4))
 
 
-def test_what_costs_little_is_measured_unasked(tmp_path):
-    said = []
+def test_quick_metrics_are_the_default(tmp_path):
+    warnings = []
     video = write_video(tmp_path / "wave.mkv")
-    rows = evaluate_videos([], [video], compress=[33], scale=2, notice=said.append)
-    without = {"vmaf", "vmaf_neg"} if why_not() else set()
+    rows = evaluate_videos([], [video], EvaluateOptions(crfs=[33], scale=2), warn=warnings.append)
+    without = {"vmaf", "vmaf_neg"} if why_unavailable() else set()
     assert set(rows[0].figures) == {"psnr", "sharpness", "vmaf", "vmaf_neg"} - without  # the wave moves: no flicker
-    assert any(sentence.startswith("flicker of wave is left out") for sentence in said)
-    assert any("needs PyAV 19" in sentence for sentence in said) == bool(without)
+    assert any(sentence.startswith("flicker of wave is left out") for sentence in warnings)
+    assert any("comes with PyAV 19" in sentence for sentence in warnings) == bool(without)
 
 
-def test_another_codec_stands_in_the_row_and_other_figures_can_be_had(tmp_path):
+def test_other_codecs_and_metrics_can_be_chosen(tmp_path):
     video = write_video(tmp_path / "wave.mkv", frames=3, width=160, height=144)
-    (row, _) = evaluate_videos([], [video], compress=[33], scale=2, codec="libx265", metrics=["ssim", "psnr_edge"])
+    (row, _) = evaluate_videos(
+        [], [video], EvaluateOptions(crfs=[33], scale=2, codec="libx265", metrics=["ssim", "psnr_edge"])
+    )
     assert (row.codec, row.crf) == ("libx265", 33)
     assert list(row.figures) == ["psnr", "ssim", "psnr_edge"]
 
 
-def test_a_film_too_small_for_its_codec_is_refused(tmp_path):
+def test_a_video_too_small_for_its_codec_is_refused(tmp_path):
     video = write_video(tmp_path / "wave.mkv", frames=2)
-    with pytest.raises(DataError, match=r"wave\.mkv would be sent at 48x32, but x265 takes pictures of at least 64"):
-        evaluate_videos([], [video], compress=[33], scale=2, codec="libx265")
+    with pytest.raises(DataError, match=r"wave\.mkv would be encoded at 48x32, but x265 needs at least 64"):
+        evaluate_videos([], [video], EvaluateOptions(crfs=[33], scale=2, codec="libx265"))
 
 
-def test_the_most_telling_frame_of_each_clip_and_crf_is_shown(tmp_path):
+def test_the_most_telling_crop_of_each_video_and_crf_is_shown(tmp_path):
     shown = []
     video = write_video(tmp_path / "wave.mkv", frames=3)
-    evaluate_videos(["lanczos"], [video], compress=[23, 33], scale=2, metrics=[], show=shown.append)
+    evaluate_videos(["lanczos"], [video], EvaluateOptions(crfs=[23, 33], scale=2, metrics=[]), show=shown.append)
     assert [one.title for one in shown] == ["wave x2, libx264 CRF 23", "wave x2, libx264 CRF 33"]
     assert all([crop.method for crop in one.crops] == ["truth", BICUBIC, "lanczos"] for one in shown)
     assert all(one.place.startswith("frame ") for one in shown)
@@ -112,7 +119,10 @@ def test_progress_counts_frames_of_every_scale_and_crf(tmp_path):
     seen = []
     video = write_video(tmp_path / "wave.mkv", frames=3)
     evaluate_videos(
-        [], [video], compress=[23, 33], scale=2, metrics=[], progress=lambda done, total: seen.append((done, total))
+        [],
+        [video],
+        EvaluateOptions(crfs=[23, 33], scale=2, metrics=[]),
+        progress=lambda done, total: seen.append((done, total)),
     )
     assert seen == [(done, 6) for done in range(1, 7)]
 
@@ -122,6 +132,6 @@ def test_the_summary_names_the_least_gain_and_where_it_was():
         Row(clip, 2, "libx264", crf, "net", 24, {"psnr": 30.0}, gain)
         for clip, crf, gain in [("a", 18, 0.3), ("a", 33, 0.1), ("b", 18, -0.1), ("b", 33, 0.1)]
     ]
-    (summary,) = summaries(rows)
+    (summary,) = summarize(rows)
     assert (summary.method, summary.scale, summary.where) == ("net", 2, "b at CRF 18")
     assert (summary.mean, summary.least) == (pytest.approx(0.1), -0.1)

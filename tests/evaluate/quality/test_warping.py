@@ -1,4 +1,4 @@
-"""The warping error, on textures that move as they are told."""
+"""The warping error, on textures that move by known distances."""
 
 import sys
 
@@ -7,7 +7,7 @@ import pytest
 
 from vidsr.errors import ExtraMissing
 from vidsr.evaluate.quality.views import View
-from vidsr.evaluate.quality.warping import Warping
+from vidsr.evaluate.quality.warping import WarpingMeter
 from vidsr.resize import resize
 
 
@@ -23,26 +23,26 @@ def view(luma: np.ndarray) -> View:
 
 def warping(videos: dict[str, list[np.ndarray]], truth: list[np.ndarray]) -> dict[str, list[float]]:
     pytest.importorskip("cv2")
-    meter = Warping()
+    meter = WarpingMeter()
     for i, frame in enumerate(truth):
         meter.add(view(frame), {name: view(video[i]) for name, video in videos.items()})
     return meter.result()["warping"]
 
 
-def test_what_moves_with_the_film_is_no_error_and_what_flickers_is():
+def test_motion_of_the_original_is_no_error_and_flicker_is():
     truth = [texture(3 * i) for i in range(4)]
     found = warping({"same": truth, "pulsing": [frame + 10 * (i % 2) for i, frame in enumerate(truth)]}, truth)
     assert len(found["same"]) == 3 and max(found["same"]) < 2
     assert found["pulsing"] == pytest.approx([10] * 3, abs=0.7)
 
 
-def test_what_stands_still_in_front_of_a_moving_film_is_an_error():
+def test_a_frozen_video_is_an_error_where_the_original_moves():
     truth = [texture(4 * i) for i in range(3)]
     found = warping({"same": truth, "frozen": truth[:1] * 3}, truth)
     assert min(found["frozen"]) > 5 * max(found["same"])
 
 
-def test_what_is_uncovered_does_not_count():
+def test_occlusions_do_not_count():
     square = resize(np.random.default_rng(5).uniform(40, 210, (16, 16)), 80, 80)
 
     def video(i: int) -> np.ndarray:
@@ -59,7 +59,7 @@ def test_frames_too_small_for_the_flow_have_no_error():
     assert np.isnan(warping({"same": small}, small)["same"]).all()
 
 
-def test_without_opencv_it_says_which_extra_brings_it(monkeypatch):
+def test_without_opencv_the_error_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "cv2", None)
-    with pytest.raises(ExtraMissing, match=r"needs OpenCV; pip install 'vidsr\[evaluate\]'"):
-        Warping()
+    with pytest.raises(ExtraMissing, match=r"needs OpenCV; .*pip install 'vidsr\[evaluate\]'"):
+        WarpingMeter()

@@ -1,1 +1,1 @@
-"""How many bits a model saves."""
+"""Bits saved by encoding video at a lower resolution and upscaling it at the receiver."""

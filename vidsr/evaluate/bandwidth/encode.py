@@ -1,57 +1,58 @@
-"""One encode of a film, watched in every way at once, with a few frames in memory."""
+"""Encode a clip at one size and CRF, upscale what is decoded by every method, and measure the results."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import partial
 from hashlib import file_digest, sha256
 from pathlib import Path
 
 from vidsr import zoo
-from vidsr.engines import Precision
+from vidsr.context import ignore
 from vidsr.errors import DataError
-from vidsr.evaluate.bandwidth.rd_curves import Point
+from vidsr.evaluate.bandwidth.rd_curves import METRIC_TITLES, Point
 from vidsr.evaluate.quality.compression import CODECS
+from vidsr.evaluate.quality.meters import Values, open_meters
 from vidsr.evaluate.quality.methods import open_methods
-from vidsr.evaluate.quality.videos import cut, frames_of, seconds_of
-from vidsr.evaluate.quality.vmaf import Vmaf, why_not
+from vidsr.evaluate.quality.scores import mean_of
+from vidsr.evaluate.quality.videos import frames_of, seconds_of
+from vidsr.evaluate.quality.views import view_of_frame
 from vidsr.frames import Frame
-from vidsr.metrics import psnr
-from vidsr.video.convert.resizer import Resizer
+from vidsr.options import EvaluateOptions
+from vidsr.video.convert.resizer import Resizer, cropped
 from vidsr.video.recode import Channel
 
 GOP = 250
-"""Pictures from one key picture to the next, at most: x264's own default, set for every codec and size."""
+"""Most frames from one key frame to the next: x264's default, set for every codec and size."""
 
 RATE = Fraction(25)
-"""Frames a second that encoders are told, whatever the film has: x264 coarsens what is shown for a shorter time, and at
-one rate a CRF means the same on every film. The points of a faster film slide along curves that hardly move."""
+"""Frame rate set for encoders, whatever the clip's: x264 quantises frames of shorter duration more coarsely, and at one
+rate a CRF means the same for every clip. At other rates the points move along curves that hardly change."""
 
-SAME_DB = 100.0
-"""PSNR of a frame that did not change at all, which would be infinite."""
-
-Enlarge = Callable[[Frame], Frame]
+NATIVE, LANCZOS = "native", "lanczos"
+SIZES = {1: "full", 2: "half", 3: "third", 4: "quarter"}
+"""Names of sizes by the factor of downscaling."""
 
 
 @dataclass(frozen=True, slots=True)
-class Encoder:
-    """What sends every film of a run."""
+class EncoderPreset:
+    """The encoder of a study."""
 
     codec: str
-    """One of `codecs.CODECS`."""
+    """A name of `compression.CODECS`."""
     preset: str
-    """Its own word for trading time for size."""
 
     @property
     def options(self) -> dict[str, str]:
-        """FFmpeg's, without the CRF."""
+        """FFmpeg options besides the CRF."""
         return {**CODECS[self.codec].options(self.preset), "g": str(GOP)}
 
 
 @dataclass(frozen=True, slots=True)
-class Video:
-    """A clip as it is measured: its first frames, cut right and below so that every size divides."""
+class Clip:
+    """A video as it is measured: its first frames, cropped at the right and bottom so that every factor divides."""
 
     path: Path
     digest: str
@@ -60,131 +61,121 @@ class Video:
     height: int
     frames: int
     seconds: float
-    """How long these frames are shown."""
+    """Duration of these frames."""
     whole: tuple[int, int]
-    """(width, height) before the cut."""
-    sideways: bool = False
-    """Whether it is shown turned by a quarter, as a telephone held upright films: players and ffmpeg turn it."""
+    """(width, height) before cropping."""
+    rotation: int = 0
+    """Of the display matrix, in degrees; players and ffmpeg rotate the frames by it."""
 
     @property
     def rate(self) -> Fraction:
-        """Frames a second, on average."""
+        """Average frame rate."""
         return Fraction(self.frames / self.seconds).limit_denominator(1001)
 
     def __iter__(self) -> Iterator[Frame]:
-        """Decode it."""
-        return (cut(frame, self.width, self.height) for frame in frames_of(self.path, self.frames))
+        """Decode the frames."""
+        return (cropped(frame, self.width, self.height) for frame in frames_of(self.path, self.frames))
 
 
-def look_at(path: Path, frames: int | None, *, step: int) -> Video:
-    """Decode a clip once to see what it is. frames: of it, None for all. step: its sides are cut to a multiple of it.
+@dataclass(frozen=True, slots=True)
+class DeliveryMethod:
+    """A way to deliver a clip: encoded at a size, and upscaled again by a method."""
 
-    Raises DataError where it cannot be measured: no pictures, not 8-bit 4:2:0, of several sizes, too small.
+    name: str
+    """Such as `native`, `half + lanczos`."""
+    scale: int
+    model: str | None
+    """As --model takes it; None at full size."""
+    upscale: Callable[[Frame], Frame]
+    identity: str
+    """Distinguishes models of one name."""
+
+
+def probe_clip(path: Path, frames: int, *, step: int) -> Clip:
+    """Decode a clip once to find its size and duration. frames: at most. step: its sides become multiples of it.
+
+    Raises DataError if it cannot be measured: fewer than two frames, not 8-bit 4:2:0, a changing size, too small.
     """
     first, count, last_pts = None, 0, 0
     for frame in frames_of(path, frames):
         first = first or frame
         count, last_pts = count + 1, frame.pts
     if first is None or count < 2 or last_pts <= first.pts:
-        raise DataError(f"{path} has no two pictures at two times, and so no bits per second; give a film")
+        raise DataError(f"{path} has fewer than two frames at different times, so it has no bit rate; use a video")
     width, height = first.width // step * step, first.height // step * step
     if not width or not height:
-        raise DataError(f"{path} is {first.width}x{first.height}, too small to be sent at smaller sizes")
-    seconds = seconds_of(first, last_pts, count)
+        raise DataError(f"{path} is {first.width}x{first.height}, too small to be encoded at lower resolutions")
     with path.open("rb") as file:
         digest = file_digest(file, "sha256").hexdigest()
-    sideways = getattr(first.av_frame, "rotation", 0) % 180 == 90
-    return Video(path, digest, width, height, count, seconds, (first.width, first.height), sideways)
+    seconds, rotation = seconds_of(first, last_pts, count), getattr(first.av_frame, "rotation", 0)
+    return Clip(path, digest, width, height, count, seconds, (first.width, first.height), rotation)
 
 
-def encode(video: Video, scale: int, crf: float, encoder: Encoder) -> tuple[Channel, Iterator[Frame]]:
-    """Send a film at a `scale`-th of its size; the channel counts the bytes of what is taken from the iterator."""
+def encode(clip: Clip, scale: int, crf: float, encoder: EncoderPreset) -> tuple[Channel, Iterator[Frame]]:
+    """Encode and decode a clip downscaled by `scale`. The channel counts the bytes of the frames taken so far."""
     channel = Channel(codec=encoder.codec, crf=crf, options=encoder.options, rate=RATE, estimate=True)
     resizer = Resizer("lanczos", accurate=True)
-    width, height = video.width // scale, video.height // scale
-    return channel, channel.send(frame if scale == 1 else resizer.resize(frame, width, height) for frame in video)
+    width, height = clip.width // scale, clip.height // scale
+    return channel, channel.send(frame if scale == 1 else resizer.resize(frame, width, height) for frame in clip)
+
+
+def kbit_per_second(channel: Channel, clip: Clip) -> float:
+    """Return the bit rate of what a channel encoded, the whole clip, in kbit/s without the container."""
+    return channel.payload * 8 / 1000 / clip.seconds
 
 
 def measure(
-    video: Video, scale: int, crf: float, encoder: Encoder, methods: Mapping[str, Enlarge], tick: Callable[[], None]
+    clip: Clip, crf: float, encoder: EncoderPreset, methods: Sequence[DeliveryMethod], tick: Callable[[], None]
 ) -> dict[str, Point]:
-    """Send a film at a `scale`-th of its size and hold what each method makes of it against the truth.
+    """Encode a clip and return a point for each method. methods: all of one scale. tick: called after each frame.
 
-    tick: called after each frame. The film is decoded twice at once, so that the encoder's delay costs no memory.
+    The clip is decoded twice at the same time, so that the encoder's delay needs no memory.
     """
-    channel, arriving = encode(video, scale, crf, encoder)
+    channel, decoded = encode(clip, methods[0].scale, crf, encoder)
     with ExitStack() as stack:
-        judges = {name: Judge(video, stack) for name in methods}
-        for frame, truth in zip(arriving, video, strict=True):
-            for name, enlarge in methods.items():
-                judges[name].add(enlarge(frame), truth)
+        meters = open_meters(METRIC_TITLES, "videos", stack, warn=ignore)
+        for frame, original in zip(decoded, clip, strict=True):
+            truth, results = view_of_frame(original), {m.name: view_of_frame(m.upscale(frame)) for m in methods}
+            for meter in meters:
+                meter.add(truth, results)
             tick()
-        kbit = channel.payload * 8 / 1000 / video.seconds
-        return {name: judge.point(crf, kbit) for name, judge in judges.items()}
+        found: Values = {}
+        for meter in meters:
+            found |= meter.result()
+    kbit = kbit_per_second(channel, clip)
+    return {m.name: _point(crf, kbit, found, m.name) for m in methods}
 
 
-class Judge:
-    """Collects the figures of one method."""
-
-    def __init__(self, video: Video, stack: ExitStack) -> None:
-        self._psnr: list[float] = []
-        self._vmaf = None if why_not() else stack.enter_context(Vmaf(video.width, video.height))
-
-    def add(self, shown: Frame, truth: Frame) -> None:
-        """Judge one frame."""
-        self._psnr.append(min(psnr(shown.planes[0], truth.planes[0]), SAME_DB))
-        if self._vmaf:
-            self._vmaf.add(shown, truth)
-
-    def point(self, crf: float, kbit: float) -> Point:
-        """The means over all frames."""
-        scores = self._vmaf.result() if self._vmaf else {}
-        means = {name: sum(values) / len(values) for name, values in scores.items()}
-        return Point(crf, kbit, sum(self._psnr) / len(self._psnr), means.get("vmaf"), means.get("vmaf_neg"))
-
-
-NATIVE, LANCZOS = "native", "lanczos"
-SIZES = {1: "full", 2: "half", 3: "third", 4: "quarter"}
-"""A film's size by how many times smaller its sides are."""
-
-
-@dataclass(frozen=True, slots=True)
-class SendMethod:
-    """One way to send a film."""
-
-    name: str
-    scale: int
-    method: str | None
-    """What enlarges, as --model takes it; None at the film's own size."""
-    enlarge: Enlarge
-    identity: str
-    """Tells a model apart from another of its name."""
+def _point(crf: float, kbit: float, found: Values, method: str) -> Point:
+    vmaf, vmaf_neg = (mean_of(found[name][method]) if name in found else math.nan for name in ("vmaf", "vmaf_neg"))
+    psnr = mean_of(found["psnr"][method])
+    return Point(crf, kbit, psnr, None if math.isnan(vmaf) else vmaf, None if math.isnan(vmaf_neg) else vmaf_neg)
 
 
 @contextmanager
-def open_send_methods(models: Sequence[str | Path], *, engine: str, precision: Precision) -> Iterator[list[SendMethod]]:
-    """Open every way there is: native, half size with Lanczos, and each model with Lanczos at its factor beside it.
+def open_delivery_methods(models: Sequence[str | Path], options: EvaluateOptions) -> Iterator[list[DeliveryMethod]]:
+    """Open all methods: native first, then half size with Lanczos, then each model after Lanczos of its factor.
 
-    The film's own size comes first, half size with Lanczos second. Raises UnknownModel.
+    Raises UnknownModel.
     """
     wanted = [model for model in models if model != LANCZOS]
-    with open_methods(wanted, scale=2, engine=engine, precision=precision) as groups:
-        ways = [SendMethod(NATIVE, 1, None, _as_it_is, NATIVE)]
+    with open_methods(wanted, replace(options, scale=2)) as groups:
+        found = [DeliveryMethod(NATIVE, 1, None, _unchanged, NATIVE)]
         for scale in sorted({2, *groups}):
             lanczos = partial(_resize, Resizer("lanczos", accurate=True), scale)
-            ways.append(SendMethod(_name(scale, LANCZOS), scale, LANCZOS, lanczos, LANCZOS))
+            found.append(DeliveryMethod(_name(scale, LANCZOS), scale, LANCZOS, lanczos, LANCZOS))
             for method in groups.get(scale, ()):
-                model = next(model for model in wanted if method.name in (str(model), Path(model).stem))
-                identity = f"{_digest(model)} {engine} {precision}"
-                ways.append(SendMethod(_name(scale, method.name), scale, str(model), method.enlarge, identity))
-        yield ways
+                identity = f"{_digest(method.model)} {options.engine} {options.precision}"
+                name = _name(scale, method.name)
+                found.append(DeliveryMethod(name, scale, str(method.model), method.upscale, identity))
+        yield found
 
 
 def _name(scale: int, method: str) -> str:
     return f"{SIZES.get(scale, f'1/{scale}')} + {method}"
 
 
-def _as_it_is(frame: Frame) -> Frame:
+def _unchanged(frame: Frame) -> Frame:
     return frame
 
 

@@ -1,28 +1,39 @@
-"""How many bits a film saves that is sent small and enlarged where it is watched, measured."""
+"""Measure the bits that downscaling before encoding, and upscaling after decoding, saves on a clip."""
 
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from hashlib import sha256
 from itertools import product
 from pathlib import Path
 from tempfile import TemporaryFile
 
-from vidsr.engines import Precision
 from vidsr.errors import DiskFull
-from vidsr.evaluate.bandwidth.encode import GOP, RATE, Encoder, SendMethod, Video, look_at, measure, open_send_methods
-from vidsr.evaluate.bandwidth.rd_curves import Curve, Point, bjontegaard
-from vidsr.evaluate.bandwidth.results import Answer, compare
-from vidsr.evaluate.quality.compression import CODECS, codec_of
-from vidsr.evaluate.quality.vmaf import why_not
-from vidsr.io import cache as folders
-from vidsr.io.atomic import write_atomically
+from vidsr.evaluate.bandwidth.encode import (
+    GOP,
+    RATE,
+    Clip,
+    DeliveryMethod,
+    EncoderPreset,
+    measure,
+    open_delivery_methods,
+    probe_clip,
+)
+from vidsr.evaluate.bandwidth.rd_curves import Point, RdCurve, metrics_of, require_bjontegaard
+from vidsr.evaluate.bandwidth.results import BandwidthResult, compare
+from vidsr.evaluate.quality.compression import CODECS, find_codec
+from vidsr.evaluate.quality.scores import Progress
+from vidsr.evaluate.quality.vmaf import why_unavailable
+from vidsr.io.cache import cache_folder, read_cache, write_cache
+from vidsr.options import EvaluateOptions
 from vidsr.video.recode import version
 
 FRAMES = 48
-_PROTOCOL = 1  # goes up when the same settings give other figures, so that kept points are not taken for them
-_CRFS = {  # by the codec's highest: at its own size, at smaller ones
+CACHE = "bandwidth"  # folder of measured points
+_OLD_KEYS = {"video": "film", "method": "way"}  # of points cached before 0.2  # allowed word
+_PROTOCOL = 1  # increase it when the same settings give other results, so that cached points are not used
+_CRFS = {  # by the codec's highest CRF: at full size, at lower resolutions
     51: ((20.0, 24.0, 28.0, 32.0, 36.0, 40.0, 44.0), (16.0, 20.0, 24.0, 28.0, 32.0, 36.0)),
     63: ((24.0, 30.0, 36.0, 42.0, 48.0, 54.0, 60.0), (18.0, 24.0, 30.0, 36.0, 42.0, 48.0)),
 }
@@ -31,139 +42,126 @@ _CRFS = {  # by the codec's highest: at its own size, at smaller ones
 def evaluate_bandwidth(
     models: Sequence[str | Path],
     clips: Sequence[Path],
+    options: EvaluateOptions | None = None,
     *,
-    codec: str = "libx264",
-    preset: str | None = None,
-    frames: int | None = FRAMES,
-    engine: str = "auto",
-    precision: Precision = "auto",
-    cache: Path | None = None,
-    progress: Callable[[int, int], None] | None = None,
-) -> list[Answer]:
-    """Measure bits against quality of clips sent at their own size, and at smaller ones enlarged by Lanczos and models.
+    progress: Progress | None = None,
+) -> list[BandwidthResult]:
+    """Measure quality by bit rate of clips encoded at full size, and at lower resolutions and upscaled.
 
-    models: each is measured at its own factor, with Lanczos beside it; half size is always there. codec, preset: of
-    `codecs.CODECS`. frames: the first of each clip, None for all. cache: where finished points are kept, so that an
-    interrupted run goes on where it stopped; None is `cache_folder()`. progress(done, all) counts the frames of all
-    encodes.
-    Raises DataError where a clip cannot be measured, UnknownModel, ExtraMissing without the package bjontegaard,
-    DiskFull where points cannot be kept, ValueError for a codec that there is not.
+    Half size upscaled by Lanczos is always measured, and each model at its factor, beside Lanczos. Uses the frames,
+    codec, preset, engine and precision of `options`. Points are cached, so that an interrupted run continues where it
+    stopped. progress(done, total) counts the frames of all encodes.
+    Raises DataError if a clip cannot be measured, UnknownModel, ExtraMissing without the package bjontegaard, DiskFull
+    if the cache cannot be written, ValueError for an unknown codec.
     """
-    known = codec_of(codec, [])
-    bjontegaard()  # tells now, not after minutes, that it is missing
-    encoder = Encoder(codec, preset or known.preset)
-    kept = Kept(cache or cache_folder())
-    with open_send_methods(models, engine=engine, precision=precision) as ways:
-        step = 2 * math.lcm(*(way.scale for way in ways))
-        videos = [look_at(clip, frames, step=step) for clip in clips]
-        for video, way in product(videos, ways):
-            known.check(video.path, video.width // way.scale, video.height // way.scale)
-        trials = [(scale, crf) for scale in dict.fromkeys(way.scale for way in ways) for crf in crfs(codec, scale)]
-        watch = _Watch(len(trials) * sum(video.frames for video in videos), progress)
-        answers = []
+    options = options or EvaluateOptions()
+    codec = find_codec(options.codec)
+    require_bjontegaard()  # before minutes of measuring
+    _check_cache()
+    encoder = EncoderPreset(options.codec, options.preset or codec.default_preset)
+    with open_delivery_methods(models, options) as methods:
+        step = 2 * math.lcm(*(method.scale for method in methods))
+        videos = [probe_clip(clip, options.frames or FRAMES, step=step) for clip in clips]
+        for video, method in product(videos, methods):
+            codec.check_size(video.path, video.width // method.scale, video.height // method.scale)
+        scales = dict.fromkeys(method.scale for method in methods)
+        encodes = [(scale, crf) for scale in scales for crf in _crfs(options.codec, scale)]
+        counter = _Counter(len(encodes) * sum(video.frames for video in videos), progress)
+        results = []
         for video in videos:
-            points: dict[str, list[Point]] = {way.name: [] for way in ways}
-            for scale, crf in trials:
-                its = [way for way in ways if way.scale == scale]
-                for name, point in _points(video, its, crf, encoder, kept, watch).items():
+            points: dict[str, list[Point]] = {method.name: [] for method in methods}
+            for scale, crf in encodes:
+                group = [method for method in methods if method.scale == scale]
+                for name, point in _points(video, group, crf, encoder, counter).items():
                     points[name].append(point)
-            curves = tuple(Curve(way.name, way.scale, way.method, tuple(points[way.name])) for way in ways)
-            answers.append(Answer(video, encoder, protocol(video, encoder), curves, compare(curves)))
-    return answers
+            curves = tuple(RdCurve(each.name, each.scale, each.model, tuple(points[each.name])) for each in methods)
+            results.append(BandwidthResult(video, encoder, _protocol(video, encoder, curves), curves, compare(curves)))
+    return results
 
 
-def crfs(codec: str, scale: int) -> tuple[float, ...]:
-    """The CRFs of a curve: what is sent small is sent finer, so that the curves meet."""
-    return _CRFS[CODECS[codec].highest][scale > 1]
+def _crfs(codec: str, scale: int) -> tuple[float, ...]:
+    """Return the CRFs of a curve; lower ones at lower resolutions, so that the curves overlap."""
+    return _CRFS[CODECS[codec].max_crf][scale > 1]
 
 
-def protocol(video: Video, encoder: Encoder) -> str:
-    """Say how the figures come about."""
-    cut = "" if video.whole == (video.width, video.height) else f", cut from {video.whole[0]}x{video.whole[1]}"
-    missing = why_not()
-    measures = f"PSNR-Y alone: {missing}" if missing else "PSNR-Y, VMAF (v0.6.1) and VMAF-NEG, means over frames"
-    codec = CODECS[encoder.codec].said(encoder.preset)
+def _protocol(video: Clip, encoder: EncoderPreset, curves: Sequence[RdCurve]) -> str:
+    """Describe how a clip was measured."""
+    crop = "" if video.whole == (video.width, video.height) else f", cropped from {video.whole[0]}x{video.whole[1]}"
+    metrics = "PSNR-Y, VMAF (v0.6.1) and VMAF-NEG, means over frames"
+    if "vmaf" not in metrics_of(curves):
+        metrics = f"PSNR-Y alone: {why_unavailable() or 'the frames are too small for VMAF'}"
+    codec = CODECS[encoder.codec].label(encoder.preset)
     return (
-        f"{video.path.name}: {video.frames} frames ({video.seconds:.2f} s) of {video.width}x{video.height}{cut}, each "
-        f"encode held against the film; {codec}, at most {GOP} frames between key frames, told {RATE} frames a second; "
-        "shrunk and enlarged by swscale's Lanczos; bits of packets, container not counted; BD-rate by Akima "
-        f"interpolation over the quality that both reach; {measures}"
+        f"{video.path.name}: {video.frames} frames ({video.seconds:.2f} s) of {video.width}x{video.height}{crop}, each "
+        f"encode compared with the original; {codec}, at most {GOP} frames between key frames, frame rate set to "
+        f"{RATE}; downscaled and upscaled by swscale's Lanczos; bits of packets, without the container; BD-rate by "
+        f"Akima interpolation over the quality that both reach; {metrics}"
     )
 
 
-class Kept:
-    """Points by everything that they depend on."""
-
-    def __init__(self, folder: Path) -> None:
-        """Raises DiskFull where nothing can be written in the folder."""
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            TemporaryFile(dir=folder).close()
-        except OSError as exc:
-            raise DiskFull(
-                f"{folder}, where measured points are kept, cannot be written in ({exc.strerror}); set XDG_CACHE_HOME "
-                "to a folder that can"
-            ) from exc
-        self._folder = folder
-
-    def get(self, key: Mapping[str, object]) -> Point | None:
-        """The point of that key; None where it was not measured yet, or its file cannot be read."""
-        try:
-            return Point(**json.loads(self._file(key).read_text())["point"])
-        except (FileNotFoundError, ValueError, KeyError, TypeError):
-            return None
-
-    def put(self, key: Mapping[str, object], point: Point) -> None:
-        """Keep a point. Raises DiskFull."""
-        content = {"key": key, "point": asdict(point)}
-        write_atomically(self._file(key), json.dumps(content, indent=1).encode())
-
-    def _file(self, key: Mapping[str, object]) -> Path:
-        return self._folder / f"{sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:32]}.json"
-
-
 def _points(
-    video: Video, ways: Sequence[SendMethod], crf: float, encoder: Encoder, kept: Kept, watch: "_Watch"
+    video: Clip, methods: Sequence[DeliveryMethod], crf: float, encoder: EncoderPreset, counter: "_Counter"
 ) -> dict[str, Point]:
-    """Measure one encode in every way that is not kept yet."""
-    scale = ways[0].scale
-    trial = {
+    """Return the point of each method, all of one scale, from the cache or measured."""
+    settings = {
         "protocol": _PROTOCOL,
-        "film": video.digest,
+        "video": video.digest,
         "frames": video.frames,
         "size": [video.width, video.height],
-        "scale": scale,
+        "scale": methods[0].scale,
         "codec": encoder.codec,
         "options": encoder.options,
         "rate": str(RATE),
         "crf": crf,
         "version": version(),
-        "vmaf": why_not() is None,
+        "vmaf": why_unavailable() is None,
     }
-    keys = {way.name: {**trial, "way": way.identity} for way in ways}
-    found = {name: point for name, key in keys.items() if (point := kept.get(key))}
-    missing = {way.name: way.enlarge for way in ways if way.name not in found}
+    keys = {method.name: {**settings, "method": method.identity} for method in methods}
+    found = {name: point for name, key in keys.items() if (point := _cached_point(key))}
+    missing = [method for method in methods if method.name not in found]
     if not missing:
-        watch.tick(video.frames)
+        counter.tick(video.frames)
         return found
-    fresh = measure(video, scale, crf, encoder, missing, watch.tick)
-    for name, point in fresh.items():
-        kept.put(keys[name], point)
-    return found | fresh
+    measured = measure(video, crf, encoder, missing, counter.tick)
+    for name, point in measured.items():
+        write_cache(CACHE, _cache_name(keys[name]), {"key": keys[name], "point": asdict(point)})
+    return found | measured
 
 
-class _Watch:
-    """Counts frames and tells of them."""
+def _check_cache() -> None:
+    """Raise DiskFull if points cannot be cached, before minutes of measuring."""
+    folder = cache_folder(CACHE)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        TemporaryFile(dir=folder).close()
+    except OSError as exc:
+        raise DiskFull(
+            f"the cache folder {folder} cannot be written ({exc.strerror}); set XDG_CACHE_HOME to a folder that can"
+        ) from exc
 
-    def __init__(self, total: int, progress: Callable[[int, int], None] | None) -> None:
+
+def _cached_point(key: Mapping[str, object]) -> Point | None:
+    """Return the point stored under a key, or None if it is missing or cannot be read."""
+    for old in ({}, _OLD_KEYS):
+        stored = read_cache(CACHE, _cache_name({old.get(name, name): value for name, value in key.items()}))
+        try:
+            return Point(**stored["point"])
+        except (KeyError, TypeError):
+            continue
+    return None
+
+
+def _cache_name(key: Mapping[str, object]) -> str:
+    return sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:32]
+
+
+class _Counter:
+    """Counts frames and reports them."""
+
+    def __init__(self, total: int, progress: Progress | None) -> None:
         self._done, self._total, self._progress = 0, total, progress
 
     def tick(self, frames: int = 1) -> None:
         self._done += frames
         if self._progress:
             self._progress(self._done, self._total)
-
-
-def cache_folder() -> Path:
-    """Where measured points are kept."""
-    return folders.cache_folder("bandwidth")

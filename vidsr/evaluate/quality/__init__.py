@@ -1,1 +1,1 @@
-"""How good a model is: pictures and videos against their originals."""
+"""Quality of upscaled images and videos, measured against the originals."""

@@ -1,4 +1,4 @@
-"""What small pictures can be sent through: encoders whose quality is set by a CRF."""
+"""Encoders whose quality is set by a CRF: what low-resolution input is compressed with before it is upscaled."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -8,49 +8,53 @@ from vidsr.errors import DataError
 
 
 @dataclass(frozen=True, slots=True)
-class Codec:
-    """One encoder."""
+class CrfEncoder:
+    """An encoder: the ranges and options that an evaluation needs to know."""
 
     title: str
-    option: str
-    """FFmpeg's name of the option that trades time for size."""
-    preset: str
-    """Its value where none is asked for."""
-    highest: int
-    """CRF."""
-    more: dict[str, str] = field(default_factory=dict)
-    least: int = 2
-    """Pixels on a side."""
+    """Its usual name; for SVT-AV1, whose presets are numbers, with the word before them."""
+    speed_option: str
+    """Name of the FFmpeg option that trades time for size."""
+    default_preset: str
+    """Value of that option if none is given."""
+    max_crf: int
+    fixed_options: dict[str, str] = field(default_factory=dict)
+    """FFmpeg options that are always set."""
+    min_side: int = 2
+    """Pixels."""
 
     def options(self, preset: str | None = None) -> dict[str, str]:
-        """The encoder's options besides the CRF."""
-        return {**self.more, self.option: preset or self.preset}
+        """Return the FFmpeg options besides the CRF."""
+        return {**self.fixed_options, self.speed_option: preset or self.default_preset}
 
-    def said(self, preset: str | None = None) -> str:
-        """As a protocol names it: `x264 medium`."""
-        return " ".join([self.title, *([] if self.option == "preset" else [self.option]), preset or self.preset])
+    def label(self, preset: str | None = None) -> str:
+        """Return how a protocol names encoder and preset: `x264 medium`."""
+        option = [] if self.speed_option == "preset" else [self.speed_option]
+        return " ".join([self.title, *option, preset or self.default_preset])
 
-    def check(self, path: Path, width: int, height: int) -> None:
-        """Refuse what is too small to be sent. path: what is to be sent at that size. Raises DataError."""
-        if min(width, height) < self.least:
+    def check_size(self, path: Path, width: int, height: int) -> None:
+        """Raise DataError if `path`, downscaled to this size, is too small to be encoded."""
+        if min(width, height) < self.min_side:
             raise DataError(
-                f"{path} would be sent at {width}x{height}, but {self.title} takes pictures of at least {self.least} "
-                "pixels a side; give a larger one, or another --codec"
+                f"{path} would be encoded at {width}x{height}, but {self.title} needs at least {self.min_side} pixels "
+                "a side; use larger input, or another --codec"
             )
 
 
 CODECS = {
-    "libx264": Codec("x264", "preset", "medium", 51),
-    "libx265": Codec("x265", "preset", "medium", 51, least=64),  # widths of 34 to 48 make it overrun its memory,
-    "libsvtav1": Codec("SVT-AV1 preset", "preset", "8", 63),
-    "libvpx-vp9": Codec("libvpx-vp9", "cpu-used", "4", 63, {"deadline": "good", "b": "0", "row-mt": "1"}),
+    "libx264": CrfEncoder("x264", "preset", "medium", 51),
+    "libx265": CrfEncoder("x265", "preset", "medium", 51, min_side=64),  # it overruns its memory at widths of 34 to 48
+    "libsvtav1": CrfEncoder("SVT-AV1 preset", "preset", "8", 63),
+    "libvpx-vp9": CrfEncoder("libvpx-vp9", "cpu-used", "4", 63, {"deadline": "good", "b": "0", "row-mt": "1"}),
 }
+"""By FFmpeg's names."""
 
 
-def codec_of(name: str, crfs: Sequence[float]) -> Codec:
-    """Find a codec by FFmpeg's name. Raises ValueError for another, and for a CRF that it does not take."""
+def find_codec(name: str, crfs: Sequence[float] = ()) -> CrfEncoder:
+    """Return the encoder that FFmpeg calls `name`. Raises ValueError if it is unknown or a CRF is out of its range."""
     if name not in CODECS:
-        raise ValueError(f"pictures cannot be sent through {name!r}; there are {', '.join(CODECS)}")
-    if any(not 0 <= crf <= CODECS[name].highest for crf in crfs):
-        raise ValueError(f"{name} takes CRFs from 0 to {CODECS[name].highest}")
-    return CODECS[name]
+        raise ValueError(f"expected one of the codecs {', '.join(CODECS)}; got {name!r}")
+    codec = CODECS[name]
+    if wrong := [crf for crf in crfs if not 0 <= crf <= codec.max_crf]:
+        raise ValueError(f"{name} takes CRFs from 0 to {codec.max_crf}; got {wrong[0]:g}")
+    return codec

@@ -1,4 +1,4 @@
-"""A contact sheet: the telling part of every picture, truth, bicubic and models side by side."""
+"""A contact sheet: one crop of every image, the original, bicubic and the models side by side."""
 
 from collections.abc import Sequence
 from io import BytesIO
@@ -10,46 +10,46 @@ from numpy.typing import NDArray
 
 from vidsr.evaluate.quality.crop_choice import Comparison, Crop
 
-MARK = "vidsr evaluate"  # at the head of every report, so that it is known for one
-ZOOM = 3  # each pixel becomes a square this wide, so that pixels can be seen
-GAP, LINE = 12, 20  # pixels between tiles; height of a line of text
-PAPER, INK, SOFT = (250, 250, 250), (25, 25, 25), (105, 105, 105)
+SIGNATURE = "vidsr evaluate"  # near the start of every report, so that one is recognised before it is replaced
+ZOOM = 3  # each pixel is shown as a square of this side
+GAP, LINE = 12, 20  # pixels between crops; height of a line of text
+BACKGROUND, TEXT, MUTED = (250, 250, 250), (25, 25, 25), (105, 105, 105)
 
 
 def draw_sheet(comparisons: Sequence[Comparison]) -> bytes:
-    """Draw one row a comparison, as a PNG; crops are enlarged by repeating pixels, none is blurred.
+    """Return a PNG with one row for each comparison; crops are upscaled by repeating pixels, so nothing is blurred.
 
-    The same comparisons give the same bytes. Raises ValueError where there are none.
+    Equal comparisons give equal bytes. Raises ValueError without comparisons.
     """
     from PIL import Image, ImageDraw
     from PIL.PngImagePlugin import PngInfo
 
     if not comparisons:
-        raise ValueError("a sheet needs at least one comparison")
+        raise ValueError("a contact sheet needs at least one comparison")
     rows = [[_zoomed(crop.rgb) for crop in one.crops] for one in comparisons]
     heights = [2 * LINE + max(len(tile) for tile in row) + LINE + GAP for row in rows]
     width = max(sum(tile.shape[1] + GAP for tile in row) for row in rows) + GAP
-    sheet = Image.new("RGB", (max(width, 480), sum(heights) + GAP), PAPER)
-    pen = ImageDraw.Draw(sheet)
+    sheet = Image.new("RGB", (max(width, 480), sum(heights) + GAP), BACKGROUND)
+    draw = ImageDraw.Draw(sheet)
     top = GAP
     for one, row, height in zip(comparisons, rows, heights, strict=True):
-        _write(pen, (GAP, top), one.title, INK)
-        _write(pen, (GAP, top + LINE), one.place, SOFT)
+        _write(draw, (GAP, top), one.title, TEXT)
+        _write(draw, (GAP, top + LINE), one.place, MUTED)
         left = GAP
         for crop, tile in zip(one.crops, row, strict=True):
             sheet.paste(Image.fromarray(tile), (left, top + 2 * LINE))
-            _write(pen, (left, top + 2 * LINE + len(tile) + 3), label(crop), INK)
+            _write(draw, (left, top + 2 * LINE + len(tile) + 3), caption(crop), TEXT)
             left += tile.shape[1] + GAP
         top += height
     info = PngInfo()
-    info.add_text("Software", MARK)
+    info.add_text("Software", SIGNATURE)
     file = BytesIO()
     sheet.save(file, "png", pnginfo=info, optimize=True)
     return file.getvalue()
 
 
-def label(crop: Crop) -> str:
-    """`live-x2 31.24 dB`; the truth's name alone."""
+def caption(crop: Crop) -> str:
+    """Return `live-x2 31.24 dB`, or the name alone for the original."""
     return crop.method if isinf(crop.psnr) else f"{crop.method} {crop.psnr:.2f} dB"
 
 
@@ -57,7 +57,7 @@ def _zoomed(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return rgb.repeat(ZOOM, axis=0).repeat(ZOOM, axis=1)
 
 
-def _write(pen: Any, place: tuple[int, int], text: str, colour: tuple[int, int, int]) -> None:
+def _write(draw: Any, place: tuple[int, int], text: str, color: tuple[int, int, int]) -> None:
     from PIL import ImageFont
 
-    pen.text(place, text, fill=colour, font=ImageFont.load_default(14))
+    draw.text(place, text, fill=color, font=ImageFont.load_default(14))

@@ -1,103 +1,93 @@
-"""How well models regain still pictures, by the protocol of the super-resolution literature."""
+"""Quality of models on still images, by the protocol of the super-resolution literature."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vidsr.color import SMPTE170M, ColorSpec, rgb_to_yuv
+from vidsr.context import ignore
 from vidsr.data.photos import read_photo
 from vidsr.data.sources import IMAGES
-from vidsr.engines import Precision
 from vidsr.errors import DataError
-from vidsr.evaluate.quality.compression import CODECS, Codec, codec_of
-from vidsr.evaluate.quality.crop_choice import Show, Telling
-from vidsr.evaluate.quality.meters import open_meters
-from vidsr.evaluate.quality.methods import BICUBIC, LANCZOS, Method, open_methods
-from vidsr.evaluate.quality.metric_table import OF_PICTURES, chosen
-from vidsr.evaluate.quality.scores import Notice, Row, Trial, rows_of
-from vidsr.evaluate.quality.views import View, colors_of, luma_codes, recolored, view_of_rgb
+from vidsr.evaluate.quality.compression import find_codec
+from vidsr.evaluate.quality.crop_choice import CropFinder, Show
+from vidsr.evaluate.quality.meters import Meter, open_meters
+from vidsr.evaluate.quality.methods import BASELINES, BICUBIC, UpscalingMethod, open_methods
+from vidsr.evaluate.quality.metric_table import IMAGE_METRICS, select_metrics
+from vidsr.evaluate.quality.scores import Condition, Progress, Row, Warn, make_rows
+from vidsr.evaluate.quality.views import View, luma_codes, resized_view, rgb_of_frame, view_of_rgb, with_luma
 from vidsr.frames import Frame
 from vidsr.metrics import WINDOW, luma_of_rgb
-from vidsr.resize import Kernel, resize
+from vidsr.options import EvaluateOptions
+from vidsr.resize import resize
 from vidsr.video.recode import recode
 
-BASELINES: dict[str, Kernel] = {BICUBIC: "bicubic", LANCZOS: "lanczos"}
-STUDIO = ColorSpec(SMPTE170M, full_range=False, chroma_location="center")
+LIMITED = ColorSpec(SMPTE170M, full_range=False, chroma_location="center")
 
 
-def protocol(codec: Codec | None = None, preset: str | None = None) -> str:
-    """Say how figures come about; codec: what the small pictures go through, if anything."""
+def image_protocol(options: EvaluateOptions) -> str:
+    """Describe how images are measured."""
     clean = (
-        "PSNR, SSIM and the like on the BT.601 studio luma of pictures rounded to 8 bits, without a border of `scale` "
-        "pixels; small pictures by antialiased bicubic (a = -0.5)"
+        "PSNR, SSIM and the like on limited-range BT.601 luma of images rounded to 8 bits, without a border of `scale` "
+        "pixels; downscaled by antialiased bicubic (a = -0.5)"
     )
-    return f"{clean}, then {codec.said(preset)} at the CRF given, 4:2:0, each an intra frame" if codec else clean
+    encoder = find_codec(options.codec).label(options.preset)
+    return (
+        f"{clean}, then encoded by {encoder} at the CRF given, 4:2:0, each as an intra frame" if options.crfs else clean
+    )
 
 
 def evaluate_images(
     models: Sequence[str | Path],
     folders: Sequence[Path],
+    options: EvaluateOptions | None = None,
     *,
-    metrics: Sequence[str] = OF_PICTURES,
-    compress: Sequence[float] = (),
-    codec: str = "libx264",
-    preset: str | None = None,
-    scale: int | None = None,
-    engine: str = "auto",
-    precision: Precision = "auto",
-    progress: Callable[[int, int], None] | None = None,
-    notice: Notice = lambda sentence: None,
+    progress: Progress | None = None,
+    warn: Warn = ignore,
     show: Show | None = None,
 ) -> list[Row]:
-    """Measure models on sets of pictures; the gain is over the protocol's bicubic.
+    """Measure models on image sets; gains are over the protocol's bicubic.
 
-    folders: a set of pictures each, or a folder of such sets. metrics: names of `figures.FIGURES`; what cannot be had
-    is told to `notice` and left out. compress: CRFs of `codec` that the small pictures go through first; without any
-    they stay clean. preset: None takes the codec's of `codecs.CODECS`. scale: see `open_entrants`.
-    progress(done, all) counts pictures. show: is given the most telling part of every picture.
-    Raises DataError where a folder holds no pictures, or one that cannot be read or is too small, ValueError for
-    figures, codecs or CRFs that there are not.
+    folders: image sets, or folders of image sets. progress(done, total) counts images. warn: called for each metric
+    that is left out because it is not available. show: called with the most informative crop of every image.
+    Raises DataError if a folder has no images, or one cannot be read or is too small, and ValueError for unknown
+    metrics, codecs and CRFs.
     """
-    wanted = chosen(metrics)
-    codec_of(codec, compress)
+    options = options or EvaluateOptions()
+    wanted = select_metrics(IMAGE_METRICS if options.metrics is None else options.metrics)
+    crfs = options.crfs or ()
+    find_codec(options.codec, crfs)
     sets = [found for folder in folders for found in find_sets(folder)]
     total, done = sum(len(paths) for _, paths in sets), 0
     rows: list[Row] = []
-    with open_methods(models, scale=scale, engine=engine, precision=precision) as groups:
+    with open_methods(models, options) as groups:
         for name, paths in sets:
-            trials = [Trial(name, factor, codec, crf) for factor in groups for crf in compress]
-            trials = trials or [Trial(name, factor) for factor in groups]
+            conditions = [Condition(name, scale, options.codec, crf) for scale in groups for crf in crfs]
+            conditions = conditions or [Condition(name, scale) for scale in groups]
             with ExitStack() as stack:
-                meters = {trial: open_meters(wanted, kind="pictures", stack=stack, notice=notice) for trial in trials}
-                sizes: dict[Trial, list[float]] = {trial: [] for trial in trials}
+                runs = [
+                    _Run(condition, groups[condition.scale], open_meters(wanted, "images", stack, warn=warn), options)
+                    for condition in conditions
+                ]
                 for path in paths:
-                    picture = read_photo(path, channels=3)
-                    for trial in trials:
-                        truth, answers, bits = _regain(path, picture, trial, groups[trial.scale], preset)
-                        for meter in meters[trial]:
-                            meter.add(truth, answers)
-                        sizes[trial].append(bits)
-                        if show:
-                            _show(show, trial, path, truth, answers)
+                    image = read_photo(path, channels=3)
+                    for run in runs:
+                        run.add(path, image, show)
                     done += 1
                     if progress:
                         progress(done, total)
-                for trial in trials:
-                    sent = None if trial.crf is None else float(np.mean(sizes[trial]))
-                    rows += rows_of(
-                        trial, meters[trial], wanted=wanted, baseline=BICUBIC, notice=notice, bits_per_pixel=sent
-                    )
+                for run in runs:
+                    rows += run.rows(wanted, warn)
     return rows
 
 
 def find_sets(folder: Path) -> list[tuple[str, list[Path]]]:
-    """Give the name and the pictures of a folder, or of each folder in it where it holds none itself."""
+    """Return the name and images of a folder, or of each folder in it if it has no images itself."""
     if not folder.is_dir():
-        raise DataError(f"{folder} is no folder of pictures")
+        raise DataError(f"expected a folder of images; got {folder}")
     found = []
     for place in [folder, *sorted(folder.iterdir())]:
         paths = sorted(p for p in place.iterdir() if p.suffix.lower() in IMAGES) if place.is_dir() else []
@@ -106,84 +96,85 @@ def find_sets(folder: Path) -> list[tuple[str, list[Path]]]:
         if paths:
             found.append((place.name, paths))
     if not found:
-        raise DataError(f"{folder} holds no pictures; looked for {', '.join(IMAGES)}")
+        raise DataError(f"{folder} contains no images ({', '.join(IMAGES)})")
     return found
 
 
-def _regain(
-    path: Path, picture: NDArray[np.uint8], trial: Trial, methods: Sequence[Method], preset: str | None
-) -> tuple[View, dict[str, View], float]:
-    """Shrink one picture and enlarge it by every method.
+class _Run:
+    """Measures one image set under one condition."""
 
-    Returns the truth and the methods' versions, without the border that does not count, and the bits that travelled
-    for each pixel of the truth (0 where nothing was encoded).
-    """
-    scale = trial.scale
-    even = 1 if trial.crf is None else 2  # 4:2:0 has no odd sizes
-    height, width = (side // (scale * even) * scale * even for side in picture.shape[:2])
-    if min(height, width) < WINDOW + 2 * scale:
-        raise DataError(f"{path} is too small to be measured at x{scale}: {picture.shape[1]}x{picture.shape[0]}")
-    picture = picture[:height, :width]
-    small = resize(picture, height // scale, width // scale)
-    truth, bits = view_of_rgb(picture), 0.0
-    if trial.crf is None:
-        answers = _from_clean(small, height, width, methods)
-    else:
-        assert trial.codec is not None
-        CODECS[trial.codec].check(path, width // scale, height // scale)
-        options = CODECS[trial.codec].options(preset)
-        (frame,), payload = recode([studio_frame(small)], codec=trial.codec, crf=trial.crf, options=options)
-        answers = _from_compressed(frame, height, width, methods)
-        truth, bits = View(np.rint(truth.luma), truth.rgb), payload * 8 / (height * width)
-    return truth.within(scale), {method: view.within(scale) for method, view in answers.items()}, bits
+    def __init__(
+        self, condition: Condition, methods: Sequence[UpscalingMethod], meters: list[Meter], options: EvaluateOptions
+    ) -> None:
+        self._condition, self._methods, self._meters, self._options = condition, methods, meters, options
+        self._bits_per_pixel: list[float] = []
+
+    def add(self, path: Path, image: NDArray[np.uint8], show: Show | None) -> None:
+        """Downscale one image, upscale it by every method and measure the results."""
+        scale = self._condition.scale
+        even = 1 if self._condition.crf is None else 2  # 4:2:0 has no odd sides
+        height, width = (side // (scale * even) * scale * even for side in image.shape[:2])
+        if min(height, width) < WINDOW + 2 * scale:
+            raise DataError(f"{path} is {image.shape[1]}x{image.shape[0]}, too small to be measured at x{scale}")
+        truth = view_of_rgb(image[:height, :width])
+        low_resolution = resize(image[:height, :width], height // scale, width // scale)
+        if self._condition.crf is None:
+            results = _from_clean(low_resolution, height, width, self._methods)
+        else:
+            frame, bits = self._encoded(path, low_resolution)
+            self._bits_per_pixel.append(bits / (height * width))
+            results = {name: resized_view(frame, height, width, kernel) for name, kernel in BASELINES.items()}
+            results |= {method.name: _view(method.upscale(frame)) for method in self._methods}
+            truth = View(np.rint(truth.luma), truth.rgb)
+        truth = truth.without_border(scale)
+        results = {name: view.without_border(scale) for name, view in results.items()}
+        for meter in self._meters:
+            meter.add(truth, results)
+        if show:
+            finder = CropFinder(self._condition.title, border=scale)
+            finder.add(path.name, truth, results)
+            show(finder.comparison())
+
+    def rows(self, wanted: Sequence[str], warn: Warn) -> list[Row]:
+        """Return one row for each method."""
+        bits = float(np.mean(self._bits_per_pixel)) if self._bits_per_pixel else None
+        return make_rows(self._condition, self._meters, wanted, BICUBIC, warn=warn, bits_per_pixel=bits)
+
+    def _encoded(self, path: Path, image: NDArray[np.uint8]) -> tuple[Frame, int]:
+        """Return an image after encoding and decoding, and the encoded bits."""
+        encoder = find_codec(self._options.codec)
+        encoder.check_size(path, image.shape[1], image.shape[0])
+        options = encoder.options(self._options.preset)
+        frames = [limited_frame(image)]
+        (frame,), payload = recode(frames, codec=self._options.codec, crf=self._condition.crf, options=options)
+        return frame, payload * 8
 
 
-def _from_clean(small: NDArray[np.uint8], height: int, width: int, methods: Sequence[Method]) -> dict[str, View]:
-    """Luma networks get the luma of the 8-bit RGB picture at 10 bits: the literature feeds it unrounded."""
-    answers = {name: view_of_rgb(resize(small, height, width, kernel=kernel)) for name, kernel in BASELINES.items()}
-    plain = answers[BICUBIC].rgb()
-    gray = Frame((np.rint(luma_of_rgb(small) * 4).astype(np.uint16),), STUDIO, bits=10)
+def _from_clean(
+    image: NDArray[np.uint8], height: int, width: int, methods: Sequence[UpscalingMethod]
+) -> dict[str, View]:
+    """Upscale an RGB image. Luma networks get its luma at 10 bits, because the literature does not round it to 8."""
+    results = {name: view_of_rgb(resize(image, height, width, kernel=kernel)) for name, kernel in BASELINES.items()}
+    bicubic = results[BICUBIC].rgb()
+    gray = Frame((np.rint(luma_of_rgb(image) * 4).astype(np.uint16),), LIMITED, bits=10)
     for method in methods:
-        enlarged = method.enlarge(Frame.from_rgb(small) if method.rgb else gray)
-        answers[method.name] = _seen(enlarged, plain)
-    return answers
+        upscaled = method.upscale(Frame.from_rgb(image) if method.rgb else gray)
+        results[method.name] = _view(upscaled, bicubic)
+    return results
 
 
-def _seen(enlarged: Frame, plain: NDArray[np.uint8]) -> View:
-    """A frame as it is judged; without colours of its own, it has those of the picture `plain`."""
-    luma = luma_codes(enlarged)
-    return View(luma, lambda: colors_of(enlarged) if len(enlarged.planes) > 1 else recolored(plain, luma))
+def _view(frame: Frame, colors: NDArray[np.uint8] | None = None) -> View:
+    """Return a frame as it is measured; a gray one gets its chroma from `colors`."""
+    luma = luma_codes(frame)
+    if colors is None or len(frame.planes) > 1:
+        return View(luma, lambda: rgb_of_frame(frame))
+    return View(luma, lambda: with_luma(colors, luma))
 
 
-def _from_compressed(frame: Frame, height: int, width: int, methods: Sequence[Method]) -> dict[str, View]:
-    views = {name: resized_view(frame, height, width, kernel) for name, kernel in BASELINES.items()}
-    for method in methods:
-        enlarged = method.enlarge(frame)
-        views[method.name] = _seen(enlarged, np.empty(0, np.uint8))
-    return views
-
-
-def resized_view(frame: Frame, height: int, width: int, kernel: Kernel) -> View:
-    """A frame enlarged plane by plane; its colours only where they are asked for."""
-    luma = resize(frame.planes[0], height, width, kernel=kernel)
-
-    def colours() -> NDArray[np.uint8]:
-        chroma = (resize(plane, height // 2, width // 2, kernel=kernel) for plane in frame.planes[1:])
-        return colors_of(replace(frame, planes=(luma, *chroma), av_frame=None))
-
-    return View(luma, colours)
-
-
-def _show(show: Show, trial: Trial, path: Path, truth: View, answers: dict[str, View]) -> None:
-    telling = Telling(trial.title, border=trial.scale)
-    telling.add(path.name, truth, answers)
-    show(telling.comparison())
-
-
-def studio_frame(rgb: NDArray[np.uint8]) -> Frame:
-    """(height, width, 3) uint8 RGB, even sizes -> 8-bit limited BT.601 4:2:0."""
+def limited_frame(rgb: NDArray[np.uint8]) -> Frame:
+    """Return an RGB image (height, width, 3) of even sides as an 8-bit limited-range BT.601 4:2:0 frame."""
     height, width = rgb.shape[:2]
     chroma = (rgb / 255) @ rgb_to_yuv(SMPTE170M)[1:].T * 224 + 128  # (height, width, 2)
     halved = np.rint(resize(chroma, height // 2, width // 2, kernel="area")).astype(np.uint8)
     planes = np.rint(luma_of_rgb(rgb)).astype(np.uint8), halved[..., 0], halved[..., 1]
-    return Frame(planes, STUDIO)
+    return Frame(planes, LIMITED)

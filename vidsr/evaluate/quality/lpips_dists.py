@@ -1,8 +1,8 @@
-"""LPIPS and DISTS: how alike two pictures look to a network trained to name things.
+"""LPIPS and DISTS: perceptual distances on the features of classification networks.
 
-The features are torchvision's, from files that lie on this machine already; nothing is ever downloaded. What weighs
-the features comes with torchmetrics, and so do the definitions, which are repeated here because torchmetrics cannot be
-given a backbone: it asks torchvision, which fetches what is missing.
+The features are torchvision's, read from files already on this machine; nothing is downloaded. Their weights in the
+distance come with torchmetrics. Its definitions are repeated here because it cannot be given a backbone: it calls
+torchvision, which downloads what is missing.
 """
 
 from __future__ import annotations  # torch is imported where it is used
@@ -23,46 +23,46 @@ if TYPE_CHECKING:
     from torch import Tensor
     from torch.nn import Module, Sequential
 
-Picture = NDArray[np.uint8]
-Distance = Callable[[Picture, Picture], float]
+Image = NDArray[np.uint8]
+Distance = Callable[[Image, Image], float]
 
-LEAST = 64  # pixels on a side: below, AlexNet's last features are but a pixel or none
-BACKBONES = {"lpips": "alexnet-owt-7be5be79.pth", "dists": "vgg16-397923af.pth"}  # by the names torchvision gives them
+MIN_SIDE = 64  # pixels: below, AlexNet's last features are one pixel or empty
+BACKBONES = {"lpips": "alexnet-owt-7be5be79.pth", "dists": "vgg16-397923af.pth"}  # as torchvision names them
 WEIGHTS = {"lpips": "lpips_models/alex.pth", "dists": "dists_models/weights.pt"}  # as torchmetrics ships them
 VGG16 = (64, 64, "M", 128, 128, "M", 256, 256, 256, "M", 512, 512, 512, "M", 512, 512, 512)
 
 
 @lru_cache
-def load(name: str) -> Distance:
-    """Open `lpips` or `dists`: a distance of two (height, width, 3) uint8 pictures, 0 for equal ones.
+def load_distance(name: str) -> Distance:
+    """Load `lpips` (Zhang et al. 2018, v0.1, AlexNet) or `dists` (Ding et al. 2020).
 
-    It is no number for pictures under 64 pixels on a side. Raises ExtraMissing where PyTorch, torchmetrics or a file
-    of weights is missing, with the place where it is looked for, and NotAModel where a file holds something else.
-    Zhang et al. 2018 (v0.1, AlexNet); Ding et al. 2020.
+    Returns a function of two (height, width, 3) uint8 images: 0 for equal ones, NaN below 64 pixels a side.
+    Raises ExtraMissing if PyTorch, torchmetrics or a file of weights is missing, and NotAModel if a file holds
+    something else.
     """
     title = name.upper()
     home = find_spec("torchmetrics")
     if find_spec("torch") is None or home is None or home.origin is None:
-        raise ExtraMissing(f"{title} needs torch and torchmetrics; pip install 'vidsr[train]' installs them")
+        raise ExtraMissing(f"{title} needs torch and torchmetrics; install them with: pip install 'vidsr[train]'")
     import torch
 
     backbone = Path(torch.hub.get_dir()) / "checkpoints" / BACKBONES[name]
     weights = Path(home.origin).parent / "functional/image" / WEIGHTS[name]
     for file in (backbone, weights):
         if not file.exists():
-            raise ExtraMissing(f"{title} needs the weights {file.name} in {file.parent}, and vidsr never downloads any")
+            raise ExtraMissing(f"{title} needs the weights {file.name} in {file.parent}; vidsr does not download them")
     features, table = (_alexnet if name == "lpips" else _vgg16)(), _read(weights)
-    held = {key.removeprefix("features."): value for key, value in _read(backbone).items() if "features." in key}
+    state = {key.removeprefix("features."): value for key, value in _read(backbone).items() if "features." in key}
     try:
-        features.load_state_dict({key: held[key] for key in features.state_dict()})
+        features.load_state_dict({key: state[key] for key in features.state_dict()})
         measure = _lpips(features, table) if name == "lpips" else _dists(features, table)
     except (KeyError, RuntimeError) as exc:
         raise NotAModel(
-            f"{backbone} does not hold the features that {title} looks at; put torchvision's there"
+            f"{backbone} does not hold the features that {title} uses; replace it with torchvision's file"
         ) from exc
 
-    def distance(ours: Picture, truth: Picture) -> float:
-        if min(truth.shape[:2]) < LEAST:
+    def distance(ours: Image, truth: Image) -> float:
+        if min(truth.shape[:2]) < MIN_SIDE:
             return float("nan")
         with torch.inference_mode():
             return float(measure(_tensor(ours), _tensor(truth)))
@@ -76,11 +76,11 @@ def _read(file: Path) -> dict[str, Tensor]:
     try:
         table: dict[str, Tensor] = torch.load(file, map_location="cpu", weights_only=True)
     except (UnpicklingError, RuntimeError, EOFError, ValueError) as exc:
-        raise NotAModel(f"{file} is no file of PyTorch weights") from exc
+        raise NotAModel(f"{file} is not a file of PyTorch weights") from exc
     return table
 
 
-def _tensor(rgb: Picture) -> Tensor:
+def _tensor(rgb: Image) -> Tensor:
     """(height, width, 3) uint8 -> (1, 3, height, width) float in [0, 1]."""
     import torch
 
@@ -94,7 +94,7 @@ def _constant(*values: float) -> Tensor:
 
 
 def _alexnet() -> Sequential:
-    """AlexNet's features, numbered as in torchvision's file."""
+    """Return AlexNet's features, numbered as in torchvision's file."""
     from torch import nn
 
     def layers() -> Iterator[Any]:
@@ -109,7 +109,7 @@ def _alexnet() -> Sequential:
 
 
 def _vgg16() -> Sequential:
-    """VGG16's features up to relu5_3, numbered as in torchvision's file; DISTS' L2 pooling for its max pooling."""
+    """Return VGG16's features up to relu5_3, numbered as in torchvision's file, with DISTS' L2 pooling."""
     from torch import nn
 
     layers: list[Any] = []
@@ -124,7 +124,7 @@ def _vgg16() -> Sequential:
 
 
 def _l2_pooling(channels: int) -> Module:
-    """The root of squares averaged by a 3x3 Hann window, every other pixel."""
+    """Return a layer that takes the root of the squares averaged with a 3x3 Hann window, at every other pixel."""
     import torch
     from torch import nn
 
@@ -137,8 +137,8 @@ def _l2_pooling(channels: int) -> Module:
     return Pooling()
 
 
-def _seen(features: Sequential, after: tuple[int, ...], x: Tensor) -> Iterator[Tensor]:
-    """What comes out of the layers of these numbers."""
+def _layers(features: Sequential, after: tuple[int, ...], x: Tensor) -> Iterator[Tensor]:
+    """Yield the outputs of the layers with these indices."""
     for index, layer in enumerate(features):
         x = layer(x)
         if index in after:
@@ -146,15 +146,15 @@ def _seen(features: Sequential, after: tuple[int, ...], x: Tensor) -> Iterator[T
 
 
 def _lpips(features: Sequential, table: dict[str, Tensor]) -> Callable[[Tensor, Tensor], Tensor]:
-    mean, spread = _constant(-0.030, -0.088, -0.188), _constant(0.458, 0.448, 0.450)
+    mean, deviation = _constant(-0.030, -0.088, -0.188), _constant(0.458, 0.448, 0.450)
     weights = [table[f"lin{i}.model.1.weight"] for i in range(5)]  # (1, channels, 1, 1)
 
-    def looked_at(x: Tensor) -> Iterator[Tensor]:
-        for seen in _seen(features, (1, 4, 7, 9, 11), (2 * x - 1 - mean) / spread):
-            yield seen / (1e-8 + seen.square().sum(1, keepdim=True)).sqrt()
+    def features_of(x: Tensor) -> Iterator[Tensor]:
+        for layer in _layers(features, (1, 4, 7, 9, 11), (2 * x - 1 - mean) / deviation):
+            yield layer / (1e-8 + layer.square().sum(1, keepdim=True)).sqrt()
 
     def measure(ours: Tensor, truth: Tensor) -> Tensor:
-        pairs = zip(weights, looked_at(ours), looked_at(truth), strict=True)
+        pairs = zip(weights, features_of(ours), features_of(truth), strict=True)
         terms = [(weight * (a - b).square()).sum(1).mean() for weight, a, b in pairs]
         return sum(terms[1:], terms[0])
 
@@ -164,24 +164,24 @@ def _lpips(features: Sequential, table: dict[str, Tensor]) -> Callable[[Tensor, 
 def _dists(features: Sequential, table: dict[str, Tensor]) -> Callable[[Tensor, Tensor], Tensor]:
     import torch
 
-    mean, spread = _constant(0.485, 0.456, 0.406), _constant(0.229, 0.224, 0.225)
-    whole = table["alpha"].sum() + table["beta"].sum()
-    sizes = [3, 64, 128, 256, 512, 512]  # channels of the picture itself and of each stage
-    alphas, betas = (torch.split(table[name] / whole, sizes, dim=1) for name in ("alpha", "beta"))
+    mean, deviation = _constant(0.485, 0.456, 0.406), _constant(0.229, 0.224, 0.225)
+    total = table["alpha"].sum() + table["beta"].sum()
+    sizes = [3, 64, 128, 256, 512, 512]  # channels of the image and of each stage
+    alphas, betas = (torch.split(table[name] / total, sizes, dim=1) for name in ("alpha", "beta"))
 
-    def looked_at(x: Tensor) -> Iterator[Tensor]:
+    def features_of(x: Tensor) -> Iterator[Tensor]:
         yield x
-        yield from _seen(features, (3, 8, 15, 22, 29), (x - mean) / spread)
+        yield from _layers(features, (3, 8, 15, 22, 29), (x - mean) / deviation)
 
     def measure(ours: Tensor, truth: Tensor) -> Tensor:
-        alike = _constant(0.0, 0.0, 0.0).sum()
-        for alpha, beta, a, b in zip(alphas, betas, looked_at(ours), looked_at(truth), strict=True):
+        similarity = _constant(0.0, 0.0, 0.0).sum()
+        for alpha, beta, a, b in zip(alphas, betas, features_of(ours), features_of(truth), strict=True):
             mean_a, mean_b = a.mean((2, 3), keepdim=True), b.mean((2, 3), keepdim=True)
             var_a, var_b = ((x - m).square().mean((2, 3), keepdim=True) for x, m in ((a, mean_a), (b, mean_b)))
-            shared = (a * b).mean((2, 3), keepdim=True) - mean_a * mean_b
+            covariance = (a * b).mean((2, 3), keepdim=True) - mean_a * mean_b
             texture = (2 * mean_a * mean_b + 1e-6) / (mean_a**2 + mean_b**2 + 1e-6)
-            structure = (2 * shared + 1e-6) / (var_a + var_b + 1e-6)
-            alike = alike + (alpha * texture).sum() + (beta * structure).sum()
-        return 1 - alike
+            structure = (2 * covariance + 1e-6) / (var_a + var_b + 1e-6)
+            similarity = similarity + (alpha * texture).sum() + (beta * structure).sum()
+        return 1 - similarity
 
     return measure

@@ -1,4 +1,4 @@
-"""Instruments that are shown a material picture by picture and say its figures in the end."""
+"""Meters: each is given an image set or video frame by frame, and returns its metrics at the end."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from vidsr.errors import VidsrError
-from vidsr.evaluate.quality.metric_table import FIGURES
+from vidsr.evaluate.quality.metric_table import METRICS, Kind
 from vidsr.evaluate.quality.views import View
 from vidsr.metrics import (
     MIN_MS_SSIM_SIDE,
@@ -25,78 +25,80 @@ from vidsr.metrics import (
 )
 
 Values = dict[str, dict[str, list[float]]]
-"""By figure and by method, one value a picture or, of figures of motion, one in all; nan where there is none."""
+"""By metric and method: one value for each frame, or one in all for flicker and warping; NaN if it has no value."""
 
-MOST_DB = 100.0  # of one picture: a black frame, coded without loss, must not make a film's mean infinite
-RUN = 8  # frames within which a pixel must stand still for its flicker to count
+Measure = Callable[[View, View], Mapping[str, float]]
+"""Takes a method's result and the original; returns values by metric."""
+
+MAX_DB = 100.0  # of one frame: a black frame coded without loss must not make a video's mean infinite
+WINDOW_FRAMES = 8  # a pixel must be static within so many frames for its flicker to count
 
 
 class Meter(Protocol):
-    """One instrument."""
+    """Measures one metric, or several that are computed together."""
 
-    def add(self, truth: View, answers: Mapping[str, View]) -> None:
-        """Take the next picture, and every method's version of it."""
+    def add(self, truth: View, results: Mapping[str, View]) -> None:
+        """Measure the next image or frame: every method's result against the original."""
 
     def result(self) -> Values:
-        """What it found. Asked for once, after the last picture."""
+        """Return the metrics. Call it once, after the last frame."""
 
 
-class Each:
-    """Measures every picture by itself."""
+class FrameMeter:
+    """Measures every frame by itself."""
 
-    def __init__(self, measure: Callable[[View, View], Mapping[str, float]]) -> None:
-        """measure(ours, truth) gives figures by name."""
+    def __init__(self, measure: Measure) -> None:
         self._measure = measure
         self._values: Values = defaultdict(lambda: defaultdict(list))
 
-    def add(self, truth: View, answers: Mapping[str, View]) -> None:
-        """Measure one picture."""
-        for method, ours in answers.items():
-            for name, value in self._measure(ours, truth).items():
+    def add(self, truth: View, results: Mapping[str, View]) -> None:
+        """Measure one frame."""
+        for method, view in results.items():
+            for name, value in self._measure(view, truth).items():
                 self._values[name][method].append(value)
 
     def result(self) -> Values:
-        """One value a picture."""
+        """Return one value for each frame."""
         return self._values
 
 
-class Strata(Each):
-    """PSNR of the flat, the textured and the steep parts of every picture."""
+class StrataMeter(FrameMeter):
+    """Measures PSNR on the flat, textured and edge pixels of every frame."""
 
     def __init__(self) -> None:
-        super().__init__(self._measured)
+        super().__init__(self._stratified_psnr)
         self._masks: dict[str, Any] = {}
 
-    def add(self, truth: View, answers: Mapping[str, View]) -> None:
-        """Part the truth, once for all methods."""
-        large = min(truth.luma.shape) > WINDOW  # else there is no local gradient, and no stratum has a pixel
+    def add(self, truth: View, results: Mapping[str, View]) -> None:
+        """Divide the original into strata, once for all methods, and measure one frame."""
+        large = min(truth.luma.shape) > WINDOW  # else the local gradient is not defined, and all strata are empty
         self._masks = strata(truth.luma) if large else dict.fromkeys(STRATA, np.zeros(0, bool))
-        super().add(truth, answers)
+        super().add(truth, results)
 
-    def _measured(self, ours: View, truth: View) -> dict[str, float]:
-        found = stratified_psnr(ours.luma, truth.luma, self._masks)
-        return {f"psnr_{name}": value if isnan(value) else min(value, MOST_DB) for name, value in found.items()}
+    def _stratified_psnr(self, view: View, truth: View) -> dict[str, float]:
+        found = stratified_psnr(view.luma, truth.luma, self._masks)
+        return {f"psnr_{name}": value if isnan(value) else min(value, MAX_DB) for name, value in found.items()}
 
 
-class Flicker:
-    """Standard deviation over time of the error where the truth stands still."""
+class FlickerMeter:
+    """Measures the standard deviation of the error over time where the original is static."""
 
     def __init__(self) -> None:
-        self._run: list[tuple[View, Mapping[str, View]]] = []
+        self._frames: list[tuple[View, Mapping[str, View]]] = []
         self._sums: dict[str, float] = defaultdict(float)
         self._static: dict[str, int] = defaultdict(int)
         self._pixels = 0
 
-    def add(self, truth: View, answers: Mapping[str, View]) -> None:
-        """Measure whenever a run of frames is full."""
-        self._run.append((truth, answers))
-        if len(self._run) == RUN:
+    def add(self, truth: View, results: Mapping[str, View]) -> None:
+        """Collect one frame; every `WINDOW_FRAMES` are measured together."""
+        self._frames.append((truth, results))
+        if len(self._frames) == WINDOW_FRAMES:
             self._measure()
 
     def result(self) -> Values:
-        """One value a clip; none where less than a hundredth of it stands still."""
-        methods = list(self._run[0][1]) if self._run else list(self._sums)
-        if len(self._run) > 1:
+        """Return one value for the video; NaN if less than a hundredth of it is static."""
+        methods = list(self._frames[0][1]) if self._frames else list(self._sums)
+        if len(self._frames) > 1:
             self._measure()
         enough = self._pixels / 100
         return {
@@ -107,62 +109,62 @@ class Flicker:
         }
 
     def _measure(self) -> None:
-        truth = np.stack([truth.luma for truth, _ in self._run])  # (frames, height, width)
-        for method in self._run[0][1]:
-            variances = flicker_variance(np.stack([answers[method].luma for _, answers in self._run]), truth)
+        truth = np.stack([truth.luma for truth, _ in self._frames])  # (frames, height, width)
+        for method in self._frames[0][1]:
+            variances = flicker_variance(np.stack([results[method].luma for _, results in self._frames]), truth)
             self._sums[method] += float(variances.sum(dtype=np.float64))
             self._static[method] += variances.size
         self._pixels += truth[0].size
-        self._run.clear()
+        self._frames.clear()
 
 
-def open_meters(names: Iterable[str], *, kind: str, stack: ExitStack, notice: Callable[[str], None]) -> list[Meter]:
-    """Open what measures these figures; what cannot be had here is said in a sentence, and left out.
+def open_meters(names: Iterable[str], kind: Kind, stack: ExitStack, *, warn: Callable[[str], None]) -> list[Meter]:
+    """Open the meters of these metrics. Those that do not apply or are not available are left out with a warning.
 
-    kind: pictures or clips. stack: closes what was opened.
+    stack: closes the meters.
     """
     meters: list[Meter] = []
     opened: set[str] = set()
     for name in names:
-        figure = FIGURES[name]
-        maker = name.split("_")[0] if name.startswith("vmaf") else "strata" if name.startswith("psnr_") else name
-        if kind not in figure.of:
-            notice(f"{figure.title} is a figure of {' and '.join(figure.of)}; the {kind} go without it")
-        elif maker not in opened:
-            opened.add(maker)
+        metric = METRICS[name]
+        meter = name.split("_")[0] if name.startswith("vmaf") else "strata" if name.startswith("psnr_") else name
+        if kind not in metric.kinds:
+            warn(f"{metric.title} applies only to {' and '.join(metric.kinds)}; it is left out for {kind}")
+        elif meter not in opened:
+            opened.add(meter)
             try:
-                meters.append(_open(maker, stack))
+                meters.append(_open(meter, stack))
             except VidsrError as exc:
-                notice(f"{exc}; the {kind} go without it")
+                warn(f"{exc}; it is left out for {kind}")
     return meters
 
 
-def _open(maker: str, stack: ExitStack) -> Meter:
-    if maker == "vmaf":
-        from vidsr.evaluate.quality.vmaf import Vmafs
+def _open(name: str, stack: ExitStack) -> Meter:
+    if name == "vmaf":
+        from vidsr.evaluate.quality.vmaf import VmafMeter
 
-        return Vmafs(stack)
-    if maker in ("lpips", "dists"):
-        from vidsr.evaluate.quality.lpips_dists import load
+        return VmafMeter(stack)
+    if name in ("lpips", "dists"):
+        from vidsr.evaluate.quality.lpips_dists import load_distance
 
-        network = load(maker)
-        return Each(lambda ours, truth: {maker: network(ours.rgb(), truth.rgb())})
-    if maker == "warping":
-        from vidsr.evaluate.quality.warping import Warping
+        distance = load_distance(name)
+        return FrameMeter(lambda view, truth: {name: distance(view.rgb(), truth.rgb())})
+    if name == "warping":
+        from vidsr.evaluate.quality.warping import WarpingMeter
 
-        return Warping()
-    if maker == "flicker":
-        return Flicker()
-    return Strata() if maker == "strata" else Each(_EACH[maker])
-
-
-def _large(least: int, name: str, measure: Callable[[Any, Any], float]) -> Callable[[View, View], dict[str, float]]:
-    return lambda ours, truth: {name: measure(ours.luma, truth.luma) if min(truth.luma.shape) >= least else np.nan}
+        return WarpingMeter()
+    if name == "flicker":
+        return FlickerMeter()
+    return StrataMeter() if name == "strata" else FrameMeter(_LUMA_METRICS[name])
 
 
-_EACH: dict[str, Callable[[View, View], Mapping[str, float]]] = {
-    "psnr": _large(1, "psnr", lambda ours, truth: min(psnr(ours, truth), MOST_DB)),
-    "ssim": _large(WINDOW, "ssim", ssim),
-    "ms_ssim": _large(MIN_MS_SSIM_SIDE, "ms_ssim", ms_ssim),
-    "sharpness": _large(2, "sharpness", sharpness),
+def _on_luma(name: str, measure: Callable[[Any, Any], float], min_side: int) -> Measure:
+    return lambda view, truth: {name: measure(view.luma, truth.luma) if min(truth.luma.shape) >= min_side else np.nan}
+
+
+_LUMA_METRICS: dict[str, Measure] = {
+    "psnr": _on_luma("psnr", lambda view, truth: min(psnr(view, truth), MAX_DB), 1),
+    "ssim": _on_luma("ssim", ssim, WINDOW),
+    "ms_ssim": _on_luma("ms_ssim", ms_ssim, MIN_MS_SSIM_SIDE),
+    "sharpness": _on_luma("sharpness", sharpness, 2),
 }

@@ -1,94 +1,100 @@
-"""The figures there are: what they are called, what they mean, and of what they can be had."""
+"""The metrics: names, titles, meaning, and whether they apply to images, videos or both."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["images", "videos"]
 
 
 @dataclass(frozen=True, slots=True)
-class Figure:
+class MetricInfo:
     """One column of a table."""
 
     title: str
     digits: int
-    """After the point."""
+    """After the decimal point."""
     meaning: str
-    """How it is measured and which way is better, as a table's legend says it."""
-    lacking: str = ""
-    """Why a picture or clip may have none."""
-    of: tuple[str, ...] = ("pictures", "clips")
+    """How it is measured and which way is better, for the legend."""
+    why_missing: str = ""
+    """Why an image or video may have no value."""
+    kinds: tuple[Kind, ...] = ("images", "videos")
 
 
-def _stratum(name: str, part: str) -> Figure:
-    return Figure(f"{name} dB", 2, f"PSNR-Y on {part}; more is better", f"the truth has no {name}")
+def _stratum(name: str, part: str) -> MetricInfo:
+    return MetricInfo(f"{name} dB", 2, f"PSNR-Y on {part}; higher is better", f"the original has no {name} pixels")
 
 
-_SMALL = "it takes pictures of at least 64 pixels on a side"
+_VIDEOS: tuple[Kind, ...] = ("videos",)
+_TOO_SMALL = "it needs at least 64 pixels a side"
 
-FIGURES = {
-    "psnr": Figure("PSNR-Y", 2, "dB on luma with a peak of 255, at most 100 for one picture; more is better"),
-    "ssim": Figure("SSIM-Y", 4, "Gaussian window 11x11, sigma 1.5; more is better", "a picture is under 11 pixels"),
-    "ms_ssim": Figure(
+METRICS = {
+    "psnr": MetricInfo("PSNR-Y", 2, "dB on luma with a peak of 255, at most 100 per image or frame; higher is better"),
+    "ssim": MetricInfo(
+        "SSIM-Y", 4, "Gaussian window 11x11, sigma 1.5; higher is better", "it needs at least 11 pixels a side"
+    ),
+    "ms_ssim": MetricInfo(
         "MS-SSIM",
         4,
-        "SSIM-Y over five scales (Wang 2003); more is better",
-        "it takes pictures of at least 176 pixels on a side",
+        "SSIM-Y over five scales (Wang 2003); higher is better",
+        "it needs at least 176 pixels a side",
     ),
-    "sharpness": Figure(
+    "sharpness": MetricInfo(
         "sharpness",
         3,
-        "mean gradient over the truth's, where that is at least 0.01 of full scale; 1 is right, less is blurred, more "
-        "is sharpened",
-        "the truth is steep nowhere",
+        "mean gradient relative to the original's, where that is at least 0.01 of full scale; 1 is right, less is "
+        "blurred, more is sharpened",
+        "the original has no such gradient",
     ),
     "psnr_flat": _stratum(
         "flat",
-        "the half of the truth's pixels with the least local gradient (length of forward differences, averaged by "
-        "SSIM's window)",
+        "the half of the original's pixels with the lowest local gradient (length of forward differences, averaged "
+        "with SSIM's window)",
     ),
     "psnr_texture": _stratum("texture", "the four tenths of the pixels between flat and edge"),
-    "psnr_edge": _stratum("edge", "the tenth of the truth's pixels with the most local gradient"),
-    "flicker": Figure(
+    "psnr_edge": _stratum("edge", "the tenth of the original's pixels with the highest local gradient"),
+    "flicker": MetricInfo(
         "flicker",
         2,
-        "standard deviation over time of the error, in levels, where the film stands still (within 4 levels over 8 "
-        "frames); less is better",
-        "no hundredth of it stands still",
-        ("clips",),
+        "standard deviation of the error over time, in levels, where the original is static (within 4 levels over 8 "
+        "frames); lower is better",
+        "less than a hundredth of it is static",
+        _VIDEOS,
     ),
-    "warping": Figure(
+    "warping": MetricInfo(
         "warping",
         2,
-        "RMS change in levels from the frame before, moved along the film's own DIS flow, without what that uncovers; "
-        "less is steadier, but blur lowers it too",
-        "it takes two frames of at least 64 pixels on a side",
-        ("clips",),
+        "RMS difference, in levels, from the previous frame moved along the original's DIS optical flow, without "
+        "occlusions; lower is steadier, but blur lowers it too",
+        "it needs two frames of at least 64 pixels a side",
+        _VIDEOS,
     ),
-    "vmaf": Figure("VMAF", 2, "v0.6.1, 0 to 100; more is better, and sharpening pleases it", _SMALL, ("clips",)),
-    "vmaf_neg": Figure("VMAF-NEG", 2, "v0.6.1neg: VMAF that gives nothing for sharpening", _SMALL, ("clips",)),
-    "lpips": Figure(
+    "vmaf": MetricInfo("VMAF", 2, "v0.6.1, 0 to 100; higher is better, and sharpening raises it", _TOO_SMALL, _VIDEOS),
+    "vmaf_neg": MetricInfo("VMAF-NEG", 2, "v0.6.1neg: VMAF without credit for sharpening", _TOO_SMALL, _VIDEOS),
+    "lpips": MetricInfo(
         "LPIPS",
         4,
-        "v0.1 on AlexNet's features of RGB, a luma network's picture with bicubic's colours; less is better",
-        _SMALL,
+        "v0.1 on AlexNet features of RGB; luma networks get bicubic's colours; lower is better",
+        _TOO_SMALL,
     ),
-    "dists": Figure("DISTS", 4, "on VGG16's features of RGB, as for LPIPS; less is better", _SMALL),
+    "dists": MetricInfo("DISTS", 4, "on VGG16 features of RGB, as for LPIPS; lower is better", _TOO_SMALL),
 }
-OF_PICTURES = ("psnr", "ssim", "ms_ssim", "sharpness", "psnr_flat", "psnr_texture", "psnr_edge")
-OF_CLIPS = ("psnr", "sharpness", "flicker", "vmaf", "vmaf_neg")
-"""What is measured where nothing is asked for: what costs little."""
+IMAGE_METRICS = ("psnr", "ssim", "ms_ssim", "sharpness", "psnr_flat", "psnr_texture", "psnr_edge")
+VIDEO_METRICS = ("psnr", "sharpness", "flicker", "vmaf", "vmaf_neg")
+"""What is measured by default: the metrics that are quick."""
 
 
-def chosen(names: Sequence[str]) -> list[str]:
-    """Give the figures of these names in the table's order, PSNR-Y always among them, for gains are counted in it.
+def select_metrics(names: Sequence[str]) -> list[str]:
+    """Return the metrics of these names in the table's order, with PSNR-Y, which gains are computed from.
 
-    names: as in FIGURES, hyphens for underscores allowed. Raises ValueError for a name that there is not.
+    names: keys of METRICS, hyphens for underscores allowed. Raises ValueError for unknown names.
     """
     wanted = {"psnr", *(name.lower().replace("-", "_") for name in names)}
-    if unknown := sorted(wanted - set(FIGURES)):
-        raise ValueError(f"there is no figure {', '.join(unknown)}; there are {', '.join(FIGURES)}")
-    return [name for name in FIGURES if name in wanted]
+    if unknown := sorted(wanted - set(METRICS)):
+        raise ValueError(f"expected metrics among {', '.join(METRICS)}; got {', '.join(unknown)}")
+    return [name for name in METRICS if name in wanted]
 
 
 def legend(names: Sequence[str]) -> dict[str, str]:
-    """The titles of these figures and what they mean."""
-    return {FIGURES[name].title: FIGURES[name].meaning for name in names}
+    """Return the titles of these metrics and their meaning."""
+    return {METRICS[name].title: METRICS[name].meaning for name in names}

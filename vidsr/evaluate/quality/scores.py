@@ -1,37 +1,40 @@
-"""How a measurement is written down."""
+"""Rows of results: the mean of each metric for one method on one image set or video."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import isnan
 
 from vidsr.evaluate.quality.meters import Meter, Values
-from vidsr.evaluate.quality.metric_table import FIGURES
+from vidsr.evaluate.quality.metric_table import METRICS
 
-Notice = Callable[[str], None]
-"""Takes a sentence that the user should read."""
+Warn = Callable[[str], None]
+"""Takes a warning for the user."""
+
+Progress = Callable[[int, int], None]
+"""Takes how much is done, and the total."""
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
-    """What was measured under which circumstances."""
+class Condition:
+    """What methods are measured on."""
 
     material: str
-    """Name of the set or of the clip."""
+    """Name of the image set or video."""
     scale: int
     codec: str | None = None
-    """FFmpeg's name of the encoder that the small pictures went through; None for clean ones."""
+    """FFmpeg's name of the encoder that the low-resolution input went through; None if it was not encoded."""
     crf: float | None = None
 
     @property
     def title(self) -> str:
-        """`Set5 x4`, `film x2, libx264 CRF 23`."""
-        sent = "" if self.crf is None else f", {self.codec} CRF {self.crf:g}"
-        return f"{self.material} x{self.scale}{sent}"
+        """`Set5 x4`, `clip x2, libx264 CRF 23`."""
+        encoded = "" if self.crf is None else f", {self.codec} CRF {self.crf:g}"
+        return f"{self.material} x{self.scale}{encoded}"
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What one method reached on one set of pictures or one clip."""
+    """The results of one method on one image set or video."""
 
     material: str
     scale: int
@@ -39,14 +42,15 @@ class Row:
     crf: float | None
     method: str
     pictures: int
+    """Images or frames measured."""
     figures: dict[str, float]
-    """Means over the pictures, by the names of FIGURES."""
+    """Means by the names of METRICS."""
     gain: float
-    """dB of PSNR-Y over the baseline of the same material, scale and CRF."""
+    """PSNR-Y in dB above the baseline's under the same condition."""
     kbit: float | None = None
-    """Kilobits a second that travelled; of clips."""
+    """Bit rate in kbit/s; of videos."""
     bits_per_pixel: float | None = None
-    """Bits that travelled for each pixel of the truth; of compressed stills."""
+    """Encoded bits for each pixel of the original; of compressed images."""
 
     @property
     def psnr(self) -> float:
@@ -54,56 +58,58 @@ class Row:
         return self.figures["psnr"]
 
 
-def rows_of(
-    trial: Trial,
+def make_rows(
+    condition: Condition,
     meters: Sequence[Meter],
-    *,
     wanted: Sequence[str],
     baseline: str,
-    notice: Notice,
+    *,
+    warn: Warn,
     kbit: float | None = None,
     bits_per_pixel: float | None = None,
 ) -> list[Row]:
-    """Read the meters and average what they found into one row a method.
+    """Read the meters and return one row for each method.
 
-    wanted: the figures; what else a meter says is left out. baseline: the method over which gains are counted.
-    notice: is told which pictures have no figure, for a mean says nothing of them.
+    wanted: the metrics to keep. baseline: the method that gains are relative to. warn: called for each metric that some
+    images have no value of, because its mean leaves them out.
     """
     found: Values = {}
     for meter in meters:
         found |= meter.result()
+    wanted = [name for name in wanted if name in found]
     for name in wanted:
-        _tell_of_lacking(name, found, trial.material, notice)
+        _warn_of_missing(name, found, condition.material, warn)
     means = {
-        method: {name: mean for name in wanted if name in found and not isnan(mean := _mean(found[name][method]))}
+        method: {name: mean for name in wanted if not isnan(mean := mean_of(found[name][method]))}
         for method in found["psnr"]
     }
     return [
         Row(
-            trial.material,
-            trial.scale,
-            trial.codec,
-            trial.crf,
+            condition.material,
+            condition.scale,
+            condition.codec,
+            condition.crf,
             method,
             len(found["psnr"][method]),
-            its,
-            its["psnr"] - means[baseline]["psnr"],
+            figures,
+            figures["psnr"] - means[baseline]["psnr"],
             kbit,
             bits_per_pixel,
         )
-        for method, its in means.items()
+        for method, figures in means.items()
     ]
 
 
-def _tell_of_lacking(name: str, found: Values, material: str, notice: Notice) -> None:
-    values = next(iter(found[name].values())) if name in found else []
-    having = sum(not isnan(value) for value in values)
-    if having < len(values):
-        figure = FIGURES[name]
-        where = f"is the mean of {having} of {len(values)} pictures" if having else "is left out"
-        notice(f"{figure.title} of {material} {where}: {figure.lacking}")
-
-
-def _mean(values: Sequence[float]) -> float:
+def mean_of(values: Sequence[float]) -> float:
+    """Return the mean of the values that are not NaN; NaN if there are none."""
     numbers = [value for value in values if not isnan(value)]
     return sum(numbers) / len(numbers) if numbers else float("nan")
+
+
+def _warn_of_missing(name: str, found: Values, material: str, warn: Warn) -> None:
+    values = next(iter(found[name].values()))
+    valid = sum(not isnan(value) for value in values)
+    if valid < len(values):
+        metric = METRICS[name]
+        extent = f"is the mean of {valid} of {len(values)} values" if valid else "is left out"
+        warn(f"{metric.title} of {material} {extent}: {metric.why_missing}")

@@ -1,24 +1,25 @@
-"""How well models regain film that was shrunk and compressed: what travels is compressed video."""
+"""Quality of models on video that was downscaled and encoded."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
 
-from vidsr.engines import Precision
+from vidsr.context import ignore
 from vidsr.errors import DataError
-from vidsr.evaluate.quality.compression import Codec, codec_of
-from vidsr.evaluate.quality.crop_choice import Show, Telling
-from vidsr.evaluate.quality.images import BASELINES, resized_view
+from vidsr.evaluate.quality.compression import find_codec
+from vidsr.evaluate.quality.crop_choice import CropFinder, Show
 from vidsr.evaluate.quality.meters import open_meters
-from vidsr.evaluate.quality.methods import LANCZOS, Method, open_methods
-from vidsr.evaluate.quality.metric_table import OF_CLIPS, chosen
-from vidsr.evaluate.quality.scores import Notice, Row, Trial, rows_of
-from vidsr.evaluate.quality.views import View, view_of_frame
+from vidsr.evaluate.quality.methods import BASELINES, LANCZOS, UpscalingMethod, open_methods
+from vidsr.evaluate.quality.metric_table import VIDEO_METRICS, select_metrics
+from vidsr.evaluate.quality.scores import Condition, Progress, Row, Warn, make_rows
+from vidsr.evaluate.quality.views import View, resized_view, view_of_frame
 from vidsr.frames import Frame
+from vidsr.options import EvaluateOptions
 from vidsr.resize import resize
+from vidsr.video.convert.resizer import cropped
 from vidsr.video.read.source import open_source
 from vidsr.video.recode import recode
 
@@ -26,147 +27,133 @@ CRFS = (18.0, 23.0, 28.0, 33.0)
 FRAMES = 24
 
 
-def protocol(codec: Codec, preset: str | None = None) -> str:
-    """Say how figures come about."""
+def video_protocol(options: EvaluateOptions) -> str:
+    """Describe how videos are measured."""
     return (
-        "PSNR-Y of whole frames against the film, mean over frames; shrunk by Lanczos (antialiased, the film's own "
-        f"planes), then {codec.said(preset)} at the CRF given; kbit/s of packets, container not counted"
+        "PSNR-Y of whole frames against the original, mean over frames; downscaled by Lanczos (antialiased, each plane "
+        f"by itself), then encoded by {find_codec(options.codec).label(options.preset)} at the CRF given; kbit/s of "
+        "packets, without the container"
     )
 
 
 @dataclass(frozen=True, slots=True)
-class Summary:
-    """What a model gains over Lanczos on all clips and CRFs together."""
+class GainSummary:
+    """Gain of a method over Lanczos on all videos and CRFs."""
 
     method: str
     scale: int
     mean: float
-    """dB over Lanczos, mean over clips and CRFs."""
+    """dB, over videos and CRFs."""
     least: float
-    """dB over Lanczos where it is least."""
+    """dB, where it is smallest."""
     where: str
-    """The clip and the CRF of that."""
+    """Video and CRF of the smallest gain."""
 
 
 def evaluate_videos(
     models: Sequence[str | Path],
     clips: Sequence[Path],
+    options: EvaluateOptions | None = None,
     *,
-    metrics: Sequence[str] = OF_CLIPS,
-    frames: int = FRAMES,
-    compress: Sequence[float] = CRFS,
-    codec: str = "libx264",
-    preset: str | None = None,
-    scale: int | None = None,
-    engine: str = "auto",
-    precision: Precision = "auto",
-    progress: Callable[[int, int], None] | None = None,
-    notice: Notice = lambda sentence: None,
+    progress: Progress | None = None,
+    warn: Warn = ignore,
     show: Show | None = None,
 ) -> list[Row]:
-    """Measure models on the first frames of clips, shrunk and sent through a codec; the gain is over Lanczos.
+    """Measure models on the first frames of videos, downscaled and encoded; gains are over Lanczos.
 
-    metrics: names of `figures.FIGURES`; what cannot be had is told to `notice` and left out. frames: of each clip.
-    compress: CRFs of `codec`. preset: None takes the codec's of `codecs.CODECS`. scale: see `open_entrants`.
-    progress(done, all) counts frames, once for each scale and CRF. show: is given the most telling part of the frames
-    of every clip at each scale and CRF.
-    Raises DataError where a clip has no pictures, is not 8-bit 4:2:0, changes its size or is too small, ValueError for
-    figures, codecs or CRFs that there are not.
+    progress(done, total) counts frames, once for each scale and CRF. warn: called for each metric that is left
+    out because it is not available. show: called with the most informative crop of every video at each scale and CRF.
+    Raises DataError if a video has no frames, is not 8-bit 4:2:0, changes its size or is too small, and ValueError for
+    unknown metrics, codecs and CRFs.
     """
-    wanted = chosen(metrics)
-    encoder = codec_of(codec, compress)
+    options = options or EvaluateOptions()
+    wanted = select_metrics(VIDEO_METRICS if options.metrics is None else options.metrics)
+    crfs = options.crfs or CRFS
+    encoder = find_codec(options.codec, crfs)
     rows: list[Row] = []
-    with open_methods(models, scale=scale, engine=engine, precision=precision) as groups:
-        pairs = [(clip, factor) for clip in clips for factor in groups]
-        for index, (clip, factor) in enumerate(pairs):
-            video = _read(clip, frames, step=2 * factor)
-            small = [_shrink(frame, factor) for frame in video]
-            encoder.check(clip, small[0].width, small[0].height)
-            for turn, crf in enumerate(compress):
-                trial = Trial(clip.stem, factor, codec, crf)
-                decoded, payload = recode(small, codec=codec, crf=crf, options=encoder.options(preset))
-                telling = Telling(trial.title)
-                with ExitStack() as stack:
-                    meters = open_meters(wanted, kind="clips", stack=stack, notice=notice)
-                    for number, (frame, truth) in enumerate(zip(decoded, video, strict=True)):
-                        answers = _enlarged(frame, truth, groups[factor])
-                        for meter in meters:
-                            meter.add(view_of_frame(truth), answers)
-                        if show:
-                            telling.add(f"frame {number + 1}", view_of_frame(truth), answers)
-                        if progress:
-                            past = (index * len(compress) + turn) * len(video)
-                            progress(past + number + 1, len(pairs) * len(compress) * len(video))
-                    kbit = payload * 8 / 1000 / _seconds(video)
-                    rows += rows_of(trial, meters, wanted=wanted, baseline=LANCZOS, notice=notice, kbit=kbit)
-                if show:
-                    show(telling.comparison())
+    with open_methods(models, options) as groups:
+        runs = [(clip, scale, crf) for clip in clips for scale in groups for crf in crfs]
+        for number, (clip, scale, crf) in enumerate(runs):
+            if crf == crfs[0]:  # all CRFs encode the same frames
+                originals = _read(clip, options.frames or FRAMES, step=2 * scale)
+                small = [_downscaled(frame, scale) for frame in originals]
+                encoder.check_size(clip, small[0].width, small[0].height)
+            condition = Condition(clip.stem, scale, options.codec, crf)
+            decoded, payload = recode(small, codec=options.codec, crf=crf, options=encoder.options(options.preset))
+            finder = CropFinder(condition.title)
+            with ExitStack() as stack:
+                meters = open_meters(wanted, "videos", stack, warn=warn)
+                for index, (frame, original) in enumerate(zip(decoded, originals, strict=True), 1):
+                    truth, results = view_of_frame(original), _upscaled(frame, original, groups[scale])
+                    for meter in meters:
+                        meter.add(truth, results)
+                    if show:
+                        finder.add(f"frame {index}", truth, results)
+                    if progress:
+                        progress(number * len(originals) + index, len(runs) * len(originals))
+                kbit = payload * 8 / 1000 / _seconds(originals)
+                rows += make_rows(condition, meters, wanted, LANCZOS, warn=warn, kbit=kbit)
+            if show:
+                show(finder.comparison())
     return rows
 
 
-def _enlarged(frame: Frame, truth: Frame, methods: Sequence[Method]) -> dict[str, View]:
-    views = {name: resized_view(frame, truth.height, truth.width, kernel) for name, kernel in BASELINES.items()}
-    return views | {method.name: view_of_frame(method.enlarge(frame)) for method in methods}
+def _upscaled(frame: Frame, original: Frame, methods: Sequence[UpscalingMethod]) -> dict[str, View]:
+    """Return a decoded frame upscaled by every method to the size of the original."""
+    height, width = original.height, original.width
+    results = {name: resized_view(frame, height, width, kernel) for name, kernel in BASELINES.items()}
+    return results | {method.name: view_of_frame(method.upscale(frame)) for method in methods}
 
 
-def summaries(rows: Sequence[Row]) -> list[Summary]:
-    """Sum every method's gains up, at each scale."""
+def summarize(rows: Sequence[Row]) -> list[GainSummary]:
+    """Return the mean and the smallest gain of every method at each scale."""
     found = []
     for method, scale in dict.fromkeys((row.method, row.scale) for row in rows):
-        its = [row for row in rows if (row.method, row.scale) == (method, scale)]
-        least = min(its, key=lambda row: row.gain)
-        mean = sum(row.gain for row in its) / len(its)
-        found.append(Summary(method, scale, mean, least.gain, f"{least.material} at CRF {least.crf:g}"))
+        group = [row for row in rows if (row.method, row.scale) == (method, scale)]
+        least = min(group, key=lambda row: row.gain)
+        mean = sum(row.gain for row in group) / len(group)
+        found.append(GainSummary(method, scale, mean, least.gain, f"{least.material} at CRF {least.crf:g}"))
     return found
 
 
 def _read(clip: Path, count: int, *, step: int) -> list[Frame]:
-    """The first frames, cut right and below to a multiple of `step` pixels."""
-    whole = list(frames_of(clip, count))
-    width, height = (side // step * step for side in (whole[0].width, whole[0].height))
+    """Return the first frames, cropped at the right and bottom to multiples of `step` pixels."""
+    frames = list(frames_of(clip, count))
+    width, height = (side // step * step for side in (frames[0].width, frames[0].height))
     if not width or not height:
-        raise DataError(f"{clip} is {whole[0].width}x{whole[0].height}, too small to be shrunk and sent as 4:2:0")
-    return [cut(frame, width, height) for frame in whole]
+        raise DataError(f"{clip} is {frames[0].width}x{frames[0].height}, too small to be downscaled and encoded")
+    return [cropped(frame, width, height) for frame in frames]
 
 
-def _shrink(frame: Frame, factor: int) -> Frame:
-    planes = (resize(p, p.shape[0] // factor, p.shape[1] // factor, kernel="lanczos") for p in frame.planes)
-    return replace(frame, planes=tuple(planes))
+def _downscaled(frame: Frame, scale: int) -> Frame:
+    planes = (resize(p, p.shape[0] // scale, p.shape[1] // scale, kernel="lanczos") for p in frame.planes)
+    return replace(frame, planes=tuple(planes), av_frame=None)
 
 
-def _seconds(video: Sequence[Frame]) -> float:
-    if len(video) == 1:
-        return video[0].duration or 1 / 25
-    return seconds_of(video[0], video[-1].pts, len(video))
+def _seconds(frames: Sequence[Frame]) -> float:
+    if len(frames) == 1:
+        return frames[0].duration or 1 / 25
+    return seconds_of(frames[0], frames[-1].pts, len(frames))
 
 
 def frames_of(clip: Path, count: int | None) -> Iterator[Frame]:
-    """Decode the first `count` frames, None for all.
+    """Decode the first `count` frames, or all if None.
 
-    Raises DataError where there are none, where they are not 8-bit 4:2:0, or where their size changes.
+    Raises DataError if there are none, if they are not 8-bit 4:2:0, or if their size changes.
     """
     first = None
     with open_source(clip) as source:
         for frame in islice((item for item in source if isinstance(item, Frame)), count):
             first = first or frame
             if frame.bits != 8 or len(frame.planes) != 3 or frame.color.subsampling != (1, 1):
-                raise DataError(f"{clip} is not 8-bit 4:2:0, which is what the encoders are given; convert it first")
+                raise DataError(f"{clip} is not 8-bit 4:2:0, which the encoders need; convert it first")
             if (frame.width, frame.height) != (first.width, first.height):
-                raise DataError(f"{clip} changes its size on the way; cut it where it does")
+                raise DataError(f"{clip} changes its frame size; split it there")
             yield frame
     if first is None:
-        raise DataError(f"{clip} has no pictures that could be decoded")
+        raise DataError(f"{clip} has no frames that can be decoded")
 
 
 def seconds_of(first: Frame, last_pts: int, count: int) -> float:
-    """How long two or more frames last: from the first to the last, which lasts as long as the others on average."""
+    """Return the duration of two or more frames; the last one counts as long as the others on average."""
     return float((last_pts - first.pts) * first.time_base * Fraction(count, count - 1))
-
-
-def cut(frame: Frame, width: int, height: int) -> Frame:
-    """Cut a frame right and below. width, height: even."""
-    if (frame.width, frame.height) == (width, height):
-        return frame
-    luma, *chroma = frame.planes
-    planes = luma[:height, :width], *(plane[: height // 2, : width // 2] for plane in chroma)
-    return replace(frame, planes=planes, av_frame=None)

@@ -1,7 +1,7 @@
-"""What is judged: one version of a picture, the truth's or a method's."""
+"""Images and frames as metrics take them: luma, and RGB on demand."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -9,49 +9,58 @@ from numpy.typing import NDArray
 
 from vidsr.frames import Frame
 from vidsr.metrics import luma_of_rgb
+from vidsr.resize import Kernel, resize
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """One version of a picture."""
+    """One version of an image or frame: the original, or a method's result."""
 
     luma: NDArray[Any]
-    """(height, width) on the scale of 8-bit codes, integers or floats: what most figures are taken on."""
+    """(height, width) in 8-bit levels, integers or floats."""
     rgb: Callable[[], NDArray[np.uint8]]
-    """Gives (height, width, 3); computed when asked for, since few need colours."""
+    """Returns (height, width, 3); computed on demand, because few metrics need colour."""
 
-    def within(self, border: int) -> Self:
-        """The same without `border` pixels on every side."""
+    def without_border(self, border: int) -> Self:
+        """Return the view without `border` pixels on every side."""
         inside = slice(border, -border or None)
         return type(self)(self.luma[inside, inside], lambda: self.rgb()[inside, inside])
 
 
 def view_of_rgb(rgb: NDArray[np.uint8]) -> View:
-    """(height, width, 3) RGB with its BT.601 studio luma."""
+    """Return a view of a (height, width, 3) image, with its limited-range BT.601 luma."""
     return View(luma_of_rgb(rgb), lambda: rgb)
 
 
 def view_of_frame(frame: Frame) -> View:
-    """A frame as it is: the codes of its luma, which has 8 bits."""
-    return View(frame.planes[0], lambda: colors_of(frame))
+    """Return a view of an 8-bit frame, with its luma plane as it is."""
+    return View(frame.planes[0], lambda: rgb_of_frame(frame))
 
 
-def colors_of(frame: Frame) -> NDArray[np.uint8]:
-    """Give a frame as (height, width, 3) 8-bit RGB."""
+def resized_view(frame: Frame, height: int, width: int, kernel: Kernel) -> View:
+    """Return a view of a 4:2:0 frame resized plane by plane with `vidsr.resize`; chroma only on demand."""
+    luma = resize(frame.planes[0], height, width, kernel=kernel)
+
+    def rgb() -> NDArray[np.uint8]:
+        chroma = (resize(plane, height // 2, width // 2, kernel=kernel) for plane in frame.planes[1:])
+        return rgb_of_frame(replace(frame, planes=(luma, *chroma), av_frame=None))
+
+    return View(luma, rgb)
+
+
+def rgb_of_frame(frame: Frame) -> NDArray[np.uint8]:
+    """Return a frame as (height, width, 3) RGB, with chroma samples repeated rather than interpolated."""
     return np.rint(frame.to_rgb() * 255).astype(np.uint8)
 
 
-def recolored(rgb: NDArray[np.uint8], luma: NDArray[Any]) -> NDArray[np.uint8]:
-    """Give a picture another BT.601 studio luma and leave its chroma: each colour changes by as much.
-
-    rgb: (height, width, 3); luma: (height, width).
-    """
+def with_luma(rgb: NDArray[np.uint8], luma: NDArray[Any]) -> NDArray[np.uint8]:
+    """Return an RGB image with another limited-range BT.601 luma, (height, width), and its own chroma."""
     change = (luma - luma_of_rgb(rgb)) * (255 / 219)
     return np.asarray(np.rint(rgb + change[..., None]).clip(0, 255), np.uint8)
 
 
 def luma_codes(frame: Frame) -> NDArray[Any]:
-    """Give the luma of a frame rounded to 8 bits: its codes; of a full-range frame the luma of its 8-bit RGB."""
+    """Return a frame's luma in 8-bit levels: rounded codes, or for full range the luma of its 8-bit RGB."""
     if frame.color.full_range:
-        return luma_of_rgb(colors_of(frame))
+        return luma_of_rgb(rgb_of_frame(frame))
     return np.asarray(np.rint(frame.planes[0] / (1 << (frame.bits - 8))))
