@@ -116,7 +116,7 @@ def test_a_size_that_cannot_be_is_refused_in_a_sentence(size: str) -> None:
         (("--engine", "abacus"), 5, "unknown engine 'abacus'"),
         (("no-such-model",), 4, "no model 'no-such-model'"),
         (("--frames", 2), 2, "give 4 and 1, or more"),
-        (("--plot", "plot.txt"), 2, r"ends in .png"),
+        (("--plot", "plot.txt"), 2, r"to end in .png"),
     ],
 )
 def test_what_cannot_be_measured_is_refused_before_anything_runs(

@@ -57,7 +57,7 @@ class Case:
 
     @property
     def enlarging(self) -> dict[str, Any]:
-        """Options of `open_upscaler`."""
+        """Options of `load_upscaler`."""
         setup = self.setup
         how = {} if setup is None else {"engine": setup.engine, "device": setup.device, "precision": setup.precision}
         return {"model": self.model, "width": self.size.large_width, "height": self.size.large_height, **how}

@@ -19,7 +19,7 @@ from vidsr.errors import EngineError, WrongOption
 from vidsr.frames import Frame
 from vidsr.io.atomic import TemporaryFolder
 from vidsr.upscaling.frame_upscaler import FrameUpscaler
-from vidsr.upscaling.upscaler import open_upscaler
+from vidsr.upscaling.upscaler import load_upscaler
 from vidsr.video.read.hwdecode import opens
 
 FRAMES, LEAST_FRAMES, RUNS = 48, 4, 3
@@ -130,7 +130,7 @@ def measure(
         methods = []
         pictures = first_frames(video, PICTURES)
         for case in cases:
-            upscaler = open_upscaler(**case.enlarging)
+            upscaler = load_upscaler(**case.enlarging)
             stack.callback(upscaler.close)
             methods.append(Method(case, upscaler, pictures))
         _take_turns(methods, video, target, frames=frames, runs=runs, tick=tick)
