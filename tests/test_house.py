@@ -86,7 +86,7 @@ WORDS = {
     r"whisper\w*|untold\w*|unsaid\w*": "say it plainly",
     r"spoil(?:s|t|ed)\b|worn\b": "degraded, recompressed",
     r"entrants?\b": "method",
-    r"told\b|tell(?:s|ing)?\b": "warn, report, state, say",
+    r"told\b|tell(?:s|ing)?\b(?!\()": "warn, report, state, say",
     r"none where|where none|(?-i:is none\b)|is no (?!longer)[a-z]+|are no (?!longer)[a-z]+": "say it plainly",
     r"of its own\b|of ours\b|of theirs\b|of one's own\b": "say it plainly",
     r"abutting|sideways\b": "the field's word",

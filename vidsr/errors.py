@@ -26,7 +26,7 @@ class VidsrError(Exception):
     exit_code = 1
 
     def __str__(self) -> str:
-        # KeyError's own __str__ would quote the sentence, OSError's would look for an errno.
+        # KeyError would quote the message, OSError would look for an errno.
         return Exception.__str__(self)
 
 
@@ -43,11 +43,11 @@ class InputError(VidsrError):
 
 
 class NotAVideo(InputError, ValueError):
-    """The file is nothing FFmpeg can decode."""
+    """FFmpeg cannot decode the file."""
 
 
 class NoVideoStream(InputError, ValueError):
-    """The file is sound, but no film."""
+    """The file can be read, but has no video stream."""
 
 
 class StreamBroken(InputError, OSError):
@@ -65,7 +65,7 @@ class ModelError(VidsrError):
 
 
 class NotAModel(ModelError, ValueError):
-    """The file is no network that vidsr can run."""
+    """The file is not a network that vidsr can run."""
 
 
 class UnknownModel(ModelError, KeyError):
@@ -99,11 +99,11 @@ class EngineBusy(EngineError):
 
 
 class OutOfMemory(EngineError, MemoryError):
-    """The picture does not fit; a smaller tile would."""
+    """The frame does not fit into memory; a smaller tile would."""
 
 
 class CannotHalve(EngineError):
-    """The network is none that float16 can compute."""
+    """The network cannot be computed in float16."""
 
 
 class OutputError(VidsrError):
@@ -125,7 +125,7 @@ class NotPipeable(OutputError, ValueError):
 
 
 class DiskFull(OutputError, OSError):
-    """No room was left for the output."""
+    """The disk of the output is full."""
 
 
 class Damaged(VidsrError):
@@ -147,7 +147,7 @@ class TrainError(VidsrError):
 
 
 class RecipeError(TrainError, ValueError):
-    """The recipe does not say what can be done."""
+    """The recipe has an unknown key, or a value that cannot work."""
 
 
 class CheckpointError(TrainError, ValueError):
@@ -155,4 +155,4 @@ class CheckpointError(TrainError, ValueError):
 
 
 class Diverged(TrainError):
-    """The loss is no number any more."""
+    """The loss is not a finite number any more."""

@@ -18,7 +18,7 @@ class _End:
 
 
 def prefetch(items: Iterable[T], *, depth: int) -> Generator[T, None, None]:
-    """Run an iterable in a thread of its own, at most `depth` items ahead of whoever asks.
+    """Run an iterable in a thread, at most `depth` items ahead of its consumer.
 
     The thread starts when the first item is asked for. An error of `items` is raised here, after the items before it.
     Closing the iterator drops what is ahead, closes `items` if it is a generator, and waits for the thread.

@@ -56,7 +56,7 @@ def test_two_inputs_that_would_share_an_output_are_refused(tmp_path: Path) -> No
 
 
 def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="holds no films or pictures"):
+    with pytest.raises(InputError, match="has no videos or images in it"):
         jobs([str(folder_of(tmp_path / "in", "notes.txt"))], str(tmp_path / "out"), None)
 
 

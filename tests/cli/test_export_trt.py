@@ -60,7 +60,7 @@ def test_the_usual_size_is_full_hd(built: list[dict[str, Any]]) -> None:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--size", "480"], "is no size such as 1920x1080"),
+        (["--size", "480"], "expected a size such as 1920x1080"),
         (["--size", "480x270", "--dynamic", "64x64", "96x96", "128x96"], "give --size, or --dynamic"),
         (["--dynamic", "96x96", "64x64", "128x96"], "do not grow"),
         (["--color", "purple"], "'purple' says nothing of colour"),

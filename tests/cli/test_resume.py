@@ -54,6 +54,6 @@ def test_films_that_are_there_already_are_left_as_they_are(tmp_path: Path) -> No
     (out / "a.mkv").write_bytes(b"done before")
     shown = CliRunner().invoke(app, ["upscale", "-m", "bicubic", "--resume", str(videos), str(out)])
     assert shown.exit_code == 0
-    assert f"{out / 'a.mkv'} is there already, and is left as it is" in shown.stderr
+    assert f"{out / 'a.mkv'} exists already, and is left as it is" in shown.stderr
     assert (out / "a.mkv").read_bytes() == b"done before"
     assert times_of(out / "b.mkv") == times_of(videos / "b.mkv")

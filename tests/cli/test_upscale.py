@@ -284,5 +284,5 @@ def test_who_asks_for_a_gpu_to_decode_is_told_where_there_is_none(clip: Path, tm
 def test_a_tile_is_a_number_or_auto() -> None:
     assert [tile_of(text) for text in (None, "auto", "256")] == [None, "auto", 256]
     for text in ("0", "-3", "whole", "1e3"):
-        with pytest.raises(typer.BadParameter, match=f"'{text}' is no tile such as 256, nor auto"):
+        with pytest.raises(typer.BadParameter, match=f"expected a tile size such as 256, or auto; got '{text}'"):
             tile_of(text)

@@ -26,7 +26,7 @@ class Interrupted(BaseException):
 
 
 class Commands(TyperGroup):
-    """The commands, with one place where what goes wrong becomes a line and an exit code."""
+    """The commands, with the one place where errors become a line and an exit code."""
 
     def invoke(self, ctx: Any) -> Any:
         """Run a command; a failure ends in `vidsr: …` on stderr, and in a traceback only with --verbose."""
@@ -41,7 +41,7 @@ class Commands(TyperGroup):
 
 
 def show_version(wanted: bool) -> None:
-    """Print the version and leave."""
+    """Print the version and exit."""
     if wanted:
         from importlib.metadata import version
 
@@ -73,7 +73,7 @@ app.command()(bench.bench)
 @app.callback()
 def options(
     version: Annotated[
-        bool, typer.Option("--version", callback=show_version, is_eager=True, help="Show the version and leave.")
+        bool, typer.Option("--version", callback=show_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
     """Options that stand before the command."""
@@ -96,9 +96,7 @@ def main() -> None:
         sys.stderr.flush()
         os._exit(128 + exc.number)
     except Exception as exc:
-        complain(
-            exc, f"{type(exc).__name__}: {exc}; this is a fault of vidsr's own, which --verbose shows the place of"
-        )
+        complain(exc, f"{type(exc).__name__}: {exc}; this is a bug in vidsr; --verbose shows where")
         sys.exit(1)
 
 

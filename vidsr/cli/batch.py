@@ -1,4 +1,4 @@
-"""Several inputs, or a folder: which output belongs to which, and one after the other."""
+"""Several inputs, or a folder: pair each with its output, and run them one after the other."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -8,26 +8,26 @@ import typer
 from vidsr.cli.console import complain, say
 from vidsr.errors import InputError, OutputError, VidsrError
 
-READ_ONLY = {".gif", ".m2v", ".mpeg", ".mpg", ".ogv", ".vob", ".wmv"}  # films that are not written in the same format
+READ_ONLY = {".gif", ".m2v", ".mpeg", ".mpg", ".ogv", ".vob", ".wmv"}  # videos that are not written in the same format
 
 
 def jobs(inputs: list[str], output: str, container: str | None, *, one: bool = False) -> list[tuple[str, str]]:
     """Pair every input with its output.
 
-    One input that is no folder goes to `output` itself, and so does a folder of pictures that are to be one film: where
-    `one` is set, or the output is numbered pictures. Otherwise `output` is a folder, made where it is missing:
-    an output is named as its input; a film ends in `container`, or as its input where that can be written, or in .mkv.
-    Raises OutputError where two inputs would share an output, and InputError for a folder without films or pictures.
+    One file goes to `output` itself, and so does a folder of images that make one video: if `one` is set, or the output
+    is an image sequence. Otherwise `output` is a folder, created if it is missing: an output is named as its input; a
+    video ends in `container`, or as its input if that can be written, or in .mkv.
+    Raises OutputError if two inputs would share an output, and InputError for a folder without videos or images.
     """
     if "" in inputs:
         raise InputError("the name of the input is empty; give a path, or - for stdin")
     if len(inputs) == 1 and (one or not _is_folder(inputs[0]) or _is_numbered(output)):
         return [(inputs[0], output)]
     if one:
-        raise typer.BadParameter("several inputs; name one film, a folder, or pictures as %05d.png", param_hint="--fps")
+        raise typer.BadParameter("several inputs; name one video, a folder, or images as %05d.png", param_hint="--fps")
     if _is_video(output):
         raise typer.BadParameter(
-            f"{output} is one film and the inputs are several; name a folder, or give --fps for a film of pictures"
+            f"{output} is one video, and there are several inputs; name a folder, or give --fps to join images"
         )
     if "-" in inputs or output == "-":
         raise typer.BadParameter("- stands for one stream; several inputs need files and an output folder")
@@ -38,7 +38,7 @@ def jobs(inputs: list[str], output: str, container: str | None, *, one: bool = F
         if target in targets[:index]:
             first = sources[targets.index(target)]
             raise OutputError(
-                f"{first} and {sources[index]} would both become {target}; give them folders of their own"
+                f"{first} and {sources[index]} would both become {target}; give them different output folders"
             )
     try:
         folder.mkdir(exist_ok=True)
@@ -48,15 +48,15 @@ def jobs(inputs: list[str], output: str, container: str | None, *, one: bool = F
 
 
 def not_yet_done(pairs: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Leave out the jobs whose output is there, and say so."""
+    """Leave out the jobs whose output exists, and print which."""
     done = [target for _, target in pairs if Path(target).exists()]
     for target in done:
-        say(f"{target} is there already, and is left as it is")
+        say(f"{target} exists already, and is left as it is")
     return [pair for pair in pairs if pair[1] not in done]
 
 
 def run_each(pairs: list[tuple[str, str]], run: Callable[[str, str], None]) -> None:
-    """Run every job; with several, one that fails is reported and the others go on."""
+    """Run every job; if one of several fails, print why and continue with the others."""
     failures: list[VidsrError] = []
     for source, target in pairs:
         try:
@@ -98,7 +98,7 @@ def _files(path: Path) -> list[Path]:
     readable = READ_ONLY.union(f".{extension}" for extension in (*IMAGES, *MUXERS))
     found = sorted(file for file in path.iterdir() if file.suffix.lower() in readable and file.is_file())
     if not found:
-        raise InputError(f"{path} holds no films or pictures; give a folder that does, or name the files")
+        raise InputError(f"{path} has no videos or images in it; give a folder that has, or name the files")
     return found
 
 

@@ -1,4 +1,4 @@
-"""What a run says on stderr while it works: a live line on a terminal, else a plain line now and then."""
+"""Print on stderr while a run works: a live line on a terminal, else a plain line now and then."""
 
 import logging
 import re
@@ -21,10 +21,10 @@ _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # and halves of ch
 
 
 class RunDisplay(Protocol):
-    """Where a run tells how far it is, and what the user should know."""
+    """Shows the progress and the warnings of a run."""
 
     def progress(self, now: "Progress") -> None:
-        """Take note of how far the run is; called after every frame, from any thread."""
+        """Show how far the run is; called after every frame, from any thread."""
 
     def warn(self, message: str) -> None:
         """Print one warning."""
@@ -32,7 +32,7 @@ class RunDisplay(Protocol):
 
 @contextmanager
 def report(*, quiet: bool = False) -> Iterator[RunDisplay]:
-    """A report fit for this stderr; `quiet` leaves only the notices."""
+    """Open the display that fits this stderr; `quiet` shows warnings only."""
     if quiet:
         yield Quiet()
     elif sys.stderr.isatty():
@@ -43,10 +43,10 @@ def report(*, quiet: bool = False) -> Iterator[RunDisplay]:
 
 
 class Quiet:
-    """Notices only."""
+    """Shows warnings only."""
 
     def progress(self, now: "Progress") -> None:
-        """Say nothing."""
+        """Show nothing."""
 
     def warn(self, message: str) -> None:
         """Print one line."""
@@ -54,14 +54,14 @@ class Quiet:
 
 
 class Plain(Quiet):
-    """A line every few seconds, for logs."""
+    """Prints a line every few seconds, for logs."""
 
     def __init__(self, interval: float = PLAIN_INTERVAL_S) -> None:
         self.interval = interval
         self._due = interval
 
     def progress(self, now: "Progress") -> None:
-        """Print a line where the last one is long enough ago."""
+        """Print a line if the last one is `interval` seconds ago."""
         if now.seconds >= self._due:
             self._due = now.seconds + self.interval
             say(describe(now))
@@ -110,7 +110,7 @@ def clock(seconds: float) -> str:
 
 
 def say(sentence: str) -> None:
-    """Print one line on stderr; stdout belongs to the picture."""
+    """Print one line on stderr; stdout belongs to the video."""
     print(f"vidsr: {plain(sentence)}", file=sys.stderr, flush=True)
 
 
@@ -138,7 +138,7 @@ def complain(error: Exception, sentence: str = "") -> None:
 
 
 class Bars:
-    """A bar for each thing that is being done, on a terminal; nothing where stderr is none.
+    """A bar for each thing that is being done, on a terminal; nothing elsewhere.
 
     resumes: the same command goes on with what a signal stops, which is said then.
     """

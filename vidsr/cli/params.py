@@ -1,4 +1,4 @@
-"""What options of the command are written as: sizes, times, rates. Each raises typer.BadParameter for anything else."""
+"""Parse options of the command line: sizes, times, rates. Each raises typer.BadParameter for anything else."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -26,7 +26,7 @@ def size_of(text: str) -> tuple[int, int]:
     """`1920x1080`."""
     match = re.fullmatch(r"(\d+)[xX](\d+)", text)
     if not match or not all(1 <= int(side) <= LARGEST for side in match.groups()):
-        raise typer.BadParameter(f"{text!r} is no size such as 1920x1080", param_hint="--size")
+        raise typer.BadParameter(f"expected a size such as 1920x1080; got {text!r}", param_hint="--size")
     return int(match[1]), int(match[2])
 
 
@@ -35,7 +35,7 @@ def seconds_of(text: str | None, option: str) -> Fraction | None:
     if text is None:
         return None
     if not re.fullmatch(r"(\d+:){0,2}\d+(\.\d*)?", text):
-        raise typer.BadParameter(f"{text!r} is no time such as 90, 1:30 or 0:01:30.5", param_hint=option)
+        raise typer.BadParameter(f"expected a time such as 90, 1:30 or 0:01:30.5; got {text!r}", param_hint=option)
     seconds = Fraction(0)
     for part in text.split(":"):
         seconds = seconds * 60 + Fraction(part.rstrip("."))
@@ -47,7 +47,7 @@ def rate_of(text: str | None) -> Fraction | None:
     if text is None:
         return None
     if not re.fullmatch(r"\d+(\.\d+)?|\d+/0*[1-9]\d*", text) or not Fraction(text):
-        raise typer.BadParameter(f"{text!r} is no rate such as 24, 23.976 or 30000/1001", param_hint="--fps")
+        raise typer.BadParameter(f"expected a rate such as 24, 23.976 or 30000/1001; got {text!r}", param_hint="--fps")
     return Fraction(text)
 
 
@@ -56,7 +56,7 @@ def tile_of(text: str | None) -> int | Literal["auto"] | None:
     if text is None or text == "auto":
         return "auto" if text else None
     if not re.fullmatch(r"[1-9]\d{0,4}", text):
-        raise typer.BadParameter(f"{text!r} is no tile such as 256, nor auto", param_hint="--tile")
+        raise typer.BadParameter(f"expected a tile size such as 256, or auto; got {text!r}", param_hint="--tile")
     return int(text)
 
 
@@ -64,12 +64,12 @@ def pairs_of(options: list[str]) -> dict[str, str]:
     """`key=value`, several of them."""
     pairs = dict(option.partition("=")[::2] for option in options)
     if "" in pairs or not all(pairs.values()):
-        raise typer.BadParameter("give key=value, such as tune=film", param_hint="--encoder-option")
+        raise typer.BadParameter("expected key=value, such as tune=animation", param_hint="--encoder-option")
     return pairs
 
 
 def _is_clip(word: str) -> bool:
-    """Else it is a model, which may stand behind the options too."""
+    """Return whether a word is a clip rather than a model, which may follow the options too."""
     from vidsr.data.sources import VIDEOS
 
     file = Path(word)
@@ -90,7 +90,7 @@ class WithLists(TyperCommand):
     """A command whose list options need not be repeated."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Repeat each option before every further value of its own."""
+        """Repeat each option before every further value it has."""
         return super().parse_args(ctx, spread(args))
 
 

@@ -1,4 +1,4 @@
-"""`vidsr verify`: an output held against its input."""
+"""`vidsr verify`: compare an output with its input."""
 
 import json
 import sys
@@ -16,15 +16,16 @@ if TYPE_CHECKING:
 
 
 def verify(
-    source: Annotated[str, typer.Argument(metavar="INPUT", help="What was enlarged.")],
-    target: Annotated[str, typer.Argument(metavar="OUTPUT", help="What came of it.")],
+    source: Annotated[str, typer.Argument(metavar="INPUT", help="The video or image that was upscaled.")],
+    target: Annotated[str, typer.Argument(metavar="OUTPUT", help="The upscaled result.")],
     fps: Annotated[
-        str | None, typer.Option(metavar="RATE", help="Of pictures and raw streams: 24 or 30000/1001.")
+        str | None,
+        typer.Option(metavar="RATE", help="Frame rate of image sequences and raw streams: 24 or 30000/1001."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The findings as JSON.")] = False,
     verbose: Verbose = False,
 ) -> None:
-    """Hold an output against its input: all but the size of the picture is to be the same."""
+    """Compare an output with its input: everything but the size of the picture must be the same."""
     from vidsr.verify import verify_video
 
     for name in (source, target):
@@ -38,7 +39,7 @@ def verify(
 
 
 def readable_again(name: str, command: str) -> None:
-    """Refuse what gives its bytes but once: to verify, the input and the output are read to their ends."""
+    """Refuse what can be read only once: verifying reads input and output to their ends."""
     from vidsr.io.names import is_address
     from vidsr.io.pipes import is_fifo
 
@@ -48,7 +49,7 @@ def readable_again(name: str, command: str) -> None:
 
 
 def print_table(found: "Verification", file: TextIO, *, quiet: bool = False) -> None:
-    """Print a row for each finding; `quiet`: only for those that differ and were not announced."""
+    """Print a row for each finding; if `quiet`, only for those that differ and were not announced."""
     from rich.box import MARKDOWN
     from rich.console import Console
     from rich.table import Table
@@ -63,7 +64,7 @@ def print_table(found: "Verification", file: TextIO, *, quiet: bool = False) -> 
 
 
 def as_dict(found: "Verification") -> dict[str, Any]:
-    """The findings as JSON has them."""
+    """Return the findings as they are printed in JSON."""
     findings = [
         {"name": f.name, "source": f.source, "target": f.target, "state": f.state, "announced": f.announced}
         for f in found.findings
@@ -72,7 +73,7 @@ def as_dict(found: "Verification") -> dict[str, Any]:
 
 
 def check(found: "Verification") -> None:
-    """Raise NotFaithful where something differs that was not announced."""
+    """Raise NotFaithful if something differs that was not announced."""
     if not found.faithful:
         names = ", ".join(finding.name for finding in found.differences)
         raise NotFaithful(f"{found.target} is not faithful to {found.source}; unannounced differences: {names}")

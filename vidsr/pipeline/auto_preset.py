@@ -1,4 +1,4 @@
-"""`--preset auto`: the slowest preset with which the whole still keeps up with the film, measured on a piece of it."""
+"""`--preset auto`: the slowest preset that still keeps up with the video, measured on a part of it."""
 
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -28,16 +28,16 @@ from vidsr.video.write.sink import open_sink
 
 AUTO = "auto"
 USUAL = "veryfast"  # tried first, and taken where there is nothing to choose
-RATE = Fraction(25)  # frames a second of a film that tells none
-SAMPLE_FRAMES, SAMPLE_BYTES = 16, 128 << 20  # of enlarged frames
-# Of the time there is: other parts of the film may be harder, and stages get in one another's way. A file that is late
-# in a hard scene makes up for it in an easy one; who watches a live stream sees it stand still.
+RATE = Fraction(25)  # frames a second, where the video states none
+SAMPLE_FRAMES, SAMPLE_BYTES = 16, 128 << 20  # of upscaled frames
+# Of the time there is: other parts of the video may be harder, and stages slow each other down. A file that is late in
+# a hard scene makes up for it in an easy one; a live stream would stall.
 MARGIN, LIVE_MARGIN = 0.85, 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Of one frame, in seconds."""
+    """Cost of one frame, in seconds."""
 
     cpu: float
     """Of all threads together."""
@@ -52,14 +52,12 @@ class Cost:
 
 
 def check_preset(options: EncodeOptions, *, resume: bool) -> None:
-    """Raise WrongOption where a job that encodes alike in every run would choose by what it measures, or where the
-    encoder's own options name a preset too.
-    """
+    """Raise WrongOption for preset `auto` with an encoder option that names a preset, or with `--resume`."""
     for name in ("preset", "cpu-used"):
         if options.preset == AUTO and name in (options.encoder_options or {}):
             raise WrongOption(f"--preset auto and --encoder-option {name} set the same thing; give one of them")
     if options.preset == AUTO and resume:
-        raise WrongOption("a job that resumes encodes alike in every run, and auto may not; name a preset")
+        raise WrongOption("--resume must encode the same in every run, which --preset auto may not; name a preset")
 
 
 def settled(
@@ -70,11 +68,10 @@ def settled(
     options: JobOptions,
     context: Context,
 ) -> EncodeOptions:
-    """The settings with a preset, where that was left to us, and the user told which.
+    """Replace preset `auto` by a preset, and report which.
 
-    It is the slowest with which decoder, network and encoder together make as many frames a second as the film has,
-    live or not: what is watched while it is made never waits, and what is kept takes no longer than to watch it.
-    A file is measured on a piece from its middle; of what is read only once the encoder is measured on a hard picture.
+    It is the slowest with which decoder, network and encoder together make as many frames a second as the video has.
+    A file is measured on a part from its middle; for inputs that are read once, the encoder gets a hard test image.
     """
     encode = options.encode
     if encode.preset != AUTO:
@@ -97,17 +94,17 @@ def settled(
         return 1 / max(busy, making.wall, encoding.wall)
 
     name, made = slowest(names, rate_with, rate / (LIVE_MARGIN if encode.live else MARGIN))
-    told = f"preset {name} is taken, the slowest that keeps up with {rate:.4g} frames a second"
+    message = f"preset {name}, the slowest that keeps up with {rate:.4g} frames a second"
     if made < rate:
-        told = f"preset {name} is taken, and even that makes about {made:.3g} of {rate:.4g} frames a second"
-    context.warn(told)
+        message = f"preset {name} makes about {made:.3g} of {rate:.4g} frames a second, and none is faster"
+    context.warn(message)
     return replace(encode, preset=name)
 
 
 def slowest(names: Sequence[str], rate_with: Callable[[str], float], wanted: float) -> tuple[str, float]:
-    """The last of these presets that reaches the wanted rate, or the first where none does; and the rate it reaches.
+    """Return the last of these presets that reaches the wanted rate, else the first; and the rate it reaches.
 
-    rate_with: measures one. It goes from the usual one step by step, for those that are too slow take long.
+    rate_with: measures one. It goes from the usual one step by step, since those that are too slow take long.
     """
     at = names.index(USUAL)
     made = rate_with(names[at])
@@ -122,19 +119,19 @@ def slowest(names: Sequence[str], rate_with: Callable[[str], float], wanted: flo
 
 
 def _made(video: Source, upscaler: FrameUpscaler, options: ReadOptions, count: int) -> tuple[list[Frame], Cost]:
-    """So many frames to encode, and what to decode and enlarge one costs."""
+    """Return `count` frames to encode, and the cost of decoding and upscaling one."""
     if isinstance(video.name, str | Path) and not video.live and not video.pictures:
         start = (options.start or Fraction(0)) + (video.info.duration or Fraction(0)) / 3
         middle = replace(options, start=start, duration=None, strict=False)
-        # There may be nothing: some files tell a length that they do not have.
+        # Some files state a duration that they do not have.
         with suppress(InputError), open_source(video.name, middle, context=Context(ignore)) as piece:
-            return _enlarged(islice((item for item in piece if isinstance(item, Frame)), count), upscaler)
-    # It is read once, and how it begins tells nothing of what comes: films begin in the dark.
-    return _drawn(*_enlarged([video.first] * 4, upscaler), count)
+            return _upscaled(islice((item for item in piece if isinstance(item, Frame)), count), upscaler)
+    # It is read once, and its beginning says nothing of the rest: many videos begin in the dark.
+    return _drawn(*_upscaled([video.first] * 4, upscaler), count)
 
 
 def _drawn(frames: list[Frame], making: Cost, count: int) -> tuple[list[Frame], Cost]:
-    """The same with a hard picture instead: texture that moves, and grain that is new in each frame."""
+    """Replace the frames by hard ones: texture that moves, and grain that is new in each frame."""
     rng = np.random.default_rng(0)
     like, top = planar(frames[0]), (1 << frames[0].bits) - 1
     shape = like.planes[0].shape
@@ -150,15 +147,15 @@ def _drawn(frames: list[Frame], making: Cost, count: int) -> tuple[list[Frame], 
     return drawn, making
 
 
-def _enlarged(frames: Iterable[Frame], upscaler: FrameUpscaler) -> tuple[list[Frame], Cost]:
+def _upscaled(frames: Iterable[Frame], upscaler: FrameUpscaler) -> tuple[list[Frame], Cost]:
     larger: list[Frame] = []
 
-    def enlarge(some: Iterable[Frame]) -> None:
+    def upscale(some: Iterable[Frame]) -> None:
         larger.extend(upscaler.submit(frame).result() for frame in some)
 
     waiting = iter(frames)
-    enlarge(islice(waiting, 1))  # the network is compiled for it
-    cost = Cost.of(lambda: enlarge(waiting), 1)
+    upscale(islice(waiting, 1))  # compiles the network
+    cost = Cost.of(lambda: upscale(waiting), 1)
     count = max(len(larger) - 1, 1)
     return larger, Cost(cost.cpu / count, cost.wall / count)
 

@@ -31,7 +31,7 @@ class StreamMetadata:
 
 @dataclass(frozen=True, slots=True)
 class VideoMetadata:
-    """What is known of a video before its first frame; None where the container does not state it."""
+    """What is known of a video before its first frame; None if the container does not state it."""
 
     width: int
     height: int

@@ -34,14 +34,14 @@ class UpscalesFrames(Protocol):
 def upscale(
     stream: Iterable[Item], upscaler: UpscalesFrames, *, reused: Callable[[], None] | None = None
 ) -> Generator[Item, None, None]:
-    """Enlarge the frames of a stream and let everything else through, in order.
+    """Upscale the frames of a stream and let everything else through, in order.
 
     At most `upscaler.in_flight` frames are held back: 2 or more for files; 1 for live streams, so that a frame never
-    waits for the next one. Carried packets wait behind the frames they followed. A frame that shows the same as the one
-    before takes over its planes, which are what the upscaler would make again; `reused` is called for each of these.
+    waits for the next one. Carried packets wait behind the frames they followed. A frame that repeats the one
+    before takes over its planes, which the upscaler would make again; `reused` is called for each of these.
     Closing the iterator drops what is held back, and closes `stream` if it is a generator.
     """
-    held: deque[PendingFrame | Item] = deque()  # a Frame in it shows the same as the one before
+    held: deque[PendingFrame | Item] = deque()  # a Frame in it repeats the one before
     under_way = 0
     before: Frame | None = None
     with closed_after(stream) as items:
@@ -61,12 +61,12 @@ def upscale(
 
 
 def _repeats(frame: Frame, before: Frame | None) -> bool:
-    """Whether an upscaler would make the same of both."""
+    """Return whether an upscaler would make the same of both."""
     return before is not None and frame.qp == before.qp and frame.shows(before)
 
 
 def _results(held: deque[PendingFrame | Item], reused: Callable[[], None] | None) -> Iterator[Item]:
-    """Take the first that is held each time, and wait for it."""
+    """Yield what is held in order, waiting for each."""
     larger: Frame | None = None
     while True:
         head = held.popleft()
@@ -76,7 +76,7 @@ def _results(held: deque[PendingFrame | Item], reused: Callable[[], None] | None
             assert larger is not None
             if reused is not None:
                 reused()
-            # The carrier is the small picture: a sink copies the planes into a new one with its side data.
+            # av_frame is the small frame: a sink copies the planes into a new one with its side data.
             yield replace(
                 larger,
                 pts=head.pts,
@@ -90,12 +90,12 @@ def _results(held: deque[PendingFrame | Item], reused: Callable[[], None] | None
 
 
 def paced(stream: Iterable[Item], late: Callable[[float], None]) -> Generator[Item, None, None]:
-    """Let a live stream through, and tell how many seconds those who take it are behind it.
+    """Let a live stream through, and report how many seconds its consumers are behind it.
 
-    Time spent waiting for the stream itself, beyond the time it lasts, does not count: it may pause.
-    late: called once `LATE_S` is passed, then at most every `LATE_AGAIN_S`.
+    Time spent waiting for the stream itself, beyond its duration, does not count: it may pause.
+    late: called when more than `LATE_S` behind, then at most every `LATE_AGAIN_S`.
     """
-    behind, told, last = 0.0, -LATE_AGAIN_S, None
+    behind, reported, last = 0.0, -LATE_AGAIN_S, None
     with closed_after(stream) as items:
         asked = time.monotonic()
         for item in items:
@@ -104,12 +104,11 @@ def paced(stream: Iterable[Item], late: Callable[[float], None]) -> Generator[It
             taken = time.monotonic()
             lasts = 0.0
             if isinstance(item, Frame):
-                now = float(item.pts * item.time_base)
-                lasts, last = (now - last if last is not None else 0.0), now
+                lasts, last = (item.time - last if last is not None else 0.0), item.time
             behind = max(behind + (taken - came) + min(came - asked, lasts) - lasts, 0.0)
-            if behind > LATE_S and taken - told > LATE_AGAIN_S:
+            if behind > LATE_S and taken - reported > LATE_AGAIN_S:
                 late(behind)
-                told = taken
+                reported = taken
             asked = taken
 
 
@@ -154,10 +153,9 @@ def upscaled(
     live: bool = False,
     reused: Callable[[], None] | None = None,
 ) -> Generator[Item, None, None]:
-    """Run decoding and inference in threads of their own, a few frames ahead of whoever asks.
+    """Run decoding and inference in two threads, a few frames ahead of the consumer.
 
-    small, large: what frames are, and what they become. live: nothing waits for the next frame. reused: see
-    `upscale`.
+    small, large: the frames before and after. live: no frame waits for the next. reused: see `upscale`.
     """
 
     def depth(info: VideoInfo) -> int:
@@ -167,13 +165,13 @@ def upscaled(
 
 
 def _aspect(info: VideoInfo, plan: Plan) -> Fraction:
-    """The shape of a pixel that keeps the shape of the picture."""
+    """Return the sample aspect ratio that keeps the aspect ratio of the video."""
     shape = info.aspect * Fraction(info.width * plan.height, info.height * plan.width)
     return shape.limit_denominator(255)
 
 
 def bytes_of(info: VideoInfo) -> int:
-    """Of the planes of one frame."""
+    """Return the size of the planes of one frame."""
     across, down = info.color.subsampling
     chroma = 0.0 if info.gray else 2 / (1 << across << down)
     return round(info.width * info.height * (1 + chroma + info.alpha)) * (2 if info.bits > 8 else 1)

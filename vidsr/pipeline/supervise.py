@@ -1,4 +1,4 @@
-"""Work that a signal can stop, in a thread of its own."""
+"""Run work in a thread, so that a signal can stop it."""
 
 import threading
 from collections.abc import Callable
@@ -10,20 +10,20 @@ from vidsr.errors import OutOfMemory, VidsrError
 
 T = TypeVar("T")
 
-GRACE_S = 0.7  # what threads get to clean up after a signal; the whole command ends within a second
+GRACE_S = 0.7  # for threads to clean up after a signal; the whole command ends within a second
 
 
 def supervised(work: Callable[[], T], stop: Stop) -> T:
-    """Do the work in a thread, so that a signal finds this one free to stop it.
+    """Do the work in a thread, so that the main thread is free to handle signals, and close `stop`.
 
-    Raises what the work raises, and OutOfMemory where it lacked memory.
+    Raises what the work raises, and OutOfMemory if it lacked memory.
     """
     outcome: Future[T] = Future()
-    done = threading.Event()  # Thread.join would take an interrupted wait for the end of the thread (CPython 3.11)
+    done = threading.Event()  # Thread.join takes an interrupted wait for the end of the thread (CPython 3.11)
 
     def run() -> None:
         try:
-            outcome.set_result(_told_of_memory(work))
+            outcome.set_result(_with_memory_error(work))
         except BaseException as exc:
             outcome.set_exception(exc)
         done.set()
@@ -31,7 +31,7 @@ def supervised(work: Callable[[], T], stop: Stop) -> T:
     thread = threading.Thread(target=run, name="vidsr-encode", daemon=True)
     thread.start()
     try:
-        while not done.wait(0.5):  # Windows hears no signal in a wait without end
+        while not done.wait(0.5):  # Windows handles no signal during a wait without a timeout
             pass
     except BaseException:
         stop.set()
@@ -42,12 +42,12 @@ def supervised(work: Callable[[], T], stop: Stop) -> T:
     return outcome.result()
 
 
-def _told_of_memory(work: Callable[[], T]) -> T:
-    """Do the work, and say in a sentence where memory, or a thread that wants some, is not to be had."""
+def _with_memory_error(work: Callable[[], T]) -> T:
+    """Do the work; raise OutOfMemory if memory, or a thread, cannot be had."""
     try:
         return work()
     except (MemoryError, BlockingIOError) as exc:
         if isinstance(exc, VidsrError):
             raise
-        what = "not enough memory is left for pictures of this size"
-        raise OutOfMemory(f"{what}; ask for a smaller one, or raise the limit (ulimit -v)") from exc
+        what = "not enough memory is left for frames of this size"
+        raise OutOfMemory(f"{what}; ask for a smaller size, or raise the limit (ulimit -v)") from exc

@@ -192,7 +192,7 @@ def _is_pipe(name: object, descriptor: int) -> bool:
 
 
 def find_gpu(hwaccel: Hwaccel, device: str, *, resume: bool, context: Context) -> str | None:
-    """Return the GPU that may decode, as cuda:N; None if there is none, or none is wanted.
+    """Return the GPU that may decode, as cuda:N, or None.
 
     Ask before an engine uses the GPU; see `opens`. hwaccel: auto decodes on the GPU that upscales, if nothing is lost
     by it; cuda decodes there whatever can be. device: the network's, as asked for. Raises ValueError for another word.

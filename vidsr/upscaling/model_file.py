@@ -25,7 +25,7 @@ from vidsr.upscaling.tiling import tile_size
 EDGES_RECEPTIVE_FIELD = 4
 """What RGB edges add, in input pixels: chroma is interpolated before the network and averaged after it."""
 STEPS = (1, 2, 4, 8, 16, 32)
-SIDES = (32, 96, 192)  # of trial images, enlarged until a changed pixel no longer affects their edge
+SIDES = (32, 96, 192)  # of trial images, tried until a changed pixel no longer affects their edge
 EVERYWHERE = 1 << 20
 """Receptive field of a network that looks at the whole image, or too far for tiles."""
 MOST_NUMBERS = 1 << 28  # in one array of a trial: 1 GB

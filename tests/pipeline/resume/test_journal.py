@@ -69,7 +69,7 @@ def test_a_plan_that_cannot_be_read_is_refused(folder: Path) -> None:
     with Journal(folder, PLAN) as journal:
         add(journal, 0)
     (folder / "plan.json").write_text("{")
-    with pytest.raises(OutputError, match=r"plan.json cannot be read; delete .* to begin anew"):
+    with pytest.raises(OutputError, match=r"plan.json cannot be read; delete .* to start again"):
         Journal(folder, PLAN)
 
 

@@ -201,7 +201,9 @@ def test_another_input_is_refused(clip: Path, tmp_path: Path) -> None:
     stopped(clip, tmp_path / "larger.mkv", after=25)
     facts = clip.stat()
     os.utime(clip, ns=(facts.st_atime_ns, facts.st_mtime_ns + 1))
-    with pytest.raises(OutputError, match=r"with an input of a modified of .* delete .*larger.mkv.vidsr to begin anew"):
+    with pytest.raises(
+        OutputError, match=r"with an input of a modified of .* delete .*larger.mkv.vidsr to start again"
+    ):
         upscaled(clip, tmp_path / "larger.mkv")
     data = bytearray(clip.read_bytes())
     data[len(data) // 2] ^= 1
@@ -322,7 +324,9 @@ def test_a_full_disk_keeps_what_is_done_and_says_so(
 
     with monkeypatch.context() as patched:
         patched.setattr(os, "fsync", full)
-        with pytest.raises(DiskFull, match=r"larger.mkv.vidsr: no room is left .* the same command goes on with what"):
+        with pytest.raises(
+            DiskFull, match=r"larger.mkv.vidsr: its disk is full; .* the same command continues with what"
+        ):
             upscaled(clip, tmp_path / "larger.mkv")
     assert list((tmp_path / "larger.mkv.vidsr").glob("*.packets"))
     upscaled(clip, tmp_path / "larger.mkv")
@@ -342,13 +346,13 @@ def test_an_existing_target_is_left_alone_unless_overwriting_is_asked_for(clip: 
 @pytest.mark.parametrize(
     ("source", "target", "error", "sentence"),
     [
-        ("-", "larger.mkv", InputError, "stdin is no file, and only a file can be read again"),
-        ("http://localhost/clip.mkv", "larger.mkv", InputError, "is no file, and only a file"),
-        ("/dev/null", "larger.mkv", InputError, "/dev/null is no file"),
-        ("frame%d.png", "larger.mkv", InputError, "is no file, and only a file"),
-        ("clip.mkv", "-", NotPipeable, "stdout is no file, and a job that resumes ends in one"),
-        ("clip.mkv", "tcp://localhost:1", NotPipeable, "is no file, and a job that resumes"),
-        ("clip.mkv", "/dev/null", NotPipeable, "/dev/null is no file"),
+        ("-", "larger.mkv", InputError, "stdin is not a file; --resume reads its input again"),
+        ("http://localhost/clip.mkv", "larger.mkv", InputError, "is not a file; --resume reads"),
+        ("/dev/null", "larger.mkv", InputError, "/dev/null is not a file"),
+        ("frame%d.png", "larger.mkv", InputError, "is not a file; --resume reads"),
+        ("clip.mkv", "-", NotPipeable, "stdout is not a file, which --resume writes"),
+        ("clip.mkv", "tcp://localhost:1", NotPipeable, "is not a file, which --resume writes"),
+        ("clip.mkv", "/dev/null", NotPipeable, "/dev/null is not a file"),
         ("clip.mkv", "larger.png", OutputError, "holds pictures, which stay once they are made; leave --resume out"),
         ("clip.mkv", "larger.y4m", OutputError, "holds raw pictures, not packets; leave --resume out"),
     ],

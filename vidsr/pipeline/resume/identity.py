@@ -1,4 +1,4 @@
-"""What must be the same for work that was begun to be gone on with: input, model, settings, versions."""
+"""What must be the same to continue a job: input, model, settings, versions."""
 
 import hashlib
 import json
@@ -9,13 +9,13 @@ from typing import Any
 from vidsr.errors import OutputError
 
 Plan = dict[str, dict[str, str]]
-"""Sections ("input", "model", "settings", "versions") of names and values, as they stand in plan.json."""
+"""Sections ("input", "model", "settings", "versions") of names and values, as in plan.json."""
 
 _SAMPLE = 1 << 20  # bytes read at the beginning, in the middle and at the end of the input
 
 
 def identity_of(path: Path) -> dict[str, str]:
-    """Tell a film from any other without reading all of it: its size, its time, and the hash of three pieces."""
+    """Identify a file without reading all of it: its size, its time, and the hash of three parts."""
     facts = path.stat()
     digest = hashlib.sha256()
     with path.open("rb") as file:
@@ -26,7 +26,7 @@ def identity_of(path: Path) -> dict[str, str]:
 
 
 def as_text(values: Mapping[str, Any]) -> dict[str, str]:
-    """Values that are compared and shown, without those left open."""
+    """Return values as they are compared and shown, without those that are None."""
     return {
         name: json.dumps(value, default=str, sort_keys=True).strip('"')
         for name, value in values.items()
@@ -35,7 +35,7 @@ def as_text(values: Mapping[str, Any]) -> dict[str, str]:
 
 
 def compare(begun: Plan, wanted: Plan, folder: Path) -> None:
-    """Raise OutputError where work in a folder was begun for something else; it says what, and what to do."""
+    """Raise OutputError if the job in a folder was begun for something else, with what differs and what to do."""
     for section, values in wanted.items():
         before = begun.get(section, {})
         for name in sorted({*values, *before}):
@@ -45,7 +45,7 @@ def compare(begun: Plan, wanted: Plan, folder: Path) -> None:
 
 
 def _difference(section: str, name: str, was: str | None, now: str | None, folder: Path) -> str:
-    anew = f"delete {folder} to begin anew"
+    anew = f"delete {folder} to start again"
     if section == "input":
         what = "other content" if name == "content" else f"a {name} of {was} instead of {now}"
         return f"with an input of {what}; {anew}"

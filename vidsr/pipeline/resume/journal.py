@@ -1,4 +1,4 @@
-"""The folder of a job that resumes: its plan, a lock, the segments that are whole, and a line for each of them."""
+"""The folder of a job that can be resumed: its plan, a lock, finished segments, and a line for each of them."""
 
 import json
 import os
@@ -21,19 +21,19 @@ _SEGMENTS = "segment-*.packets"
 
 
 class Journal:
-    """Notes which segments are whole. A context manager: when it is left, the folder stays where anything is done.
+    """Records which segments are finished; a context manager. The folder stays if anything is finished.
 
-    What is noted is on disk: a segment is synced and renamed before its line is written and synced.
+    What is recorded is on disk: a segment is synced and renamed before its line is written and synced.
     """
 
     def __init__(self, folder: Path, plan: Plan) -> None:
-        """Lock the folder, make it where it is missing, and see what is done.
+        """Lock the folder, create it if it is missing, and read what is finished.
 
-        Raises OutputError where another run has it, or where it was begun for something else.
+        Raises OutputError if another run uses it, or if it was begun for something else.
         """
         self.folder = folder
         self.done: dict[int, Segment] = {}
-        """The segments that are whole, by index."""
+        """The finished segments, by index."""
         folder.mkdir(exist_ok=True)
         self._lock = lock_folder(folder)
         try:
@@ -46,43 +46,43 @@ class Journal:
 
     @property
     def whole(self) -> Path:
-        """Where the joined film is, once it is; without a suffix, so that nobody takes it for the result."""
+        """Path of the joined video; without a suffix, so that nobody takes it for the result."""
         return self.folder / _WHOLE
 
     def file(self, index: int) -> Path:
-        """Where a segment lies."""
+        """Return the path of a finished segment."""
         return self.folder / f"segment-{index:06}.packets"
 
     def part(self, index: int) -> Path:
-        """Where a segment is written."""
+        """Return the path a segment is written to."""
         return self.folder / f"segment-{index:06}{_PART}"
 
     def missing(self) -> Iterator[int]:
-        """The segments still to be made, in order, without end: that of the film is where frames end."""
+        """Yield the indexes still to be made, without end: the video ends where its frames do."""
         return filterfalse(frozenset(self.done).__contains__, count())
 
     def segments(self) -> Iterator[tuple[Segment, Path]]:
-        """What is done, and where it lies, in order."""
+        """Return the finished segments and their files, in order."""
         return ((segment, self.file(index)) for index, segment in sorted(self.done.items()))
 
     def add(self, segment: Segment) -> None:
-        """Note a segment whose part is synced."""
+        """Record a segment whose temporary file is synced."""
         self.part(segment.index).replace(self.file(segment.index))
         sync_folder(self.folder)
         self._append(asdict(segment))
         self.done[segment.index] = segment
 
     def clear(self) -> None:
-        """Remove the segments, once the film is joined."""
+        """Remove the segments, once the video is joined."""
         for index in self.done:
             self.file(index).unlink(missing_ok=True)
 
     def remove(self) -> None:
-        """Remove the folder, once the film stands under its name."""
+        """Remove the folder, once the video is in its place."""
         _remove(self.folder)
 
     def close(self) -> None:
-        """Let the next run have the folder."""
+        """Release the folder for the next run."""
         self._lock.release()
 
     def __enter__(self) -> Self:
@@ -112,16 +112,16 @@ class Journal:
             try:
                 begun = json.loads(file.read_text(encoding="utf-8"))
             except ValueError as exc:
-                raise OutputError(f"{file} cannot be read; delete {self.folder} to begin anew") from exc
+                raise OutputError(f"{file} cannot be read; delete {self.folder} to start again") from exc
             compare(begun, plan, self.folder)
             return
-        for stale in (self.whole, self.folder / _LINES, *self.folder.glob(_SEGMENTS)):  # nobody knows of what
+        for stale in (self.whole, self.folder / _LINES, *self.folder.glob(_SEGMENTS)):  # of an unknown job
             stale.unlink(missing_ok=True)
         write_atomically(file, json.dumps(plan, indent=1).encode())
         sync_folder(self.folder)
 
     def _read(self) -> None:
-        # A line that was torn, or whose segment is not what it says, was never written.
+        # Ignore a line that was cut off, or whose segment is not what it says.
         lines = self.folder / _LINES
         for text in lines.read_text(encoding="utf-8", errors="replace").splitlines() if lines.exists() else ():
             with suppress(ValueError, TypeError):
@@ -144,7 +144,7 @@ class Journal:
 
 
 def clear_up(folder: Path) -> None:
-    """Remove what a run left that was killed after its film stood under its name; nothing where there is more."""
+    """Remove what a run left that was killed after its video was in place; nothing if there are other files."""
     if not folder.is_dir() or {each.name for each in folder.iterdir()} - {_PLAN, _LINES, _LOCK}:
         return
     with suppress(OSError, OutputError):  # another run has just begun, or nothing may be removed here
@@ -156,7 +156,7 @@ def clear_up(folder: Path) -> None:
 def _remove(folder: Path) -> None:
     for name in (_LINES, _PLAN, _LOCK):
         (folder / name).unlink(missing_ok=True)
-    with suppress(OSError):  # someone put a file of theirs there
+    with suppress(OSError):  # someone else put a file there
         folder.rmdir()
 
 

@@ -1,4 +1,4 @@
-"""A film made in segments that stay on disk, so that a run which was stopped is gone on with."""
+"""Write a video in segments that stay on disk, so that a run that was stopped can be resumed."""
 
 import errno
 from collections.abc import Container, Generator, Iterable, Iterator
@@ -38,20 +38,19 @@ def upscale_in_segments(
     options: JobOptions,
     record: RunRecord,
 ) -> None:
-    """Make the segments that are missing in TARGET.vidsr, join all of them with the film's other streams, and go.
+    """Make the segments that are missing in TARGET.vidsr, join them with the other streams, and remove the folder.
 
     However often it was stopped, and however hard, the target gets the same bytes. The input is decoded from its start
-    each time: what a decoder makes of a film may depend on all that came before, and decoding is the cheap part.
-    Raises OutputError where the folder was begun with another input, model, setting or version, or is in use; DiskFull,
-    and what is done stays; pipes.Stopped, and what is done stays.
+    each time: a decoder's output may depend on everything before, and decoding is cheap.
+    Raises OutputError if the folder was begun with another input, model, setting or version, or is in use; DiskFull and
+    Stopped, which leave what is done.
     """
     path = target.resolve() if target.is_symlink() else target
     folder = path.with_name(f"{path.name}.vidsr")
     source = Path(str(video.name))
     try:
-        open_target(
-            path, source=source, overwrite=options.encode.overwrite, stop=record.stop
-        ).discard()  # what cannot be, fails now
+        # What cannot be written fails now.
+        open_target(path, source=source, overwrite=options.encode.overwrite, stop=record.stop).discard()
     except TargetExists:
         clear_up(folder)
         raise
@@ -87,7 +86,7 @@ def _make_missing(
     encoding = Encoding(muxer_of(journal.whole, encode.format), large, encode)
     items = _frames(video, frozenset(journal.done), size, record.stop)
 
-    def told(ready: Iterable[Frame | Carried]) -> Iterator[Frame]:
+    def counted(ready: Iterable[Frame | Carried]) -> Iterator[Frame]:
         for frame in ready:
             record.stop.check()
             if isinstance(frame, Frame):
@@ -95,7 +94,7 @@ def _make_missing(
                 yield frame
 
     with closing(upscaled(items, upscaler, video.info, large, reused=record.count_reused)) as ready:
-        frames = told(ready)
+        frames = counted(ready)
         for index in journal.missing():
             segment = write_segment(islice(frames, size), journal.part(index), index, encoding, copy, record.context)
             if segment is None:
@@ -104,7 +103,7 @@ def _make_missing(
 
 
 def _frames(video: Source, done: Container[int], size: int, stop: Stop) -> Generator[Frame, None, None]:
-    """Those of the film that are not done yet."""
+    """Yield the frames of segments that are not done yet."""
     count = 0
     for item in video:
         stop.check()
@@ -115,17 +114,17 @@ def _frames(video: Source, done: Container[int], size: int, stop: Stop) -> Gener
 
 
 def _count(journal: Journal, video: Source, record: RunRecord) -> None:
-    """Tell how far an earlier run came."""
+    """Count what an earlier run did."""
     if journal.done:
         frames = sum(segment.frames for segment in journal.done.values())
         last = journal.done[max(journal.done)]
         begin, end = video.first.pts * video.info.time_base, last.last * Fraction(last.tick)
         record.skip(frames, begin=float(begin), end=float(end))
-        record.say(f"going on behind {frames} frames of an earlier run")
+        record.say(f"continuing after {frames} frames of an earlier run")
 
 
 def _joined(carried: Iterable[Carried], video: Iterator[Encoded]) -> Iterator[Carried | Encoded]:
-    """Everything in the order of decoding times; what has none comes where it comes."""
+    """Yield all packets in the order of decoding times; those without one keep their place."""
     ahead = next(video, None)
     for item in carried:
         packet, tick = item.packet, rational(item.packet.time_base)
@@ -141,49 +140,51 @@ def _joined(carried: Iterable[Carried], video: Iterator[Encoded]) -> Iterator[Ca
 
 @contextmanager
 def _explained(folder: Path) -> Iterator[None]:
-    """Say of a failure of the system's what it means for the job."""
+    """Turn failures of the system into messages that say what they mean for the job."""
     try:
         yield
     except (DiskFull, OSError) as exc:
         full = isinstance(exc, DiskFull) or exc.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
         if full:
             raise DiskFull(
-                f"{title_of(folder)}: no room is left on its disk; free some, and the same command goes on with what "
-                "is done"
+                f"{title_of(folder)}: its disk is full; free some space, and the same command continues with "
+                "what is done"
             ) from exc
         if isinstance(exc, VidsrError):
             raise
-        raise OutputError(f"{title_of(folder)} cannot be written: {exc.strerror}; see to it, and run again") from exc
+        raise OutputError(
+            f"{title_of(folder)} cannot be written: {exc.strerror}; fix that, and run the command again"
+        ) from exc
 
 
 _PLAYLISTS = ("hls", "concat")
 
 
 def check_resumable(source: object, target: object, format: str | None) -> Muxer:
-    """Give the container of the target.
+    """Return the container of the target.
 
-    Raises InputError, NotPipeable or OutputError where a film cannot be read twice, or not be written from segments.
+    Raises InputError if the input cannot be read twice; NotPipeable or OutputError if segments cannot be joined in it.
     """
     piped = not isinstance(source, str | Path) or source == "-" or is_address(source)
     path = Path(str(source))
     if piped or pattern_of(path) is not None or (path.exists() and not path.is_file()):
         raise InputError(
-            f"{title_of(source)} is no file, and only a file can be read again; save it first, or leave --resume out"
+            f"{title_of(source)} is not a file; --resume reads its input again, so save it first, or leave --resume out"
         )
     if not isinstance(target, str | Path) or target == "-" or is_address(target) or is_fifo(Path(target)):
         raise NotPipeable(
-            f"{title_of(target, pipe='stdout')} is no file, and a job that resumes ends in one; name a file, or leave "
+            f"{title_of(target, pipe='stdout')} is not a file, which --resume writes; name a file, or leave "
             "--resume out"
         )
     muxer = muxer_of(target, format)
     if muxer.image or muxer.name == "yuv4mpegpipe":
-        what = "holds pictures, which stay once they are made" if muxer.image else "holds raw pictures, not packets"
+        what = "holds images, which stay once they are made" if muxer.image else "holds raw frames, not packets"
         raise OutputError(f"{title_of(target)} {what}; leave --resume out")
     return muxer
 
 
 def check_video(video: Source) -> None:
-    """Raise InputError where what is read is more than one file."""
+    """Raise InputError if the input is a list of files."""
     if video.container.format.name in _PLAYLISTS:
         raise InputError(f"{video.title} is a list of other files, which may change; leave --resume out")
 
