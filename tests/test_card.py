@@ -46,7 +46,7 @@ def test_a_header_of_weights_that_is_none_gives_no_card(tmp_path):
     (tmp_path / "m.safetensors").write_bytes(len(header).to_bytes(8, "little") + header)
     assert read_card(tmp_path / "m.safetensors") is None
     (tmp_path / "m.safetensors").write_bytes((1 << 60).to_bytes(8, "little") + header)
-    with pytest.raises(NotAModel, match="no safetensors file"):
+    with pytest.raises(NotAModel, match="not a safetensors file"):
         read_card(tmp_path / "m.safetensors")
 
 

@@ -1,4 +1,4 @@
-"""The card a model carries: what anyone who runs it must know."""
+"""The card of a model: facts about the network that travel inside its file."""
 
 import json
 from dataclasses import asdict, dataclass, field, fields
@@ -8,43 +8,48 @@ from typing import Literal, Self, get_type_hints
 from vidsr.errors import CardMismatch, NotAModel
 from vidsr.system import MOST_SCALE, MOST_STEP
 
-KEY = "vidsr.card"  # in ONNX metadata_props and in the safetensors header
-QP_NAME = "quantiser"  # the named constant of a network that knows the codec's QP / 51; (1, 1, 1, 1) float
-OLD_KEYS = {"reach": "receptive_field", "quantiser": "qp"}  # as cards were written before 0.2
-BESIDE = "bicubic_"  # before the name of a metric: bicubic's, which ours is held against
+KEY = "vidsr.card"
+"""Key of the card in ONNX metadata_props and in the safetensors header."""
+
+QP_NAME = "quantiser"  # allowed word: in stored files
+"""Name of the constant (1, 1, 1, 1) float32 of a network that uses the codec's QP: QP / 51."""
+
+OLD_KEYS = {"reach": "receptive_field", "quantiser": "qp"}  # allowed word: in cards written before 0.2
+BESIDE = "bicubic_"
+"""Prefix of the metrics of bicubic, to compare the network's with."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelCard:
-    """Facts about a network that travel inside its file."""
+    """Facts about a network. The fields are the keys of the JSON."""
 
     name: str
     scale: int
     channels: Literal[1, 3]
     """1: luma, 3: RGB."""
     receptive_field: int
-    """Receptive radius in input pixels: farther pixels do not change an output pixel."""
+    """Radius in input pixels: pixels further away do not affect an output pixel."""
     step: int = 1
-    """What the sides of the pictures it takes must be multiples of."""
+    """The sides of the network's input must be multiples of it."""
     qp: bool = False
-    """Whether the network takes the frame's QP."""
+    """Whether the network uses the frame's QP."""
     parameters: int = 0
     macs: int = 0
-    """Multiply-adds for one input pixel."""
+    """Multiply-adds per input pixel."""
     licence: str = "unknown"
     data: str = "unknown"
-    """What it was trained on, with the licences of that."""
+    """The training data, and its licences."""
     recipe: str = ""
     """Name and hash of the recipe."""
     metrics: dict[str, float] = field(default_factory=dict)
 
     def to_json(self) -> str:
-        """One line of JSON."""
+        """Return the card as one line of JSON."""
         return json.dumps(asdict(self), sort_keys=True)
 
     @classmethod
     def from_json(cls, text: str, *, where: str) -> Self:
-        """Read a card back; `where` names the file in errors. Raises CardMismatch where it is no card of ours."""
+        """Parse a card, ignoring unknown keys. where: the file, for messages. Raises CardMismatch."""
         try:
             values = {OLD_KEYS.get(key, key): value for key, value in json.loads(text).items()}
             known = {f.name for f in fields(cls)}
@@ -55,42 +60,36 @@ class ModelCard:
         return card
 
 
-def _check(card: ModelCard) -> None:
-    """Raise ValueError where a value is none that a network can have: anyone may have written the file."""
-    for name, kind in get_type_hints(ModelCard).items():
-        value = getattr(card, name)
-        if kind in (str, int, bool) and type(value) is not kind:
-            raise ValueError(f"{name} is {value!r:.40}, no {kind.__name__}")
-    if (
-        not 1 <= card.scale <= MOST_SCALE
-        or card.channels not in (1, 3)
-        or not 1 <= card.step <= MOST_STEP
-        or min(card.receptive_field, card.parameters, card.macs) < 0
-    ):
-        found = (
-            f"scale {card.scale}, {card.channels} channels, receptive field {card.receptive_field}, step {card.step}"
-        )
-        raise ValueError(f"{found} make no sense")
-    if not isinstance(card.metrics, dict) or not all(isinstance(v, int | float) for v in card.metrics.values()):
-        raise ValueError("its metrics are no numbers")
-
-
 def read_card(path: Path) -> ModelCard | None:
-    """Read the card of a model file (.onnx or .safetensors); None where it carries none.
-
-    Raises NotAModel where the file is neither.
-    """
+    """Return the card of an .onnx or .safetensors file, or None if it has no card. Raises NotAModel, CardMismatch."""
     text = _safetensors_card(path) if path.suffix == ".safetensors" else _onnx_card(path)
     return None if text is None else ModelCard.from_json(text, where=str(path))
 
 
 def with_card(path: Path, card: ModelCard) -> bytes:
-    """Give the bytes of an ONNX file with this card in place of its own."""
+    """Return the content of an ONNX file with another card."""
     import onnx
 
     model = onnx.load(path)
     onnx.helper.set_model_props(model, {**{p.key: p.value for p in model.metadata_props}, KEY: card.to_json()})
     return bytes(model.SerializeToString())
+
+
+def _check(card: ModelCard) -> None:
+    """Raise ValueError if a field has a wrong type or an impossible value: the file may come from anyone."""
+    for name, kind in get_type_hints(ModelCard).items():
+        value = getattr(card, name)
+        if kind in (str, int, bool) and type(value) is not kind:
+            raise ValueError(f"expected {name} to be of type {kind.__name__}; got {value!r:.40}")
+    allowed = {
+        "scale": range(1, MOST_SCALE + 1), "channels": (1, 3), "step": range(1, MOST_STEP + 1),
+        "receptive_field": range(2**63), "parameters": range(2**63), "macs": range(2**63),
+    }  # fmt: skip
+    for name, values in allowed.items():
+        if getattr(card, name) not in values:
+            raise ValueError(f"{name} cannot be {getattr(card, name)}")
+    if not isinstance(card.metrics, dict) or not all(isinstance(v, int | float) for v in card.metrics.values()):
+        raise ValueError("its metrics are not numbers")
 
 
 def _onnx_card(path: Path) -> str | None:
@@ -100,7 +99,7 @@ def _onnx_card(path: Path) -> str | None:
     try:
         model = onnx.load(path, load_external_data=False)
     except DecodeError as exc:
-        raise NotAModel(f"{path} is no ONNX file; give an .onnx file, or a name that `vidsr models` lists") from exc
+        raise NotAModel(f"{path} is not an ONNX file; give an .onnx file, or a name that `vidsr models` lists") from exc
     return next((entry.value for entry in model.metadata_props if entry.key == KEY), None)
 
 
@@ -112,7 +111,7 @@ def _safetensors_card(path: Path) -> str | None:
         except (ValueError, RecursionError):
             header = None
     if not isinstance(header, dict):
-        raise NotAModel(f"{path} is no safetensors file")
-    notes = header.get("__metadata__")
-    text = notes.get(KEY) if isinstance(notes, dict) else None
+        raise NotAModel(f"{path} is not a safetensors file")
+    metadata = header.get("__metadata__")
+    text = metadata.get(KEY) if isinstance(metadata, dict) else None
     return None if text is None else str(text)

@@ -11,15 +11,16 @@ from vidsr.card import ModelCard, read_card
 from vidsr.errors import UnknownModel
 
 RESIZES = ("bicubic", "lanczos", "nearest")
-"""Models that are no networks: swscale through the same pipeline."""
+"""Models without a network: swscale's resizes, through the same pipeline."""
 
-FAMILY = "live-x"  # what `by_scale` chooses from: the shelf's networks for any film, at real time
+DEFAULT_FAMILY = "live-x"
+"""Prefix of the shelf's models that `by_scale` chooses from: networks for real time, for any video."""
 
 
 def find(model: str | Path) -> Path:
-    """Find a model's file by its path, or by its name on the shelf or in the user's folder.
+    """Return the file of a model, given its path, or its name on the shelf or in the user's folder.
 
-    Raises UnknownModel with the names there are, the closest first.
+    Raises UnknownModel, which lists the known names.
     """
     path = Path(model).expanduser()
     if path.is_file():
@@ -27,16 +28,16 @@ def find(model: str | Path) -> Path:
     known = _known()
     if str(model) in known:
         return known[str(model)]
-    names = [*known, *RESIZES]
+    names = ", ".join([*known, *RESIZES])
     if path.suffix == ".onnx" or len(path.parts) > 1:
-        raise UnknownModel(f"there is no file {path}; the models with names are {', '.join(names)}")
-    close = difflib.get_close_matches(str(model), names, n=1)
-    hint = f"did you mean {close[0]}? There are" if close else "choose one of"
-    raise UnknownModel(f"there is no model {str(model)!r}; {hint} {', '.join(names)}, or give a path to an .onnx file")
+        raise UnknownModel(f"{path} is not a file; the models known by name are {names}")
+    close = difflib.get_close_matches(str(model), [*known, *RESIZES], n=1)
+    hint = f"did you mean {close[0]}? Expected" if close else "expected"
+    raise UnknownModel(f"unknown model {str(model)!r}; {hint} one of {names}, or a path to an .onnx file")
 
 
 def name_of(path: Path) -> str:
-    """How a user would call a model's file: by its name where it has one, else by its path."""
+    """Return the name by which `find` finds a file, or else its path."""
     return path.stem if _known().get(path.stem) == path else str(path)
 
 
@@ -46,19 +47,21 @@ def available_models() -> list[str]:
 
 
 def shelf() -> list[tuple[Path, ModelCard]]:
-    """The models that come with vidsr, with their cards, by name."""
+    """Return the models that ship with vidsr and their cards, sorted by name."""
     cards = ((path, read_card(path)) for path in _files(_shelf_folder()))
     return [(path, card) for path, card in cards if card is not None]
 
 
 def by_scale(scale: float) -> Path:
-    """Find the shelf's model of the smallest factor that reaches `scale`; the largest there is where none does.
+    """Return the shelf's live model with the smallest factor of at least `scale`, or else the largest factor.
 
-    Raises UnknownModel where the shelf is empty.
+    Raises UnknownModel if the shelf is empty.
     """
-    ladder = sorted((card.scale, path) for path, card in shelf() if card.name.startswith(FAMILY))
+    ladder = sorted((card.scale, path) for path, card in shelf() if card.name.startswith(DEFAULT_FAMILY))
     if not ladder:
-        raise UnknownModel(f"no {FAMILY}… model lies on the shelf; give a path to an .onnx file, or bicubic or lanczos")
+        raise UnknownModel(
+            f"this installation has no {DEFAULT_FAMILY}… models; give a path to an .onnx file, or bicubic or lanczos"
+        )
     return next((path for factor, path in ladder if factor >= scale), ladder[-1][1])
 
 
@@ -76,7 +79,7 @@ def user_folder() -> Path:
 
 
 def _known() -> dict[str, Path]:
-    """Every model that has a name; the shelf's own names cannot be taken."""
+    """Return every model that has a name. The shelf's models take precedence over the user's."""
     return {path.stem: path for folder in (user_folder(), _shelf_folder()) for path in _files(folder)}
 
 
@@ -85,4 +88,8 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _shelf_folder() -> Path:
-    return Path(str(resources.files("vidsr.shelf")))
+    """Return the package vidsr.shelf, or `export` next to the package in a checkout that is not installed."""
+    try:
+        return Path(str(resources.files("vidsr.shelf")))
+    except ModuleNotFoundError:
+        return Path(__file__).parents[1] / "export"

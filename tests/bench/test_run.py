@@ -18,7 +18,7 @@ from tests.video.videos import make_film
 from vidsr.bench import cases
 from vidsr.bench import matmul_peak as peak
 from vidsr.bench.case_runs import run_of, timing_of
-from vidsr.bench.test_clip import drawn, write_video
+from vidsr.bench.test_clip import generated, write_video
 from vidsr.card import ModelCard
 from vidsr.cli import app
 from vidsr.color import ColorSpec
@@ -92,7 +92,7 @@ def test_the_plot_is_a_picture(measured: Result, folder: Path) -> None:
 
 def test_the_table_says_what_was_measured_and_on_what(tmp_path: Path) -> None:
     video = make_film(tmp_path / "mine.mkv", size=(96, 64), pts=range(6), codec="ffv1")
-    shown = run("bicubic", "--size", "36p-72p", "--runs", 1, "--film", video)
+    shown = run("bicubic", "--size", "36p-72p", "--runs", 1, "--video", video)
     assert shown.exit_code == 0, shown.output
     lines = shown.stdout.splitlines()
     assert " cores, " in lines[0] and "vidsr 0" in lines[0]
@@ -114,9 +114,9 @@ def test_a_size_that_cannot_be_is_refused_in_a_sentence(size: str) -> None:
     [
         (("--precision", "f7"), 5, "unknown precision 'f7'"),
         (("--engine", "abacus"), 5, "unknown engine 'abacus'"),
-        (("no-such-model",), 4, "no model 'no-such-model'"),
-        (("--frames", 2), 2, "give 4 and 1, or more"),
-        (("--plot", "plot.txt"), 2, r"to end in .png"),
+        (("no-such-model",), 4, "unknown model 'no-such-model'"),
+        (("--frames", 2), 2, "expected 4 frames and 1 run, or more"),
+        (("--plot", "plot.txt"), 2, "to end in .png"),
     ],
 )
 def test_what_cannot_be_measured_is_refused_before_anything_runs(
@@ -138,13 +138,13 @@ def test_without_matplotlib_the_plot_is_refused_with_what_installs_it(
 
 def test_a_film_of_too_few_frames_is_refused(tmp_path: Path) -> None:
     video = make_film(tmp_path / "short.mkv", size=(96, 64), pts=range(3), codec="ffv1")
-    refused = run("bicubic", "--size", "36p-72p", "--film", video)
+    refused = run("bicubic", "--size", "36p-72p", "--video", video)
     assert refused.exit_code == 3
     assert "has 3 frames, too few" in refused.stderr
 
 
 def test_the_film_moves_and_is_the_same_each_time(tmp_path: Path) -> None:
-    first, again = ([*drawn(64, 36, 4, ColorSpec(6, full_range=False))] for _ in range(2))
+    first, again = ([*generated(64, 36, 4, ColorSpec(6, full_range=False))] for _ in range(2))
     assert all((a.planes[0] == b.planes[0]).all() for a, b in zip(first, again, strict=True))
     assert all((a.planes[0] != b.planes[0]).mean() > 0.5 for a, b in pairwise(first))
     assert write_video(tmp_path / "film.mkv", 64, 36, 4) == 4

@@ -94,7 +94,7 @@ def test_a_machine_is_tuned_by_the_whole_way(model: Path) -> None:
 
 def test_a_choice_that_cannot_be_kept_is_said(model: Path, cache: Path) -> None:
     cache.write_text("a file where the folder should be")
-    with pytest.raises(OutputError, match=r"streams and . frames in flight are chosen, and cannot be kept: "):
+    with pytest.raises(OutputError, match=r"streams and . frames in flight are fastest, but cannot be kept: "):
         tune(model, size="90p-180p", frames=4, runs=1)
 
 

@@ -83,7 +83,7 @@ def test_every_model_is_there_with_what_runs_it(report: Any) -> None:
     assert report["gpus"] or models["live-x2"]["engine"] == "openvino"
     assert models["torn"]["own"] is True
     assert models["torn"]["engine"] is None
-    assert "no ONNX file" in models["torn"]["reason"]
+    assert "not an ONNX file" in models["torn"]["reason"]
 
 
 def test_what_is_missing_comes_with_its_command(report: Any) -> None:
@@ -113,18 +113,18 @@ def test_a_broken_runtime_is_a_line_of_the_report(tmp_path: Path) -> None:
 
 
 def test_broken_pyav_and_a_runtime_that_crashes_are_lines_of_the_table(tmp_path: Path) -> None:
-    package(tmp_path, "av", "raise ImportError('libavcodec is torn')")
-    package(tmp_path, "torch", "raise ImportError('torn')")
+    package(tmp_path, "av", "raise ImportError('libavcodec is damaged')")
+    package(tmp_path, "torch", "raise ImportError('damaged')")
     package(tmp_path, "openvino", "import os\nos.abort()")
     shown = {line.split()[0]: line for line in doctor(packages=tmp_path).splitlines() if line.startswith("  ")}
     assert "broken" in shown["PyAV"]
-    assert "ImportError: libavcodec is torn" in shown["PyAV"]
+    assert "ImportError: libavcodec is damaged" in shown["PyAV"]
     assert "pip install --force-reinstall av" in shown["video"]
     # the runtime is tried by vidsr's own upscaler, which needs PyAV
     assert "broken" in shown["openvino"]
 
 
 def test_without_numpy_it_still_answers(tmp_path: Path) -> None:
-    shown = doctor(packages=package(tmp_path, "numpy", "raise ImportError('torn')"))
-    assert "ImportError: torn" in shown
+    shown = doctor(packages=package(tmp_path, "numpy", "raise ImportError('damaged')"))
+    assert "ImportError: damaged" in shown
     assert "pip install --force-reinstall vidsr" in shown

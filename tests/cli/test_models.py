@@ -37,4 +37,4 @@ def test_the_table_has_what_one_chooses_by() -> None:
 def test_json_has_the_whole_card() -> None:
     (card,) = json.loads(CliRunner().invoke(app, ["models", "--json"]).stdout)
     assert card["path"] == "live-x9.onnx"
-    assert (card["scale"], card["reach"], card["metrics"]["ssim_clean"]) == (9, 5, 0.9)
+    assert (card["scale"], card["receptive_field"], card["metrics"]["ssim_clean"]) == (9, 5, 0.9)

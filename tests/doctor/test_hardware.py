@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from vidsr.doctor.gpu_drivers import GpuState, gpus
-from vidsr.doctor.hardware import cpu, disks, memory
+from vidsr.doctor.hardware import GpuState, cpu, disks, gpus, memory
 
 
 def test_the_processor_is_named_with_what_it_can() -> None:

@@ -129,7 +129,7 @@ def test_a_target_that_cannot_be_is_refused_and_leaves_nothing(clip: Path, tmp_p
 
 
 def test_an_unknown_model_is_known_before_the_input_is_opened(tmp_path: Path) -> None:
-    with pytest.raises(UnknownModel, match="no model 'bicubik'; did you mean bicubic"):
+    with pytest.raises(UnknownModel, match="unknown model 'bicubik'; did you mean bicubic"):
         upscale_video(tmp_path / "missing.mkv", tmp_path / "larger.mkv", model="bicubik")
 
 

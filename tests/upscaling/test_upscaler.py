@@ -348,7 +348,7 @@ def test_a_size_that_makes_no_sense_is_refused(models: Models) -> None:
 
 
 def test_what_cannot_run_is_refused_before_the_first_frame(models: Models) -> None:
-    with pytest.raises(UnknownModel, match="there is no model 'esrgan'"):
+    with pytest.raises(UnknownModel, match="unknown model 'esrgan'"):
         load_upscaler("esrgan")
     with pytest.raises(EngineMissing, match="unknown engine 'abacus'"):
         load_upscaler(models(), engine="abacus")

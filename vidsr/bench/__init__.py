@@ -1,1 +1,1 @@
-"""How fast the models are on this machine, each beside bicubic in the same run."""
+"""Measures how fast models are on this machine, each next to bicubic in the same run."""

@@ -1,31 +1,32 @@
-"""What is measured: each model at each size, on each engine, with bicubic beside them."""
+"""What is measured: each model at each size on each engine, and bicubic."""
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import product
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Literal, cast
 
 from vidsr import zoo
 from vidsr.card import ModelCard
-from vidsr.engines import Precision, Setup, check, choose, settle
+from vidsr.engines import Setup, check, choose, settle
 from vidsr.errors import EngineError, WrongOption
+from vidsr.options import Precision, UpscaleOptions
 from vidsr.system import MOST_SCALE, fits
 from vidsr.upscaling.model_file import load_model
 
-BESIDE: Literal["bicubic"] = "bicubic"
-KINDS = ("live-", "fast-")  # of the shelf's models, those that are measured where none is named
+BASELINE: Literal["bicubic"] = "bicubic"
+DEFAULT_MODELS = ("live-", "fast-")  # prefixes of names
 SIZES = ("360p-720p", "270p-1080p", "540p-1080p", "1080p-4K")
-DEFAULT = SIZES[:2]
+DEFAULT_SIZES = SIZES[:2]
+LEAST_LINES = 32
 _LINES = {"4K": 2160, "8K": 4320}
-_OWN = {2: "360p-720p", 3: "360p-1080p", 4: "270p-1080p"}
-LEAST = 32  # lines of a picture
+_SIZE_OF_SCALE = {2: "360p-720p", 3: "360p-1080p", 4: "270p-1080p"}
 
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """A small picture and the large one made of it, 16:9; sides in pixels, even."""
+    """Input and output size of a case, both 16:9; sides in pixels, even."""
 
     name: str
     width: int
@@ -34,8 +35,8 @@ class Size:
     large_height: int
 
     @property
-    def factor(self) -> float:
-        """How many times larger each side becomes."""
+    def scale(self) -> float:
+        """The upscaling factor."""
         return self.large_height / self.height
 
 
@@ -46,25 +47,24 @@ class Case:
     size: Size
     model: str | Path
     card: ModelCard | None
-    """None: resized by swscale."""
+    """None for resizes by swscale."""
     setup: Setup | None
-    """What computes it; None without a network."""
+    """None for resizes by swscale."""
 
     @property
     def name(self) -> str:
-        """The model's."""
+        """The name of the model."""
         return self.card.name if self.card else str(self.model)
 
     @property
-    def enlarging(self) -> dict[str, Any]:
-        """Options of `load_upscaler`."""
-        setup = self.setup
-        how = {} if setup is None else {"engine": setup.engine, "device": setup.device, "precision": setup.precision}
-        return {"model": self.model, "width": self.size.large_width, "height": self.size.large_height, **how}
+    def upscaling(self) -> UpscaleOptions:
+        """The options that run the case in this process."""
+        options = UpscaleOptions(self.model, width=self.size.large_width, height=self.size.large_height)
+        return replace(options, **asdict(self.setup)) if self.setup else options
 
     @property
-    def options(self) -> list[str]:
-        """The same as options of the command."""
+    def arguments(self) -> list[str]:
+        """The arguments of `vidsr upscale` that run the case."""
         words = ["--size", f"{self.size.large_width}x{self.size.large_height}", "--model", str(self.model)]
         if self.setup is not None:
             words += ["--engine", self.setup.engine, "--device", self.setup.device, "--precision", self.setup.precision]
@@ -72,27 +72,28 @@ class Case:
 
 
 def cases_of(models: Sequence[str | Path], sizes: Sequence[str], setups: Sequence[Setup]) -> dict[Size, list[Case]]:
-    """The cases by size, bicubic first. models: none: the shelf's; sizes: none: those that the models are made for.
+    """Return the cases of each size, bicubic first.
 
-    Raises UnknownModel, NotAModel, WrongOption.
+    models: names or paths; empty for the shelf's live-… and fast-… of each size's factor. sizes: names such as
+    270p-1080p; empty for those that fit the models. Raises UnknownModel, NotAModel, WrongOption.
     """
     known = {str(model): _card(model) for model in models}
-    names = sizes or (list(dict.fromkeys(map(_own, known.values()))) if known else DEFAULT)
+    names = sizes or (list(dict.fromkeys(map(_default_size, known.values()))) if known else DEFAULT_SIZES)
     found = {}
     for size in dict.fromkeys(map(size_of, names)):
         entries = known or _shelf(size)
-        wanted = [(model, card) for model, card in entries.items() if model != BESIDE]
+        wanted = [(model, card) for model, card in entries.items() if model != BASELINE]
         found[size] = [
-            Case(size, BESIDE, None, None),
+            Case(size, BASELINE, None, None),
             *(Case(size, model, card, setup) for model, card in wanted for setup in (setups if card else (None,))),
         ]
     return found
 
 
 def setups_of(engines: Sequence[str], precisions: Sequence[str]) -> tuple[list[Setup], list[str]]:
-    """What the engines and precisions asked for come to here, and a sentence for each pair that does not work.
+    """Resolve every combination of engines and precisions, and return a sentence for each that is not supported.
 
-    Raises EngineError where none does, or a name is unknown, and EngineMissing.
+    Raises EngineError if none is supported or a precision is unknown, and EngineMissing for an unknown engine.
     """
     for precision in precisions:
         check(precision)
@@ -107,42 +108,44 @@ def setups_of(engines: Sequence[str], precisions: Sequence[str]) -> tuple[list[S
     return list(dict.fromkeys(setups)), [f"left out: {exc}" for exc in refused]
 
 
+def size_of(name: str) -> Size:
+    """Parse a size such as 270p-1080p or 1080p-4K. Raises WrongOption."""
+    match = re.fullmatch(r"(\d{2,4}p|4K|8K)-(\d{2,4}p|4K|8K)", name)
+    if match is None:
+        raise WrongOption(f"{name!r} is not a size; expected the lines before and after, such as {', '.join(SIZES)}")
+    small, large = (_LINES.get(word) or int(word[:-1]) for word in match.groups())
+    if not LEAST_LINES <= small < large <= MOST_SCALE * small or small % 2 or large % 2:
+        raise WrongOption(
+            f"{name} cannot be measured; expected even numbers of lines, from {LEAST_LINES} or more to more, "
+            f"at most {MOST_SCALE} times as many"
+        )
+    if not fits(_width_of(large), large):
+        raise WrongOption(f"{name} cannot be measured; this machine has too little memory for such frames")
+    return Size(name, _width_of(small), small, _width_of(large), large)
+
+
+def size_for(scale: int) -> str:
+    """Return the name of the default size for models of this factor."""
+    return _SIZE_OF_SCALE.get(scale, f"136p-{136 * scale}p")
+
+
 def _card(model: str | Path) -> ModelCard | None:
     if str(model) in zoo.RESIZES:
         return None
     return load_model(model).card
 
 
-def _own(card: ModelCard | None) -> str:
-    return DEFAULT[0] if card is None else name_for(card.scale)
+def _default_size(card: ModelCard | None) -> str:
+    return DEFAULT_SIZES[0] if card is None else size_for(card.scale)
 
 
 def _shelf(size: Size) -> dict[str, ModelCard | None]:
-    """The shelf's models for any film whose factor is the size's own; where there is none, the one that reaches it."""
-    fit = {card.name: card for _, card in zoo.shelf() if card.name.startswith(KINDS) and card.scale == size.factor}
-    if not fit:
-        path = zoo.by_scale(size.factor)
-        fit = {path.stem: load_model(path).card}
-    return {**fit}
+    """Return the DEFAULT_MODELS of this factor, or the live-… of the next larger factor if there are none."""
+    matching = [card for _, card in zoo.shelf() if card.name.startswith(DEFAULT_MODELS) and card.scale == size.scale]
+    if not matching:
+        matching = [load_model(zoo.by_scale(size.scale)).card]
+    return {card.name: card for card in matching}
 
 
-def size_of(name: str) -> Size:
-    """Read a size such as 270p-1080p or 1080p-4K. Raises WrongOption."""
-    match = re.fullmatch(r"(\d{2,4}p|4K|8K)-(\d{2,4}p|4K|8K)", name)
-    if match is None:
-        raise WrongOption(f"{name!r} is no size such as {', '.join(SIZES)}; give the lines before and after")
-    small, large = (_LINES.get(word) or int(word[:-1]) for word in match.groups())
-    if not LEAST <= small < large <= MOST_SCALE * small or small % 2 or large % 2 or not fits(_across(large), large):
-        raise WrongOption(
-            f"{name} cannot be measured: pictures grow from an even number of lines, {LEAST} or more, to a larger one"
-        )
-    return Size(name, _across(small), small, _across(large), large)
-
-
-def name_for(scale: int) -> str:
-    """The size that a model of this factor is measured at where none is asked for."""
-    return _OWN.get(scale, f"136p-{136 * scale}p")
-
-
-def _across(lines: int) -> int:
+def _width_of(lines: int) -> int:
     return round(lines * 8 / 9) * 2

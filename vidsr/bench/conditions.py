@@ -1,4 +1,4 @@
-"""What the figures were measured on, and whether something else ran there."""
+"""What was measured on: machine, versions, and whether other programs were running."""
 
 import os
 import platform
@@ -7,19 +7,19 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from importlib.metadata import packages_distributions, version
+from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from pathlib import Path
 
 from vidsr.engines import ENGINES, Setup
 from vidsr.engines.gpus import gpu_of
 from vidsr.system import cores, processor_name
 
-BUSY = 0.1  # cores in use by others, beyond which figures do not hold
+BUSY_CORES = 0.1  # with more cores busy, figures are not reliable
 
 
 @dataclass(frozen=True, slots=True)
-class Machine:
-    """A machine and what runs on it, at one time."""
+class Conditions:
+    """The machine at one time. Its fields are keys of the JSON output."""
 
     cpu: str
     cores: int
@@ -28,19 +28,19 @@ class Machine:
     """Those that are measured."""
     system: str
     versions: dict[str, str]
-    """Of vidsr and what it computes with."""
+    """Of vidsr and of the packages that compute."""
     date: str
-    """Day and minute, with the zone."""
+    """Date, minute and time zone."""
     busy_cores: float | None
-    """In use by other programs before the measurement began; None where the system does not say."""
+    """Used by other programs before measuring began; None if the system does not say."""
 
     @property
     def warning(self) -> str | None:
-        """A sentence where something else ran."""
-        if self.busy_cores is None or self.busy_cores < BUSY:
+        """A sentence if other programs were running."""
+        if self.busy_cores is None or self.busy_cores < BUSY_CORES:
             return None
         return (
-            f"other programs keep {self.busy_cores:.1f} of {self.cores} cores busy; figures do not hold until they end"
+            f"other programs keep {self.busy_cores:.1f} of {self.cores} cores busy; measure again when they have ended"
         )
 
     def __str__(self) -> str:
@@ -48,33 +48,40 @@ class Machine:
         return f"{', '.join([self.cpu, f'{self.cores} cores', *self.gpus, self.system])}; {versions}; {self.date}"
 
 
-def this_machine(setups: Sequence[Setup]) -> Machine:
-    """Describe this machine now, and what computes on it; takes half a second."""
+def current_conditions(setups: Sequence[Setup]) -> Conditions:
+    """Describe this machine and what the setups use. Takes half a second."""
     packages = ["vidsr", "av", *(ENGINES[setup.engine].package for setup in setups)]
-    homes = packages_distributions()  # a package may come under several names: onnxruntime-gpu
+    distributions = packages_distributions()  # a package may be installed under other names, such as onnxruntime-gpu
     gpus = [str(gpu) for setup in setups if (gpu := gpu_of(setup.device))]
-    return Machine(
+    return Conditions(
         cpu=processor_name(),
         cores=cores(),
         gpus=tuple(dict.fromkeys(gpus)),
         system=f"{platform.system()} {platform.release()}, Python {platform.python_version()}",
-        versions={name: version(homes[name][0]) for name in packages},
+        versions={name: _version(distributions.get(name, [name])[0]) for name in packages},
         date=datetime.now().astimezone().isoformat(" ", "minutes"),
-        busy_cores=_busy(),
+        busy_cores=_busy_cores(),
     )
 
 
-def _busy(seconds: float = 0.5) -> float | None:
-    """Cores that others keep busy while this process sleeps; elsewhere than on Linux the load of the last minute."""
+def _version(distribution: str) -> str:
+    try:
+        return version(distribution)
+    except PackageNotFoundError:  # a checkout that is run without being installed
+        return "unknown"
+
+
+def _busy_cores(seconds: float = 0.5) -> float | None:
+    """Return the cores that other programs use while this one sleeps; except on Linux, the load of the last minute."""
     if sys.platform != "linux":
         return os.getloadavg()[0] if hasattr(os, "getloadavg") else None
-    before = _idle()
+    before = _idle_s()
     time.sleep(seconds)
-    after = _idle()
+    after = _idle_s()
     return (os.cpu_count() or 1) - (after - before) / seconds
 
 
-def _idle() -> float:
-    """Seconds that all cores together have had nothing to do since the system started."""
+def _idle_s() -> float:
+    """Return the seconds that all cores together have been idle since the system started."""
     ticks = Path("/proc/stat").read_text(encoding="utf-8").split("\n", 1)[0].split()[1:]
-    return sum(map(int, ticks[3:5])) / os.sysconf("SC_CLK_TCK")  # idle, and waiting for a disk
+    return sum(map(int, ticks[3:5])) / os.sysconf("SC_CLK_TCK")  # idle, and waiting for I/O

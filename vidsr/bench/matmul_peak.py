@@ -1,4 +1,4 @@
-"""How fast this machine multiplies matrices: what a network could reach at best."""
+"""How fast this machine computes convolutions: the upper limit for a network."""
 
 import time
 from itertools import pairwise
@@ -11,26 +11,26 @@ from vidsr.engines import Setup, open_engine
 
 WIDTH, HEIGHT, CHANNELS = 480, 270, 64
 BEST_OF = 5
-LEAST_S = 0.02  # a run that is shorter says more about its start than about the machine
+LEAST_S = 0.02  # in shorter runs, starting the run takes too large a share
 LAYERS = (8, 32, 128, 512)
 
 
 def matrix_peak(setup: Setup) -> float:
-    """Measure the GFLOP/s of 3x3 convolutions from 64 to 64 channels at 480x270, one after the other; best of 5.
+    """Measure the GFLOP/s of a stack of 3x3 convolutions from 64 to 64 channels at 480x270; best of 5 runs.
 
-    So many of them that a run takes a while, with one channel at both ends, so that little is carried in and out.
+    It has as many layers as a run of LEAST_S needs, and one channel at both ends, so that little data is transferred.
     """
     picture = np.zeros((1, 1, HEIGHT, WIDTH), np.float32)
     for layers in LAYERS:
         graph, macs = convolutions(layers, WIDTH, HEIGHT)
-        best = _best(graph, picture, setup)
+        best = _best_s(graph, picture, setup)
         if best > LEAST_S:
             break
     return 2e-9 * macs * WIDTH * HEIGHT / best
 
 
 def convolutions(layers: int, width: int, height: int) -> tuple[bytes, int]:
-    """A graph of `layers` 3x3 convolutions 64→64 between 1→64 and 64→1, and its multiply-adds for a pixel."""
+    """Return a graph of `layers` convolutions 64→64 between 1→64 and 64→1, and its multiply-adds per pixel."""
     rng = np.random.default_rng(0)
     counts = [1, *[CHANNELS] * (layers + 1), 1]
     kinds = {(before, after): f"w{before}x{after}" for before, after in pairwise(counts)}
@@ -51,8 +51,8 @@ def convolutions(layers: int, width: int, height: int) -> tuple[bytes, int]:
     return model.SerializeToString(), macs
 
 
-def _best(graph: bytes, picture: Any, setup: Setup) -> float:
-    """Seconds of the fastest run of five, after one that does not count."""
+def _best_s(graph: bytes, picture: Any, setup: Setup) -> float:
+    """Return the seconds of the fastest of BEST_OF runs, after one that does not count."""
     times = []
     with open_engine(graph, engine=setup.engine, device=setup.device, precision=setup.precision, in_flight=1) as engine:
         for _ in range(1 + BEST_OF):

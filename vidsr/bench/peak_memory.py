@@ -1,6 +1,6 @@
-"""Run a command in a process of its own and write to stdout, as JSON, how it ended and the most memory it held.
+"""A script that runs a command and prints, as JSON, its exit code and its peak resident memory in bytes.
 
-Run as a script, for it must be small: the system counts for a new process the memory of the one that started it.
+It runs in a process with few imports, because the system counts the memory of the parent towards a new process's peak.
 """
 
 import json
@@ -10,7 +10,7 @@ import sys
 
 
 def main() -> None:
-    """Run the command in the arguments, its output thrown away but for stderr."""
+    """Run the command in the arguments. Its stdout is discarded; its stderr is passed on."""
     process = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)

@@ -1,16 +1,17 @@
-"""Quality against time, one point a model."""
+"""A chart of quality against speed, one point per model."""
 
 from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from vidsr.bench.speed_table import Report, Result
+from vidsr.bench.speed_table import CaseResult, SpeedReport
 from vidsr.card import BESIDE
 from vidsr.errors import OutputError, WrongOption
 from vidsr.plotting import require_matplotlib, subplots, use_log_scale
 
-METRICS = ("psnr_Set14", "psnr_Set5")  # of cards: the first that one of them has is drawn
+METRICS = ("psnr_Set14", "psnr_Set5")
+"""Metrics of cards. The first that any of the models has is drawn."""
 
 
 def check_plot(path: Path) -> None:
@@ -26,38 +27,37 @@ def check_plot(path: Path) -> None:
     require_matplotlib()
 
 
-def write_plot(report: Report, path: Path) -> list[str]:
-    """Draw it, a panel for each size, and name the models whose cards tell no quality, which are left out."""
+def write_plot(report: SpeedReport, path: Path) -> list[str]:
+    """Draw a panel for each size. Return the models that are left out, because their cards have no metric."""
     panels = [list(group) for _, group in groupby(report.results, key=lambda each: each.case.size)]
     figure, all_axes = subplots(1, len(panels), width=5 * len(panels), height=4.2)
     missing = []
     for axes, results in zip(all_axes, panels, strict=True):
         missing += _draw(axes, results)
-    figure.suptitle(f"{report.machine.cpu}, {report.machine.cores} cores, {report.machine.date.split()[0]}", fontsize=9)
+    conditions = report.conditions
+    figure.suptitle(f"{conditions.cpu}, {conditions.cores} cores, {conditions.date.split()[0]}", fontsize=9)
     figure.savefig(path, dpi=140)
     return missing
 
 
-def _draw(axes: Any, results: Sequence[Result]) -> list[str]:
-    """Draw one size; give the names of those left out."""
+def _draw(axes: Any, results: Sequence[CaseResult]) -> list[str]:
     known = [each.case.card.metrics for each in results if each.case.card]
-    wanted = next((name for name in METRICS if any(name in each for each in known)), METRICS[0])
-    bicubic = next((each[BESIDE + wanted] for each in known if BESIDE + wanted in each), None)
+    metric = next((name for name in METRICS if any(name in each for each in known)), METRICS[0])
+    bicubic = next((each[BESIDE + metric] for each in known if BESIDE + metric in each), None)
     missing = []
     for each in results:
-        card = each.case.card
-        quality = card.metrics.get(wanted) if card else bicubic if each.case.model == "bicubic" else None
+        card, setup = each.case.card, each.case.setup
+        quality = card.metrics.get(metric) if card else bicubic if each.case.model == "bicubic" else None
         if quality is None:
             missing.append(each.case.name)
             continue
-        axes.plot(each.network.ms, quality, "o", color="#7f7f7f" if each.case.setup is None else "#4477aa")
-        label = each.case.name if each.case.setup is None else f"{each.case.name} {each.case.setup.precision}"
-        axes.annotate(
-            label, (each.network.ms, quality), xytext=(0, 6), textcoords="offset points", ha="center", fontsize=9
-        )
-    axes.set(title=results[0].case.size.name, xlabel="ms a frame, network alone")
+        point = (each.network.ms, quality)
+        axes.plot(*point, "o", color="#4477aa" if setup else "#7f7f7f")
+        label = f"{each.case.name} {setup.precision}" if setup else each.case.name
+        axes.annotate(label, point, xytext=(0, 6), textcoords="offset points", ha="center", fontsize=9)
+    axes.set(title=results[0].case.size.name, xlabel="ms per frame, network alone")
     use_log_scale(axes)
-    axes.set_ylabel(f"PSNR-Y on {wanted.removeprefix('psnr_')}, dB")
+    axes.set_ylabel(f"PSNR-Y on {metric.removeprefix('psnr_')}, dB")
     axes.margins(x=0.3, y=0.15)
     axes.grid(alpha=0.3)
     return missing

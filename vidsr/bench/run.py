@@ -1,4 +1,4 @@
-"""The measurement from end to end."""
+"""Measuring: every case of a size takes turns, so that what else happens on the machine affects all alike."""
 
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -7,22 +7,35 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
-from vidsr.bench.case_runs import Run, first_frames, run_network, run_pipeline, run_whole, timing_of
+from vidsr.bench.case_runs import (
+    TimedRun,
+    first_frame_s,
+    first_frames,
+    peak_mb,
+    run_network,
+    run_pipeline,
+    run_whole,
+    timing_of,
+)
 from vidsr.bench.cases import Case, cases_of, setups_of
-from vidsr.bench.conditions import this_machine
+from vidsr.bench.conditions import current_conditions
 from vidsr.bench.matmul_peak import matrix_peak
-from vidsr.bench.process import first_frame_s, peak_mb
-from vidsr.bench.speed_table import Report, Result
-from vidsr.bench.test_clip import write_video
+from vidsr.bench.speed_table import CaseResult, SpeedReport
+from vidsr.bench.test_clip import LEAST_FRAMES, write_video
 from vidsr.engines import Setup
 from vidsr.errors import EngineError, WrongOption
 from vidsr.frames import Frame
 from vidsr.io.atomic import TemporaryFolder
 from vidsr.upscaling.frame_upscaler import FrameUpscaler
-from vidsr.upscaling.upscaler import load_upscaler
+from vidsr.upscaling.upscaler import open_upscaler
 from vidsr.video.read.hwdecode import opens
 
-FRAMES, LEAST_FRAMES, RUNS = 48, 4, 3
+FRAMES, RUNS = 48, 3
+FRAMES_IN_MEMORY = 8
+BLOCKS = 2  # runs of the network alone for each run over the video
+BLOCK_S = 0.2  # length of a run of the network alone
+LEAST_BLOCK, MOST_BLOCK = 2, 64  # frames of such a run
+RUN_S = 2.0  # longest run over the video, unless it has only LEAST_FRAMES frames
 
 
 def bench(
@@ -35,21 +48,21 @@ def bench(
     frames: int = FRAMES,
     runs: int = RUNS,
     progress: Callable[[int, int], None] | None = None,
-) -> Report:
-    """Measure models on this machine, each beside bicubic.
+) -> SpeedReport:
+    """Measure models on this machine, each next to bicubic.
 
-    models: names or paths; none: the shelf's live-… and fast-… of the size's factor. sizes: as 270p-1080p; none: those
-    that the models are made for. film: what is shown; None: one that is drawn. frames: of the film, four or more.
-    runs: of each film, in turns; the network alone runs twice as often. progress: called with the steps done and in
-    all. Raises UnknownModel, NotAModel, WrongOption, EngineError, NotAVideo, DataError.
+    models, sizes: see `cases_of`. video: the frames to measure on; None generates them. frames: how many of them, four
+    or more. runs: over each video, in turns; the network alone runs twice as often. progress: called with the number of
+    steps done and their total.
+    Raises UnknownModel, NotAModel, WrongOption, EngineError, NotAVideo, DataError.
     """
     if frames < LEAST_FRAMES or runs < 1:
-        raise WrongOption(f"{frames} frames and {runs} runs are too few; give {LEAST_FRAMES} and 1, or more")
+        raise WrongOption(f"expected {LEAST_FRAMES} frames and 1 run, or more; got {frames} and {runs}")
     opens("cuda")  # as `upscale` does, before anything else uses the GPU: later FFmpeg would decode on the CPU
     setups, notices = setups_of(engines, precisions)
     by_size = cases_of(models, sizes, setups)
-    machine = this_machine(setups)
-    total = sum(steps(len(cases), runs) for cases in by_size.values())
+    conditions = current_conditions(setups)
+    total = sum(step_count(len(cases), runs) for cases in by_size.values())
     done = 0
 
     def tick() -> None:
@@ -64,46 +77,19 @@ def bench(
             peaks[setup] = matrix_peak(setup)
         except EngineError as exc:
             notices.append(f"the matrix peak of {setup.engine} {setup.precision} is left out: {exc}")
-    results: list[Result] = []
-    shown = 0
+    results: list[CaseResult] = []
+    count = 0
     with TemporaryFolder(Path(tempfile.gettempdir())) as folder:
         for size, cases in by_size.items():
             small = folder / f"{size.name}.mkv"
-            shown = write_video(small, size.width, size.height, frames, video)
-            results += measure(cases, small, frames=shown, runs=runs, peaks=peaks, tick=tick)
-    title = "A film drawn for this" if video is None else video.name
-    return Report(machine, title, shown, runs, tuple(results), tuple(notices))
+            count = write_video(small, size.width, size.height, frames, video)
+            results += measure(cases, small, frames=count, runs=runs, peaks=peaks, tick=tick)
+    title = "A generated video" if video is None else video.name
+    return SpeedReport(conditions, title, count, runs, tuple(results), tuple(notices))
 
 
-PICTURES = 8
-BLOCKS = 2  # of the network alone, for each run of the film
-BLOCK_S = 0.2  # that a block lasts about
-RUN_S = 2.0  # that a run of the film lasts at most, unless it has no more than LEAST frames
-LEAST_BLOCK, LEAST = 2, 4  # frames of each
-
-
-@dataclass(slots=True)
-class Method:
-    """A case and what it has run so far."""
-
-    case: Case
-    upscaler: FrameUpscaler
-    pictures: list[Frame]
-    """That the network is given, one after the other."""
-    frame_s: float = 0.0
-    """Seconds that the network takes for a frame, roughly."""
-    network: list[Run] = field(default_factory=list)
-    pipeline: list[Run] = field(default_factory=list)
-    whole: list[Run] = field(default_factory=list)
-    cores: list[float] = field(default_factory=list)
-
-    def count(self, seconds: float, least: int, most: int) -> int:
-        """How many frames fit into a time."""
-        return max(least, min(most, round(seconds / self.frame_s)))
-
-
-def steps(cases: int, runs: int) -> int:
-    """How often `measure` ticks."""
+def step_count(cases: int, runs: int) -> int:
+    """Return how often `measure` calls `tick`."""
     return cases * (1 + BLOCKS * runs + 2 * runs)
 
 
@@ -115,58 +101,82 @@ def measure(
     runs: int,
     peaks: Mapping[Setup, float],
     tick: Callable[[], None],
-) -> list[Result]:
-    """Measure the cases of one size; the first is what the others are held against.
+) -> list[CaseResult]:
+    """Measure the cases of one size, relative to the first.
 
-    film: of their input size, with so many frames; large pictures are written beside it. tick: called after each step.
+    video: of their input size, with this many frames; outputs are written next to it. tick: called after each step.
     """
     target = video.with_name("large.mp4")
     commands = []
     for case in cases:
-        first = median(first_frame_s(video, case.options) for _ in range(runs))
-        commands.append((first, peak_mb(video, target, case.options)))
+        first = median(first_frame_s(video, case.arguments) for _ in range(runs))
+        commands.append((first, peak_mb(video, target, case.arguments)))
         tick()
     with ExitStack() as stack:
-        methods = []
-        pictures = first_frames(video, PICTURES)
+        pictures = first_frames(video, FRAMES_IN_MEMORY)
+        measured = []
         for case in cases:
-            upscaler = load_upscaler(**case.enlarging)
+            upscaler = open_upscaler(case.upscaling)
             stack.callback(upscaler.close)
-            methods.append(Method(case, upscaler, pictures))
-        _take_turns(methods, video, target, frames=frames, runs=runs, tick=tick)
-    beside = methods[0]
+            measured.append(_Measured(case, upscaler, pictures))
+        _take_turns(measured, video, target, frames=frames, runs=runs, tick=tick)
+    bicubic = measured[0]
     return [
-        Result(
+        CaseResult(
             case=each.case,
-            network=timing_of(each.network, beside.network),
-            pipeline=timing_of(each.pipeline, beside.pipeline),
-            whole=timing_of(each.whole, beside.whole),
+            network=timing_of(each.network, bicubic.network),
+            pipeline=timing_of(each.pipeline, bicubic.pipeline),
+            whole=timing_of(each.whole, bicubic.whole),
             first_frame_s=first,
-            peak_mb=held,
+            peak_mb=memory,
             cores=median(each.cores),
             matrix_peak=peaks.get(each.case.setup) if each.case.setup else None,
         )
-        for each, (first, held) in zip(methods, commands, strict=True)
+        for each, (first, memory) in zip(measured, commands, strict=True)
     ]
 
 
+@dataclass(slots=True)
+class _Measured:
+    """A case and its runs so far."""
+
+    case: Case
+    upscaler: FrameUpscaler
+    pictures: list[Frame]
+    """The frames in memory that the network is given in turn."""
+    frame_s: float = 0.0
+    """Approximate time of the network per frame, in seconds."""
+    network: list[TimedRun] = field(default_factory=list)
+    pipeline: list[TimedRun] = field(default_factory=list)
+    whole: list[TimedRun] = field(default_factory=list)
+    cores: list[float] = field(default_factory=list)
+
+    def run_network(self, count: int) -> TimedRun:
+        return run_network(self.upscaler, self.pictures, count)
+
+    def count(self, seconds: float, least: int, most: int) -> int:
+        """Return how many frames fit into a time."""
+        return max(least, min(most, round(seconds / self.frame_s)))
+
+
 def _take_turns(
-    methods: list[Method], video: Path, target: Path, *, frames: int, runs: int, tick: Callable[[], None]
+    measured: list[_Measured], video: Path, target: Path, *, frames: int, runs: int, tick: Callable[[], None]
 ) -> None:
-    for each in methods:
-        run_network(each.upscaler, each.pictures, 1)  # compiled, and warm
-        each.frame_s = run_network(each.upscaler, each.pictures, 1).ms / 1000
+    for each in measured:
+        each.run_network(1)  # compiles the network
+        each.frame_s = each.run_network(1).ms / 1000
     for _ in range(BLOCKS * runs):
-        for each in methods:
-            each.network.append(run_network(each.upscaler, each.pictures, each.count(BLOCK_S, LEAST_BLOCK, 64)))
+        for each in measured:
+            each.network.append(each.run_network(each.count(BLOCK_S, LEAST_BLOCK, MOST_BLOCK)))
             tick()
     for _ in range(runs):
-        for each in methods:
-            each.pipeline.append(run_pipeline(each.case, each.upscaler, video, each.count(RUN_S, LEAST, frames)))
+        for each in measured:
+            count = each.count(RUN_S, LEAST_FRAMES, frames)
+            each.pipeline.append(run_pipeline(each.case, each.upscaler, video, count))
             tick()
     for _ in range(runs):
-        for each in methods:
-            run, cores = run_whole(each.case, video, target, each.count(RUN_S, LEAST, frames))
+        for each in measured:
+            run, cores = run_whole(each.case, video, target, each.count(RUN_S, LEAST_FRAMES, frames))
             each.whole.append(run)
             each.cores.append(cores)
             tick()

@@ -1,87 +1,77 @@
-"""A report as a table, and as JSON."""
+"""The results of a measurement, and how they are printed: as tables and as JSON."""
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from vidsr.bench.case_runs import Ratio, Timing
 from vidsr.bench.cases import Case
-from vidsr.bench.conditions import Machine
+from vidsr.bench.conditions import Conditions
 
 SPEED = (
-    "size",
-    "model",
-    "on",
-    "network, ms",
-    "fps",
-    "pipeline, ms",
-    "fps",
+    "size", "model", "engine", "network, ms", "fps", "pipeline, ms", "fps", "of bicubic", "whole, ms", "fps",
     "of bicubic",
-    "whole, ms",
-    "fps",
-    "of bicubic",
-)
-COST = ("size", "model", "on", "first frame, s", "memory, MB", "cores busy", "GFLOP/s", "of matrix peak")
+)  # fmt: skip
+COST = ("size", "model", "engine", "first frame, s", "memory, MB", "cores busy", "GFLOP/s", "of matrix peak")
 LEGEND = (
-    "ms: a frame's time, median, and what 95 of 100 stay under; fps: 1000 / median; of bicubic: against bicubic's fps, "
-    "median of the turns (least-most).",
-    "network: alone, frames in memory, with its edges and the chroma resized beside it; pipeline: from the H.264 file "
-    "to large frames; whole: into an H.264 file by x264 veryfast. Opening, compiling and the first frame do not count.",
-    "first frame: from the start of the command until it comes out, in a pipe; cores busy: CPU seconds a second of the "
-    "whole way; matrix peak: 3x3 convolutions from 64 to 64 channels at 480x270 with the same engine and precision, "
-    "best of 5.",
+    "ms: time per frame, median (95th percentile); fps: 1000 / median; of bicubic: fps relative to bicubic's, median "
+    "over the turns (least-most).",
+    "network: alone, on frames in memory, with its edges and the resizing of chroma; pipeline: from the H.264 file to "
+    "upscaled frames; whole: to an H.264 file, by x264 veryfast. Opening, compiling and the first frame do not count.",
+    "first frame: from the start of the command until its first frame comes out of a pipe; cores busy: CPU time over "
+    "elapsed time of the whole; matrix peak: 3x3 convolutions from 64 to 64 channels at 480x270 on the same engine in "
+    "the same precision, best of 5.",
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
-    """What was found of one case."""
+class CaseResult:
+    """What was measured of one case."""
 
     case: Case
     network: Timing
-    """Alone, with its edges, and chroma resized beside it: from a frame to a large one in memory."""
+    """From a frame to an upscaled one, in memory; with edges and the resizing of chroma."""
     pipeline: Timing
-    """Decoded and enlarged."""
+    """Decoding and upscaling."""
     whole: Timing
-    """Decoded, enlarged, encoded by x264 veryfast, written."""
+    """Decoding, upscaling, encoding with x264 veryfast and writing."""
     first_frame_s: float
     """From the start of the command until its first frame is out."""
     peak_mb: float | None
-    """The most memory that the command held; None where the system does not say."""
+    """Peak memory of the command; None if the system does not say."""
     cores: float
-    """Busy on the whole way."""
+    """Mean number of cores that `whole` keeps busy."""
     matrix_peak: float | None
-    """GFLOP/s of this machine with the same engine and precision; None without a network."""
+    """GFLOP/s of this machine on the same engine in the same precision; None without a network."""
 
     @property
     def gflops(self) -> float | None:
-        """GFLOP/s that the network reaches; None where the card does not say what it computes."""
+        """GFLOP/s of the network; None if the card has no number of operations."""
         card, size = self.case.card, self.case.size
         return 2e-9 * card.macs * size.width * size.height * self.network.fps if card and card.macs else None
 
     @property
     def share_of_peak(self) -> float | None:
-        """Of the matrix peak, from 0 to 1."""
+        """GFLOP/s relative to the matrix peak, from 0 to 1."""
         return self.gflops / self.matrix_peak if self.gflops and self.matrix_peak else None
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
-    """Everything that was found, and on what."""
+class SpeedReport:
+    """All results, and what they were measured on."""
 
-    machine: Machine
+    conditions: Conditions
     video: str
-    """What was shown."""
+    """What was upscaled."""
     frames: int
-    """Of the film; slow models are given fewer."""
+    """Of the video; slow models get fewer."""
     runs: int
-    results: tuple[Result, ...]
+    results: tuple[CaseResult, ...]
     notices: tuple[str, ...]
     """Sentences on what was left out."""
 
 
-def speed_rows(report: Report) -> list[list[str]]:
-    """The rows under SPEED."""
+def speed_rows(report: SpeedReport) -> list[list[str]]:
+    """Return the rows under SPEED."""
     return [
         [
             *_names(each),
@@ -95,8 +85,8 @@ def speed_rows(report: Report) -> list[list[str]]:
     ]
 
 
-def cost_rows(report: Report) -> list[list[str]]:
-    """The rows under COST."""
+def cost_rows(report: SpeedReport) -> list[list[str]]:
+    """Return the rows under COST."""
     return [
         [
             *_names(each),
@@ -110,20 +100,20 @@ def cost_rows(report: Report) -> list[list[str]]:
     ]
 
 
-def sentences(report: Report) -> list[str]:
-    """What was measured on what, and what to think of it."""
+def sentences(report: SpeedReport) -> list[str]:
+    """Return what was measured on what, and warnings."""
     turns = "1 run" if report.runs == 1 else f"{report.runs} runs taking turns"
-    taken = f"{report.video}, {report.frames} frames, {turns}."
-    warning = report.machine.warning
-    return [f"{report.machine}.", taken, *([f"Warning: {warning}."] if warning else []), *report.notices]
+    measured = f"{report.video}, {report.frames} frames, {turns}."
+    warning = report.conditions.warning
+    return [f"{report.conditions}.", measured, *([f"Warning: {warning}."] if warning else []), *report.notices]
 
 
-def as_json(report: Report) -> dict[str, Any]:
-    """Everything, as JSON holds it."""
+def as_json(report: SpeedReport) -> dict[str, Any]:
+    """Return everything as JSON can hold it."""
     return {
-        "machine": asdict(report.machine),
-        "warning": report.machine.warning,
-        "film": report.video,
+        "machine": asdict(report.conditions),
+        "warning": report.conditions.warning,
+        "video": report.video,
         "frames": report.frames,
         "runs": report.runs,
         "notices": list(report.notices),
@@ -131,7 +121,7 @@ def as_json(report: Report) -> dict[str, Any]:
     }
 
 
-def _result(each: Result) -> dict[str, Any]:
+def _result(each: CaseResult) -> dict[str, Any]:
     case = each.case
     return {
         "size": case.size.name,
@@ -156,10 +146,10 @@ def _timing(timing: Timing) -> dict[str, Any]:
     return {**asdict(timing), "fps": timing.fps}
 
 
-def _names(each: Result) -> Sequence[str]:
+def _names(each: CaseResult) -> tuple[str, str, str]:
     setup = each.case.setup
-    on = "swscale" if setup is None else " ".join(word for word in asdict(setup).values() if word != "cpu")
-    return each.case.size.name, each.case.name, on
+    engine = "swscale" if setup is None else " ".join(word for word in asdict(setup).values() if word != "cpu")
+    return each.case.size.name, each.case.name, engine
 
 
 def _times(timing: Timing) -> tuple[str, str]:

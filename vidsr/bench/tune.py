@@ -1,4 +1,4 @@
-"""Streams and frames in flight for this machine, chosen by the whole way from file to file."""
+"""Measuring how many streams and frames in flight are fastest on this machine, from file to file."""
 
 import tempfile
 from collections.abc import Callable, Iterator
@@ -26,35 +26,36 @@ def tune(
     runs: int = RUNS,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[Tuning, dict[Tuning, float]]:
-    """Measure and keep how OpenVINO's frames share this machine's threads; give the choice, and all ms a frame.
+    """Measure how OpenVINO should share this machine's threads among frames, and keep the result.
 
-    Decoder and encoder run beside, as they will later; candidates take turns. progress: as of `bench`.
-    Raises UnknownModel, NotAModel, WrongOption, EngineError, and OutputError where it cannot be kept.
+    Candidates take turns, with decoder and encoder running as in use. progress: called with the runs done and in all.
+    Returns the choice, and the milliseconds per frame of each candidate.
+    Raises UnknownModel, NotAModel, WrongOption, EngineError, and OutputError if the choice cannot be kept.
     """
     ((measured, (_, case)),) = cases_of([model], [size], [settle(engine="openvino")]).items()
     tries = [replace(each, most_pixels=measured.width * measured.height) for each in candidates(cores())]
     times: dict[Tuning, list[float]] = {each: [] for each in tries}
     with TemporaryFolder(Path(tempfile.gettempdir())) as folder:
         video = folder / "small.mkv"
-        shown = write_video(video, measured.width, measured.height, frames)
+        count = write_video(video, measured.width, measured.height, frames)
         for turn in range(runs):
-            for place, candidate in enumerate(tries):
+            for index, candidate in enumerate(tries):
                 with trial(candidate):
-                    times[candidate].append(run_whole(case, video, folder / "large.mkv", shown)[0].ms)
+                    times[candidate].append(run_whole(case, video, folder / "large.mkv", count)[0].ms)
                 if progress:
-                    progress(turn * len(tries) + place + 1, runs * len(tries))
-    medians = {each: median(its) for each, its in times.items()}
+                    progress(turn * len(tries) + index + 1, runs * len(tries))
+    medians = {each: median(runs_ms) for each, runs_ms in times.items()}
     chosen = quickest(medians)
     try:
         keep_tuning(chosen)
     except OSError as exc:
-        how = f"{chosen.streams} streams and {chosen.in_flight} frames in flight"
-        raise OutputError(f"{how} are chosen, and cannot be kept: {exc}; see to XDG_CACHE_HOME, and run again") from exc
+        choice = f"{chosen.streams} streams and {chosen.in_flight} frames in flight"
+        raise OutputError(f"{choice} are fastest, but cannot be kept: {exc}; check XDG_CACHE_HOME") from exc
     return chosen, medians
 
 
 def candidates(most: int) -> Iterator[Tuning]:
-    """The usual way first, then more frames side by side, and one more waiting."""
+    """Return the default first, then one more frame waiting, then more frames in parallel. most: the cores."""
     yield Tuning()
     yield Tuning(1, 3)
     streams = 2

@@ -1,4 +1,4 @@
-"""`vidsr bench`: how fast the models are here."""
+"""`vidsr bench`: how fast the models are on this machine."""
 
 import json
 from pathlib import Path
@@ -9,7 +9,7 @@ import typer
 from vidsr.cli.console import Verbose, print_markdown, progress, say
 
 if TYPE_CHECKING:
-    from vidsr.bench.speed_table import Report
+    from vidsr.bench.speed_table import SpeedReport
 
 
 def bench(
@@ -24,16 +24,16 @@ def bench(
     engine: Annotated[list[str] | None, typer.Option(help="Repeat for several.", show_default="auto")] = None,
     precision: Annotated[list[str] | None, typer.Option(help="Repeat for several.", show_default="auto")] = None,
     video: Annotated[
-        Path | None, typer.Option(help="Measure on its first frames.", show_default="a film drawn for this")
+        Path | None, typer.Option(help="Measure on its first frames.", show_default="a generated video")
     ] = None,
-    frames: Annotated[int | None, typer.Option(help="Of the film.", show_default="48")] = None,
-    runs: Annotated[int | None, typer.Option(help="Of each film, in turns.", show_default="3")] = None,
+    frames: Annotated[int | None, typer.Option(help="Frames of the video.", show_default="48")] = None,
+    runs: Annotated[int | None, typer.Option(help="Runs over each video, in turns.", show_default="3")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
-    plot: Annotated[Path | None, typer.Option(metavar="FILE.png", help="Quality against time.")] = None,
-    tune: Annotated[bool, typer.Option(help="Only choose streams and frames in flight, and keep them.")] = False,
+    plot: Annotated[Path | None, typer.Option(metavar="FILE.png", help="Draw quality against speed.")] = None,
+    tune: Annotated[bool, typer.Option(help="Only find and keep the best number of frames in parallel.")] = False,
     verbose: Verbose = False,
 ) -> None:
-    """Measure speed on this machine, beside bicubic: the network, the pipeline, the whole way."""
+    """Measure speed on this machine, relative to bicubic: of the network, the pipeline and the whole command."""
     if tune:
         return _tune(models or [], size or [])
     from vidsr.bench.plot import check_plot, write_plot
@@ -43,13 +43,8 @@ def bench(
     if plot:
         check_plot(plot)
     given: dict[str, Any] = {
-        "sizes": size,
-        "engines": engine,
-        "precisions": precision,
-        "film": video,
-        "frames": frames,
-        "runs": runs,
-    }
+        "sizes": size, "engines": engine, "precisions": precision, "video": video, "frames": frames, "runs": runs
+    }  # fmt: skip
     options = {name: value for name, value in given.items() if value is not None}
     with progress("measuring") as bar:
         report = measure(models or [], **options, progress=bar)
@@ -59,7 +54,7 @@ def bench(
         _print(report)
     if plot:
         for name in write_plot(report, plot):
-            say(f"{name} is not in the plot: its card does not say how good it is")
+            say(f"{name} is not in the plot: its card has no quality metric")
         say(f"wrote {plot}")
 
 
@@ -68,7 +63,7 @@ def _tune(models: list[str], sizes: list[str]) -> None:
     from vidsr.errors import WrongOption
 
     if len(models) > 1 or len(sizes) > 1:
-        raise WrongOption("--tune measures one model at one size, for all others; give one")
+        raise WrongOption("--tune measures one model at one size, and the result holds for all; give one")
     model, size = (models or ["live-x4"])[0], (sizes or ["270p-1080p"])[0]
     with progress("measuring") as bar:
         chosen, times = tune(model, size=size, progress=bar)
@@ -76,10 +71,10 @@ def _tune(models: list[str], sizes: list[str]) -> None:
         [str(each.streams), str(each.in_flight), f"{ms:.2f}", "kept" if each == chosen else ""]
         for each, ms in times.items()
     ]
-    print_markdown(["streams", "frames in flight", "ms a frame", ""], rows, text_columns=3)
+    print_markdown(["streams", "frames in flight", "ms per frame", ""], rows, text_columns=3)
 
 
-def _print(report: "Report") -> None:
+def _print(report: "SpeedReport") -> None:
     from vidsr.bench.speed_table import COST, LEGEND, SPEED, cost_rows, sentences, speed_rows
 
     for sentence in sentences(report):

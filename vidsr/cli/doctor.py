@@ -1,4 +1,4 @@
-"""`vidsr doctor`: what is here, what works, and what brings the rest."""
+"""`vidsr doctor`: what this machine has, what works, and what installs the rest."""
 
 import json
 import sys
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from vidsr.doctor import Report
+    from vidsr.doctor import Diagnosis
 
 Row = tuple[str, str, str]
 
@@ -17,7 +17,7 @@ Row = tuple[str, str, str]
 def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
-    """Tell what this machine has, what works, and what would bring the rest."""
+    """Show what this machine has, what works, and the commands that install the rest."""
     from vidsr.doctor import examine
 
     report = examine()
@@ -27,7 +27,7 @@ def doctor(
     _print(report)
 
 
-def _print(report: "Report") -> None:
+def _print(report: "Diagnosis") -> None:
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
@@ -37,7 +37,7 @@ def _print(report: "Report") -> None:
     sections = {
         "machine": _machine(report), "engines": _engines(report), "video": _video(report), "models": _models(report),
         "extras": [(one.name, _mark(not one.missing), ", ".join(one.missing)) for one in report.extras],
-        "to bring what is missing": [(one.what, "", one.command) for one in report.missing],
+        "to install what is missing": [(one.what, "", one.command) for one in report.missing],
     }  # fmt: skip
     for title, rows in sections.items():
         table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
@@ -51,11 +51,11 @@ def _print(report: "Report") -> None:
             console.print(table)
 
 
-def _machine(report: "Report") -> Iterator[Row]:
+def _machine(report: "Diagnosis") -> Iterator[Row]:
     cpu, memory = report.cpu, report.memory
     cores = f"{cpu.cores} cores" + (f", {cpu.usable:g} usable" if cpu.usable != cpu.cores else "")
     yield "CPU", cores, cpu.name
-    yield "", "", ", ".join(cpu.features) or "none of the features that speed up inference is known"
+    yield "", "", ", ".join(cpu.features) or "without known features that speed up inference"
     limit = f", limited to {_gigabytes(memory.limit)} by a control group" if memory.limit is not None else ""
     yield "memory", f"{_gigabytes(memory.available)} free", f"of {_gigabytes(memory.total)}{limit}"
     for disk in report.disks:
@@ -64,10 +64,10 @@ def _machine(report: "Report") -> Iterator[Row]:
         about = f"compute capability {gpu.capability}" + (f", driver {gpu.driver}" if gpu.driver else "")
         yield "GPU", f"{_gigabytes(gpu.memory)}", f"{gpu.name}, {about}"
     if not report.gpus:
-        yield "GPU", "none", "no driver of NVIDIA's answers"
+        yield "GPU", "none", "the NVIDIA driver does not answer"
 
 
-def _engines(report: "Report") -> Iterator[Row]:
+def _engines(report: "Diagnosis") -> Iterator[Row]:
     for one in report.engines:
         if one.state == "works":
             more = [name for name in one.precisions if name != one.precision]
@@ -77,7 +77,7 @@ def _engines(report: "Report") -> Iterator[Row]:
             yield one.name, one.state, one.reason
 
 
-def _video(report: "Report") -> Iterator[Row]:
+def _video(report: "Diagnosis") -> Iterator[Row]:
     video = report.video
     if video.state != "works":
         yield "PyAV", video.state, video.reason
@@ -93,7 +93,7 @@ def _video(report: "Report") -> Iterator[Row]:
         yield kind, _mark(not reason), ", ".join(names) + (f": {reason}" if reason else "")
 
 
-def _models(report: "Report") -> Iterator[Row]:
+def _models(report: "Diagnosis") -> Iterator[Row]:
     for one in report.models:
         factor = f"x{one.scale}" if one.scale else ""
         where = f"{one.path}" if one.own else ""

@@ -1,4 +1,4 @@
-"""`vidsr models`: what is on the shelf."""
+"""`vidsr models`: the models that ship with vidsr."""
 
 import json
 import sys
@@ -17,11 +17,11 @@ def models(
     """List the models that ship with vidsr."""
     from vidsr.zoo import shelf
 
-    cards = [(path, card) for path, card in shelf()]
+    found = shelf()
     if as_json:
-        print(json.dumps([{**asdict(card), "path": str(path)} for path, card in cards], indent=2))
-        return
-    _print_table([card for _, card in cards])
+        print(json.dumps([{**asdict(card), "path": str(path)} for path, card in found], indent=2))
+    else:
+        _print_table([card for _, card in found])
 
 
 def _print_table(cards: list[ModelCard]) -> None:
@@ -37,16 +37,16 @@ def _print_table(cards: list[ModelCard]) -> None:
     table.add_column("PSNR-Y, over bicubic")
     table.add_column("licence")
     for card in cards:
-        cost = f"{card.macs / 1000:.1f}"  # multiply-adds a pixel -> 1e9 a million input pixels
+        cost = f"{card.macs / 1000:.1f}"  # multiply-adds per pixel -> 1e9 per million input pixels
         quality = "\n".join(_quality(card.metrics))
         table.add_row(card.name, f"x{card.scale}", f"{card.parameters:,}", cost, quality, card.licence)
     console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else 160)
     console.print(table)
-    console.print("bicubic, lanczos and nearest are models too; they need no file.")
+    console.print("bicubic, lanczos and nearest are also models, without a file.")
 
 
 def _quality(metrics: dict[str, float]) -> Iterator[str]:
-    """`33.68 dB clean (+2.49)`, from metrics named psnr_clean and bicubic_psnr_clean."""
+    """Return lines such as `33.68 dB clean (+2.49)`, from metrics named psnr_clean and bicubic_psnr_clean."""
     for name, value in metrics.items():
         kind = name.removeprefix("psnr_")
         if kind != name:

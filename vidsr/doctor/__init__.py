@@ -1,5 +1,5 @@
-"""What is here, what works, and the command that brings what is missing: `examine()`. Nothing leaves the machine."""
+"""`examine()` reports what this machine has, what works, and what installs the rest. Nothing leaves the machine."""
 
-from vidsr.doctor.diagnosis import Report, examine
+from vidsr.doctor.diagnosis import Diagnosis, examine
 
-__all__ = ["Report", "examine"]
+__all__ = ["Diagnosis", "examine"]

@@ -1,97 +1,85 @@
-"""Which codecs are here, and which of the hardware's really work: FFmpeg lists them whether there is any or not."""
+"""Which codecs work. FFmpeg lists hardware codecs whether the hardware exists or not, so each is tried on a frame."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import av
 from av.codec.hwaccel import HWAccel, hwdevices_available
+from av.video.codeccontext import VideoCodecContext
 
-_SIDE = 256  # of the picture that is tried; NVENC refuses much smaller ones
+_SIDE = 256  # of the frame that is tried; NVENC refuses much smaller ones
 _SOFTWARE = {
     "libx264": "h264", "libx265": "hevc", "libsvtav1": "av1", "libvpx-vp9": "vp9", "libvpx": "vp8", "ffv1": "ffv1",
     "prores_ks": "prores", "mpeg4": "mpeg4", "mpeg2video": "mpeg2video", "mjpeg": "mjpeg", "png": "png",
 }  # fmt: skip
-_MAKERS = ("nvenc", "qsv", "amf", "vaapi", "videotoolbox", "mf", "vulkan")
+_VENDORS = ("nvenc", "qsv", "amf", "vaapi", "videotoolbox", "mf", "vulkan")
 _HARDWARE = {"h264": "libx264", "hevc": "libx265", "av1": "libsvtav1", "vp9": "libvpx-vp9"}
-"""What hardware decodes, with the encoder that makes the picture to try it on."""
-
-
-@dataclass(frozen=True, slots=True)
-class Trial:
-    """One encoder or decoder of the hardware's, tried on one picture."""
-
-    name: str
-    """FFmpeg's: `h264_nvenc`, or `h264 (cuda)` for a decoder on a device."""
-    encodes: bool
-    works: bool
-    reason: str
-    """Why it does not work; empty where it does."""
+"""Formats of hardware codecs, with the encoder that makes a packet to try decoders on."""
 
 
 def versions() -> tuple[str, str]:
-    """PyAV's and FFmpeg's."""
+    """Return the versions of PyAV and FFmpeg."""
     return av.__version__, av.ffmpeg_version_info
 
 
 def software() -> tuple[list[str], list[str]]:
-    """The encoders, and the formats decoded, of those that films are mostly in."""
+    """Return the encoders, and the formats that can be decoded, among the most common."""
     encoders = [name for name in _SOFTWARE if _codec(name, "w")]
     return encoders, [name for name in (*_SOFTWARE.values(), "vvc") if _codec(name, "r")]
 
 
-def trials() -> Iterator[Trial]:
-    """Try every encoder and decoder of the hardware's that this FFmpeg knows, one picture each."""
-    av.logging.set_level(av.logging.ERROR)  # the log says why; nothing else runs here that it could deadlock with
-    for name in (f"{codec}_{maker}" for maker in _MAKERS for codec in _HARDWARE):
+def trials() -> Iterator[dict[str, Any]]:
+    """Try every hardware encoder and decoder of this FFmpeg on one frame; see `diagnosis.HardwareCodec`."""
+    av.logging.set_level(av.logging.ERROR)  # the log has the reasons; no other thread runs that could deadlock with it
+    for name in (f"{codec}_{vendor}" for vendor in _VENDORS for codec in _HARDWARE):
         if _codec(name, "w"):
-            yield _tried(name, True, _packet, name, "nv12")
+            yield _trial(name, True, _packets, name, "nv12")
     for device in hwdevices_available():
         for name, encoder in _HARDWARE.items():
             codec = _codec(name, "r")
             if codec and any(config.device_type.name == device for config in codec.hardware_configs or ()):
-                yield _tried(f"{name} ({device})", False, _decode, name, encoder, device)
+                yield _trial(f"{name} ({device})", False, _decode, name, encoder, device)
 
 
-def _tried(title: str, encodes: bool, work: Callable[..., object], *arguments: str) -> Trial:
+def _trial(name: str, encodes: bool, function: Callable[..., object], *arguments: str) -> dict[str, Any]:
     av.logging.set_skip_repeated(False)
+    reason = ""
     try:
         with av.logging.Capture(local=False) as lines:
-            work(*arguments)
+            function(*arguments)
     except (av.error.FFmpegError, ValueError, OSError) as exc:
         # the first line is nearest to the cause
-        reason = lines[0][2].strip().rstrip(".") if lines else getattr(exc, "strerror", None) or str(exc)
-        return Trial(title, encodes, False, reason)
-    return Trial(title, encodes, True, "")
+        reason = lines[0][2].strip().rstrip(".") if lines else getattr(exc, "strerror", None) or repr(exc)
+    return {"name": name, "encodes": encodes, "works": not reason, "reason": reason}
 
 
-def _packet(encoder: str, pixel_format: str = "yuv420p") -> list[Any]:
-    """Encode one gray picture."""
-    context: Any = av.CodecContext.create(encoder, "w")
+def _packets(encoder: str, pixel_format: str = "yuv420p") -> list[Any]:
+    """Encode one gray frame."""
+    context = cast(VideoCodecContext, av.CodecContext.create(encoder, "w"))
     context.width = context.height = _SIDE
     context.pix_fmt, context.framerate, context.time_base = pixel_format, Fraction(25), Fraction(1, 25)
-    picture = av.VideoFrame(_SIDE, _SIDE, pixel_format)
-    for plane in picture.planes:
+    av_frame = av.VideoFrame(_SIDE, _SIDE, pixel_format)
+    for plane in av_frame.planes:
         plane.update(bytes([128]) * plane.buffer_size)
-    picture.pts = 0
-    packets = [*context.encode(picture), *context.encode(None)]
+    av_frame.pts = 0
+    packets = [*context.encode(av_frame), *context.encode(None)]
     if not packets:
-        raise ValueError("it makes nothing of a picture")
+        raise ValueError("it encodes a frame to nothing")
     return packets
 
 
 def _decode(name: str, encoder: str, device: str) -> None:
-    """Decode one picture on a device. Raises ValueError where it is decoded elsewhere."""
-    packets = _packet(encoder)
+    """Decode one frame on a device. Raises ValueError if the CPU decodes it."""
+    packets = _packets(encoder)
     settings = HWAccel(device, allow_software_fallback=False, is_hw_owned=True)
-    context: Any = av.CodecContext.create(name, "r", hwaccel=settings)
-    pictures = [picture for packet in (*packets, None) for picture in context.decode(packet)]
-    if not pictures or pictures[0].format.name == "yuv420p":
-        raise ValueError("it is decoded on the CPU")
+    context = cast(VideoCodecContext, av.CodecContext.create(name, "r", hwaccel=settings))
+    av_frames = [av_frame for packet in (*packets, None) for av_frame in context.decode(packet)]
+    if not av_frames or av_frames[0].format.name == "yuv420p":
+        raise ValueError("the CPU decodes it")
 
 
-def _codec(name: str, mode: Literal["r", "w"]) -> Any:
+def _codec(name: str, mode: Literal["r", "w"]) -> av.Codec | None:
     try:
         return av.Codec(name, mode)
     except av.codec.codec.UnknownCodecError:

@@ -1,83 +1,39 @@
-"""The extras of vidsr's own package, and which of them are installed."""
+"""What PyAV and the runtimes can do here: `python -m vidsr.doctor.packages QUESTION` prints the answer as JSON.
+
+It runs in a new process, because a broken package may crash it.
+"""
 
 import json
 import os
-import re
 import sys
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from importlib.metadata import PackageNotFoundError, distribution, packages_distributions, version
+from importlib.metadata import packages_distributions, version
 from typing import Any, get_args
-
-_REQUIREMENT = re.compile(r"(?P<name>[\w.-]+)(\[(?P<extras>[\w,]+)\])?.*?(;\s*extra == [\"'](?P<extra>\w+)[\"'])?$")
-
-
-@dataclass(frozen=True, slots=True)
-class Extra:
-    """What `pip install 'vidsr[NAME]'` brings."""
-
-    name: str
-    missing: tuple[str, ...]
-    """Packages of it that are not installed."""
-    command: str
-
-
-def extras() -> tuple[Extra, ...]:
-    """Every extra there is; none where vidsr runs without being installed."""
-    try:
-        required = distribution("vidsr").requires or []
-    except PackageNotFoundError:
-        return ()
-    wanted: dict[str, list[re.Match[str]]] = {}
-    for line in required:
-        if (match := _REQUIREMENT.match(line)) and match["extra"]:
-            wanted.setdefault(match["extra"], []).append(match)
-    return tuple(
-        Extra(name, tuple(_missing(name, wanted)), f"pip install 'vidsr[{name}]'") for name in wanted if name != "dev"
-    )
-
-
-def _missing(extra: str, wanted: dict[str, list[re.Match[str]]]) -> list[str]:
-    found: list[str] = []
-    for match in wanted.get(extra, []):
-        if match["name"] == "vidsr":
-            for other in match["extras"].split(","):
-                found += _missing(other, wanted)
-        elif not _installed(match["name"]):
-            found.append(match["name"])
-    return found
-
-
-def _installed(name: str) -> bool:
-    try:
-        distribution(name)
-    except PackageNotFoundError:
-        return False
-    return True
 
 
 def video() -> dict[str, Any]:
-    """Versions and codecs; the hardware's tried."""
-    from vidsr.doctor import codecs as hardware
+    """Return the versions of PyAV and FFmpeg, and their codecs. Hardware codecs are tried."""
+    from vidsr.doctor import codecs
 
-    pyav, ffmpeg = hardware.versions()
-    encoders, decoders = hardware.software()
-    tried = [asdict(trial) for trial in hardware.trials()]
-    return {"pyav": pyav, "ffmpeg": ffmpeg, "encoders": encoders, "decoders": decoders, "hardware": tried}
+    pyav, ffmpeg = codecs.versions()
+    encoders, decoders = codecs.software()
+    hardware = [*codecs.trials()]
+    return {"pyav": pyav, "ffmpeg": ffmpeg, "encoders": encoders, "decoders": decoders, "hardware": hardware}
 
 
 def engine(name: str) -> dict[str, Any]:
-    """The runtime's version, what it takes where nothing is said, and the precisions in which it ran a network.
+    """Return a runtime's version, its default device and precision, and the precisions in which it ran a network.
 
-    Instead of the latter, why it has nothing to compute on or with here.
+    `idle` is the reason if it has no device to compute on, or no engine to run.
     """
     import numpy as np
 
     from vidsr import zoo
     from vidsr.color import ColorSpec
-    from vidsr.engines import ENGINES, Precision, settle
+    from vidsr.engines import ENGINES, settle
     from vidsr.errors import EngineError, EngineMissing
     from vidsr.frames import Frame
+    from vidsr.options import Precision
     from vidsr.upscaling.upscaler import load_upscaler
 
     found = [version(distribution) for distribution in packages_distributions().get(ENGINES[name].package, [])]
@@ -93,7 +49,7 @@ def engine(name: str) -> dict[str, Any]:
             with load_upscaler(model, engine=name, precision=precision, in_flight=1) as upscaler:
                 upscaler.submit(Frame(planes, ColorSpec(1, full_range=False))).result()
             facts["precisions"].append(precision)
-        except EngineMissing as exc:  # TensorRT runs what was built ahead
+        except EngineMissing as exc:  # TensorRT runs only engines that were built for it
             facts["idle"] = str(exc)
         except EngineError as exc:
             facts["refused"][precision] = str(exc)
@@ -101,7 +57,7 @@ def engine(name: str) -> dict[str, Any]:
 
 
 def models() -> list[dict[str, Any]]:
-    """The shelf's models and the user's, with the engine that would run each."""
+    """Return the shelf's and the user's models, and the default engine of each; see `diagnosis.ModelState`."""
     from vidsr import zoo
     from vidsr.card import read_card
     from vidsr.engines import choose, settle
@@ -109,13 +65,13 @@ def models() -> list[dict[str, Any]]:
     from vidsr.errors import VidsrError
 
     try:
-        runs, trouble = settle().engine if gpus() else choose(), ""
+        default, trouble = settle().engine if gpus() else choose(), ""
     except VidsrError as exc:
-        runs, trouble = "", str(exc)
+        default, trouble = None, str(exc)
     found: list[dict[str, Any]] = []
     shelf = [path for path, _ in zoo.shelf()]
     for path in (*shelf, *sorted(zoo.user_folder().glob("*.onnx"))):
-        facts = {"name": path.stem, "path": str(path), "own": path not in shelf, "scale": None, "engine": runs or None}
+        facts = {"name": path.stem, "path": str(path), "own": path not in shelf, "scale": None, "engine": default}
         try:
             card = read_card(path)
             found.append({**facts, "scale": card.scale if card else None, "reason": trouble})
@@ -129,4 +85,4 @@ if __name__ == "__main__":
     answer = questions[sys.argv[1]](*sys.argv[2:])
     sys.stdout.write(f"\n{json.dumps(answer)}\n")
     sys.stdout.flush()
-    os._exit(0)  # some runtimes say more, or crash, as they go
+    os._exit(0)  # some runtimes print more, or crash, when Python exits

@@ -8,9 +8,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, NamedTuple, cast, get_args
 
-from vidsr.engines.base import Arrays, Engine, Pending, Precision, Setup
+from vidsr.engines.base import Arrays, Engine, Pending, Setup
 from vidsr.engines.gpus import gpu_of
 from vidsr.errors import EngineError, EngineMissing
+from vidsr.options import Precision
 
 __all__ = [
     "ENGINES", "ON_GPU", "TAKES_DLPACK", "Arrays", "Engine", "Pending", "Precision", "Setup", "built_ahead",

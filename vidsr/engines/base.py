@@ -3,14 +3,14 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Literal, Protocol, Self
+from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vidsr.errors import EngineBusy, OutOfMemory, VidsrError
+from vidsr.options import Precision
 
-Precision = Literal["auto", "f32", "bf16", "f16"]
 Arrays = Mapping[str, NDArray[Any]]
 
 

@@ -21,12 +21,13 @@ from onnx import TensorProto, helper
 from onnxruntime import OrtValue
 from onnxruntime.capi import onnxruntime_pybind11_state as state
 
-from vidsr.engines.base import Arrays, Precision, Setup, busy, translate_error
+from vidsr.engines.base import Arrays, Setup, busy, translate_error
 from vidsr.engines.fp16 import halved
 from vidsr.engines.gpus import gpu_index, gpu_of
 from vidsr.engines.graph_format import FINITE
 from vidsr.engines.tensorrt.plan_file import folder
 from vidsr.errors import EngineError, EngineMissing, NotAModel, VidsrError
+from vidsr.options import Precision
 
 log = logging.getLogger(__name__)
 

@@ -10,8 +10,9 @@ from typing import Any, Self
 import onnx
 from google.protobuf.message import DecodeError
 
-from vidsr.engines.base import Arrays, Precision, Setup, busy, shareable, translate_error
+from vidsr.engines.base import Arrays, Setup, busy, shareable, translate_error
 from vidsr.errors import EngineError, NotAModel, VidsrError
+from vidsr.options import Precision
 
 # `import openvino` imports this package to report to Google Analytics, and falls back to a stub if it cannot. Blocking
 # the import keeps that from happening, and halves OpenVINO's own import time.

@@ -9,12 +9,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Self
 
-from vidsr.engines.base import Arrays, Precision, Setup, busy
+from vidsr.engines.base import Arrays, Setup, busy
 from vidsr.engines.gpus import gpu_index, gpu_of
 from vidsr.engines.tensorrt.dlpack import CUDA, DeviceArray
 from vidsr.engines.tensorrt.plan_file import EngineSpec, find, read_engine
 from vidsr.engines.tensorrt.tensorrt_graph import spec_of
 from vidsr.errors import EngineError, EngineMissing
+from vidsr.options import Precision
 
 log = logging.getLogger(__name__)
 

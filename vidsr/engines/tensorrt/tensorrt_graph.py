@@ -7,10 +7,10 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from vidsr.engines.base import Precision
 from vidsr.engines.fp16 import halved
 from vidsr.engines.graph_format import EDGE, REBUILD, Port, inputs_of, outputs_of
 from vidsr.engines.tensorrt.plan_file import EngineSpec, Shape, identity
+from vidsr.options import Precision
 
 DEFAULT_COMMAND = "vidsr export MODEL --trt"
 WIDE = TensorProto.UINT16

@@ -11,12 +11,13 @@ from google.protobuf.message import DecodeError
 from torch import Tensor
 from torch.utils.dlpack import from_dlpack
 
-from vidsr.engines.base import Arrays, Precision, Setup, busy, translate_error
+from vidsr.engines.base import Arrays, Setup, busy, translate_error
 from vidsr.engines.gpus import gpu_index
 from vidsr.engines.graph_format import Port, inputs_of
 from vidsr.engines.torch.device import Cpu, Cuda, Device, Wait
 from vidsr.engines.torch.torch_graph import build, read
 from vidsr.errors import EngineError, NotAModel, VidsrError
+from vidsr.options import Precision
 
 PRECISIONS: dict[Precision, torch.dtype] = {"f32": torch.float32, "bf16": torch.bfloat16, "f16": torch.float16}
 # What reading and building may raise if a graph is damaged or made for another input size.
