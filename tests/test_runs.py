@@ -27,14 +27,14 @@ def test_weights_come_back_with_card_and_recipe(tmp_path):
 def test_missing_and_foreign_weights_get_a_sentence(tmp_path):
     from safetensors.numpy import save_file
 
-    with pytest.raises(CheckpointError, match="holds no weights"):
+    with pytest.raises(CheckpointError, match="does not contain weights"):
         read_weights(tmp_path)
     foreign = tmp_path / "foreign.safetensors"
     save_file({"a": np.zeros(1, np.float32)}, foreign)
-    with pytest.raises(NotAModel, match="carries no card"):
+    with pytest.raises(NotAModel, match="has no card"):
         read_weights(foreign)
     foreign.write_bytes(b"no such thing")
-    with pytest.raises(NotAModel, match="is no safetensors file"):
+    with pytest.raises(NotAModel, match="is not a safetensors file"):
         read_weights(foreign)
 
 

@@ -57,7 +57,7 @@ def test_a_recipe_becomes_weights_and_weights_become_a_model(shop):
         (["train", "tiny.toml", "--data", "nowhere"], 3, "nowhere does not exist"),
         (["train", "nothing", "--data", "photos"], 9, "no recipe nothing"),
         (["train", "tiny.toml", "--data", "photos", "--device", "toaster"], 5, "no device toaster"),
-        (["export", "photos"], 9, "photos holds no weights"),
+        (["export", "photos"], 9, "photos does not contain weights"),
     ],
 )
 def test_what_goes_wrong_is_a_line_and_an_exit_code(shop, arguments, code, sentence):

@@ -26,7 +26,7 @@ def test_a_store_reads_back_with_the_settings_it_was_made_with(store):
 
 
 def test_a_folder_that_is_no_store_is_refused_with_the_command_that_makes_one(tmp_path):
-    with pytest.raises(DataError, match=r"there is no store in .*; 'vidsr prepare"):
+    with pytest.raises(DataError, match=r"does not contain a store; 'vidsr prepare"):
         read_store(tmp_path)
 
 

@@ -108,6 +108,6 @@ def test_weights_of_another_network_are_refused(tmp_path):
     path = written(tmp_path, nets.build(SPEC), {**SPEC, "depth": 3})
     with pytest.raises(CardMismatch, match="do not fit the network"):
         export(path, tmp_path / "mine.onnx")
-    with pytest.raises(NotAModel, match="is no safetensors file"):
+    with pytest.raises(NotAModel, match="is not a safetensors file"):
         (tmp_path / "text.safetensors").write_text("no")
         export(tmp_path / "text.safetensors")

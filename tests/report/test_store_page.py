@@ -9,12 +9,12 @@ from tests.browser import opened
 from tests.report.stores import write_store
 from vidsr.report import pair_examples as examples
 from vidsr.report import store_page as report
-from vidsr.report.pair_examples import by_codec, by_look, show
+from vidsr.report.pair_examples import by_codec, by_look, show_pair
 from vidsr.report.statistics import measure
 from vidsr.report.store_page import report_store
 
 
-def test_a_browser_shows_every_picture_of_a_report_and_has_nothing_to_say(tmp_path):
+def test_a_browser_shows_every_image_without_errors(tmp_path):
     page = tmp_path / "store.html"
     page.write_text(report_store(write_store(tmp_path / "store")), encoding="utf-8")
     shown = opened(page)
@@ -26,12 +26,12 @@ def test_a_report_names_sources_licences_skipped_files_and_settings(tmp_path):
     html = report_store(write_store(tmp_path / "store"))
     text = re.sub(r"<svg.*?</svg>|<[^>]+>", " ", html, flags=re.DOTALL)
     for said in (
-        "46 pairs of pictures in luma: 16×16 pixels, and 32×32 as they were before, 2 times larger",
-        "Cut from 2 sources. Files skipped, wholly or in part: 1.",
+        "46 pairs of images in luma: 16×16 pixels, and the ground truth of 32×32, 2 times larger",
+        "Cut from 2 sources. Files skipped, completely or in part: 1.",
         "a &amp; b.png",
         "640×360",
         "CC0",
-        "none stated",
+        "not stated",
         "image file is truncated",
         "libx264: 10 pairs, CRF 28 to 28",
         "soft, noisy; a &amp; b.png",
@@ -54,7 +54,7 @@ def test_colour_and_runs_of_frames_are_shown_too(tmp_path, settings):
     assert shown.pictures == 46 + (3 if "frames" in settings else 0)
 
 
-def test_measures_are_those_of_the_truth_and_of_what_is_to_regain(tmp_path):
+def test_statistics_are_those_of_the_ground_truth_and_of_bicubic(tmp_path):
     store = write_store(tmp_path / "store", brightness=235)
     found = measure(store, store.split("train"))
     assert len(found.psnr) == 40
@@ -84,7 +84,7 @@ def test_examples_are_of_each_codec_from_the_best_quality_to_the_worst(tmp_path)
     assert (of_shown[0], of_shown[-1]) == (crf[places].min(), crf[places].max())
 
 
-def test_the_first_example_of_a_look_has_the_least_beside_it(tmp_path):
+def test_the_first_example_of_a_degradation_has_the_fewest_others(tmp_path):
     pairs = write_store(tmp_path / "store").split("train")
     pairs = type(pairs)(pairs.low, pairs.high, pairs.qp, np.array(pairs.index))
     pairs.index[8] = (0, "clean", np.nan, "noisy")
@@ -103,13 +103,13 @@ def test_examples_are_of_different_sources_where_there_are_enough(tmp_path):
 
 def test_luma_is_shown_from_black_to_white_beside_the_truth(tmp_path):
     store = write_store(tmp_path / "store", brightness=235)
-    picture, caption = show(store, store.split("train"), 1)
-    assert picture.shape == (32, 32 + examples.GAP + 32)
-    assert np.all(picture[:, :32] == 255) and np.all(picture[3, -32:] == 0) and np.all(picture[4:, -32:] == 255)
-    assert caption == "libx264 at CRF 28 (quantiser 30), soft, noisy; a & b.png"
+    image, caption = show_pair(store, store.split("train"), 1)
+    assert image.shape == (32, 32 + examples.GAP + 32)
+    assert np.all(image[:, :32] == 255) and np.all(image[3, -32:] == 0) and np.all(image[4:, -32:] == 255)
+    assert caption == "libx264 at CRF 28 (frame QP 30), soft, noisy; a & b.png"
 
 
-def test_a_long_list_of_sources_is_cut_with_a_word_about_the_rest(tmp_path, monkeypatch):
+def test_a_long_list_of_sources_is_cut_and_says_so(tmp_path, monkeypatch):
     monkeypatch.setattr(report, "LISTED", 1)
     html = report_store(write_store(tmp_path / "store"))
-    assert "film.mp4</td>" not in html and "The first 1 of 2; manifest.json has them all." in html
+    assert "film.mp4</td>" not in html and "The first 1 of 2; manifest.json lists all." in html

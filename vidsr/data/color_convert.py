@@ -12,6 +12,7 @@ from vidsr.video.convert.resizer import Resizer
 
 COLOR = ColorSpec(SMPTE170M, full_range=False)
 """Of the frames sent through a codec: limited-range BT.601, 4:2:0, as small videos have it."""
+BLACK, WHITE = 16, 235  # limited-range luma
 
 
 def frame_to_image(frame: Frame, channels: int, resizer: Resizer) -> Image:
@@ -59,3 +60,10 @@ def _limited_luma(frame: Frame) -> Image:
     levels = 16 + codes * 219 / codes[-1] if frame.color.full_range else codes / (1 << (frame.bits - 8))
     table = np.rint(levels).clip(0, 255).astype(np.uint8)
     return table.take(frame.planes[0], mode="clip")
+
+
+def displayable(image: Image) -> Image:
+    """Convert limited-range luma (height, width, 1) to full-range gray (height, width); return RGB as it is."""
+    if image.shape[2] == 3:
+        return image
+    return np.asarray(np.rint((image[..., 0] - np.float32(BLACK)) * (255 / (WHITE - BLACK))).clip(0, 255), np.uint8)

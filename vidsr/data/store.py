@@ -99,9 +99,9 @@ def is_store(path: Path) -> bool:
 
 
 def read_store(folder: Path) -> Store:
-    """Open the store in `folder`. Raises DataError if there is none or it has another version."""
+    """Open the store in `folder`. Raises DataError if it does not exist or has another version."""
     if not is_store(folder):
-        raise DataError(f"there is no store in {folder}; 'vidsr prepare IMAGES... -o {folder}' makes one")
+        raise DataError(f"{folder} does not contain a store; 'vidsr prepare IMAGES... -o {folder}' makes one")
     try:
         manifest = json.loads((folder / MANIFEST).read_text())
         if manifest["version"] != VERSION:

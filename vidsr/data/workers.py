@@ -167,7 +167,7 @@ def assemble(
 ) -> None:
     """Join the files of all canvases into the arrays of each split; the manifest is written last.
 
-    Raises DataError, and deletes everything, if there are no pairs.
+    Raises DataError, and deletes everything, if not one pair was cut.
     """
     parts = partial / "parts"
     notes = [json.loads((parts / f"{number:06}.json").read_text()) for number in range(len(sources))]

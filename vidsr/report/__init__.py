@@ -1,1 +1,1 @@
-"""HTML pages about what was made."""
+"""HTML reports of stores and training runs."""

@@ -1,4 +1,4 @@
-"""What a run's log tells: losses and validations by step, and where each stage began."""
+"""Losses and validations of a training run by step, read from its log."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,65 +11,68 @@ from numpy.typing import NDArray
 from vidsr.card import BESIDE
 from vidsr.runs import Run, is_validation, read_log
 
-FIRST_STAGE = "pixel"  # logs older than the second stage name none
+FIRST_STAGE = "pixel"  # logs older than the second stage do not name it
+OLD_NAMES = {"judge": "discriminator", "judge_rate": "discriminator_rate"}
+"""Names of losses and rates in the log that changed in version 0.2."""
 
 Line = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """One figure by step."""
+    """One value by step."""
 
     steps: NDArray[np.int64]
     values: NDArray[np.float64]
-    """As many as steps; all finite."""
+    """As many as steps, all finite."""
 
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """The log of a run, in its order."""
+    """The lines of a log, in order."""
 
     losses: Sequence[Line]
     validations: Sequence[Line]
 
     @classmethod
     def of(cls, run: Run) -> Self:
-        """Read a log; none is an empty history."""
+        """Read the log of a run; without a log, the history is empty."""
         losses, validations = list[Line](), list[Line]()
         for line in read_log(run):
-            (validations if is_validation(line) else losses).append(line)
+            renamed = {OLD_NAMES.get(name, name): value for name, value in line.items()}
+            (validations if is_validation(line) else losses).append(renamed)
         return cls(losses, validations)
 
     @property
     def step(self) -> int:
-        """How far the run has come, as far as it was logged."""
+        """The last step that was logged; 0 for an empty log."""
         return max((line["step"] for line in (*self.losses, *self.validations)), default=0)
 
     @property
     def stages(self) -> dict[str, int]:
-        """The stages that the run has come to, in order, each with the last step before it that was logged."""
+        """The stages that the run has reached, in order, each with the last step that was logged before it."""
         last, found = 0, dict[str, int]()
         for line in self.losses:
             found.setdefault(_stage(line), last)
             last = line["step"]
         return found
 
-    def logged(self) -> list[str]:
-        """What was logged of the training, losses before learning rates."""
+    def loss_names(self) -> list[str]:
+        """Return the names of the logged losses and learning rates, losses first."""
         names = [name for name in _numbers(self.losses) if name != "step"]
         return sorted(names, key=lambda name: (name.endswith("rate"), name != "loss"))
 
-    def measured(self) -> list[str]:
-        """What was measured of the network at validations."""
+    def metric_names(self) -> list[str]:
+        """Return the names of the metrics that were measured at validations."""
         return [name for name in _numbers(self.validations) if name != "step" and not name.startswith(BESIDE)]
 
     def loss(self, name: str) -> dict[str, Curve]:
-        """A figure of the training for each stage that has it."""
+        """Return the curve of a loss or learning rate in each stage that has it."""
         curves = {stage: _curve([one for one in self.losses if _stage(one) == stage], name) for stage in self.stages}
         return {stage: curve for stage, curve in curves.items() if len(curve.steps)}
 
-    def validation(self, name: str) -> Curve:
-        """A figure of the validations; bicubic's by its name with `BESIDE` before it."""
+    def metric(self, name: str) -> Curve:
+        """Return the curve of a metric; bicubic's have `BESIDE` before their name."""
         return _curve(self.validations, name)
 
 
