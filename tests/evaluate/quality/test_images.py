@@ -188,7 +188,7 @@ def test_a_folder_without_pictures_is_refused(tmp_path):
 
 def test_a_picture_that_cannot_be_read_is_named(tmp_path):
     (tmp_path / "broken.png").write_bytes(b"not a picture")
-    with pytest.raises(DataError, match=r"broken\.png cannot be read as a picture"):
+    with pytest.raises(DataError, match=r"broken\.png cannot be read as an image"):
         evaluate_images([], [tmp_path], EvaluateOptions(scale=2))
 
 

@@ -2,8 +2,9 @@
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from hashlib import sha256
 from itertools import product
 from pathlib import Path
@@ -66,13 +67,20 @@ def evaluate_bandwidth(
             codec.check_size(video.path, video.width // method.scale, video.height // method.scale)
         scales = dict.fromkeys(method.scale for method in methods)
         encodes = [(scale, crf) for scale in scales for crf in _crfs(options.codec, scale)]
-        counter = _Counter(len(encodes) * sum(video.frames for video in videos), progress)
+        done, total = 0, len(encodes) * sum(video.frames for video in videos)
+
+        def tick(frames: int) -> None:
+            nonlocal done
+            done += frames
+            if progress:
+                progress(done, total)
+
         results = []
         for video in videos:
             points: dict[str, list[Point]] = {method.name: [] for method in methods}
             for scale, crf in encodes:
                 group = [method for method in methods if method.scale == scale]
-                for name, point in _points(video, group, crf, encoder, counter).items():
+                for name, point in _points(video, group, crf, encoder, tick).items():
                     points[name].append(point)
             curves = tuple(RdCurve(each.name, each.scale, each.model, tuple(points[each.name])) for each in methods)
             results.append(BandwidthResult(video, encoder, _protocol(video, encoder, curves), curves, compare(curves)))
@@ -100,7 +108,7 @@ def _protocol(video: Clip, encoder: EncoderPreset, curves: Sequence[RdCurve]) ->
 
 
 def _points(
-    video: Clip, methods: Sequence[DeliveryMethod], crf: float, encoder: EncoderPreset, counter: "_Counter"
+    video: Clip, methods: Sequence[DeliveryMethod], crf: float, encoder: EncoderPreset, tick: Callable[[int], None]
 ) -> dict[str, Point]:
     """Return the point of each method, all of one scale, from the cache or measured."""
     settings = {
@@ -120,9 +128,9 @@ def _points(
     found = {name: point for name, key in keys.items() if (point := _cached_point(key))}
     missing = [method for method in methods if method.name not in found]
     if not missing:
-        counter.tick(video.frames)
+        tick(video.frames)
         return found
-    measured = measure(video, crf, encoder, missing, counter.tick)
+    measured = measure(video, crf, encoder, missing, partial(tick, 1))
     for name, point in measured.items():
         write_cache(CACHE, _cache_name(keys[name]), {"key": keys[name], "point": asdict(point)})
     return found | measured
@@ -153,15 +161,3 @@ def _cached_point(key: Mapping[str, object]) -> Point | None:
 
 def _cache_name(key: Mapping[str, object]) -> str:
     return sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:32]
-
-
-class _Counter:
-    """Counts frames and reports them."""
-
-    def __init__(self, total: int, progress: Progress | None) -> None:
-        self._done, self._total, self._progress = 0, total, progress
-
-    def tick(self, frames: int = 1) -> None:
-        self._done += frames
-        if self._progress:
-            self._progress(self._done, self._total)

@@ -34,7 +34,7 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """The results of one method on one image set or video."""
+    """The results of one method under one condition."""
 
     material: str
     scale: int
@@ -83,21 +83,12 @@ def make_rows(
         method: {name: mean for name in wanted if not isnan(mean := mean_of(found[name][method]))}
         for method in found["psnr"]
     }
-    return [
-        Row(
-            condition.material,
-            condition.scale,
-            condition.codec,
-            condition.crf,
-            method,
-            len(found["psnr"][method]),
-            figures,
-            figures["psnr"] - means[baseline]["psnr"],
-            kbit,
-            bits_per_pixel,
-        )
-        for method, figures in means.items()
-    ]
+    rows = []
+    for method, figures in means.items():
+        count, gain = len(found["psnr"][method]), figures["psnr"] - means[baseline]["psnr"]
+        where = condition.material, condition.scale, condition.codec, condition.crf
+        rows.append(Row(*where, method, count, figures, gain, kbit, bits_per_pixel))
+    return rows
 
 
 def mean_of(values: Sequence[float]) -> float:
