@@ -1,9 +1,9 @@
-"""Draw the sample clip: six seconds of flight over a map, with a tune.
+"""Draw the sample clip: six seconds of flight over a map, with a melody.
 
     python samples/draw.py [clip.mp4] [--large]
 
-Everything is drawn at 1920x1080 and shrunk to 480x270, so that there is detail for a network to regain; --large keeps
-it as it is drawn, to measure with: vidsr evaluate --bandwidth film.mp4 --model live-x2
+Everything is drawn at 1920x1080 and downscaled to 480x270, so that there is detail for a network to restore; --large
+keeps the full size, to measure with: vidsr evaluate --bandwidth drawn.mp4 --model live-x2
 """
 
 import argparse
@@ -18,7 +18,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 WIDTH, HEIGHT, SHRINK = 480, 270, 4
 RATE, SECONDS = 24, 6
-PAN = 5  # pixels of the large picture a frame: 1.25 of the small one, so every phase is seen
+PAN = 5  # pixels of the large image per frame: 1.25 of the small one, so that every sub-pixel phase occurs
 SOUND_RATE = 44100
 
 INK, PAPER, ROAD, WATER = (43, 48, 66), (244, 236, 216), (190, 62, 44), (170, 203, 214)
@@ -30,21 +30,21 @@ BEATS = [2, 1, 1, 2, 1, 1, 2, 1, 1, 2, 1, 1, 2, 1, 1, 2, 2, 2, 2, 2]
 
 
 def draw_frame(index: int) -> Image.Image:
-    """The picture number `index` as drawn, 1920x1080 RGB."""
-    picture = draw_map().crop((PAN * index, 0, PAN * index + WIDTH * SHRINK, HEIGHT * SHRINK))
-    draw_compass(picture, angle=math.radians(1.5 * index))
-    draw_legend(picture, index)
-    return picture
+    """Draw frame `index`, 1920x1080 RGB."""
+    image = draw_map().crop((PAN * index, 0, PAN * index + WIDTH * SHRINK, HEIGHT * SHRINK))
+    draw_compass(image, angle=math.radians(1.5 * index))
+    draw_legend(image, index)
+    return image
 
 
-def shrink(picture: Image.Image) -> Image.Image:
-    """The large picture at the size of the clip."""
-    return picture.resize((WIDTH, HEIGHT), Image.Resampling.BICUBIC)
+def shrink(image: Image.Image) -> Image.Image:
+    """Downscale a drawn frame to the size of the clip."""
+    return image.resize((WIDTH, HEIGHT), Image.Resampling.BICUBIC)
 
 
 @cache
 def draw_map() -> Image.Image:
-    """The whole map: tinted heights, contour lines, a grid, woods, a road and names."""
+    """Draw the whole map: tinted heights, contour lines, a grid, woods, a road and names."""
     rng = np.random.default_rng(7)
     width, height = WIDTH * SHRINK + PAN * RATE * SECONDS, HEIGHT * SHRINK
     heights = draw_heights(width, height, rng)
@@ -52,8 +52,8 @@ def draw_map() -> Image.Image:
     colours = np.array(TINTS, np.float64)[level]
     colours = np.where(contour_lines(heights, 7, 1.6)[..., None], colours * 0.62, colours)
     colours = np.where(contour_lines(heights, 1.4, 2.6)[..., None], INK, colours)
-    picture = Image.fromarray(colours.astype(np.uint8))
-    pen = ImageDraw.Draw(picture)
+    image = Image.fromarray(colours.astype(np.uint8))
+    pen = ImageDraw.Draw(image)
     for x in range(0, width, 240):
         pen.line([(x, 0), (x, height)], fill=(120, 128, 150), width=2)
     for y in range(0, height, 240):
@@ -63,11 +63,11 @@ def draw_map() -> Image.Image:
     pen.line(road, fill=PAPER, width=13, joint="curve")
     pen.line(road, fill=ROAD, width=7, joint="curve")
     draw_names(pen, width, height)
-    return picture
+    return image
 
 
 def draw_heights(width: int, height: int, rng: np.random.Generator) -> np.ndarray:
-    """(height, width): hills as a sum of waves, of unit spread."""
+    """Return heights as a sum of waves, (height, width) float32 with standard deviation 1."""
     y, x = np.mgrid[:height, :width].astype(np.float32)
     hills = np.zeros((height, width), np.float32)
     for _ in range(24):
@@ -77,14 +77,14 @@ def draw_heights(width: int, height: int, rng: np.random.Generator) -> np.ndarra
 
 
 def contour_lines(heights: np.ndarray, density: float, width: float) -> np.ndarray:
-    """Where lines of equal height run, `width` pixels wide, `density` of them for a unit of height."""
+    """Return a mask of contour lines, `width` pixels wide, `density` of them per unit of height."""
     steps = heights * density
     slope = np.hypot(*np.gradient(steps)) + 1e-6
     return np.abs(steps - np.rint(steps)) / slope < width / 2
 
 
 def draw_woods(pen: ImageDraw.ImageDraw, level: np.ndarray, rng: np.random.Generator) -> None:
-    """A fine texture of little trees where the land is low."""
+    """Draw a fine texture of small trees where the land is low."""
     height, width = level.shape
     for _ in range(5200):
         x, y = int(rng.integers(width)), int(rng.integers(14, height))
@@ -94,7 +94,7 @@ def draw_woods(pen: ImageDraw.ImageDraw, level: np.ndarray, rng: np.random.Gener
 
 
 def draw_names(pen: ImageDraw.ImageDraw, width: int, height: int) -> None:
-    """Names of places in three sizes, each with the ring that marks it."""
+    """Draw names of places in three sizes, each with the ring that marks it."""
     for i, name in enumerate(PLACES):
         x, y = (i + 0.4) * width / len(PLACES), height * (0.1 + 0.27 * (i * 5 % 7) / 2.2)
         pen.ellipse([x - 26, y + 10, x - 8, y + 28], outline=INK, fill=PAPER, width=3)
@@ -102,9 +102,9 @@ def draw_names(pen: ImageDraw.ImageDraw, width: int, height: int) -> None:
         pen.text((x, y), name, INK, font, stroke_width=3, stroke_fill=PAPER)
 
 
-def draw_compass(picture: Image.Image, *, angle: float) -> None:
-    """A turning rose of 64 rays with thin rings, bottom right."""
-    pen = ImageDraw.Draw(picture)
+def draw_compass(image: Image.Image, *, angle: float) -> None:
+    """Draw a rotating compass rose of 64 rays with thin rings, bottom right."""
+    pen = ImageDraw.Draw(image)
     x, y, radius = 1630, 790, 215
     pen.ellipse([x - radius - 14, y - radius - 14, x + radius + 14, y + radius + 14], fill=PAPER, outline=INK, width=4)
     for i in range(64):
@@ -118,9 +118,9 @@ def draw_compass(picture: Image.Image, *, angle: float) -> None:
         pen.line([(x, y), (x + radius * math.cos(a), y + radius * math.sin(a))], fill=ROAD, width=5)
 
 
-def draw_legend(picture: Image.Image, index: int) -> None:
-    """A sheet with the title, small print, a scale bar and the number of the frame, bottom left."""
-    pen = ImageDraw.Draw(picture)
+def draw_legend(image: Image.Image, index: int) -> None:
+    """Draw a legend with the title, small print, a scale bar and the frame number, bottom left."""
+    pen = ImageDraw.Draw(image)
     pen.rectangle([48, 800, 900, 1030], fill=PAPER, outline=INK, width=4)
     pen.text((76, 812), "Send less, see more", INK, ImageFont.load_default(72))
     small = ImageFont.load_default(36)
@@ -131,7 +131,7 @@ def draw_legend(picture: Image.Image, index: int) -> None:
 
 
 def play_tune() -> np.ndarray:
-    """(1, samples) float32 in [-1, 1]: a plucked melody as long as the clip."""
+    """Return a plucked melody as long as the clip, (1, samples) float32 in [-1, 1]."""
     samples = np.zeros(SOUND_RATE * SECONDS, np.float32)
     beat = len(samples) / sum(BEATS)
     starts = np.cumsum([0, *BEATS[:-1]]) * beat
@@ -143,7 +143,7 @@ def play_tune() -> np.ndarray:
 
 
 def write_clip(path: Path, *, large: bool = False, frames: int = RATE * SECONDS) -> None:
-    """Draw the frames and write the clip as H.264 and AAC; large: 1920x1080, hardly compressed."""
+    """Draw the frames and write the clip as H.264 and AAC; large: 1920x1080 at a high bitrate."""
     with av.open(str(path), "w") as container:
         options = {"crf": "8", "preset": "fast"} if large else {"crf": "17", "preset": "veryslow"}
         video = container.add_stream("libx264", rate=RATE, options=options)
@@ -156,12 +156,11 @@ def write_clip(path: Path, *, large: bool = False, frames: int = RATE * SECONDS)
         sound.bit_rate = 80_000
         for index in range(frames):
             drawn = draw_frame(index)
-            picture = av.VideoFrame.from_image(drawn if large else shrink(drawn))
-            picture = picture.reformat(
+            av_frame = av.VideoFrame.from_image(drawn if large else shrink(drawn)).reformat(
                 format="yuv420p", dst_colorspace="ITU709" if large else "ITU601", dst_color_range="MPEG"
             )
-            picture.pts, picture.time_base = index, Fraction(1, RATE)
-            container.mux(video.encode(picture))
+            av_frame.pts, av_frame.time_base = index, Fraction(1, RATE)
+            container.mux(video.encode(av_frame))
         container.mux(video.encode(None))
         tune = av.AudioFrame.from_ndarray(play_tune(), format="fltp", layout="mono")
         tune.sample_rate, tune.pts = SOUND_RATE, 0
@@ -172,7 +171,7 @@ def write_clip(path: Path, *, large: bool = False, frames: int = RATE * SECONDS)
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Draw the sample clip.")
     parser.add_argument("target", nargs="?", type=Path, default=Path(__file__).with_name("clip.mp4"))
-    parser.add_argument("--large", action="store_true", help="1920x1080, as it is drawn")
+    parser.add_argument("--large", action="store_true", help="keep 1920x1080")
     arguments = parser.parse_args()
     write_clip(arguments.target, large=arguments.large)
     print(f"{arguments.target}: {arguments.target.stat().st_size / 1000:.0f} kB")
