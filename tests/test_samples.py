@@ -64,7 +64,7 @@ def test_the_python_sample_runs(tmp_path):
     assert done.returncode == 0, done.stderr
     assert "short.mp4: 5 frames" in done.stdout
     assert "(90, 160, 3) -> (360, 640, 3)" in done.stdout
-    assert "a frame: 1440x810 at 0.000 s" in done.stdout
+    assert "a frame at 0.000 s: 960x540" in done.stdout
 
 
 def test_the_picture_of_the_readme_can_be_made_with_any_model(tmp_path):
