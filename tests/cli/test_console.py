@@ -40,7 +40,7 @@ def test_where_stderr_is_no_terminal_a_line_comes_every_five_seconds(capsys: pyt
 def test_quiet_leaves_the_notices(capsys: pytest.CaptureFixture[str]) -> None:
     with report(quiet=True) as says:
         says.progress(Progress(1, None, 60.0, 1.0, None))
-        says.notice("the cover is left out")
+        says.warn("the cover is left out")
     assert capsys.readouterr().err == "vidsr: the cover is left out\n"
 
 
@@ -52,7 +52,7 @@ def test_on_a_terminal_notices_stand_above_the_bar(monkeypatch: pytest.MonkeyPat
         monkeypatch.setenv("TERM", "xterm")
         with report() as says:
             says.progress(Progress(240, 720, 4.0, 10.0, 30.0))
-            says.notice("the cover is left out")
+            says.warn("the cover is left out")
             says.progress(Progress(480, 720, 8.0, 20.0, 30.0))
         shown = b""
         while b"480/720 frames, 60.0 fps" not in shown:

@@ -42,7 +42,7 @@ def test_a_film_of_pictures_is_verified_at_its_rate(tmp_path: Path) -> None:
 def test_the_rate_that_is_taken_is_told(tmp_path: Path) -> None:
     pictures(tmp_path / "frames")
     shown = upscale(tmp_path / "frames" / "%05d.png", tmp_path / "film.mp4")
-    assert "25 pictures a second are taken; --fps sets another rate" in shown.stderr.replace("\n", " ")
+    assert "25 frames a second are assumed for these images; --fps sets another rate" in shown.stderr.replace("\n", " ")
     assert times_of(tmp_path / "film.mp4")[1] == Fraction(1, 25)
 
 
@@ -67,9 +67,9 @@ def test_a_folder_without_a_rate_is_done_picture_by_picture(tmp_path: Path) -> N
 
 
 def test_a_folder_into_one_film_without_a_rate_is_wrong_usage(tmp_path: Path) -> None:
-    with pytest.raises(typer.BadParameter, match="give --fps for a film of pictures"):
+    with pytest.raises(typer.BadParameter, match="give --fps to join images"):
         jobs([str(pictures(tmp_path / "frames"))], str(tmp_path / "film.mp4"), None)
-    with pytest.raises(typer.BadParameter, match="several inputs; name one film"):
+    with pytest.raises(typer.BadParameter, match="several inputs; name one video"):
         jobs(["a.png", "b.png"], str(tmp_path / "film.mp4"), None, one=True)
 
 
@@ -81,7 +81,7 @@ def test_a_rate_that_is_none_is_wrong_usage(rate: str, tmp_path: Path) -> None:
 
 def test_a_rate_for_a_film_that_has_one_is_wrong_usage(tmp_path: Path) -> None:
     shown = upscale(video(tmp_path / "clip.mkv"), tmp_path / "larger.mkv", "--fps", "24")
-    assert shown.exit_code == 2 and "tells its own times" in shown.stderr
+    assert shown.exit_code == 2 and "has time stamps" in shown.stderr
     assert names(tmp_path) == ["clip.mkv"]
 
 

@@ -28,6 +28,10 @@ class Interrupted(BaseException):
 class Commands(TyperGroup):
     """The commands, with the one place where errors become a line and an exit code."""
 
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write the list of commands without rich, whose import takes longer than everything else here."""
+        super(TyperGroup, self).format_help(ctx, formatter)
+
     def invoke(self, ctx: Any) -> Any:
         """Run a command; a failure ends in `vidsr: …` on stderr, and in a traceback only with --verbose."""
         try:
@@ -57,17 +61,17 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command(cls=upscale.Upscale)(upscale.upscale)
-app.command()(verify.verify)
-app.command()(models.models)
-app.command()(doctor.doctor)
-app.command(cls=WithLists)(evaluate.evaluate)
-app.command()(fetch.fetch)
-app.command()(prepare.prepare)
-app.command()(report.report)
-app.command()(train.train)
-app.command()(export.export)
-app.command()(bench.bench)
+app.command(cls=upscale.Upscale, short_help="Upscale videos and images.")(upscale.upscale)
+app.command(short_help="Compare an output with its input.")(verify.verify)
+app.command(short_help="List the models.")(models.models)
+app.command(short_help="Show what works on this machine.")(doctor.doctor)
+app.command(cls=WithLists, short_help="Measure quality, or the bits a model saves.")(evaluate.evaluate)
+app.command(short_help="Download photos or videos to train on.")(fetch.fetch)
+app.command(short_help="Make training pairs of photos and videos.")(prepare.prepare)
+app.command(short_help="Describe a store or a run as an HTML page.")(report.report)
+app.command(short_help="Train a network by a recipe.")(train.train)
+app.command(short_help="Write a network as ONNX, int8 or TensorRT.")(export.export)
+app.command(short_help="Measure speed on this machine.")(bench.bench)
 
 
 @app.callback()
