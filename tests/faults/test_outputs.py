@@ -43,9 +43,9 @@ def taken(path: Path) -> Path:
 
 REFUSED = [
     Refused("a folder", lambda d: folder(d / "out.mkv"), r"out\.mkv is a folder; name a file in it"),
-    Refused("a folder that is not there", lambda d: d / "gone" / "out.mkv", "gone is no folder; create it first"),
+    Refused("a folder that is not there", lambda d: d / "gone" / "out.mkv", "gone does not exist; create it first"),
     Refused("a file for a folder", lambda d: taken(d / "file") / "out.mkv", "file is a file, not a folder"),
-    Refused("a file that is there", lambda d: taken(d / "out.mkv"), r"out\.mkv is there already; pass --overwrite"),
+    Refused("a file that is there", lambda d: taken(d / "out.mkv"), r"out\.mkv exists already; pass --overwrite"),
     Refused("the input", lambda d: d / "film.mp4", r"film\.mp4 is the input itself; name another", ("--overwrite",)),
     Refused(
         "a symbolic link to the input",
@@ -59,11 +59,16 @@ REFUSED = [
         r"hard\.mp4 is the input itself; name another",
         ("--overwrite",),
     ),
-    Refused("an extension of no format", lambda d: d / "out.docx", r"ends in \.docx, which is no output format; use"),
+    Refused("an extension of no format", lambda d: d / "out.docx", r"ends in \.docx, an unknown output format; use"),
     Refused("no extension", lambda d: d / "out", "has no extension; use one of"),
-    Refused("a codec that WebM does not hold", lambda d: d / "o.webm", "webm holds no libx265", ("--codec", "libx265")),
+    Refused("a codec WebM does not hold", lambda d: d / "o.webm", "webm cannot hold libx265", ("--codec", "libx265")),
     Refused("a picture too wide for the codec", lambda d: d / "o.mkv", "libx264 cannot encode", ("--size", "20000x64")),
-    Refused("an mp4 to a pipe", lambda _: Path("-"), "mp4 cannot be written to stdout.*use NUT", ("-f", "mp4")),
+    Refused(
+        "an mp4 to a pipe",
+        lambda _: Path("-"),
+        "mp4 needs an output that can seek.*use NUT",
+        ("-f", "mp4"),
+    ),
     Refused("a name that is too long", lambda d: d / f"{'a' * 300}.mkv", "cannot be created: File name too long"),
 ]
 
@@ -88,7 +93,7 @@ def test_a_folder_that_may_not_be_written_to_is_refused(videos: Path, tmp_path: 
     closed.chmod(0o555)
     shown = run(videos / "film.mp4", closed / "out.mkv", bound_by_permissions=True)
     closed.chmod(0o755)
-    assert shown.code == 6 and "nothing may be written in" in shown.sentence and not contents(closed)
+    assert shown.code == 6 and "is not writable; name another" in shown.sentence and not contents(closed)
 
 
 def on_a_small_disk(folder: Path, *arguments: str | Path, size: str = "64k", options: str = "") -> Outcome:
@@ -110,13 +115,13 @@ def on_a_small_disk(folder: Path, *arguments: str | Path, size: str = "64k", opt
 @pytest.mark.parametrize("extension", ["mp4", "mkv"])
 def test_a_disk_that_fills_up_is_said_and_left_empty(extension: str, videos: Path, tmp_path: Path) -> None:
     shown = on_a_small_disk(tmp_path, "--crf", "0", videos / "film.mkv", tmp_path / f"out.{extension}", size="12k")
-    assert shown.code == 6 and "no room is left on its disk; free some, or choose another folder" in shown.sentence
+    assert shown.code == 6 and "its disk is full; free some space, or choose another folder" in shown.sentence
 
 
 @pytest.mark.skipif(not Path("/proc/self/ns/mnt").exists(), reason="small disks are mounted the Linux way")
 def test_a_disk_that_is_read_only_is_said(videos: Path, tmp_path: Path) -> None:
     shown = on_a_small_disk(tmp_path, videos / "film.mkv", tmp_path / "out.mkv", options="ro")
-    assert shown.code == 6 and "nothing may be written in" in shown.sentence
+    assert shown.code == 6 and "is not writable; name another" in shown.sentence
 
 
 @pytest.mark.parametrize("extension", ["mp4", "mkv"])
@@ -127,7 +132,7 @@ def test_a_limit_on_the_size_of_files_is_said(extension: str, videos: Path, tmp_
     shown = run("--crf", "0", videos / "film.mkv", tmp_path / f"out.{extension}", preexec_fn=limit)
     assert (
         shown.code == 6
-        and f"out.{extension}: its disk, or a limit of the shell's, takes no larger file; choose" in shown.sentence
+        and f"out.{extension} exceeds the file size limit of its disk or of the shell; choose" in shown.sentence
     )
     assert contents(tmp_path) == {}
 
@@ -136,7 +141,7 @@ def test_a_limit_on_the_size_of_files_is_said(extension: str, videos: Path, tmp_
 @pytest.mark.parametrize("format", ["nut", "mkv", "ts"])
 def test_a_full_device_is_said(format: str, videos: Path) -> None:
     shown = upscale("-f", format, videos / "film.mkv", "/dev/full")
-    assert shown.code == 6 and "/dev/full: no room is left" in shown.sentence
+    assert shown.code == 6 and "/dev/full: its disk is full" in shown.sentence
 
 
 NAMES = {

@@ -158,7 +158,7 @@ def test_stills_keep_alpha(kind: str, mode: str, tmp_path: Path) -> None:
 def test_a_kind_of_image_without_alpha_is_spoken_of(tmp_path: Path) -> None:
     Image.fromarray(np.dstack([drawing(*SIZE), veil()])).save(tmp_path / "a.png")
     notices = upscale_video(tmp_path / "a.png", tmp_path / "b.jpg", model="bicubic").notices
-    assert messages_of(notices) == ["the alpha channel is left out: JPEG holds none; .png, .webp and .tif do"]
+    assert messages_of(notices) == ["the alpha channel is left out: JPEG cannot store it; use .png, .webp or .tif"]
     assert codes_of(notices) == [Code.ALPHA]
 
 

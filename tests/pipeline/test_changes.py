@@ -62,7 +62,7 @@ def test_a_new_size_is_stretched_to_the_first_one(by_network: bool, tmp_path: Pa
     video = joined(tmp_path, [frame_from(size) for size in ((64, 48), (96, 72), (64, 48))])
     model = save(network(residual=0), tmp_path / "tiny.onnx") if by_network else "bicubic"
     notices, frames = enlarged(video, tmp_path / "b.mkv", model)
-    assert messages_of(notices) == ["the picture changes its size on the way: 192x144 is stretched to 128x96"]
+    assert messages_of(notices) == ["the frame size changes from 128x96 to 192x144: the video keeps its first size"]
     assert len(frames) == 18 and {(frame.width, frame.height) for frame in frames} == {(128, 96)}
     assert all(b.pts > a.pts for a, b in pairwise(frames))
     (tmp_path / "alone").mkdir()
@@ -106,7 +106,7 @@ def test_a_broadcast_that_changes_its_size_keeps_its_times_and_sound(tmp_path: P
     video.write_bytes(b"".join(part.read_bytes() for part in parts))
     before = frames_of(video)
     notices, frames = enlarged(video, tmp_path / "b.mkv")
-    assert "the picture changes its size on the way: 192x96 is stretched to 128x96" in messages_of(notices)
+    assert "the frame size changes from 128x96 to 192x96: the video keeps its first size" in messages_of(notices)
     assert {frame.width for frame in before} == {64, 96} and len(frames) == len(before) == 50
     times = [frame.pts * frame.time_base for frame in frames]
     shift = times[0] - before[0].pts * before[0].time_base
@@ -120,5 +120,5 @@ def test_the_odd_film_that_changes_its_size_is_whole(tmp_path: Path) -> None:
     video = Path(str(DATA)) / "media" / "size_change.h264"
     before = frames_of(video)
     notices, frames = enlarged(video, tmp_path / "b.mkv")
-    assert messages_of(notices) == ["the picture changes its size on the way: 960x540 is stretched to 640x360"]
+    assert messages_of(notices) == ["the frame size changes from 640x360 to 960x540: the video keeps its first size"]
     assert len(frames) == len(before) == 24 and {(frame.width, frame.height) for frame in frames} == {(640, 360)}

@@ -315,7 +315,7 @@ def test_a_full_disk_leaves_nothing_and_is_named(tmp_path: Path, monkeypatch: py
         raise OSError(errno.ENOSPC, "no room")
 
     monkeypatch.setattr("os.fsync", full)
-    with pytest.raises(DiskFull, match="no room is left"):
+    with pytest.raises(DiskFull, match="its disk is full"):
         enlarge(name, tmp_path / "out" / "%d.png")
     assert names(tmp_path) == ["in"]
 
@@ -324,7 +324,7 @@ def test_a_sequence_is_not_overwritten_unless_asked_and_then_wholly(tmp_path: Pa
     name = pictures(tmp_path / "in", range(1, 3))
     pictures(tmp_path / "out", [2, 3, 4], name="%d.png")
     (tmp_path / "out" / "other.png").touch()
-    with pytest.raises(TargetExists, match=r"2\.png is there already; pass --overwrite"):
+    with pytest.raises(TargetExists, match=r"2\.png exists already; pass --overwrite"):
         enlarge(name, tmp_path / "out" / "%d.png")
     assert names(tmp_path / "out") == ["2.png", "3.png", "4.png", "other.png"]
     enlarge(name, tmp_path / "out" / "%d.png", overwrite=True)
@@ -346,7 +346,7 @@ def test_a_place_that_cannot_be_is_refused_before_the_first_picture(tmp_path: Pa
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="is a file, not a folder"):
         enlarge(name, tmp_path / "file" / "%d.png")
-    with pytest.raises(OutputError, match="is no folder; create it first"):
+    with pytest.raises(OutputError, match="does not exist; create it first"):
         enlarge(name, tmp_path / "no" / "where" / "%d.png")
     assert names(tmp_path) == ["file", "in"]
 

@@ -1,4 +1,4 @@
-"""What an output copies from its input, beside the packets and frames themselves."""
+"""What an output copies from its input, besides packets and frames."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -6,39 +6,41 @@ from pathlib import Path
 from typing import Any
 
 import av
+from av.stream import Stream
 
 from vidsr.frames import Frame, VideoInfo
 
 
 @dataclass(frozen=True)
 class CopyInfo:
-    """Filled by `read/`, taken by `write/`: streams, tags, chapters, side data and timing of an input.
+    """Streams, tags, chapters, side data and timing of an input: filled by `read/`, used by `write/`.
 
     The streams belong to the open input, which must stay open until the output is closed.
     """
 
     name: object
-    """Path, address or file that was opened; an output must not be the same."""
+    """Path, address or file object of the input; the output must not be the same."""
     info: VideoInfo
     first: Frame
-    """First frame; `av_frame` has the side data of the video."""
+    """The first frame; its `av_frame` has the side data of the video."""
     video_stream: av.VideoStream
-    streams: tuple[Any, ...] = ()
-    """The av streams whose packets are copied, and the attachments, which have no packets."""
+    streams: tuple[Stream, ...] = ()
+    """The streams whose packets are copied, and the attachments, which have no packets."""
     cover_art: Mapping[int, bytes] = field(default_factory=dict)
-    """Cover art by the index of its stream."""
+    """The image in each stream of cover art, by the index of the stream."""
     tags: Mapping[str, str] = field(default_factory=dict)
     """Metadata of the container."""
     chapters: tuple[dict[str, Any], ...] = ()
+    """As PyAV has them."""
     display_matrix: tuple[int, ...] = ()
     """Rotation or mirroring that players apply; empty for none."""
     image: bytes | None = None
-    """The image file, or the first of a sequence; None for a video container."""
+    """The image file, or the first of a sequence; None if the input is a video file."""
     image_files: Mapping[int, Path] = field(default_factory=dict)
-    """The files of an image sequence by number; empty for anything else."""
+    """The files of an image sequence, by number; empty for any other input."""
     is_variable: Callable[[], bool] = lambda: False
-    """Return whether the gaps between frames differ; reads ahead in the file where it has to."""
+    """Return whether the frame rate is variable; may read ahead in the file."""
     frame_number: Callable[[int], int] = lambda pts: pts + 1
-    """Return the number of the image shown at a time in ticks."""
-    lost_packet: Callable[[Any], None] = lambda packet: None
-    """Count a packet that no output takes as damage. Raises Damaged where strict."""
+    """Return the number of the image at a pts, in the time base of `info`."""
+    lost_packet: Callable[[av.Packet], None] = lambda packet: None
+    """Count a packet that is too damaged to be muxed as damage of the input. Raises Damaged if the input is strict."""

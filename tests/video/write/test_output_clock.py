@@ -15,7 +15,7 @@ from vidsr.context import Code
 from vidsr.errors import OutputError
 from vidsr.frames import Frame
 from vidsr.video.read.source import open_source
-from vidsr.video.write.output_clock import DecodingOrder, check_pause, tick_of
+from vidsr.video.write.output_clock import DtsCorrector, check_gap, output_time_base
 
 HOUR = 3600
 SIDE = 16  # pixels
@@ -82,18 +82,18 @@ def test_a_film_of_a_picture_each_millisecond_goes_into_webm(tmp_path: Path) -> 
 
 def test_a_pause_that_a_container_cannot_say_is_told(tmp_path: Path) -> None:
     source = nut(tmp_path / "a.nut", Fraction(1, 90_000), [0, 3600, 8 * HOUR * 90_000])
-    with pytest.raises(OutputError, match=r"pauses for 8\.0 hours at 0\.04 s, longer than mp4 can; use \.mkv"):
+    with pytest.raises(OutputError, match=r"pauses for 8\.0 hours at 0\.04 s, longer than mp4 can store; use \.mkv"):
         enlarge(source, tmp_path / "b.mp4")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.nut"]
-    check_pause("matroska", 0, 1 << 40, Fraction(1, 1000))
+    check_gap("matroska", 0, 1 << 40, Fraction(1, 1000))
 
 
 def test_ticks_are_the_films_own_wherever_that_can_be() -> None:
     for tick in (Fraction(1, 25), Fraction(1001, 24_000), Fraction(1, 90_000)):
         for muxer in ("nut", "matroska", "mp4", "mpegts"):
-            assert tick_of(muxer, "libx264", tick) == tick
-    assert tick_of("mp4", "libx264", Fraction(1, 1_000_000)) == Fraction(1, 90_000)
-    fine = tick_of("webm", "libvpx-vp9", Fraction(1, 10))
+            assert output_time_base(muxer, "libx264", tick) == tick
+    assert output_time_base("mp4", "libx264", Fraction(1, 1_000_000)) == Fraction(1, 90_000)
+    fine = output_time_base("webm", "libvpx-vp9", Fraction(1, 10))
     assert (Fraction(1, 10) / fine).denominator == 1 and fine <= Fraction(1, 1000)
 
 
@@ -103,7 +103,7 @@ def test_decoding_times_rise_and_never_pass_the_picture(depth: int, gaps: list[i
     shown = [start]
     for gap in gaps:
         shown.append(shown[-1] + gap)
-    order = DecodingOrder(Fraction(1, 1000))
+    order = DtsCorrector(Fraction(1, 1000))
     for pts in shown:
         order.sent(pts)
     given_times = [shown[i] - (shown[depth] - shown[0]) if i < depth else shown[i - depth] for i in range(len(shown))]

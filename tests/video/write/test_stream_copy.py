@@ -84,9 +84,9 @@ def test_what_an_mp4_cannot_hold_is_converted_or_left_out_with_a_sentence_each(t
     video = subtitled(tmp_path)
     notices = enlarge(video, tmp_path / "out.mp4")
     assert messages_of(notices) == [
-        "stream 2 (subtitle, srt, fra) becomes mov_text, which keeps no style but bold, italics and underlines: "
-        "mp4 holds no srt subtitle",
-        "stream 3 (attachment, font.ttf) is left out: mp4 holds no attachments; .mkv holds it",
+        "stream 2 (subtitle, srt, fra) is converted to mov_text, without styles except bold, italics and underlines: "
+        "mp4 cannot hold srt subtitle",
+        "stream 3 (attachment, font.ttf) is left out: mp4 cannot hold attachments; .mkv can",
     ]
     assert [(notice.codes, notice.streams) for notice in notices] == [(CONVERTED, (2,)), ((Code.STREAM,), (3,))]
     after, before = facts_of(tmp_path / "out.mp4"), facts_of(video)
@@ -196,7 +196,7 @@ def test_sound_whose_header_is_lost_is_left_out_of_an_flv_which_would_end_the_pr
     vidsr = [sys.executable, "-m", "vidsr", "upscale", "--model", "nearest", str(video), str(tmp_path / "b.flv")]
     run = subprocess.run(vidsr, capture_output=True, text=True, timeout=60)
     name = codec.removeprefix("lib")
-    assert f"stream 1 (audio, {name}) is left out: flv holds no {name} without its header" in run.stderr
+    assert f"stream 1 (audio, {name}) is left out: flv cannot hold {name} without its header" in run.stderr
     assert run.returncode == 0
     assert facts_of(tmp_path / "b.flv").kinds == ["video"]
 
@@ -226,7 +226,7 @@ def test_time_codes_and_chapter_tracks_are_made_anew_without_a_word(tmp_path: Pa
     assert enlarge(video, tmp_path / "b.mov") == []
     assert facts_of(tmp_path / "b.mov").kinds == facts_of(video).kinds == ["video", "audio", "data", "data"]
     (notice,) = enlarge(video, tmp_path / "b.mkv")
-    assert notice.message == "stream 3 (data, time code, eng) is left out: matroska holds no time code data"
+    assert notice.message == "stream 3 (data, time code, eng) is left out: matroska cannot hold time code data"
     assert (notice.codes, notice.streams) == ((Code.STREAM,), (3,))
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vidsr.video.write.subtitle_markup import Run, mov_text, runs_of, srt, webvtt
+from vidsr.video.write.subtitle_markup import Run, mov_text, parse_ass, srt, webvtt
 from vidsr.video.write.subtitles import _TX3G
 
 
@@ -33,11 +33,11 @@ from vidsr.video.write.subtitles import _TX3G
     ],
 )
 def test_an_event_is_read_for_its_words(ass: str, runs: tuple[Run, ...]) -> None:
-    assert runs_of(ass, comments=True) == runs
+    assert parse_ass(ass, has_comments=True) == runs
 
 
 def test_braces_that_hide_nothing_are_words() -> None:
-    assert runs_of(r"{a} {\i1}b", comments=False) == (("{a} ", ""), ("b", "i"))
+    assert parse_ass(r"{a} {\i1}b", has_comments=False) == (("{a} ", ""), ("b", "i"))
 
 
 def test_each_codec_has_its_own_way_to_write_them() -> None:
@@ -64,7 +64,7 @@ def read(codec: str, packet: bytes) -> tuple[Run, ...]:
     given = av.Packet(packet)
     given.pts, given.time_base = 0, Fraction(1, 1000)
     events = [rect.ass.decode().split(",", 8)[8] for rect in decoder.decode2(given) or []]
-    return runs_of(r"\N".join(events), comments=False)
+    return parse_ass(r"\N".join(events), has_comments=False)
 
 
 words = st.text(st.sampled_from("ab é♪<>&{}\\\n\u00a0"), min_size=1, max_size=12)
@@ -81,9 +81,9 @@ def test_what_is_written_as_webvtt_or_mov_text_is_read_again(drawn: list[Run]) -
 
 
 def normal(drawn: list[Run]) -> tuple[Run, ...]:
-    """As `runs_of` gives them: neighbours of one style joined, no empty lines."""
+    """As `parse_ass` gives them: neighbours of one style joined, no empty lines."""
     text = "".join(rf"{{\r{''.join(f'{chr(92)}{face}1' for face in style)}}}" + escaped(word) for word, style in drawn)
-    return runs_of(text, comments=False)
+    return parse_ass(text, has_comments=False)
 
 
 def escaped(word: str) -> str:

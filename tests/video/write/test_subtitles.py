@@ -141,7 +141,7 @@ def test_where_no_text_fits_it_is_left_out_with_a_sentence(target: str, tmp_path
 def test_pictures_of_text_are_left_out_with_a_sentence(tmp_path: Path) -> None:
     video = subtitled(tmp_path / "a.mkv", "hdmv_pgs_subtitle", [(400, 900, b"\x80\0\0")])
     (notice,) = enlarge(video, tmp_path / "b.mp4")
-    assert notice.message == "stream 1 (subtitle, pgssub) is left out: mp4 holds no pgssub subtitle; .mkv holds it"
+    assert notice.message == "stream 1 (subtitle, pgssub) is left out: mp4 cannot hold pgssub subtitle; .mkv can"
     assert (notice.codes, notice.streams) == ((Code.STREAM,), (1,))
 
 
@@ -174,7 +174,7 @@ def test_what_is_known_for_good_is_written_while_the_film_runs_on() -> None:
     assert flat.add(cue(0, 1000, "A")) == []
     assert flat.until(999) == []
     assert flat.until(1000) == [cue(0, 1000, "A")]
-    assert not flat.holds
+    assert flat.is_empty
 
 
 def cue(start: int, end: int, word: str) -> Cue:
@@ -187,7 +187,7 @@ def test_flattened_cues_show_at_every_moment_what_was_shown(spans: list[tuple[in
     flat, pieces = Flattener(), []
     for each in cues:
         pieces += flat.until(each.start - late) + flat.add(each)
-    pieces += flat.end()
+    pieces += flat.flush()
     assert all(a.end <= b.start for a, b in pairwise(pieces))
     assert all(piece.start < piece.end for piece in pieces)
     for time in range(45):
@@ -200,14 +200,14 @@ def test_flattened_cues_show_at_every_moment_what_was_shown(spans: list[tuple[in
 def test_bytes_that_are_no_text_cost_no_cue(tmp_path: Path) -> None:
     cues = [(200, 300, "café".encode("latin-1")), (400, 500, b"\xff"), (600, 900, b"B")]
     notices = enlarge(subtitled(tmp_path / "a.mkv", "subrip", cues), tmp_path / "b.webm", preset="ultrafast")
-    assert messages_of(notices).count("stream 1 (subtitle, srt): what is no text in UTF-8 is lost") == 2
+    assert messages_of(notices).count("stream 1 (subtitle, srt): text that is not UTF-8 is lost") == 2
     assert [said.decode() for *_, said in said_in(tmp_path / "b.webm")[1]] == ["caf\ufffd", "\ufffd", "B"]
 
 
 def test_a_sample_that_is_no_text_is_left_out_with_a_sentence(tmp_path: Path) -> None:
     cues = [(200, 300, b"\0\2\xff\xff"), (600, 900, b"\0\1B")]
     notices = enlarge(subtitled(tmp_path / "a.mp4", "mov_text", cues), tmp_path / "b.mkv")
-    assert "stream 1 (subtitle, mov_text): what is no text in UTF-8 is lost" in messages_of(notices)
+    assert "stream 1 (subtitle, mov_text): text that is not UTF-8 is lost" in messages_of(notices)
     assert said_in(tmp_path / "b.mkv")[1] == [(600, 900, b"B")]
 
 

@@ -24,8 +24,8 @@ from vidsr.video.read.source import Source, open_source
 from vidsr.video.sequence import pattern_of
 from vidsr.video.timing import rational
 from vidsr.video.write.containers import Muxer, muxer_of
-from vidsr.video.write.encoder_setup import Encoding
-from vidsr.video.write.segment_file import Encoded, codec_versions, digest_of, read_segments, write_segment
+from vidsr.video.write.encoding_plan import EncodingPlan
+from vidsr.video.write.segment_file import EncodedPacket, codec_versions, digest_of, read_segments, write_segment
 from vidsr.video.write.sink import VideoSink, open_sink
 from vidsr.video.write.target import move_into_place, open_target
 
@@ -62,7 +62,7 @@ def upscale_in_segments(
             copy, encode = video.copy_info(), replace(options.encode, overwrite=True)
             with open_sink(journal.whole, large, encode, copy=copy, context=record.context) as sink:
                 assert isinstance(sink, VideoSink)  # images were refused
-                _make_missing(video, upscaler, large, options, journal, record)
+                _make_missing(video, upscaler, sink.plan, options, journal, record)
                 if identity_of(source) != plan["input"]:
                     raise InputError(f"{video.title} changed while it was read; delete {folder} and begin anew")
                 with open_source(source, options.read, context=Context(ignore, stop=record.stop)) as again:
@@ -77,13 +77,12 @@ def upscale_in_segments(
 def _make_missing(
     video: Source,
     upscaler: FrameUpscaler,
-    large: VideoInfo,
+    encoding: EncodingPlan,
     options: JobOptions,
     journal: Journal,
     record: RunRecord,
 ) -> None:
-    encode, size, copy = options.encode, options.segment_frames, video.copy_info()
-    encoding = Encoding(muxer_of(journal.whole, encode.format), large, encode)
+    size, large = options.segment_frames, encoding.info
     items = _frames(video, frozenset(journal.done), size, record.stop)
 
     def counted(ready: Iterable[Frame | Carried]) -> Iterator[Frame]:
@@ -96,7 +95,7 @@ def _make_missing(
     with closing(upscaled(items, upscaler, video.info, large, reused=record.count_reused)) as ready:
         frames = counted(ready)
         for index in journal.missing():
-            segment = write_segment(islice(frames, size), journal.part(index), index, encoding, copy, record.context)
+            segment = write_segment(islice(frames, size), journal.part(index), index, encoding, record.context)
             if segment is None:
                 break
             journal.add(segment)
@@ -123,13 +122,13 @@ def _count(journal: Journal, video: Source, record: RunRecord) -> None:
         record.say(f"continuing after {frames} frames of an earlier run")
 
 
-def _joined(carried: Iterable[Carried], video: Iterator[Encoded]) -> Iterator[Carried | Encoded]:
+def _joined(carried: Iterable[Carried], video: Iterator[EncodedPacket]) -> Iterator[Carried | EncodedPacket]:
     """Yield all packets in the order of decoding times; those without one keep their place."""
     ahead = next(video, None)
     for item in carried:
         packet, tick = item.packet, rational(item.packet.time_base)
         time = packet.dts if packet.dts is not None else packet.pts
-        while ahead and time is not None and tick and ahead.packet.dts * ahead.packet.time_base <= time * tick:
+        while ahead and time is not None and tick and ahead.decoding_time <= time * tick:
             yield ahead
             ahead = next(video, None)
         yield item

@@ -1,21 +1,24 @@
-"""Which container an output gets, what it can do, and what its muxer is told."""
+"""Containers: which one an output gets, the options of its muxer, and which streams it can hold."""
 
 import io
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 from urllib.parse import urlsplit
 
 import av
 from av.format import ContainerFormat
+from av.stream import Stream
 
 from vidsr.errors import NotPipeable, OutputError
 from vidsr.io.names import is_address, is_folder, title_of
 from vidsr.io.pipes import is_fifo
+from vidsr.options import EncodeOptions
 from vidsr.video.metadata import ATTACHED, codec_of
 
 IMAGES = {"png": "PNG", "jpg": "JPEG", "jpeg": "JPEG", "webp": "WEBP", "bmp": "BMP", "tif": "TIFF", "tiff": "TIFF"}
+"""Pillow's name of an image format, by extension."""
 MUXERS = {
     "mp4": "mp4",
     "m4v": "mp4",
@@ -30,69 +33,69 @@ MUXERS = {
     "avi": "avi",
     "flv": "flv",
 }
+"""FFmpeg's name of a muxer, by extension."""
 _BY_SCHEME = {"rtmp": "flv", "rtmps": "flv", "rtmpt": "flv", "rtmpte": "flv", "rtmpts": "flv", "rtsp": "rtsp"}
-_REWOUND = ("mp4", "mov", "ipod", "3gp", "3g2", "ismv")  # their index is written at the end, into the beginning
-# What encodes for containers that the default codec does not go into.
-FITTING = {"webm": "libvpx-vp9", "yuv4mpegpipe": "wrapped_avframe"}
+_SEEKING = ("mp4", "mov", "ipod", "3gp", "3g2", "ismv")  # they seek back to complete the header
+_ENCODERS = {"webm": "libvpx-vp9", "yuv4mpegpipe": "wrapped_avframe"}  # for containers that cannot hold H.264
 
 
 @dataclass(frozen=True, slots=True)
 class Muxer:
-    """A container format."""
+    """A container format, or an image format."""
 
     name: str
     """FFmpeg's name; Pillow's for an image."""
     image: bool = False
-    """One picture, rather than a film."""
 
     def check(self, name: str | Path | BinaryIO) -> None:
-        """Raise NotPipeable where the format must be rewound and the output cannot be.
-
-        Raises OutputError where the format is not one file.
-        """
+        """Raise NotPipeable if the muxer must seek and the output cannot, OutputError if it does not write one file."""
         if not self.image and not is_address(name) and ContainerFormat(self.name, "w").no_file:
-            raise OutputError(f"{self.name} is written as files of its own, not as one; pipe NUT into ffmpeg for that")
+            raise OutputError(f"{self.name} is written as several files, not as one; pipe NUT into ffmpeg to make it")
         piped = name == "-" or is_address(name)
         if isinstance(name, str | Path):
             piped = piped or is_fifo(Path(name))
         elif hasattr(name, "seekable"):
             piped = not name.seekable()
-        if piped and self.name in _REWOUND:
+        if piped and self.name in _SEEKING:
             where = title_of(name, pipe="stdout")
-            raise NotPipeable(f"{self.name} cannot be written to {where}, which cannot be rewound; use NUT: -f nut")
+            raise NotPipeable(f"{self.name} needs an output that can seek, and {where} cannot; use NUT: -f nut")
 
-    def options(self, *, live: bool, free_tags: bool, tick: Fraction, repeatable: bool = False) -> dict[str, str]:
-        """Options of the muxer. free_tags: keep tags that an mp4 usually has no place for. tick: the film's.
+    def options(self, options: EncodeOptions, time_base: Fraction, *, free_tags: bool) -> dict[str, str]:
+        """Return the muxer's options.
 
-        repeatable: the same packets make the same file, byte by byte.
+        time_base: of the input. free_tags: store tags that an mp4 usually has no place for.
         """
-        options: dict[str, str] = {"fflags": "+bitexact"} if repeatable else {}
+        chosen: dict[str, str] = {"fflags": "+bitexact"} if options.repeatable else {}
         if self.name in ("matroska", "webm"):
-            # Sound begins a little before 0 where its encoder needs a run-up; a shift would move the picture.
-            options["avoid_negative_ts"] = "disabled"
+            # Audio may start a little before 0, where its decoder needs a run-up; a shift would move the video.
+            chosen["avoid_negative_ts"] = "disabled"
         if self.name in ("mp4", "mov"):
-            # Where a track begins is said in these; by default in milliseconds. Whole for the film, fine for others.
-            whole = tick.denominator if tick >= Fraction(1, 90000) else 90000
-            options["movie_timescale"] = str(-(-90000 // whole) * whole)
+            # Track starts are stored in this unit, by default a millisecond: make it a multiple of the time base.
+            base = time_base.denominator if time_base >= Fraction(1, 90000) else 90000
+            chosen["movie_timescale"] = str(-(-90000 // base) * base)
             if free_tags:
-                options["movflags"] = "+use_metadata_tags"
+                chosen["movflags"] = "+use_metadata_tags"
         if self.name == "yuv4mpegpipe":
-            options["strict"] = "-1"  # 10 bits are an extension of the format
-        if live:
-            options["flush_packets"] = "1"
-            if self.name == "nut":
-                options["write_index"] = "0"  # it would be kept in memory to the end, which may never come
-            if self.name != "flv":  # which refuses packets that do not rise in time across its streams
-                options["max_interleave_delta"] = "1"  # else a packet waits 10 s for one of each other stream
-            if self.name in ("matroska", "webm"):
-                options |= {"live": "1", "cluster_time_limit": "0"}
+            chosen["strict"] = "-1"  # 10 bits are an extension of the format
+        if options.live:
+            chosen |= self._live_options()
+        return chosen
+
+    def _live_options(self) -> dict[str, str]:
+        options = {"flush_packets": "1"}
+        if self.name == "nut":
+            options["write_index"] = "0"  # the index would grow in memory until the end, which may never come
+        if self.name != "flv":  # whose packets must rise in time across all streams
+            options["max_interleave_delta"] = "1"  # else a packet waits up to 10 s for one of every other stream
+        if self.name in ("matroska", "webm"):
+            options |= {"live": "1", "cluster_time_limit": "0"}
         return options
 
 
 def muxer_of(name: str | Path | BinaryIO, format: str | None) -> Muxer:
-    """The container for an output: as asked for, or by its name; NUT for a pipe.
+    """Return the container of an output: the format asked for, else by its name, else NUT for pipes.
 
-    Raises OutputError where neither tells.
+    Raises OutputError if neither names one.
     """
     if format is not None:
         return _named(format)
@@ -100,25 +103,25 @@ def muxer_of(name: str | Path | BinaryIO, format: str | None) -> Muxer:
         return Muxer("nut")
     if is_address(name):
         parts = urlsplit(str(name))
-        known = _known(Path(parts.path).suffix) if parts.scheme in ("http", "https", "ftp") else None
+        known = _by_suffix(Path(parts.path).suffix) if parts.scheme in ("http", "https", "ftp") else None
         return known or Muxer(_BY_SCHEME.get(parts.scheme, "mpegts"))
     if not isinstance(name, str | Path):
-        return _known(Path(str(getattr(name, "name", ""))).suffix) or Muxer("nut")
+        return _by_suffix(Path(str(getattr(name, "name", ""))).suffix) or Muxer("nut")
     if is_folder(name):
-        raise OutputError(f"{title_of(name)} is a folder; name a file in it, as film.mp4, or pictures, as %05d.png")
+        raise OutputError(f"{title_of(name)} is a folder; name a file in it, such as out.mp4, or images, as %05d.png")
     suffix = Path(name).suffix
-    known = _known(suffix)
+    known = _by_suffix(suffix)
     if known is None and is_fifo(Path(name)):
         return Muxer("nut")
     if known is None:
-        what = f"ends in {suffix}, which is no output format" if suffix else "has no extension"
+        what = f"ends in {suffix}, an unknown output format" if suffix else "has no extension"
         raise OutputError(
             f"{title_of(name)} {what}; use one of .{', .'.join([*MUXERS, *IMAGES])}, or name it with --format"
         )
     return known
 
 
-def _known(suffix: str) -> Muxer | None:
+def _by_suffix(suffix: str) -> Muxer | None:
     extension = suffix.lower().removeprefix(".")
     if extension in IMAGES:
         return Muxer(IMAGES[extension], image=True)
@@ -126,18 +129,23 @@ def _known(suffix: str) -> Muxer | None:
 
 
 def _named(format: str) -> Muxer:
-    known = _known(format)
+    known = _by_suffix(format)
     if known is not None:
         return known
     try:
         return Muxer(ContainerFormat(format, "w").name)
     except ValueError as exc:
-        raise OutputError(f"{format!r} is no output format; use one of {', '.join([*MUXERS, *IMAGES])}") from exc
+        raise OutputError(f"expected an output format such as {', '.join([*MUXERS, *IMAGES])}; got {format!r}") from exc
 
 
-UNKNOWN = "nothing is known of it yet; a longer probe would tell (give a file, or pipe NUT)"
+def encoder_for(name: str, muxer: str) -> str:
+    """Return the encoder asked for; instead of the default, libx264, another if the container cannot hold H.264."""
+    return _ENCODERS.get(muxer, name) if name == "libx264" else name
+
+
+UNKNOWN_AUDIO = "its format is still unknown; a longer probe may find it (give a file, or pipe NUT)"
 _COVER_ART = ("matroska", "mp4", "ipod")
-# MPEG-TS takes any codec, and then nobody can read it: these have a stream type of their own.
+# MPEG-TS accepts any codec, but players can read only these, which have a stream type.
 # fmt: off
 TS_CODECS = {
     "mpeg1video", "mpeg2video", "mpeg4", "h264", "hevc", "vvc", "dirac", "vc1", "cavs", "mp1", "mp2", "mp3",
@@ -148,39 +156,48 @@ TS_CODECS = {
 # fmt: on
 
 CHANNELS = {1: "mono", 2: "stereo", 3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
-"""Which channels players take so many to be."""
+"""The channel layout that players assume for a number of channels."""
 
 
-def unfit(format: str, stream: Any) -> str | None:
-    """Why a container cannot hold a stream; None where it can. Tried in memory, up to the header."""
+def why_unsupported(muxer: str, stream: Stream) -> str:
+    """Return why a container cannot hold a stream; empty if it can, which is tried in memory, up to the header."""
     codec, known = codec_of(stream), stream.codec_context is not None
-    if stream.type == "video" and stream.disposition & ATTACHED and format not in _COVER_ART:
-        return f"{format} holds no cover art"
-    if stream.type == "attachment" and format != "matroska":
-        return f"{format} holds no attachments"
-    if format == "mpegts" and codec not in TS_CODECS:
-        return f"{format} holds no {codec}"
-    if stream.type == "data" and format in ("mov", "mp4", "flv", "avi"):
-        return f"{format} holds no {codec} data"
-    if stream.type == "audio" and known and not stream.codec_context.sample_rate:
-        return UNKNOWN
-    if format == "flv" and codec in ("opus", "libopus", "flac") and not stream.codec_context.extradata:
-        return f"{format} holds no {codec} without its header"  # its muxer would abort the process
-    if unnamed_channels(format, stream) and stream.codec_context.layout.nb_channels not in CHANNELS:
-        return f"{format} holds no {codec} of {stream.codec_context.layout.nb_channels} channels without names"
+    if stream.type == "video" and stream.disposition & ATTACHED and muxer not in _COVER_ART:
+        return f"{muxer} cannot hold cover art"
+    if stream.type == "attachment" and muxer != "matroska":
+        return f"{muxer} cannot hold attachments"
+    if muxer == "mpegts" and codec not in TS_CODECS:
+        return f"{muxer} cannot hold {codec}"
+    if stream.type == "data" and muxer in ("mov", "mp4", "flv", "avi"):
+        return f"{muxer} cannot hold {codec} data"
+    if isinstance(stream, av.AudioStream) and known:
+        channels = stream.codec_context.layout.nb_channels
+        if not stream.codec_context.sample_rate:
+            return UNKNOWN_AUDIO
+        if has_unnamed_channels(muxer, stream) and channels not in CHANNELS:
+            return f"{muxer} cannot hold {codec} with {channels} unnamed channels"
+    if muxer == "flv" and codec in ("opus", "libopus", "flac") and not stream.codec_context.extradata:
+        return f"{muxer} cannot hold {codec} without its header"  # the muxer would abort the process
     try:
-        with av.open(io.BytesIO(), "w", format=format) as trial:
+        with av.open(io.BytesIO(), "w", format=muxer) as trial:
             copy = trial.add_stream_from_template(stream, opaque=True)
             if stream.disposition & ATTACHED:
                 copy.disposition = stream.disposition
             trial.start_encoding()
     except (ValueError, av.error.FFmpegError, OSError):
-        return f"{format} holds no {codec} {stream.type}"
-    return None
+        return f"{muxer} cannot hold {codec} {stream.type}"
+    return ""
 
 
-def unnamed_channels(format: str, stream: Any) -> bool:
-    """Whether raw sound does not say which channels it has, as an mp4 must, which would fail only at its end."""
-    known = stream.type == "audio" and stream.codec_context is not None
-    raw = format == "mp4" and known and codec_of(stream).startswith("pcm_")
-    return raw and stream.codec_context.layout.name.endswith(" channels")
+def has_unnamed_channels(muxer: str, stream: Stream) -> bool:
+    """Return whether PCM lacks the channel layout that an mp4 needs, whose muxer would fail only at its end."""
+    if muxer != "mp4" or not isinstance(stream, av.AudioStream) or stream.codec_context is None:
+        return False
+    return codec_of(stream).startswith("pcm_") and stream.codec_context.layout.name.endswith(" channels")
+
+
+def describe(stream: Stream) -> str:
+    """Return how messages name a stream: its index, type, codec and language."""
+    kind = "cover art" if stream.type == "video" and stream.disposition & ATTACHED else stream.type
+    language = stream.metadata.get("language", "und")
+    return f"stream {stream.index} ({kind}, {codec_of(stream)}{'' if language == 'und' else f', {language}'})"

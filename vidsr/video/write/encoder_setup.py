@@ -1,86 +1,86 @@
-"""How a film is to be written, and the encoder chosen and opened for it."""
+"""The video stream of an output, added and opened as an EncodingPlan says."""
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
 
 import av
-from av.codec.codec import Codec, UnknownCodecError
+from av.container import OutputContainer
 
-from vidsr.context import Context
 from vidsr.errors import OutputError
-from vidsr.frames import VideoInfo
-from vidsr.options import EncodeOptions
 from vidsr.system import keep_priority
-from vidsr.video.write.containers import FITTING, TS_CODECS, Muxer
+from vidsr.video.convert.nv12 import cuda_hwaccel
+from vidsr.video.convert.scale import FULL, LIMITED
+from vidsr.video.write.encoding_plan import EncodingPlan
+
+_SVT_LOG = "SVT_LOG"  # the environment variable that sets SVT-AV1's log level; FFmpeg's own has no effect on it
 
 
-@dataclass(frozen=True, slots=True)
-class Encoding:
-    """How a film is to be written."""
+def add_video_stream(container: OutputContainer, plan: EncodingPlan) -> av.VideoStream:
+    """Add the video stream to a container, and open its encoder.
 
-    muxer: Muxer
-    info: VideoInfo
-    options: EncodeOptions
-
-    @property
-    def encoder_options(self) -> Mapping[str, str]:
-        """The user's options for the encoder; `pix_fmt` chooses the pixel format."""
-        return self.options.encoder_options or {}
-
-
-def encoder_for(name: str, muxer: str) -> str:
-    """The encoder asked for, or the one that takes its place where the container would not take H.264."""
-    return FITTING.get(muxer, name) if name == "libx264" else name
-
-
-def choose_codec(container: Any, plan: Encoding, context: Context) -> Codec:
-    """Find the encoder, another than asked for where the container would not take H.264.
-
-    Raises OutputError where there is none of that name, or the container does not hold what it makes.
+    Raises OutputError with the encoder's own reason if it refuses.
     """
-    muxer = plan.muxer.name
-    name = encoder_for(plan.options.codec, muxer)
-    if name != plan.options.codec and muxer != "yuv4mpegpipe":  # everyone knows that one to be raw
-        context.warn(f"{muxer} holds no H.264: {name} is used")
-    if name == "libsvtav1":
-        os.environ.setdefault("SVT_LOG", "1")  # it writes to stderr past every log level but this one
-    try:
-        codec = Codec(name, "w")
-    except UnknownCodecError as exc:
-        raise OutputError(f"{name!r} is no encoder here; libx264, libx265, libsvtav1, libvpx-vp9 and ffv1 are") from exc
-    if codec.type != "video":
-        raise OutputError(f"{name} encodes no video but {codec.type}; try libx264")
-    fits = codec.canonical_name in TS_CODECS if muxer == "mpegts" else codec.name in container.supported_codecs
-    if not fits:
-        raise OutputError(f"{muxer} holds no {name}; use another --codec, or .mkv, which holds nearly any")
-    return codec
+    hwaccel = None if plan.cuda_device is None else cuda_hwaccel(f"cuda:{plan.cuda_device}")
+    stream = container.add_stream(plan.encoder, rate=plan.frame_rate, hwaccel=hwaccel)
+    assert isinstance(stream, av.VideoStream)
+    stream.time_base = plan.time_base if plan.keeps_timestamps else 1 / plan.frame_rate
+    stream.metadata.update(plan.stream_tags)
+    if plan.disposition is not None:
+        stream.disposition = plan.disposition
+    if plan.display_matrix:
+        stream.set_display_matrix(plan.display_matrix)
+    _set_up(stream.codec_context, plan)
+    _open(stream.codec_context, plan)
+    return stream
 
 
-def open_codec(context: Any, plan: Encoding) -> None:
-    """Open an encoder that was set up. Raises OutputError with its own reason where it refuses."""
-    name, options = context.name, dict(context.options)  # asked now: PyAV 19 crashes when a failed context is asked
+def _set_up(context: av.VideoCodecContext, plan: EncodingPlan) -> None:
+    info = plan.info
+    context.width, context.height, context.pix_fmt = info.width, info.height, plan.pixel_format
+    context.time_base = plan.frame_time_base or plan.time_base
+    context.flags |= av.codec.context.Flags.frame_duration
+    context.sample_aspect_ratio = info.aspect
+    context.color_range = FULL if info.color.full_range else LIMITED
+    context.colorspace = info.color.matrix
+    context.color_primaries, context.color_trc = info.color.primaries, info.color.transfer
+    # PyAV's default is slice threads, for which x264 cuts every frame into slices: useful for live streams only.
+    threads = av.codec.context.ThreadType
+    context.thread_type = threads.SLICE if plan.options.live else threads.AUTO
+    context.options = dict(plan.codec_options)
+    if plan.display_order:
+        context.max_b_frames = 0
+    if plan.codec_tag is not None:
+        context.codec_tag = plan.codec_tag
+
+
+def _open(context: av.VideoCodecContext, plan: EncodingPlan) -> None:
+    os.environ.setdefault(_SVT_LOG, "1")  # errors only
+    user = plan.options.encoder_options or {}
     try:
         with keep_priority():
             context.open()
     except MemoryError:
         raise
     except (av.error.FFmpegError, ValueError, OSError) as exc:
-        what = f"{plan.info.width}x{plan.info.height} {context.pix_fmt}"
-        hint = f" with {dict(plan.encoder_options)}" if plan.encoder_options else ""
-        raise OutputError(f"{name} cannot encode {what}{hint}: {_reason(name, context, options)}") from exc
-    unknown = [key for key in plan.encoder_options if key in context.options]
+        what = f"{plan.info.width}x{plan.info.height} {plan.pixel_format}"
+        hint = f" with {dict(user)}" if user else ""
+        reason = _reason(plan.encoder, context, plan.codec_options)
+        raise OutputError(f"{plan.encoder} cannot encode {what}{hint}: {reason}") from exc
+    unknown = [key for key in user if key in context.options]
     if unknown:
-        raise OutputError(f"{name} knows no option {unknown[0]!r}; see `ffmpeg -h encoder={name}`")
+        raise OutputError(f"{plan.encoder} has no option {unknown[0]!r}; see `ffmpeg -h encoder={plan.encoder}`")
 
 
-def _reason(name: str, failed: Any, options: Mapping[str, str]) -> str:
-    # Tried once more with FFmpeg's log switched on: in threads it can deadlock, so it is off at all other times.
-    context: Any = av.CodecContext.create(name, "w")
+def _reason(encoder: str, failed: av.VideoCodecContext, options: Mapping[str, str]) -> str:
+    """Open the encoder once more with FFmpeg's log captured. In threads the log can deadlock, so it is usually off.
+
+    options: as given; PyAV 19 crashes when a failed context is asked for them.
+    """
+    context = av.CodecContext.create(encoder, "w")
+    assert isinstance(context, av.VideoCodecContext)
     for key in ("width", "height", "pix_fmt", "time_base", "framerate", "color_range"):
         setattr(context, key, getattr(failed, key))
-    if failed.pix_fmt == "cuda":
+    if failed.pix_fmt == "cuda" and failed.sw_format is not None:
         context.pix_fmt = failed.sw_format.name
     context.options = dict(options)
     before = av.logging.get_level(), av.logging.get_skip_repeated()
@@ -90,8 +90,8 @@ def _reason(name: str, failed: Any, options: Mapping[str, str]) -> str:
         with av.logging.Capture() as lines:
             context.open()
     except (av.error.FFmpegError, ValueError, OSError):
-        return lines[-1][2].strip().rstrip(".") if lines else "it does not say why, but may lack memory"
+        return lines[-1][2].strip().rstrip(".") if lines else "it gives no reason, but may lack memory"
     finally:
         av.logging.set_level(before[0])
         av.logging.set_skip_repeated(before[1])
-    return "it does not say why"
+    return "it gives no reason"

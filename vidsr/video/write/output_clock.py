@@ -1,162 +1,235 @@
-"""The clock of the film that is written: its ticks, its longest pause, and when each packet is to be decoded."""
+"""Timestamps of the output: its time base, and the pts, dts and duration of every frame and packet."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
 from typing import Any, TypeVar, cast
 
+import av
 from av.codec.codec import Codec
 
-from vidsr.context import Code, Notice
+from vidsr.context import Code, Context
 from vidsr.errors import OutputError
 from vidsr.frames import Frame
 from vidsr.video.timing import TICK, rational
 
-_FASTEST = Fraction(240)  # frames a second that SVT-AV1 accepts; only its rate control looks at it
-_MOST = Fraction(65535)
+_FASTEST_SVT = Fraction(240)  # frames a second that SVT-AV1 accepts; only its rate control uses them
+_FASTEST = Fraction(65535)
 _LOOKAHEAD = 512  # frames that an encoder may hold back; x264 and x265 take 250 at most
-_RUN_UP_S = 10  # how long before the first picture its decoding may begin
+_RUN_UP_S = 10  # how long before the first frame its decoding may begin
 
-# The finest ticks worth counting in. Of MPEG-TS and FLV they are the only ones; finer ones would leave an mp4, whose
-# pauses are numbers of 31 bits, only minutes for each.
+# The finest useful time bases. MPEG-TS and FLV have no others; an mp4 stores gaps between frames in 31 bits, so finer
+# ones would limit each gap to minutes; libvpx calculates in ten-millionths of a second and would round twice.
 _FINEST = {
     "mpegts": Fraction(1, 90_000),
     "mp4": Fraction(1, 90_000),
     "mov": Fraction(1, 90_000),
-    "webm": Fraction(1, 1000),  # finer ones would be rounded twice: libvpx reckons in ten-millionths
+    "webm": Fraction(1, 1000),
     "flv": Fraction(1, 1000),
 }
-_LONGEST = {"mp4": (1 << 31) - 1, "mov": (1 << 31) - 1}  # ticks from one picture to the next
+_LONGEST_GAP = {"mp4": (1 << 31) - 1, "mov": (1 << 31) - 1}  # between two frames, in units of the time base
 
 
-def tick_of(muxer: str, codec: str, tick: Fraction) -> Fraction:
-    """Seconds in a tick of the output: the film's own ones wherever that can be."""
-    if codec.startswith("libvpx"):  # refuses ticks of a tenth of a second
-        tick /= ceil(tick * 1000)
-    return max(tick, _FINEST.get(muxer, tick))
+def output_time_base(muxer: str, encoder: str, time_base: Fraction) -> Fraction:
+    """Return the time base of the output's packets: that of the input, if the muxer and the encoder allow it."""
+    if encoder.startswith("libvpx"):  # rejects time bases as coarse as 1/10 s
+        time_base /= ceil(time_base * 1000)
+    return max(time_base, _FINEST.get(muxer, time_base))
 
 
-def told_tick(muxer: str, tick: Fraction) -> Fraction:
-    """Seconds in a tick of the times that a file tells, given packets that count in such ticks."""
-    return max(tick, Fraction(1, 1000)) if muxer in ("matroska", "webm") else tick
+def stored_time_base(muxer: str, time_base: Fraction) -> Fraction:
+    """Return the time base that a file stores for packets of the given one: Matroska rounds to milliseconds."""
+    return max(time_base, Fraction(1, 1000)) if muxer in ("matroska", "webm") else time_base
 
 
-def rate_of(codec: Codec, told: Fraction | None) -> Fraction:
-    """Frames a second for an encoder's rate control, and as metadata; never the source of a time."""
-    rate = told or Fraction(25)
-    allowed = [rational(r) or rate for r in codec.frame_rates or []]
+def encoder_frame_rate(encoder: Codec, frame_rate: Fraction | None) -> Fraction:
+    """Return frames a second for the encoder's rate control and for metadata; no timestamp depends on it."""
+    rate = frame_rate or Fraction(25)
+    allowed = [rational(each) or rate for each in encoder.frame_rates or []]
     if allowed:
-        return min(allowed, key=lambda r: abs(r - rate))
-    if codec.name == "libsvtav1":
-        return min(rate, _FASTEST)
-    if codec.name.startswith("libvpx"):
-        rate = min(rate, Fraction(1000))  # a picture that lasts less than a tick is refused
-    rate = min(max(rate, 1 / _MOST), _MOST)  # older codecs have 16 bits for each side
+        return min(allowed, key=lambda each: abs(each - rate))
+    if encoder.name == "libsvtav1":
+        return min(rate, _FASTEST_SVT)
+    if encoder.name.startswith("libvpx"):
+        rate = min(rate, Fraction(1000))  # it refuses frames shorter than its time base
+    rate = min(max(rate, 1 / _FASTEST), _FASTEST)  # older codecs have 16 bits for each side of the fraction
     return rate.limit_denominator(65535) if rate <= 1 else 1 / (1 / rate).limit_denominator(65535)
 
 
-def needs_order(muxer: str, variable: bool) -> bool:
-    """Whether pictures must be coded in the order in which they are shown; variable: whether they come unevenly."""
-    # AVI holds no times of pictures; an mp4 would lose the last one's duration; FLV's offsets end at a quarter hour.
-    return muxer == "avi" or (variable and muxer in ("mp4", "mov", "flv"))
+def needs_display_order(muxer: str, is_variable: Callable[[], bool]) -> bool:
+    """Return whether frames must be encoded in the order of their pts, without B-frames.
+
+    AVI stores no pts. With a variable frame rate, an mp4 would lose the duration of the last frame, and FLV's offsets
+    between dts and pts end at a quarter of an hour.
+    """
+    return muxer == "avi" or (muxer in ("mp4", "mov", "flv") and is_variable())
 
 
-def check_pause(muxer: str, last: int, pts: int, tick: Fraction) -> None:
-    """Raise OutputError where a container cannot say that so much time lies between two pictures."""
-    if pts - last > _LONGEST.get(muxer, pts - last):
-        hours, at = (float(time * tick) for time in (pts - last, last))
+def check_gap(muxer: str, last: int, pts: int, time_base: Fraction) -> None:
+    """Raise OutputError if a container cannot store so long a gap between two frames."""
+    if pts - last > _LONGEST_GAP.get(muxer, pts - last):
+        hours, at = (float(time * time_base) for time in (pts - last, last))
         raise OutputError(
-            f"the film pauses for {hours / 3600:.1f} hours at {at:g} s, longer than {muxer} can; use .mkv"
+            f"the video pauses for {hours / 3600:.1f} hours at {at:g} s, longer than {muxer} can store; use .mkv"
         )
 
 
-class DecodingOrder:
-    """Checks an encoder's decoding times: each is that of an earlier picture, but for the first few."""
+class OutputClock:
+    """Assigns the output's timestamps to the frames and packets of one encoder.
+
+    Each frame comes at least one unit of the time base after the frame before.
+    """
+
+    def __init__(self, muxer: str, time_base: Fraction, context: Context, *, frame_time_base: Fraction | None) -> None:
+        """time_base: of the packets. frame_time_base: one frame in seconds, for encoders that only count frames."""
+        self.last: int | None = None
+        """Pts of the last frame; None before the first."""
+        self._muxer, self._time_base, self._context = muxer, time_base, context
+        self._frame_time_base = frame_time_base
+        self._keeps_count = muxer == "yuv4mpegpipe"  # which stores no timestamps: packets keep the frame number
+        self._pending: deque[tuple[int, int]] = deque()  # pts and duration of counted frames inside the encoder
+        self._count = 0
+        self._durations: dict[int, int] = {}  # by pts, of the frames inside an encoder that keeps timestamps
+        self._dts = DtsCorrector(time_base)
+        self._last_joined_dts: int | None = None
+        self._stored = time_base / stored_time_base(muxer, time_base)
+        self._warned = self._keeps_count
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is remembered of any frame inside the encoder."""
+        return not self._pending and not self._durations
+
+    def stamp(self, av_frame: av.VideoFrame, frame: Frame) -> None:
+        """Set the timestamps of the frame that is sent to the encoder. Raises OutputError for too long a gap."""
+        ratio = frame.time_base / self._time_base
+        pts, duration = round(frame.pts * ratio), round(frame.duration_ticks * ratio)
+        if self.last is not None:
+            self._check_spacing(self.last, pts)
+            pts = max(pts, self.last + 1)
+            check_gap(self._muxer, self.last, pts, self._time_base)
+        self.last = pts
+        if self._frame_time_base is None:
+            self._dts.sent(pts)
+            if duration:
+                self._durations[pts] = duration
+            av_frame.pts, av_frame.duration, av_frame.time_base = pts, duration, self._time_base
+            return
+        if not self._keeps_count:
+            self._pending.append((pts, duration))
+        av_frame.pts, av_frame.duration, av_frame.time_base = self._count, 1, self._frame_time_base
+        self._count += 1
+
+    def restore(self, packet: av.Packet) -> None:
+        """Set the timestamps of a packet that came from the encoder."""
+        if self._keeps_count:
+            return
+        if self._frame_time_base is None:
+            packet.dts = self._dts.dts(cast(int, packet.pts), packet.dts)
+            duration = self._durations.pop(cast(int, packet.pts), 0)
+        else:
+            packet.pts, duration = self._pending.popleft()
+            packet.dts, packet.time_base = packet.pts, self._time_base
+        if duration:
+            packet.duration = duration  # not every encoder passes it on
+
+    def join(self, packet: av.Packet) -> None:
+        """Continue with a packet of a segment, which another encoder with the same settings made.
+
+        Decoding times may overlap between segments: B-frames need a run-up before the first frame of their segment.
+        """
+        assert packet.pts is not None and packet.dts is not None
+        if self._last_joined_dts is not None:
+            packet.dts = max(packet.dts, self._last_joined_dts + 1)
+        self._last_joined_dts = packet.dts
+        if self.last is not None and packet.is_keyframe:
+            check_gap(self._muxer, self.last, packet.pts, self._time_base)
+        self.last = packet.pts if self.last is None else max(packet.pts, self.last)
+
+    def _check_spacing(self, last: int, pts: int) -> None:
+        """Warn once of frames that get the same timestamp in the file."""
+        if not self._warned and round(pts * self._stored) <= round(last * self._stored):
+            self._warned = True
+            step = float(self._time_base / self._stored)
+            what = f"some frames are less than {step:.2g} s apart, too close for the timestamps of {self._muxer}"
+            self._context.warn(f"{what}; use .nut", Code.PTS, Code.DURATION)
+
+
+class DtsCorrector:
+    """Checks an encoder's decoding times: each must be the pts of an earlier frame, except for the first few."""
 
     def __init__(self, time_base: Fraction) -> None:
         self._run_up = round(_RUN_UP_S / time_base)
-        self._shown: deque[int] = deque(maxlen=_LOOKAHEAD)
+        self._sent: deque[int] = deque(maxlen=_LOOKAHEAD)
         self._first = 0
         self._count = 0
-        self._depth: int | None = None  # packets before the first whose decoding times are squeezed
+        self._depth: int | None = None  # packets before the first frame whose decoding times are moved closer to it
 
     def sent(self, pts: int) -> None:
-        """Note a frame that goes to the encoder."""
-        if not self._shown:
+        """Note a frame that is sent to the encoder."""
+        if not self._sent:
             self._first = pts
-        self._shown.append(pts)
+        self._sent.append(pts)
 
-    def dts(self, pts: int, given: int | None) -> int:
-        """When a packet is to be decoded, in ticks: as the encoder says where that can be, else when it is shown."""
+    def dts(self, pts: int, dts: int | None) -> int:
+        """Return the decoding time of a packet: the encoder's if it is plausible, else the pts."""
         if self._depth is None:
-            self._depth = self._squeezed(given)
+            self._depth = self._reorder_depth(dts)
         self._count += 1
         if self._count <= self._depth:
             return self._first - self._depth + self._count - 1
-        early = given is not None and self._first - self._run_up <= given < self._first
-        # x265's are chance for films shorter than its B-frames.
-        return given if given is not None and given <= pts and (early or given in self._shown) else pts
+        early = dts is not None and self._first - self._run_up <= dts < self._first
+        # x265 gives random decoding times to videos shorter than its B-frames.
+        return dts if dts is not None and dts <= pts and (early or dts in self._sent) else pts
 
-    def _squeezed(self, given: int | None) -> int:
-        # Before the first picture x264 and x265 leave as much time as there is behind it, be it hours.
-        if given is None or given >= self._first - self._run_up:
+    def _reorder_depth(self, dts: int | None) -> int:
+        # Before the first frame x264 and x265 leave as much time as there is after it, even if that is hours.
+        if dts is None or dts >= self._first - self._run_up:
             return 0
-        as_much = 2 * self._first - given
-        return self._shown.index(as_much) if as_much in self._shown else 0
+        mirrored = 2 * self._first - dts
+        return self._sent.index(mirrored) if mirrored in self._sent else 0
 
 
 Item = TypeVar("Item")
 
-# Seconds at which a container's clock starts anew. No container holds pictures before 0: they are hidden or mistimed.
-_LATEST = {"mpegts": Fraction(1 << 33, 90_000), "flv": Fraction(1 << 31, 1000)}
+# Seconds at which a container's timestamps wrap around. No container stores frames before 0 that players show.
+_WRAP = {"mpegts": Fraction(1 << 33, 90_000), "flv": Fraction(1 << 31, 1000)}
 
 
 @dataclass(frozen=True, slots=True)
-class Beginning:
-    """How far all streams of an output are moved alike; seconds."""
+class StartShift:
+    """Seconds that all streams of an output are moved by, because their container cannot store where they start."""
 
-    shift: Fraction = Fraction(0)
+    seconds: Fraction = Fraction(0)
 
     def move(self, item: Item) -> Item:
-        """Give a frame, or what holds a packet, at its new time; a packet is changed in place."""
-        if not self.shift:
+        """Return a frame at its new time; move what has a `packet` in place."""
+        if not self.seconds:
             return item
         if isinstance(item, Frame):
-            return cast(Item, item.at(item.pts + round(self.shift / item.time_base)))
-        packet = cast(Any, item).packet
+            return cast(Item, item.at(item.pts + round(self.seconds / item.time_base)))
+        packet: av.Packet = cast(Any, item).packet
         time_base = rational(packet.time_base)
         if time_base is not None:
-            ticks = round(self.shift / time_base)
+            ticks = round(self.seconds / time_base)
             packet.pts = None if packet.pts is None else packet.pts + ticks
             packet.dts = None if packet.dts is None else packet.dts + ticks
         return item
 
-    def chapters(self, chapters: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Move the chapters along."""
+    def chapters(self, chapters: Iterable[dict[str, Any]]) -> tuple[dict[str, Any], ...]:
+        """Return the chapters, moved along."""
         moved = []
         for chapter in chapters:
-            ticks = round(self.shift / (rational(chapter["time_base"]) or TICK))
+            ticks = round(self.seconds / (rational(chapter["time_base"]) or TICK))
             start, end = (max(chapter[key] + ticks, 0) for key in ("start", "end"))
             moved.append({**chapter, "start": start, "end": end})
-        return moved
-
-    def told(self, muxer: str) -> Iterator[Notice]:
-        """A sentence where anything moves."""
-        if self.shift:
-            begins = f"the film begins at {float(-self.shift):g} s, which {muxer} cannot say"
-            yield Notice(
-                f"{begins}: it is moved to begin at 0, with all that comes along",
-                (
-                    Code.START,
-                    Code.CHAPTERS,
-                ),
-            )
+        return tuple(moved)
 
 
-def beginning(muxer: str, first: Frame) -> Beginning:
-    """Where a film is to begin that begins with this frame; muxer: FFmpeg's name."""
+def start_shift(muxer: str, first: Frame) -> StartShift:
+    """Return how far an output of this muxer must be moved if this is its first frame."""
     start = first.pts * first.time_base
-    latest = _LATEST.get(muxer)
-    return Beginning(-start if start < 0 or (latest is not None and start >= latest) else Fraction(0))
+    wrap = _WRAP.get(muxer)
+    return StartShift(-start if start < 0 or (wrap is not None and start >= wrap) else Fraction(0))

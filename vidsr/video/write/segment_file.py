@@ -1,8 +1,8 @@
-"""Pieces of an encoded film on disk: packets with their exact times, to be joined later without encoding again.
+"""Segments of an encoded video on disk: packets with their exact timestamps, joined later without encoding again.
 
-No container of FFmpeg's will do: Matroska rounds times to milliseconds, NUT keeps no decoding times, and an mp4 does
-not give every duration back. So a file of packets is, for each packet, its pts, dts and duration in ticks of the output
-(three int64), whether it is a key picture (one byte), how many bytes follow (uint32), little-endian, and these bytes.
+None of FFmpeg's containers keeps them: Matroska rounds timestamps to milliseconds, NUT stores no dts, and mp4 does not
+return every duration. A segment file holds for each packet its pts, dts and duration in the time base of the output
+(three int64), whether it is a keyframe (one byte), its size (uint32), all little-endian, and then its bytes.
 """
 
 import hashlib
@@ -14,63 +14,67 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
 import av
 
 from vidsr.context import Context
 from vidsr.errors import OutputError
 from vidsr.frames import Frame
-from vidsr.video.copy_info import CopyInfo
 from vidsr.video.write.encoder import Encoder
-from vidsr.video.write.encoder_setup import Encoding
+from vidsr.video.write.encoding_plan import EncodingPlan
 
 _PACKET = struct.Struct("<qqq?I")
-_NEEDLESS = ("quality_stats", "cpb_properties")  # side data that no muxer writes
+_IGNORED_SIDE_DATA = ("quality_stats", "cpb_properties")  # no muxer writes them
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """What a file of packets holds."""
+    """What a segment file contains; a line of the journal."""
 
     index: int
-    """Its place on the grid, from 0."""
+    """From 0."""
     frames: int
     tick: str
-    """Seconds, as a fraction."""
+    """Time base, in seconds as a fraction."""
     first: int
-    """Pts of the first frame, in ticks."""
+    """Pts of the first frame, in that time base."""
     last: int
     bytes: int
     sha256: str
 
 
 @dataclass(frozen=True, slots=True)
-class Encoded:
-    """A packet of the film, ready to be muxed."""
+class EncodedPacket:
+    """A packet of the video, ready to be muxed."""
 
-    packet: Any
+    packet: av.Packet
+
+    @property
+    def decoding_time(self) -> Fraction:
+        """Seconds."""
+        assert self.packet.dts is not None
+        return self.packet.dts * self.packet.time_base
 
 
 def write_segment(
-    frames: Iterable[Frame], file: Path, index: int, encoding: Encoding, copy: CopyInfo, context: Context
+    frames: Iterable[Frame], file: Path, index: int, plan: EncodingPlan, context: Context
 ) -> Segment | None:
-    """Encode frames by an encoder of their own into a file of packets, synced; None where there are no frames.
+    """Encode frames with a new encoder into a segment file, and sync it; return None without frames.
 
-    The bytes depend on nothing but the frames and the settings. Raises OutputError, and OSError as the system does.
+    The bytes depend only on the frames and the plan. Raises OutputError, and OSError as the system does.
     """
-    pictures = iter(frames)
-    opening = next(pictures, None)
-    if opening is None:
+    frames = iter(frames)
+    first = next(frames, None)
+    if first is None:
         return None
     times: list[int] = []
     digest, size = hashlib.sha256(), 0
-    # Never written: it only tells the encoder which headers the film will want.
-    with av.open(io.BytesIO(), "w", format=encoding.muxer.name) as container, file.open("wb") as out:
-        encoder = Encoder(container, encoding, copy, context=context)
-        for frame in chain([opening], pictures, [None]):
+    # This container is never written: it only requests the headers that the muxer of the output needs.
+    with av.open(io.BytesIO(), "w", format=plan.muxer.name) as container, file.open("wb") as out:
+        encoder = Encoder(container, plan, context)
+        for frame in chain([first], frames, [None]):
             for packet in encoder.encode(frame):
-                for part in (_head(packet), bytes(packet)):
+                for part in (_header(packet), bytes(packet)):
                     out.write(part)
                     digest.update(part)
                     size += len(part)
@@ -78,52 +82,52 @@ def write_segment(
             times.append(encoder.last)
         out.flush()
         os.fsync(out.fileno())
-    return Segment(index, len(times) - 1, str(encoder.tick), times[0], times[-1], size, digest.hexdigest())
+    return Segment(index, len(times) - 1, str(plan.time_base), times[0], times[-1], size, digest.hexdigest())
 
 
-def read_segments(segments: Iterable[tuple[Segment, Path]]) -> Iterator[Encoded]:
-    """The packets of segments that follow one another, in order.
+def read_segments(segments: Iterable[tuple[Segment, Path]]) -> Iterator[EncodedPacket]:
+    """Give the packets of consecutive segments, in order.
 
-    Each frame comes behind the one before, as in a film that is encoded at once: where ticks are coarse, two frames
-    very close to one another may fall on the same.
+    Pts rise across segments as in a video that is encoded at once: with a coarse time base, the last frame of one
+    segment and the first of the next may have the same.
     """
     last: int | None = None
     for segment, file in segments:
         times: dict[int, int] = {}
-        for pts in sorted(_times(file)):
+        for pts in sorted(_pts_of(file)):
             times[pts] = last = pts if last is None else max(pts, last + 1)
         with file.open("rb") as stored:
-            while head := stored.read(_PACKET.size):
-                pts, dts, duration, key, size = _PACKET.unpack(head)
+            while header := stored.read(_PACKET.size):
+                pts, dts, duration, is_keyframe, size = _PACKET.unpack(header)
                 packet = av.Packet(stored.read(size))
                 packet.time_base = Fraction(segment.tick)
-                packet.pts, packet.dts, packet.duration, packet.is_keyframe = times[pts], dts, duration, key
-                yield Encoded(packet)
+                packet.pts, packet.dts, packet.duration, packet.is_keyframe = times[pts], dts, duration, is_keyframe
+                yield EncodedPacket(packet)
 
 
-def _times(file: Path) -> Iterator[int]:
+def _pts_of(file: Path) -> Iterator[int]:
     with file.open("rb") as stored:
-        while head := stored.read(_PACKET.size):
-            pts, _, _, _, size = _PACKET.unpack(head)
+        while header := stored.read(_PACKET.size):
+            pts, _, _, _, size = _PACKET.unpack(header)
             stored.seek(size, os.SEEK_CUR)
             yield pts
 
 
 def digest_of(file: Path) -> str:
-    """The SHA-256 of a file, read piece by piece."""
+    """Return the SHA-256 of a file."""
     with file.open("rb") as stored:
         return hashlib.file_digest(stored, "sha256").hexdigest()
 
 
 def codec_versions() -> dict[str, str]:
-    """The versions of what encodes and decodes."""
+    """Return the versions of PyAV and FFmpeg's libraries."""
     versions = {name: ".".join(map(str, numbers)) for name, numbers in av.library_versions.items()}
     return {"PyAV": av.__version__, **versions}
 
 
-def _head(packet: Any) -> bytes:
+def _header(packet: av.Packet) -> bytes:
     for entry in packet.iter_sidedata():
-        if entry.data_type not in _NEEDLESS:
+        if entry.data_type not in _IGNORED_SIDE_DATA:
             what = entry.data_type.replace("_", " ")
             raise OutputError(
                 f"segments cannot keep the {what} of this codec; leave --resume out, or use another codec"

@@ -1,43 +1,43 @@
-"""The words of a subtitle: out of an ASS event, which is what FFmpeg's decoders make of any text; into other codecs."""
+"""Markup of subtitles: parsed from ASS events, which FFmpeg's decoders make of all text; written for other codecs."""
 
 import re
 import struct
 
 Run = tuple[str, str]
-"""A piece of text, and its style: letters of "biu"."""
+"""A piece of text, and its style: letters of "biu" for bold, italics and underlines."""
 
 _TOKEN = r"\\\u2060|\\\{\{\}|\\[Nnh{}]|%s|[^\\{]+|."
-_HIDING = re.compile(_TOKEN % r"\{[^{}]*\}", re.DOTALL)
-_LITERAL = re.compile(_TOKEN % r"\{\\(?!N)[^{}]*\}", re.DOTALL)  # takes no braces for markup but {\...}
+_WITH_COMMENTS = re.compile(_TOKEN % r"\{[^{}]*\}", re.DOTALL)
+_WITHOUT_COMMENTS = re.compile(_TOKEN % r"\{\\(?!N)[^{}]*\}", re.DOTALL)  # only {\...} is markup
 _ESCAPES = {"\\N": "\n", "\\n": "\n", "\\h": "\u00a0", "\\{": "{", "\\{{}": "{", "\\}": "}", "\\\u2060": "\\"}
 _STYLE = re.compile(r"\\(?:([biu])(\d*)(?=[\\}])|r)")  # \b700 is a weight
 _ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 _FACES = {"b": 1, "i": 2, "u": 4}
 
 
-def runs_of(ass: str, *, comments: bool) -> tuple[Run, ...]:
-    """The text of an ASS event, its lines parted by newlines; empty where nothing is shown.
+def parse_ass(text: str, *, has_comments: bool) -> tuple[Run, ...]:
+    """Return the text of an ASS event, with newlines between its lines; empty if nothing is shown.
 
-    comments: whether braces without a backslash hide what is in them.
+    has_comments: whether braces without a backslash hide the text in them.
     """
     runs: list[Run] = []
-    style, drawn = "", False
-    for token in (_HIDING if comments else _LITERAL).findall(ass):
+    style, is_drawing = "", False
+    for token in (_WITH_COMMENTS if has_comments else _WITHOUT_COMMENTS).findall(text):
         if token.startswith("{") and len(token) > 1:
-            style = _styled(style, token)
+            style = _updated_style(style, token)
             for scale in re.findall(r"\\p(\d+)", token):
-                drawn = scale != "0"  # what follows are coordinates
+                is_drawing = scale != "0"  # coordinates follow
             continue
-        if drawn:
+        if is_drawing:
             continue
-        text = _ESCAPES.get(token, token)
+        shown = _ESCAPES.get(token, token)
         if runs and runs[-1][1] == style:
-            text = runs.pop()[0] + text
-        runs.append((text, style))
-    return _trimmed(runs)
+            shown = runs.pop()[0] + shown
+        runs.append((shown, style))
+    return _without_empty_lines(runs)
 
 
-def _styled(style: str, token: str) -> str:
+def _updated_style(style: str, token: str) -> str:
     for match in _STYLE.finditer(token):
         if not match[1]:
             style = ""
@@ -48,8 +48,8 @@ def _styled(style: str, token: str) -> str:
     return style
 
 
-def _trimmed(runs: list[Run]) -> tuple[Run, ...]:
-    # Without empty lines, which end a cue of SRT and WebVTT.
+def _without_empty_lines(runs: list[Run]) -> tuple[Run, ...]:
+    # They would end a cue of SRT and WebVTT.
     kept: list[Run] = []
     for text, style in runs:
         text = re.sub(r"\s*\n\s*", "\n", text)
@@ -65,12 +65,12 @@ def _trimmed(runs: list[Run]) -> tuple[Run, ...]:
 
 
 def srt(runs: tuple[Run, ...]) -> bytes:
-    """A packet of SubRip: the text with <b>, <i> and <u>."""
+    """Return a packet of SubRip: the text with <b>, <i> and <u>."""
     return "".join(_tagged(text, style) for text, style in runs).encode()
 
 
 def webvtt(runs: tuple[Run, ...]) -> bytes:
-    """A packet of WebVTT: as SubRip, with what would be read as markup escaped."""
+    """Return a packet of WebVTT: as SubRip, with characters escaped that would be read as markup."""
     return "".join(_tagged(text.translate(_ENTITIES), style) for text, style in runs).encode()
 
 
@@ -79,14 +79,14 @@ def _tagged(text: str, style: str) -> str:
 
 
 def mov_text(runs: tuple[Run, ...]) -> bytes:
-    """A sample of 3GPP timed text: its length, the text, and a box of styles where it has any."""
+    """Return a sample of 3GPP timed text: its length, the text, and a box of styles if there are any."""
     payload = "".join(text for text, _ in runs).encode()[:0xFFFF]
     payload = payload.decode(errors="ignore").encode()  # a character may have been cut
-    at, styles = 0, []
+    start, styles = 0, []
     for text, style in runs:
         if style:
             faces = sum(_FACES[face] for face in style)
-            styles.append(struct.pack(">3H2B4s", at, at + len(text), 1, faces, 16, b"\xff\xff\xff\xff"))
-        at += len(text)
+            styles.append(struct.pack(">3H2B4s", start, start + len(text), 1, faces, 16, b"\xff\xff\xff\xff"))
+        start += len(text)
     box = struct.pack(">I4sH", 10 + 12 * len(styles), b"styl", len(styles)) + b"".join(styles) if styles else b""
     return struct.pack(">H", len(payload)) + payload + box

@@ -1,4 +1,4 @@
-"""Where output goes: a file that appears under its name only when whole, a pipe, an address or a file object."""
+"""Where output goes: a file that appears under its name once it is complete, a pipe, an address or a file object."""
 
 import errno
 import os
@@ -14,15 +14,16 @@ from vidsr.io.atomic import TemporaryFolder, sync_folder
 from vidsr.io.names import is_address, title_of
 from vidsr.io.pipes import PipeEnd, SeekableWriter, Writer, is_fifo, open_fifo_end, stdout
 
-_FULL = (errno.ENOSPC, errno.EDQUOT) if hasattr(errno, "EDQUOT") else (errno.ENOSPC,)
+_FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 
 class Target:
-    """A destination that is opened once, then either committed or discarded."""
+    """A destination that is opened once, and then either committed or discarded."""
 
     title: str
+    """How messages name it."""
     piped = False
-    """Whether the bytes leave at once and cannot be taken back or rewound."""
+    """Whether bytes are sent at once, so that the output can neither seek nor be discarded."""
     file: Any
     """What PyAV writes to: a file object, or an address."""
 
@@ -30,56 +31,59 @@ class Target:
         """Make what was written final."""
 
     def discard(self) -> None:
-        """Leave nothing behind, where that can be."""
+        """Leave nothing behind, where that is possible."""
 
     def explain(self, exc: BaseException) -> BaseException:
-        """What to raise for a failure of FFmpeg's or the system's: the reason as a sentence of ours."""
+        """Return what to raise for a failure of FFmpeg or the system: the reason as one of vidsr's errors."""
         cause = getattr(self.file, "failure", None) or exc
-        if isinstance(cause, OutputError) or not isinstance(cause, OSError | av.error.FFmpegError):
-            return cause
-        if isinstance(cause, MemoryError):
+        if isinstance(cause, OutputError | MemoryError) or not isinstance(cause, OSError | av.error.FFmpegError):
             return cause
         if isinstance(cause, BrokenPipeError) and self.piped:
             return cause
         if isinstance(cause, OSError):
             if cause.errno in _FULL:
-                return DiskFull(f"{self.title}: no room is left on its disk; free some, or choose another folder")
+                return DiskFull(f"{self.title}: its disk is full; free some space, or choose another folder")
             if cause.errno == errno.EFBIG:
                 hint = "choose a folder on another disk, or raise the limit (ulimit -f)"
-                return OutputError(f"{self.title}: its disk, or a limit of the shell's, takes no larger file; {hint}")
+                return OutputError(f"{self.title} exceeds the file size limit of its disk or of the shell; {hint}")
             return OutputError(f"{self.title} cannot be written: {os.strerror(cause.errno) if cause.errno else cause}")
         return OutputError(f"{self.title} cannot be written: {cause}")
 
 
 class FileTarget(Target):
-    """A file written under a temporary name beside it, synced and renamed at the end."""
+    """A file that is written in a temporary folder beside it, then synced and renamed."""
 
     def __init__(self, path: Path, *, overwrite: bool) -> None:
+        """Create the temporary file. Raises TargetExists or OutputError."""
         self.title = title_of(path)
         self._overwrite = overwrite
         try:
-            self._path = path.resolve() if path.is_symlink() else path  # a link keeps pointing where it points
+            self._path = path.resolve() if path.is_symlink() else path  # the link itself is kept
             _check(self._path, overwrite=overwrite)
             self._temporary = TemporaryFolder(self._path.parent)
-            self._part = self._temporary.path / self._path.name
-            self._raw = self._part.open("x+b", buffering=0)
         except OutputError:
             raise
         except OSError as exc:
-            raise cannot_begin(path, exc) from exc
+            raise cannot_create(path, exc) from exc
+        self._part = self._temporary.path / self._path.name
+        try:
+            self._raw = self._part.open("x+b", buffering=0)
+        except OSError as exc:
+            self._temporary.remove()
+            raise cannot_create(path, exc) from exc
         self.file = SeekableWriter(self._raw)
 
     def commit(self) -> None:
-        """Sync and rename. Raises DiskFull or OutputError, and then leaves no file."""
+        """Sync and rename the file. Raises DiskFull or OutputError, and then leaves no file."""
         try:
             self._raw.flush()
             os.fsync(self._raw.fileno())
             if os.name == "nt":
-                self._raw.close()  # Windows moves no open file
+                self._raw.close()  # Windows cannot rename an open file
             move_into_place(self._part, self._path, overwrite=self._overwrite)
             self._raw.close()
             self._temporary.remove()
-        except OutputError:  # something else has got the name
+        except OutputError:  # something else has taken the name
             self.discard()
             raise
         except OSError as exc:
@@ -93,7 +97,7 @@ class FileTarget(Target):
 
 
 class StreamTarget(Target):
-    """A pipe, a FIFO or a device: bytes leave as they come."""
+    """A pipe, a FIFO or a device."""
 
     piped = True
 
@@ -116,7 +120,7 @@ class AddressTarget(Target):
 
 
 class ObjectTarget(Target):
-    """A binary file object of the caller's, who closes it."""
+    """A binary file object; whoever passed it closes it."""
 
     def __init__(self, file: BinaryIO) -> None:
         self.title = title_of(file)
@@ -126,9 +130,9 @@ class ObjectTarget(Target):
 
 
 def open_target(name: str | Path | BinaryIO, *, source: object, overwrite: bool, stop: Stop | None) -> Target:
-    """Open where output goes, before anything is decoded.
+    """Open the destination of an output.
 
-    source: the input's name, which the target must not be another name of; None where there is none.
+    source: the name of the input, which the target must not be; or None.
     Raises SameFile, TargetExists or OutputError.
     """
     if name == "-":
@@ -138,29 +142,29 @@ def open_target(name: str | Path | BinaryIO, *, source: object, overwrite: bool,
     if not isinstance(name, str | Path):
         return ObjectTarget(name)
     path = Path(name)
-    if _same(path, source):
+    if _is_same_file(path, source):
         raise SameFile(f"{title_of(path)} is the input itself; name another output")
     if is_fifo(path):
         return StreamTarget(open_fifo_end(path, stop), title_of(path))
     return FileTarget(path, overwrite=overwrite)
 
 
-def cannot_begin(path: Path, exc: OSError) -> OutputError:
-    """Why nothing can be written beside a path that does not exist yet."""
+def cannot_create(path: Path, exc: OSError) -> OutputError:
+    """Return why a new file or folder cannot be created."""
     folder = title_of(path.parent)
     if isinstance(exc, FileNotFoundError):
-        return OutputError(f"{folder} is no folder; create it first, or name another")
+        return OutputError(f"the folder {folder} does not exist; create it first, or name another")
     if isinstance(exc, NotADirectoryError):
         return OutputError(f"{folder} is a file, not a folder; name another folder for {path.name}")
     if isinstance(exc, PermissionError) or exc.errno == errno.EROFS:
-        return OutputError(f"nothing may be written in {folder}; name a folder that can be written to")
+        return OutputError(f"the folder {folder} is not writable; name another")
     if exc.errno in _FULL:
-        return DiskFull(f"{folder}: no room is left on its disk; free some, or choose another folder")
+        return DiskFull(f"{folder}: its disk is full; free some space, or choose another folder")
     return OutputError(f"{title_of(path)} cannot be created: {exc.strerror}; name another file")
 
 
 def move_into_place(file: Path, path: Path, *, overwrite: bool) -> None:
-    """Give a finished, synced file its final name in the same file system; what it replaces lends it its permissions.
+    """Rename a complete, synced file on the same file system; it takes the permissions of a file that it replaces.
 
     Raises TargetExists or OutputError, and OSError as the system does.
     """
@@ -175,10 +179,10 @@ def _check(path: Path, *, overwrite: bool) -> None:
     if path.is_dir():
         raise OutputError(f"{title_of(path)} is a folder; name a file in it")
     if os.path.lexists(path) and not overwrite:
-        raise TargetExists(f"{title_of(path)} is there already; pass --overwrite to replace it")
+        raise TargetExists(f"{title_of(path)} exists already; pass --overwrite to replace it")
 
 
-def _same(path: Path, source: object) -> bool:
+def _is_same_file(path: Path, source: object) -> bool:
     try:
         if source == "-":
             given = os.fstat(0)
@@ -189,5 +193,5 @@ def _same(path: Path, source: object) -> bool:
         else:
             return False
         return os.path.samestat(given, path.stat()) and stat.S_ISREG(given.st_mode)
-    except (OSError, ValueError):  # one of them is not there, or a file object without a descriptor
+    except (OSError, ValueError):  # one of them does not exist, or the file object has no descriptor
         return False

@@ -1,0 +1,104 @@
+"""Everything about an output is decided by one pure function; opening only does what the plan says."""
+
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.video.videos import codes_of, frame_from, info_of, make_film
+from vidsr.context import Code, Context, Notice
+from vidsr.errors import OutputError
+from vidsr.frames import Frame
+from vidsr.options import EncodeOptions
+from vidsr.video.read.source import open_source
+from vidsr.video.write.containers import Muxer
+from vidsr.video.write.encoding_plan import EncodingPlan
+from vidsr.video.write.planning import plan_encoding
+from vidsr.video.write.sink import open_sink
+
+
+def plan_for(muxer: str, frame: Frame, **options: Any) -> EncodingPlan:
+    return plan_encoding(Muxer(muxer), info_of(frame), EncodeOptions(**options))
+
+
+def test_a_plan_names_encoder_codec_format_and_time_base() -> None:
+    plan = plan_for("matroska", frame_from(pixel_format="yuv420p10le"), codec="libx265", crf=18, preset="slow")
+    assert (plan.encoder, plan.codec, plan.pixel_format) == ("libx265", "hevc", "yuv420p10le")
+    assert (plan.time_base, plan.frame_time_base, plan.frame_rate) == (Fraction(1, 25), None, 25)
+    assert (plan.codec_options["crf"], plan.codec_options["preset"]) == ("18", "slow")
+    assert plan.warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("muxer", "codec", "pixel_format", "chosen", "codes"),
+    [
+        ("webm", "libx264", "yuv420p", ("libvpx-vp9", "yuv420p"), [()]),
+        ("matroska", "libsvtav1", "yuv444p10le", ("libsvtav1", "yuv420p10le"), [(Code.PIXEL_FORMAT,)]),
+        ("mov", "prores_ks", "yuv420p", ("prores_ks", "yuv422p10le"), [(Code.PIXEL_FORMAT,)]),
+        ("yuv4mpegpipe", "libx264", "yuv420p", ("wrapped_avframe", "yuv420p"), [(Code.PTS, Code.DURATION)]),
+        ("matroska", "ffv1", "yuv422p10le", ("ffv1", "yuv422p10le"), []),
+    ],
+)
+def test_what_is_chosen_instead_is_a_warning_of_the_plan(
+    muxer: str, codec: str, pixel_format: str, chosen: tuple[str, str], codes: list[tuple[Code, ...]]
+) -> None:
+    plan = plan_for(muxer, frame_from(pixel_format=pixel_format), codec=codec)
+    assert (plan.encoder, plan.pixel_format) == chosen
+    assert [notice.codes for notice in plan.warnings] == codes
+
+
+def test_an_encoder_that_counts_frames_gets_their_duration_as_time_base() -> None:
+    plan = plan_for("matroska", replace(frame_from(), time_base=Fraction(1, 1000)), codec="mpeg4")
+    assert (plan.time_base, plan.frame_time_base) == (Fraction(1, 1000), Fraction(1, 25))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"codec": "abc"}, {"preset": "abc"}, {"encoder_options": {"pix_fmt": "rgb24"}}, {"codec": "aac"}],
+    ids=str,
+)
+def test_a_plan_that_cannot_be_is_refused(options: dict[str, Any]) -> None:
+    with pytest.raises(OutputError):
+        plan_for("matroska", frame_from(), **options)
+
+
+def test_b_frames_are_left_out_where_an_mp4_would_lose_the_last_duration(tmp_path: Path) -> None:
+    for name, pts in (("even.mkv", range(12)), ("uneven.mkv", (0, 2, 3, 8, 9, 20))):
+        with open_source(make_film(tmp_path / name, pts=tuple(pts))) as video:
+            copy = video.copy_info()
+            for muxer in ("mp4", "matroska"):
+                plan = plan_encoding(Muxer(muxer), video.info, EncodeOptions(), copy)
+                assert plan.display_order == (name == "uneven.mkv" and muxer == "mp4")
+
+
+class Plane:
+    """What a plane in the memory of the second GPU says of itself."""
+
+    shape = (48, 64)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return 2, 1
+
+
+@pytest.mark.parametrize(("codec", "device", "pixel_format"), [("h264_nvenc", 1, "nv12"), ("libx264", None, "yuv420p")])
+def test_frames_on_a_gpu_are_encoded_there_by_nvenc(
+    codec: str, device: int | None, pixel_format: str, tmp_path: Path
+) -> None:
+    planes: Any = (Plane(), Plane())
+    with open_source(make_film(tmp_path / "a.mkv")) as video:
+        copy = video.copy_info()
+        on_gpu = replace(copy, first=replace(copy.first, planes=planes))
+        plan = plan_encoding(Muxer("nut"), video.info, EncodeOptions(codec=codec), on_gpu)
+    assert (plan.cuda_device, plan.pixel_format) == (device, pixel_format)
+
+
+def test_the_sink_issues_the_warnings_of_the_plan_once(tmp_path: Path) -> None:
+    notices: list[Notice] = []
+    frame = frame_from()
+    with open_sink(tmp_path / "a.webm", info_of(frame), context=Context(notices.append)) as sink:
+        for index in range(3):
+            sink.write(frame.at(index, 1))
+        assert notices == list(sink.plan.warnings)  # type: ignore[attr-defined]
+    assert codes_of(notices) == [] and len(notices) == 1
