@@ -65,7 +65,7 @@ def upscaled(source: Any, target: Path, **options: Any) -> list[str]:
 def test_a_machine_with_time_to_spare_takes_it(tmp_path: Path) -> None:
     clip = video(tmp_path / "clip.mkv")
     told = upscaled(clip, tmp_path / "larger.mkv")
-    assert told == ["preset veryslow is taken, the slowest that keeps up with 25 frames a second"]
+    assert told == ["preset veryslow, the slowest that keeps up with 25 frames a second"]
     assert b"subme=10" in (tmp_path / "larger.mkv").read_bytes()  # x264 writes its settings down
     assert times_of(tmp_path / "larger.mkv") == times_of(clip)
 
@@ -76,8 +76,7 @@ def test_a_machine_that_is_too_slow_takes_the_fastest_and_says_how_slow_it_is(
 ) -> None:
     monkeypatch.setattr(presets, "cores", lambda: 1e-4)
     (told,) = upscaled(video(tmp_path / "clip.mkv"), tmp_path / "larger.mkv", codec=codec)
-    assert told.startswith("preset ultrafast is taken, and even that makes about 0.")
-    assert told.endswith("of 25 frames a second")
+    assert told.startswith("preset ultrafast makes about 0.") and "of 25 frames a second" in told
     assert len(times_of(tmp_path / "larger.mkv")) == 12
 
 
