@@ -21,7 +21,7 @@ def prepare(
     lr: Annotated[int, typer.Option(min=8, help="Side of the low-resolution images, in pixels.")] = 32,
     pairs: Annotated[int, typer.Option(min=1, help="About how many pairs; each source gives at least one.")] = 65536,
     frames: Annotated[int, typer.Option(min=1, max=7, help="Consecutive frames in a pair: 1, or 3 to 7.")] = 1,
-    colour: Annotated[bool, typer.Option("--colour", help="RGB, for RGB networks; otherwise luma.")] = False,
+    color: Annotated[bool, typer.Option("--colour", help="RGB, for RGB networks; otherwise luma.")] = False,
     recipe: Annotated[str | None, typer.Option(help="Degrade as this recipe (a name or a TOML file) does.")] = None,
     change: Annotated[
         list[str] | None,
@@ -41,7 +41,7 @@ def prepare(
         pairs=pairs,
         side=lr,
         frames=frames,
-        channels=3 if colour else 1,
+        channels=3 if color else 1,
         seed=seed,
         degradation=_changed(_degradation(recipe), change or []),
     )

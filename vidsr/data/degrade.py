@@ -37,18 +37,15 @@ def degrade(
     scale: int,
     rng: np.random.Generator,
     *,
-    coded: bool | None = None,
+    coded: bool,
 ) -> DegradedRun:
     """Degrade consecutive images as videos, their senders and networks do; equal generators give equal bytes.
 
     run: (height, width, channels) uint8, sides divisible by 2 * scale: limited-range luma or RGB. All images get the
-    same degradations and are compressed as one clip.
-    coded: whether they are compressed; None draws it.
+    same degradations and, if `coded`, are compressed as one clip.
     """
     height, width, channels = run[0].shape
     assert height % (2 * scale) == width % (2 * scale) == 0, f"{width}x{height} at scale {scale}"
-    if coded is None:
-        coded = bool(rng.random() < settings.coded)
     high, looks = degrade_ground_truth([image[..., 0] if channels == 1 else image for image in run], settings, rng)
     extra = draw_lr_degradations(settings, scale, rng.spawn(1)[0])  # spawned: it does not change what is drawn next
     low = apply(extra.after, downscale(apply(extra.before, high), scale, rng))

@@ -17,8 +17,7 @@ MANIFEST = "manifest.json"
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
 ARRAYS = ("low", "high", "qp", "index")
-OLD_ARRAYS = {"qp": "quantiser"}  # allowed word
-"""Arrays that had another name before version 0.2."""
+OLD_QP = "quantiser"  # allowed word: the name of the array qp before version 0.2
 
 INDEX = np.dtype([("source", "<i4"), ("kind", "<U24"), ("crf", "<f4"), ("looks", "<U72")])
 """Of each pair: index of its source in the manifest, codec ("clean" without one), CRF or QP of that codec (NaN without
@@ -85,10 +84,8 @@ class Store:
         """Open the pairs of a split; no source is in two splits. Raises DataError if a file is missing or truncated."""
         folder = self.folder / name
         try:
-            files = [folder / f"{array}.npy" for array in ARRAYS]
-            old = {folder / f"{new}.npy": folder / f"{old}.npy" for new, old in OLD_ARRAYS.items()}
-            found = [old[file] if file in old and old[file].exists() else file for file in files]
-            return Pairs(*(np.load(file, mmap_mode="r") for file in found))
+            old = {"qp": OLD_QP} if (folder / f"{OLD_QP}.npy").exists() else {}
+            return Pairs(*(np.load(folder / f"{old.get(array, array)}.npy", mmap_mode="r") for array in ARRAYS))
         except (OSError, ValueError) as exc:
             raise DataError(f"the store {self.folder} is damaged ({exc}); prepare it again") from exc
 

@@ -76,17 +76,15 @@ def cut(
             elif source.share > RICH or is_video(source.path) or is_large(source.path):
                 waiting.append(_cut_source(source, number, note, settings, pool.submit))
             else:
-                waiting.append(pool.submit(_cut_photo, source, number, note, settings, pool.run_now).result)
+                waiting.append(
+                    pool.submit(lambda *a: _cut_source(*a)(), source, number, note, settings, pool.run_now).result
+                )
             while len(waiting) > 2 * workers:  # waiting for each at once would leave the threads idle
                 waiting.popleft()()
             done += source.share
         for wait in waiting:
             wait()
     progress("cutting pairs", total, total)
-
-
-def _cut_photo(source: SourceFile, number: int, note: Path, settings: StoreSettings, run_now: Submit) -> None:
-    _cut_source(source, number, note, settings, run_now)()
 
 
 def _cut_source(

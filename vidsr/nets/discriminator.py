@@ -47,7 +47,7 @@ class Discriminator(nn.Module):
         for block in range(8):  # 64, 64, 128, 128, 256, 256, 512, 512; every other one halves the size
             after, stride = width * 2 ** (block // 2), 1 + block % 2
             normed = batch_norm and block > 0
-            layers.append(NormConv(before, after, stride=stride) if normed else _plain(before, after, stride))
+            layers.append(NormConv(before, after, stride=stride) if normed else nn.Conv2d(before, after, 3, stride, 1))
             before = after
         self.layers = nn.ModuleList(layers)
         self.dense = nn.Sequential(nn.Linear(before * (size // 16) ** 2, 1024), nn.LeakyReLU(SLOPE), nn.Linear(1024, 1))
@@ -60,10 +60,6 @@ class Discriminator(nn.Module):
             x = functional.leaky_relu(layer(x), SLOPE)
             maps.append(x)
         return Verdict(self.dense(x.flatten(1)), maps)
-
-
-def _plain(channels_in: int, channels_out: int, stride: int) -> nn.Module:
-    return nn.Conv2d(channels_in, channels_out, 3, stride, 1)
 
 
 class UNet(nn.Module):

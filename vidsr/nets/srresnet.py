@@ -39,7 +39,9 @@ class SRResNet(nn.Module):
         self.head = nn.Sequential(nn.Conv2d(3, width, 9, padding=4), nn.PReLU())
         self.body = nn.Sequential(*(Residual(width) for _ in range(blocks)), NormConv(width, width))
         steps = {2: [2], 3: [3], 4: [2, 2]}[scale]
-        self.up = nn.Sequential(*(layer for step in steps for layer in _upsample(width, step)))
+        self.up = nn.Sequential()
+        for step in steps:
+            self.up.extend([nn.Conv2d(width, width * step**2, 3, padding=1), nn.PixelShuffle(step), nn.PReLU()])
         self.tail = nn.Conv2d(width, 3, 9, padding=4)
         self.bound = nn.Tanh() if tanh else nn.Identity()
         self._start_linear(scale)
@@ -80,7 +82,3 @@ def _repeat(convolution: nn.Conv2d, times: int) -> None:
     for feature in range(3 * times):
         convolution.weight[feature, feature // times, centre, centre] = 1
     cast(Tensor, convolution.bias)[: 3 * times] = 0
-
-
-def _upsample(width: int, step: int) -> list[nn.Module]:
-    return [nn.Conv2d(width, width * step**2, 3, padding=1), nn.PixelShuffle(step), nn.PReLU()]
