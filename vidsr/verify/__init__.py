@@ -1,4 +1,4 @@
-"""Two files held against each other: is the output the input with a larger picture?"""
+"""Compare two files: is the output the input with a larger picture?"""
 
 from vidsr.verify.compare import verify_video
 from vidsr.verify.findings import Finding, Verification

@@ -1,4 +1,4 @@
-"""An output held against its input."""
+"""Compare an output with its input."""
 
 from collections.abc import Iterable
 from fractions import Fraction
@@ -26,26 +26,26 @@ def verify_video(
     duration: Fraction | float | None = None,
     fps: Fraction | float | None = None,
 ) -> Verification:
-    """Read two files to their end and hold one against the other: all but the size of the picture is to be the same.
+    """Read two files to their ends and compare them: everything but the size of the picture must be the same.
 
-    source, target: what was enlarged and what came of it, each a path or an address that can be read now. notices: of
-    the run that wrote the target (`Summary.notices`), which excuse what they announced and nothing else. start,
-    duration, fps: of the source, as for `upscale_video`.
-    Frames are those that the decoder gives; both files are decoded. Raises InputError where one cannot be read.
+    source, target: input and output, each a path or an address that can be read now. notices: warnings of the run that
+    wrote the target (`Summary.notices`), which excuse what they announced and nothing else. start, duration, fps: of
+    the source, as for `upscale_video`.
+    Both files are decoded. Raises InputError if one cannot be read.
     """
     stop = Stop()
 
     def run() -> Verification:
         options = ReadOptions(start=exact(start), duration=exact(duration), fps=exact(fps))
         before = read_inventory(source, options, stop=stop)
-        after = ReadOptions(fps=options.fps if before.pictures and is_sequence(target) else None)
+        after = ReadOptions(fps=options.fps if before.images and is_sequence(target) else None)
         return compare(before, read_inventory(target, after, stop=stop), notices=notices)
 
     return supervised(run, stop)
 
 
 def compare(before: Inventory, after: Inventory, *, notices: Iterable[Notice] = ()) -> Verification:
-    """Hold what an output holds against what its input held."""
+    """Compare the inventories of an input and an output."""
     shift = shift_of(before.times, before.tick, after.times, after.tick)
     findings = [*video_findings(before, after, shift), *track_findings(before, after, shift)]
     return Verification(before.title, after.title, excused(findings, notices))

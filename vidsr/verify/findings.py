@@ -1,4 +1,4 @@
-"""What a comparison finds."""
+"""Findings of a comparison."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -9,16 +9,16 @@ from vidsr.context import STREAM_CODES, Code, Notice
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that both files say something of."""
+    """One property of both files."""
 
     code: Code
     """Shared with `Notice`, which may announce it."""
     source: str
-    """What the input says."""
+    """The value in the input."""
     target: str
-    """What the output says."""
+    """The value in the output."""
     holds: bool
-    """Whether that is the same, as far as the two containers can say it."""
+    """Whether they are the same, as far as the two containers can express it."""
     stream: int | None = None
     """Index in the input of the copied stream it is about; None: the video."""
     announced: str = ""
@@ -36,13 +36,13 @@ class Finding:
 
     @property
     def state(self) -> Literal["holds", "announced", "differs"]:
-        """Whether the thing is the same, was announced to differ, or just differs."""
+        """Whether the property is the same, was announced to differ, or differs."""
         return "holds" if self.holds else "announced" if self.announced else "differs"
 
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """An output held against its input."""
+    """The result of comparing an output with its input."""
 
     source: str
     target: str
@@ -55,17 +55,17 @@ class Verification:
 
     @property
     def faithful(self) -> bool:
-        """Whether nothing differs but what was announced."""
+        """Whether nothing differs that was not announced."""
         return not self.differences
 
 
 def same(code: Code, before: object, after: object, stream: int | None = None) -> Finding:
-    """Whether two values are equal."""
+    """Return the finding that two values are equal, or not."""
     return Finding(code, str(before), str(after), before == after, stream)
 
 
 def excused(findings: Iterable[Finding], notices: Iterable[Notice]) -> tuple[Finding, ...]:
-    """Give each finding that differs the sentence that announced just that, where there is one."""
+    """Add to each finding that differs the warning that announced it, if there is one."""
     messages = {
         (code, stream): notice.message
         for notice in notices

@@ -1,4 +1,4 @@
-"""What a film holds: all that two files are held against each other by."""
+"""The inventory of a file: everything that two files are compared by."""
 
 from array import array
 from collections.abc import Mapping
@@ -9,14 +9,14 @@ from vidsr.color import ColorSpec
 from vidsr.video.read.damage import Damage
 
 SRGB = "sRGB"
-"""A colour profile that a film need not tell."""
+"""A colour profile that videos need not carry."""
 UNTIMED = -(1 << 63)
-"""Stands in `times` for a packet without a time stamp."""
+"""The value in `times` of a packet without a time stamp."""
 
 
 @dataclass(frozen=True, slots=True)
 class Track:
-    """A stream beside the film."""
+    """A stream beside the video."""
 
     index: int
     kind: str
@@ -29,10 +29,10 @@ class Track:
     """Without the language; keys in lower case."""
     packets: int
     payload: str
-    """A digest of all its bytes, without what a container adds to them."""
+    """A digest of its bytes, without what a container adds to them."""
     tick: Fraction
     times: "array[int]"
-    """Pts of every packet in ticks, or UNTIMED; of subtitles begin and end in turn."""
+    """Pts of every packet in ticks, or UNTIMED; of subtitles start and end in turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,46 +46,46 @@ class Chapter:
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
-    """A film read to its end. Memory: eight bytes a frame and a packet, some 4 MB for an hour."""
+    """A file, read to its end. It takes eight bytes a frame and a packet, some 4 MB for an hour."""
 
     title: str
     container: str
     """FFmpeg's name of the format."""
-    pictures: bool
-    """Whether it is pictures in files of their own, which tell no times, and no colours but those of RGB."""
+    images: bool
+    """Whether it is an image or an image sequence, without time stamps, and without colours but those of RGB."""
     width: int
     height: int
-    layout: str
-    """FFmpeg's name for how samples are laid out."""
+    pixel_format: str
+    """Pixel format."""
     color: ColorSpec
     aspect: Fraction
     """Of a pixel."""
-    turn: tuple[int, ...]
-    """The display matrix; empty where pictures are shown as they are."""
+    display_matrix: tuple[int, ...]
+    """Empty for frames that are shown as they are stored."""
     tick: Fraction
     times: "array[int]"
     """Pts of every frame, in ticks."""
     end: Fraction | None
-    """Seconds at which the last frame goes; None where that is not told."""
+    """Seconds at which the last frame ends; None if unknown."""
     fields: int
     """How many frames are interlaced."""
     transparent: int
-    """How many frames can be seen through anywhere."""
+    """How many frames are transparent anywhere."""
     captions: int
     """How many frames carry closed captions."""
     dynamic: tuple[str, ...]
-    """Which metadata tell how bright each picture is: "Dolby Vision", "HDR10+"."""
+    """Dynamic HDR metadata of its frames: "Dolby Vision", "HDR10+"."""
     mastering: tuple[int, ...]
     """HDR10's mastering display and light levels, in the units of HEVC."""
     language: str
     disposition: int
     stream_tags: Mapping[str, str]
-    """Of the film's own stream."""
+    """Of the video stream."""
     tags: Mapping[str, str]
     """Of the file; keys in lower case."""
-    beside: Mapping[str, str]
-    """What an image file says beside its picture: colour profile and Exif."""
+    image_metadata: Mapping[str, str]
+    """Colour profile and Exif of an image file."""
     chapters: tuple[Chapter, ...]
     tracks: tuple[Track, ...]
     damage: Damage
-    """What could not be read, or not well."""
+    """What could not be decoded."""

@@ -1,16 +1,16 @@
-"""What of a packet every container repeats: the bytes without the framing that one container asks for."""
+"""Payload of packets: the bytes without the framing that one container asks for."""
 
 from collections.abc import Iterator
 from typing import Any
 
-# Units of H.264 and HEVC that stand in the header in one container and among the packets in another.
+# NAL unit types of H.264 and HEVC that are in the header of one container and among the packets of another.
 _AROUND = {"h264": {7, 8, 9}, "hevc": {32, 33, 34, 35}}
 
 
 def payload(packet: Any, codec: str, config: bytes) -> bytes:
-    """The bytes of a packet without what a container adds to them.
+    """Return the bytes of a packet without what a container adds to them.
 
-    codec: its canonical name. config: the extradata of its stream, which tell how H.264 and HEVC are framed.
+    codec: its canonical name. config: the extradata of its stream, which state the framing of H.264 and HEVC.
     """
     data = bytes(packet)
     if codec == "aac" and data[:1] == b"\xff" and data[1:2] and data[1] & 0xF6 == 0xF0:  # ADTS, as in MPEG-TS
@@ -23,18 +23,18 @@ def payload(packet: Any, codec: str, config: bytes) -> bytes:
 
 
 def is_filler(packet: Any, codec: str) -> bool:
-    """Whether a packet only says that nothing is shown, as mp4 has them between subtitles."""
+    """Return whether a packet only clears the display, as mp4 has them between subtitles."""
     return codec == "mov_text" and bytes(packet)[:2] == b"\0\0"
 
 
 def config_of(stream: Any) -> bytes:
-    """The extradata of a stream."""
+    """Return the extradata of a stream."""
     context = stream.codec_context
     return bytes(context.extradata or b"") if context is not None else b""
 
 
 def _without_control_header(data: bytes) -> bytes:
-    # ETSI TS 103 491, the header of Opus in MPEG-TS: 11 bits of sync, 3 flags, the size, and what the flags announce.
+    # ETSI TS 103 491, the header of Opus in MPEG-TS: 11 bits of sync, 3 flags, the size, then optional fields.
     position, flags = 2, data[1]
     while data[position : position + 1] == b"\xff":
         position += 1

@@ -1,4 +1,4 @@
-"""A film read to its end, and what is found in it."""
+"""Read a file to its end and take its inventory."""
 
 import hashlib
 from array import array
@@ -31,7 +31,7 @@ def read_inventory(name: str | Path, options: ReadOptions | None = None, *, stop
 
 
 class _Tally:
-    """One stream beside the film, while it is read."""
+    """One stream beside the video, while it is read."""
 
     def __init__(self, stream: Any) -> None:
         context = stream.codec_context
@@ -39,7 +39,7 @@ class _Tally:
         self.config = config_of(stream)
         self.times, self.packets, self.digest = array("q"), 0, hashlib.blake2b(digest_size=16)
         self.spans = stream.type == "subtitle"
-        self.once = bool(stream.disposition & ATTACHED)  # a seek may bring it anew
+        self.once = bool(stream.disposition & ATTACHED)  # a seek may repeat it
         self.tick = rational(stream.time_base) or Fraction(1, 90000)
         if stream.type == "attachment":
             self.digest.update(stream.data or b"")
@@ -73,13 +73,13 @@ def _read(source: Source) -> Inventory:
     return Inventory(
         title=source.title,
         container=source.container.format.name,
-        pictures=source.info.still or source.pictures is not None,
+        images=source.info.still or source.pictures is not None,
         width=first.width,
         height=first.height,
-        layout=pixel_format_of(first),
+        pixel_format=pixel_format_of(first),
         color=first.color,
         aspect=source.info.aspect,
-        turn=source.turn,
+        display_matrix=source.turn,
         tick=first.time_base,
         times=times,
         end=(last.pts + last.duration_ticks) * last.time_base if last.duration_ticks else None,
@@ -92,14 +92,14 @@ def _read(source: Source) -> Inventory:
         disposition=int(video.disposition),
         stream_tags=_tags_of(video),
         tags=_dated(_lowered(video_tags(source.container.metadata))),
-        beside=_beside(source),
+        image_metadata=_image_metadata(source),
         chapters=tuple(_chapter(chapter) for chapter in chapters),
-        tracks=tuple(_track(s, tallies[s.index]) for s in source.streams if not (chapters and _tells_chapters(s))),
+        tracks=tuple(_track(s, tallies[s.index]) for s in source.streams if not (chapters and _is_chapter_track(s))),
         damage=source.damage,
     )
 
 
-def _beside(source: Source) -> dict[str, str]:
+def _image_metadata(source: Source) -> dict[str, str]:
     if source.image is None:
         return {}
     known = about(source.image)
@@ -112,8 +112,8 @@ def _digest(data: bytes) -> str:
     return hashlib.blake2b(data, digest_size=8).hexdigest()
 
 
-def _tells_chapters(stream: Any) -> bool:
-    # An mp4 holds its chapters as a track of their own, too.
+def _is_chapter_track(stream: Any) -> bool:
+    # An mp4 holds its chapters as a track, too.
     return stream.type == "data" and codec_of(stream) == "bin_data"
 
 
@@ -146,15 +146,18 @@ def _lowered(tags: Mapping[str, str]) -> dict[str, str]:
 
 
 def _dated(tags: dict[str, str]) -> dict[str, str]:
-    # Containers write the same moment in more or fewer digits.
+    # Containers write the same time with more or fewer digits.
     with suppress(KeyError, ValueError):
         tags["creation_time"] = datetime.fromisoformat(tags["creation_time"]).isoformat()
     return tags
 
 
 def _mastering_of(frame: Frame) -> tuple[int, ...]:
-    told = mastering_of(frame.av_frame)
-    if told is None:
+    found = mastering_of(frame.av_frame)
+    if found is None:
         return ()
     units = [50000] * 8 + [10000] * 2  # of chromaticities, of luminances
-    return (*(round(value * unit) for value, unit in zip(told.display or (), units, strict=False)), *(told.light or ()))
+    return (
+        *(round(value * unit) for value, unit in zip(found.display or (), units, strict=False)),
+        *(found.light or ()),
+    )

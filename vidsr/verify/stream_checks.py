@@ -1,4 +1,4 @@
-"""Findings on the streams beside the film."""
+"""Compare the streams beside the video."""
 
 from collections.abc import Callable, Iterator
 from fractions import Fraction
@@ -9,27 +9,27 @@ from vidsr.verify.inventory import Inventory, Track
 from vidsr.verify.timestamp_checks import drift_between, slack
 from vidsr.verify.video_checks import kept_tags, seconds
 
-_IMPLIED = 65536 | 131072  # what an mp4 says along with "hearing impaired" and "visual impaired"
-_Said = Inventory | Track
+_IMPLIED = 65536 | 131072  # what an mp4 sets along with "hearing impaired" and "visual impaired"
+_Labelled = Inventory | Track
 _DEFAULT = 1
 _DISPOSITIONS = {
     1: "default", 2: "dub", 4: "original", 8: "comment", 16: "lyrics", 32: "karaoke", 64: "forced",
     128: "hearing impaired", 256: "visual impaired", 512: "clean effects", 1024: "attached picture",
     65536: "captions", 131072: "descriptions", 262144: "metadata",
 }  # fmt: skip
-# Codecs whose packets say themselves which it is, and which some containers call by one name.
+# Codecs whose packets identify themselves, and which some containers call by one name.
 _FAMILIES = {"mp1": "MPEG audio", "mp2": "MPEG audio", "mp3": "MPEG audio", "ac3": "AC-3", "eac3": "AC-3"}
-# Raw samples are cut into packets as each muxer likes; only all of them together can be held against each other.
+# Each muxer cuts raw samples into other packets; only all of them together can be compared.
 _RAW = "pcm_"
-_OF_A_FILE = ("filename", "mimetype")  # where a cover is a file within the film, as in Matroska; elsewhere a picture
+_OF_A_FILE = ("filename", "mimetype")  # of cover art that is an attached file, as in Matroska
 
 
 def track_findings(before: Inventory, after: Inventory, shift: Fraction) -> Iterator[Finding]:
-    """Findings on each stream, and the largest drift between sound and picture. shift: seconds the output is later."""
+    """Yield findings on each stream, and the largest drift of sound. shift: seconds by which the output is later."""
     pairs, extra = matched(before.tracks, after.tracks)
     yield _drift(before, after, pairs, shift)
     chosen, chosen_after = _defaults(before), _defaults(after)
-    yield from _said(None, before, after, chosen=(-1 in chosen, -1 in chosen_after))
+    yield from _labels(None, before, after, chosen=(-1 in chosen, -1 in chosen_after))
     yield kept_tags(Code.STREAM_TAGS, before.stream_tags, after.stream_tags)
     for track, other in pairs:
         index = track.index
@@ -37,14 +37,14 @@ def track_findings(before: Inventory, after: Inventory, shift: Fraction) -> Iter
             yield Finding(Code.STREAM, _described(track), "missing", False, index)
             continue
         yield Finding(Code.STREAM, _described(track), f"stream {other.index}", True, index)
-        yield from _said(index, track, other, chosen=(track.index in chosen, other.index in chosen_after))
+        yield from _labels(index, track, other, chosen=(track.index in chosen, other.index in chosen_after))
         yield from _details(track, other, slack_of(before, after, track, other, shift), shift)
     for track in extra:
         yield Finding(Code.NEW_STREAM, "none", _described(track), False, track.index)
 
 
 def slack_of(before: Inventory, after: Inventory, track: Track, other: Track, shift: Fraction) -> Fraction:
-    """How far rounding may move a packet against the film: where the film was rounded itself, by as much more."""
+    """Return how far rounding may move a packet against the video: further if the video was rounded, too."""
     own = slack(track.tick, other.tick)
     return own + slack(before.tick, after.tick) if shift else own
 
@@ -52,7 +52,7 @@ def slack_of(before: Inventory, after: Inventory, track: Track, other: Track, sh
 def matched(
     before: tuple[Track, ...], after: tuple[Track, ...]
 ) -> tuple[list[tuple[Track, Track | None]], list[Track]]:
-    """Find each stream in the output: what is most alike first. Then those of the output that are in no input."""
+    """Pair each stream with the most similar one of the output; then return those that the input has not."""
     left, found = list(after), dict[int, Track]()
     alike: list[Callable[[Track], object]] = [
         lambda t: (t.kind, t.payload, t.language, t.disposition),
@@ -78,12 +78,12 @@ def _drift(before: Inventory, after: Inventory, pairs: list[tuple[Track, Track |
         holds = holds and abs(apart) <= slack_of(before, after, track, other, shift)
         if abs(apart) > abs(worst):
             worst, at = apart, place
-    told = f"at most {seconds(abs(worst))}, at {seconds(at)}" if worst else "none" if sounds else "no sound"
-    return Finding(Code.DRIFT, "sound and picture", told, holds)
+    found = f"at most {seconds(abs(worst))}, at {seconds(at)}" if worst else "none" if sounds else "no sound"
+    return Finding(Code.DRIFT, "sound and picture", found, holds)
 
 
 def _details(track: Track, other: Track, near: Fraction, shift: Fraction) -> Iterator[Finding]:
-    if track.codec == "time code":  # written anew by each muxer, from what the film's tags say
+    if track.codec == "time code":  # each muxer writes it anew, from the tags of the video
         return
     index = track.index
     yield Finding(Code.CODEC, track.codec, other.codec, _codec(track) == _codec(other), index)
@@ -93,22 +93,22 @@ def _details(track: Track, other: Track, near: Fraction, shift: Fraction) -> Ite
     yield Finding(Code.PAYLOAD, track.payload[:8], other.payload[:8], track.payload == other.payload, index)
     if track.packets and track.kind not in ("attachment", "cover art") and not track.codec.startswith(_RAW):
         apart, at = drift_between(track.times, track.tick, other.times, other.tick, shift)
-        told = f"at most {seconds(abs(apart))} off, at {seconds(at)}" if apart else "all exact"
-        yield Finding(Code.TIMES, f"{len(track.times)} times", told, abs(apart) <= near, index)
+        found = f"at most {seconds(abs(apart))} off, at {seconds(at)}" if apart else "all exact"
+        yield Finding(Code.TIMES, f"{len(track.times)} times", found, abs(apart) <= near, index)
 
 
-def _said(stream: int | None, before: _Said, after: _Said, *, chosen: tuple[bool, bool]) -> Iterator[Finding]:
-    known = before.language != "und"  # else a container may say it
+def _labels(stream: int | None, before: _Labelled, after: _Labelled, *, chosen: tuple[bool, bool]) -> Iterator[Finding]:
+    known = before.language != "und"  # else a container may state any
     yield Finding(
         Code.LANGUAGE, before.language, after.language, not known or before.language == after.language, stream
     )
-    told, other = (x.disposition & ~_DEFAULT | one * _DEFAULT for x, one in zip((before, after), chosen, strict=True))
-    kept = not (told & ~other | other & ~told & ~_IMPLIED) & sum(_DISPOSITIONS)
-    yield Finding(Code.DISPOSITION, _flags(told), _flags(other), kept, stream)
+    found, other = (x.disposition & ~_DEFAULT | one * _DEFAULT for x, one in zip((before, after), chosen, strict=True))
+    kept = not (found & ~other | other & ~found & ~_IMPLIED) & sum(_DISPOSITIONS)
+    yield Finding(Code.DISPOSITION, _flags(found), _flags(other), kept, stream)
 
 
 def _defaults(video: Inventory) -> set[int]:
-    """The streams that players take: of each kind the first that is flagged, or the first. -1 is the film."""
+    """Return the streams that players choose: of each kind the first default one, or the first. -1 is the video."""
     taken: dict[str, tuple[bool, int]] = {"video": (bool(video.disposition & _DEFAULT), -1)}
     for track in video.tracks:
         flagged = bool(track.disposition & _DEFAULT)

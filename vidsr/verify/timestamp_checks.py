@@ -1,4 +1,4 @@
-"""Time stamps held against each other, exactly: integers on a clock on which both time bases are whole."""
+"""Compare time stamps exactly: as integers in a time base that both are multiples of."""
 
 from array import array
 from dataclasses import dataclass
@@ -10,25 +10,25 @@ from vidsr.verify.inventory import UNTIMED
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """How far two series of time stamps are apart; seconds."""
+    """Differences between two series of time stamps, in seconds."""
 
     worst: Fraction
-    """The largest difference that is left when the shift is taken off, with its sign."""
+    """The largest difference after subtracting the shift, with its sign."""
     at: Fraction
-    """Where, on the input's clock."""
+    """Where, on the clock of the input."""
     missing: int
-    """Times of the input that the output has nothing at."""
+    """Times of the input without a counterpart in the output."""
     added: int
-    """Times of the output that the input has nothing at."""
+    """Times of the output without a counterpart in the input."""
 
 
 def slack(tick: Fraction, other: Fraction, *, shifted: bool = False) -> Fraction:
-    """How far rounding may move a time between two time bases; twice that where the shift was rounded too."""
+    """Return how far rounding may move a time between two time bases; twice that if the shift was rounded, too."""
     return max(tick, other) / (1 if shifted else 2)
 
 
 def shift_of(before: "array[int]", tick: Fraction, after: "array[int]", other: Fraction) -> Fraction:
-    """How much later all of a film is: nothing, unless that leaves more frames without their like."""
+    """Return by how much a whole video is later: 0, unless that leaves more frames without a counterpart."""
     if not before or not after:
         return Fraction(0)
     first = after[0] * other - before[0] * tick
@@ -43,7 +43,7 @@ def shift_of(before: "array[int]", tick: Fraction, after: "array[int]", other: F
 
 
 def gap_between(before: "array[int]", tick: Fraction, after: "array[int]", other: Fraction, shift: Fraction) -> Gap:
-    """Hold rising times against rising times; those that have their like within `slack` count as the same."""
+    """Compare rising times; those within `slack` of each other count as the same."""
     clock, a, b, moved = _common(tick, other, shift)
     near = slack(tick, other, shifted=bool(shift)) * clock
     i = j = missing = added = 0
@@ -73,8 +73,8 @@ def drift_between(
     """
     clock, a, b, moved = _common(tick, other, shift)
     pairs = list(zip(before, after, strict=False)) if len(before) == len(after) else _ends(before, after)
-    told = ((y * b - x * a - moved, x * a) for x, y in pairs if UNTIMED not in (x, y))
-    worst, at = max(told, key=lambda pair: abs(pair[0]), default=(0, 0))
+    gaps = ((y * b - x * a - moved, x * a) for x, y in pairs if UNTIMED not in (x, y))
+    worst, at = max(gaps, key=lambda pair: abs(pair[0]), default=(0, 0))
     return Fraction(worst, clock), Fraction(at, clock)
 
 

@@ -1,4 +1,4 @@
-"""Findings on the film itself: its frames, times, colours, shape, chapters and tags."""
+"""Compare the video itself: frames, times, colours, shape, chapters and tags."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -11,23 +11,23 @@ from vidsr.verify.inventory import SRGB, Inventory
 from vidsr.verify.timestamp_checks import gap_between, slack
 from vidsr.video.convert.pixel_formats import LAYOUTS
 
-# Their clocks begin where their muxers let them.
+# The muxer decides where their clocks begin.
 _OWN_CLOCK = ("mpegts", "nut", "flv", "avi", "yuv4mpegpipe")
-# These tell no duration of a frame, so that the last one may go at any time.
+# These store no duration of a frame, so that the last one may end at any time.
 _NO_DURATIONS = ("mpegts", "nut", "flv", "avi", "yuv4mpegpipe", "h264", "hevc", "mpegvideo")
 
 
 def video_findings(before: Inventory, after: Inventory, shift: Fraction) -> Iterator[Finding]:
-    """All findings but those on other streams. shift: seconds by which the output is later."""
-    if after.pictures:
+    """Yield all findings but those on other streams. shift: seconds by which the output is later."""
+    if after.images:
         before = _upright(before)
     yield _size(before, after)
     lost = (str(video.damage) or "whole" for video in (before, after))
     yield Finding(Code.READABLE, next(lost), next(lost), not after.damage)
     yield same(Code.FRAMES, len(before.times), len(after.times))
-    if before.pictures or not after.pictures:
+    if before.images or not after.images:
         yield from _timing(before, after, shift)
-    if not after.pictures:
+    if not after.images:
         yield from _colours(before, after)
         yield same(Code.ROTATION, _degrees(before), _degrees(after))
     yield _aspect(before, after)
@@ -46,7 +46,7 @@ def video_findings(before: Inventory, after: Inventory, shift: Fraction) -> Iter
 
 
 def seconds(time: Fraction) -> str:
-    """`0.040 s`, with as many decimals as it takes."""
+    """Format `0.040 s`, with as many decimals as it takes."""
     return f"{float(time):.3f} s" if abs(time) >= Fraction(1, 2000) or not time else f"{float(time):.6f} s"
 
 
@@ -61,47 +61,50 @@ def _timing(before: Inventory, after: Inventory, shift: Fraction) -> Iterator[Fi
     start = before.times[0] * before.tick
     holds = not shift or after.container in _OWN_CLOCK
     yield Finding(Code.START, seconds(start), seconds(start + shift) + (" like all streams" if shift else ""), holds)
-    told = [f"{gap.missing} missing"] * bool(gap.missing) + [f"{gap.added} new"] * bool(gap.added)
+    found = [f"{gap.missing} missing"] * bool(gap.missing) + [f"{gap.added} new"] * bool(gap.added)
     moved = f"at most {seconds(abs(gap.worst))} off, at {seconds(gap.at)}" if gap.worst else "all exact"
-    told.append(moved)
-    yield Finding(Code.PTS, f"{len(before.times)} times", ", ".join(told), not gap.missing and not gap.added)
+    found.append(moved)
+    yield Finding(Code.PTS, f"{len(before.times)} times", ", ".join(found), not gap.missing and not gap.added)
     yield _end(before, after, shift)
 
 
 def _end(before: Inventory, after: Inventory, shift: Fraction) -> Finding:
-    def told(video: Inventory) -> str:
-        return "not told" if video.end is None else seconds(video.end - video.times[0] * video.tick)
+    def length(video: Inventory) -> str:
+        return "unknown" if video.end is None else seconds(video.end - video.times[0] * video.tick)
 
     if before.end is None or after.end is None or {before.container, after.container} & {*_NO_DURATIONS}:
-        # What can be held is when the last frame begins, which is in "pts".
-        return Finding(Code.DURATION, told(before), told(after), True)
+        # The start of the last frame can be compared, which is in "pts".
+        return Finding(Code.DURATION, length(before), length(after), True)
     near = 2 * slack(before.tick, after.tick, shifted=bool(shift))  # of two roundings: a time and a duration
-    return Finding(Code.DURATION, told(before), told(after), abs(after.end - before.end - shift) <= near)
+    return Finding(Code.DURATION, length(before), length(after), abs(after.end - before.end - shift) <= near)
 
 
 def _colours(before: Inventory, after: Inventory) -> Iterator[Finding]:
     a, b = before.color, after.color
-    (bits, halvings, gray), (other_bits, other_halvings, other_gray) = LAYOUTS[before.layout], LAYOUTS[after.layout]
+    (bits, halvings, gray), (other_bits, other_halvings, other_gray) = (
+        LAYOUTS[before.pixel_format],
+        LAYOUTS[after.pixel_format],
+    )
     room = gray or (not other_gray and all(x >= y for x, y in zip(halvings, other_halvings, strict=True)))
-    yield Finding(Code.PIXEL_FORMAT, before.layout, after.layout, room and other_bits >= bits)
+    yield Finding(Code.PIXEL_FORMAT, before.pixel_format, after.pixel_format, room and other_bits >= bits)
     yield same(Code.RANGE, "full" if a.full_range else "limited", "full" if b.full_range else "limited")
     if not gray:
         matrices = {a.matrix, b.matrix}
         yield Finding(Code.MATRIX, str(a.matrix), str(b.matrix), len(matrices) == 1 or matrices == {BT470BG, SMPTE170M})
     yield same(Code.PRIMARIES, a.primaries, b.primaries)
     yield same(Code.TRANSFER, a.transfer, b.transfer)
-    if halvings == other_halvings == (1, 1):  # elsewhere chroma stands where luma does, at least in half of the lines
+    if halvings == other_halvings == (1, 1):  # elsewhere chroma lies on luma, at least in half of the lines
         yield same(Code.CHROMA_LOCATION, a.chroma_location, b.chroma_location)
 
 
 def _degrees(video: Inventory) -> str:
-    if not video.turn:
+    if not video.display_matrix:
         return "upright"
     turns = {(0, 1): "90", (-1, 0): "180", (0, -1): "270"}
-    across, down = ((value > 0) - (value < 0) for value in video.turn[:2])
-    mirrored = video.turn[0] * video.turn[4] - video.turn[1] * video.turn[3] < 0
+    across, down = ((value > 0) - (value < 0) for value in video.display_matrix[:2])
+    mirrored = video.display_matrix[0] * video.display_matrix[4] - video.display_matrix[1] * video.display_matrix[3] < 0
     turn = turns.get((across, down))
-    return " and ".join([f"turned by {turn} degrees"] * bool(turn) + ["mirrored"] * mirrored) or "upright"
+    return " and ".join([f"rotated by {turn} degrees"] * bool(turn) + ["mirrored"] * mirrored) or "upright"
 
 
 def _aspect(before: Inventory, after: Inventory) -> Finding:
@@ -115,7 +118,7 @@ def _aspect(before: Inventory, after: Inventory) -> Finding:
 def _chapters(video: Inventory, other: Inventory, shift: Fraction) -> Finding:
     before, after = video.chapters, other.chapters
     near = Fraction(1, 1000)  # in which mp4 and Matroska count
-    if other.container in _OWN_CLOCK:  # where chapters are told before the muxer moves its clock
+    if other.container in _OWN_CLOCK:  # where chapters are written before the muxer moves its clock
         near += abs(shift)
     moved = [
         f"{a.title or index + 1} moved by {seconds(b.start - a.start - shift)}"
@@ -123,29 +126,29 @@ def _chapters(video: Inventory, other: Inventory, shift: Fraction) -> Finding:
         if abs(b.start - a.start - shift) > near or abs(b.end - a.end - shift) > near
     ]
     named = [f"{b.title!r} for {a.title!r}" for a, b in zip(before, after, strict=False) if a.title != b.title]
-    told = ", ".join([str(len(after)), *moved, *named])
-    return Finding(Code.CHAPTERS, str(len(before)), told, len(before) == len(after) and not moved and not named)
+    found = ", ".join([str(len(after)), *moved, *named])
+    return Finding(Code.CHAPTERS, str(len(before)), found, len(before) == len(after) and not moved and not named)
 
 
 def _tags(before: Inventory, after: Inventory) -> Finding:
-    told, other = ({**video.tags, **video.beside} for video in (before, after))
-    if not after.pictures and told.get("colour profile") == SRGB:
-        del told["colour profile"]
-    return kept_tags(Code.TAGS, told, other)
+    found, other = ({**video.tags, **video.image_metadata} for video in (before, after))
+    if not after.images and found.get("colour profile") == SRGB:
+        del found["colour profile"]
+    return kept_tags(Code.TAGS, found, other)
 
 
 def kept_tags(code: Code, before: Mapping[str, str], after: Mapping[str, str], stream: int | None = None) -> Finding:
-    """Whether all tags are there and say the same."""
+    """Return the finding that all tags are there with their values, or not."""
     lost = [key for key, value in before.items() if after.get(key) != value]
-    told = f"without {', '.join(lost)}" if lost else ", ".join(before) or "none"
-    return Finding(code, ", ".join(before) or "none", told, not lost, stream)
+    found = f"without {', '.join(lost)}" if lost else ", ".join(before) or "none"
+    return Finding(code, ", ".join(before) or "none", found, not lost, stream)
 
 
 def _upright(video: Inventory) -> Inventory:
-    # As pictures are written, which cannot tell that they are to be turned.
-    if not video.turn or video.turn[0]:
-        return replace(video, turn=())
-    return replace(video, turn=(), width=video.height, height=video.width, aspect=1 / video.aspect)
+    # As images are written, which carry no rotation here.
+    if not video.display_matrix or video.display_matrix[0]:
+        return replace(video, display_matrix=())
+    return replace(video, display_matrix=(), width=video.height, height=video.width, aspect=1 / video.aspect)
 
 
 def _numbers(values: tuple[int, ...]) -> str:
