@@ -1,6 +1,6 @@
-"""What a network that paints detail must not do: shift colours, or print its grid. Pictures shrunk by bicubic.
+"""Two faults of networks trained with a GAN: a colour shift, and a grid pattern. On images downscaled by bicubic.
 
-Bars: mean difference of every channel below 1/255, a level, on every picture; a grid of at most 3 dB.
+Bars: mean difference of every channel below 1/255, one level, on every image; a grid of at most 3 dB.
 """
 
 import sys
@@ -17,7 +17,7 @@ import vidsr
 from vidsr.resize import resize
 
 SCALE = 4
-BLOCK = 32  # pixels on a side of what is transformed
+BLOCK = 32  # pixels on a side of the Fourier transform
 
 
 def main() -> None:
@@ -30,33 +30,33 @@ def main() -> None:
     truths = [truth_of(path) for path in sorted((Path(given.data) / "val/Set14").glob("*.png"))]
     rows = [["truth", "", "", f"{grid(truths):+.1f}"]]
     for model in ["bicubic", *given.models]:
-        ours = [enlarged(truth, model) for truth in truths]
-        shifts = [np.abs((its.astype(float) - truth).mean((0, 1))) for its, truth in zip(ours, truths, strict=True)]
+        ours = [upscaled(truth, model) for truth in truths]
+        shifts = [np.abs((one.astype(float) - truth).mean((0, 1))) for one, truth in zip(ours, truths, strict=True)]
         rows.append([model, f"{np.mean(shifts):.3f}", f"{np.max(shifts):.3f}", f"{grid(ours):+.1f}"])
     table(["Set14 x4", "colour shift, levels", "worst", "grid, dB"], rows)
 
 
 def truth_of(path: Path) -> NDArray[np.uint8]:
-    """An RGB picture whose sides are multiples of the scale."""
+    """Return an RGB image whose sides are multiples of the scale."""
     rgb = np.asarray(Image.open(path).convert("RGB"))
     return rgb[: rgb.shape[0] // SCALE * SCALE, : rgb.shape[1] // SCALE * SCALE]
 
 
-def enlarged(truth: NDArray[np.uint8], model: str) -> NDArray[np.uint8]:
-    """What a model makes of the picture once it was made small; bicubic is the protocol's."""
+def upscaled(truth: NDArray[np.uint8], model: str) -> NDArray[np.uint8]:
+    """Return an image downscaled by bicubic and upscaled by a model; `bicubic` is the protocol's."""
     height, width = truth.shape[:2]
     small = resize(truth, height // SCALE, width // SCALE)
     return resize(small, height, width) if model == "bicubic" else vidsr.upscale_image(small, model=model)
 
 
-def grid(pictures: list[NDArray[np.uint8]]) -> float:
-    """How far the upsampling's grid stands out of the spectrum, in dB at the frequency where it does most.
+def grid(images: list[NDArray[np.uint8]]) -> float:
+    """Return how far the upsampling grid stands out of the spectrum, in dB, at the frequency where it is strongest.
 
-    Every ×4 network enlarges by 2 twice: what it prints has periods of 4 and 2 pixels. Their power, the geometric mean
-    over Hann-windowed blocks of luma, is held against that of the frequencies beside them; a picture of its own has
-    no reason to stand out there, and up to 1 dB means nothing.
+    ×4 networks upscale by 2 twice, so their grids have periods of 4 and 2 pixels. The power at these frequencies, the
+    geometric mean over Hann-windowed blocks of luma, is compared with that of adjacent frequencies. Up to 1 dB is
+    noise.
     """
-    power, places = _spectrum(pictures), (0, BLOCK // 4, BLOCK // 2)
+    power, places = _spectrum(images), (0, BLOCK // 4, BLOCK // 2)
     beside = [step for step in range(-4, 5) if abs(step) > 1]
     peaks = []
     for row, column in product(places, places):
@@ -67,12 +67,12 @@ def grid(pictures: list[NDArray[np.uint8]]) -> float:
     return float(max(peaks))
 
 
-def _spectrum(pictures: list[NDArray[np.uint8]]) -> NDArray[np.float64]:
+def _spectrum(images: list[NDArray[np.uint8]]) -> NDArray[np.float64]:
     """Mean power in dB of half-overlapping blocks: (BLOCK, BLOCK), frequencies as `fft2` gives them."""
     hann = np.hanning(BLOCK + 1)[:-1]
     spectra = []
-    for picture in pictures:
-        luma = picture.astype(float) @ [0.299, 0.587, 0.114]
+    for image in images:
+        luma = image.astype(float) @ [0.299, 0.587, 0.114]
         blocks = sliding_window_view(luma, (BLOCK, BLOCK))[:: BLOCK // 2, :: BLOCK // 2].reshape(-1, BLOCK, BLOCK)
         flat = (blocks - blocks.mean((1, 2), keepdims=True)) * np.outer(hann, hann)
         spectra.append(10 * np.log10(np.abs(np.fft.fft2(flat)) ** 2 + 0.1))
