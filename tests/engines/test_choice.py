@@ -11,7 +11,7 @@ import pytest
 from tests.engines.test_contract import IN, graph, picture
 from vidsr import engines
 from vidsr.engines import Precision, Runtime, Setup, choose, open_engine, settle
-from vidsr.engines.base import shareable
+from vidsr.engines.openvino import _shareable
 from vidsr.errors import EngineError, EngineMissing
 
 
@@ -91,8 +91,8 @@ def native_of_openvino() -> list[Precision]:
 
 def test_a_plane_that_can_be_shared_is_not_copied() -> None:
     plane = np.zeros((4, 8), np.uint8)
-    assert shareable(plane) is plane
-    assert shareable(plane[:, :4]) is not plane
+    assert _shareable(plane) is plane
+    assert _shareable(plane[:, :4]) is not plane
 
 
 def test_a_runtime_is_imported_only_when_asked_for() -> None:

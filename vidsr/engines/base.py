@@ -1,11 +1,11 @@
 """What every engine has in common: how it is chosen, the interface it implements, and the errors it raises."""
 
-from collections.abc import Collection, Mapping
+import weakref
+from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any, Protocol, Self
 
-import numpy as np
 from numpy.typing import NDArray
 
 from vidsr.errors import EngineBusy, OutOfMemory, VidsrError
@@ -52,11 +52,42 @@ class Engine(Protocol):
     def close(self) -> None:
         """Release the device. Runs in progress keep it until they end."""
 
-    def __enter__(self) -> Self: ...
+    def __enter__(self) -> Self:
+        return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None: ...
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class SlotRun:
+    """A run that takes a slot of its engine until its result is taken, or until it is garbage-collected."""
+
+    def __init__(
+        self,
+        slot: Any,
+        free: list[Any],
+        *,
+        wait: Callable[[], object],
+        collect: Callable[[], Any],
+        cancel: Callable[[], object] | None = None,
+        held: object = None,
+    ) -> None:
+        """free: the engine's unused slots. wait: waits for the end of the run; the exceptions it raises leave `result`.
+
+        collect: returns the results after that. cancel: called instead of `collect` if nobody takes the result. held:
+        what must stay referenced until the end of the run.
+        """
+        self._slot, self._free, self._wait, self._collect = slot, free, wait, collect
+        self._abandon = weakref.finalize(self, _abandon, slot, free, wait, cancel, held)
+
+    def result(self) -> Any:
+        """Wait for the run; see Pending."""
+        try:
+            self._wait()
+        finally:
+            self._abandon.detach()
+            self._free.append(self._slot)
+        return self._collect()
 
 
 def translate_error(
@@ -77,10 +108,11 @@ def busy(in_flight: int) -> EngineBusy:
     return EngineBusy(f"{in_flight} runs are in progress already; take the result of one first")
 
 
-def shareable(array: NDArray[Any]) -> NDArray[Any]:
-    """Return the array itself if a runtime can read it in place, else a copy.
-
-    Decoders' planes may have padded lines and may be read-only, which runtimes do not accept.
-    """
-    in_place = array.flags.c_contiguous and array.flags.writeable
-    return array if in_place else np.array(array, order="C")
+def _abandon(
+    slot: Any, free: list[Any], wait: Callable[[], object], cancel: Callable[[], object] | None, held: object
+) -> None:
+    if cancel:
+        cancel()
+    with suppress(Exception):  # nobody waits for the result, and so for its errors
+        wait()
+    free.append(slot)

@@ -21,9 +21,6 @@ PLANES_OUT = ("out.y", "out.u", "out.v")
 UNSHUFFLED = "out.unshuffled"
 """Output in place of out.y: (1, height, width, scale²), before the pixel shuffle: each pixel's block, row by row."""
 
-UNSHUFFLED_CHROMA = "out.unshuffled.chroma"
-"""Output in place of out.u and out.v: (1, height, width, samples), each pixel's samples of U, then those of V."""
-
 FINITE = "out.finite"
 """Optional output: one float32 that is finite exactly if all that the network computed is."""
 

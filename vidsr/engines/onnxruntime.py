@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import redirect_stdout
 from functools import cache
-from typing import Any, Self
+from typing import Any
 from weakref import WeakSet
 
 import numpy as np
@@ -21,7 +21,7 @@ from onnx import TensorProto, helper
 from onnxruntime import OrtValue
 from onnxruntime.capi import onnxruntime_pybind11_state as state
 
-from vidsr.engines.base import Arrays, Setup, busy, translate_error
+from vidsr.engines.base import Arrays, Engine, Setup, busy, translate_error
 from vidsr.engines.fp16 import halved
 from vidsr.engines.gpus import gpu_index, gpu_of
 from vidsr.engines.graph_format import FINITE
@@ -48,7 +48,7 @@ Providers = list[tuple[str, dict[str, str]]]
 onnxruntime.disable_telemetry_events()
 
 
-class OnnxruntimeEngine:
+class OnnxruntimeEngine(Engine):
     """A session on the CPU, and a thread that waits in it."""
 
     def __init__(self, session: Any, *, in_flight: int, workers: int = 1) -> None:
@@ -72,12 +72,6 @@ class OnnxruntimeEngine:
     def close(self) -> None:
         """Release the device; see Engine."""
         self._pool.shutdown()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 class OnnxruntimeRun:

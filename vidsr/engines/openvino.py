@@ -2,15 +2,15 @@
 
 import importlib
 import sys
-import weakref
-from contextlib import suppress
-from functools import cache
-from typing import Any, Self
+from functools import cache, partial
+from typing import Any
 
+import numpy as np
 import onnx
 from google.protobuf.message import DecodeError
+from numpy.typing import NDArray
 
-from vidsr.engines.base import Arrays, Setup, busy, shareable, translate_error
+from vidsr.engines.base import Arrays, Engine, Setup, SlotRun, busy, translate_error
 from vidsr.errors import EngineError, NotAModel, VidsrError
 from vidsr.options import Precision
 
@@ -21,7 +21,7 @@ sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 NATIVE = {"bf16": "BF16", "f16": "FP16"}  # OpenVINO's names for what a CPU computes
 
 
-class OpenvinoEngine:
+class OpenvinoEngine(Engine):
     """A compiled graph and its infer requests."""
 
     def __init__(self, graph: bytes, *, precision: Precision, in_flight: int, threads: int, streams: int) -> None:
@@ -36,12 +36,12 @@ class OpenvinoEngine:
             raise _translated(exc, NotAModel) from exc
         self.in_flight = in_flight
 
-    def submit(self, inputs: Arrays) -> "OpenvinoRun":
+    def submit(self, inputs: Arrays) -> SlotRun:
         """Start a run; see Engine."""
         if not self._free:
             raise busy(self.in_flight)
         request = self._free.pop(0)
-        shared = {name: shareable(array) for name, array in inputs.items()}
+        shared = {name: _shareable(array) for name, array in inputs.items()}
         try:
             for name, array in shared.items():
                 request.set_tensor(name, self._tensor(array, shared_memory=True))
@@ -49,36 +49,18 @@ class OpenvinoEngine:
         except RuntimeError as exc:
             self._free.append(request)
             raise _translated(exc, EngineError) from exc
-        return OpenvinoRun(request, self._outputs, shared, self._free)
+        return SlotRun(
+            request,
+            self._free,
+            wait=partial(_wait, request),
+            collect=lambda: {name: request.get_tensor(name).data for name in self._outputs},
+            cancel=request.cancel,
+            held=shared,
+        )
 
     def close(self) -> None:
         """Release the device; see Engine."""
         self._free, self._compiled = [], None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-
-class OpenvinoRun:
-    """An infer request in progress."""
-
-    def __init__(self, request: Any, outputs: list[str], inputs: Arrays, free: list[Any]) -> None:
-        self._request, self._outputs, self._free = request, outputs, free
-        self._abandon = weakref.finalize(self, _abandon, request, inputs, free)
-
-    def result(self) -> Arrays:
-        """Wait for the run; see Pending."""
-        try:
-            self._request.wait()
-        except RuntimeError as exc:
-            raise _translated(exc, EngineError) from exc
-        finally:
-            self._abandon.detach()
-            self._free.append(self._request)
-        return {name: self._request.get_tensor(name).data for name in self._outputs}
 
 
 def settle(device: str, precision: Precision) -> tuple[str, Precision]:
@@ -105,12 +87,17 @@ def _core() -> Any:
     return importlib.import_module("openvino").Core()
 
 
-def _abandon(request: Any, inputs: Arrays, free: list[Any]) -> None:
-    """Cancel the request of a run that was garbage-collected, and free it. `inputs` stay alive until it has stopped."""
-    request.cancel()
-    with suppress(RuntimeError):  # wait() raises because the request was cancelled
+def _wait(request: Any) -> None:
+    try:
         request.wait()
-    free.append(request)
+    except RuntimeError as exc:
+        raise _translated(exc, EngineError) from exc
+
+
+def _shareable(array: NDArray[Any]) -> NDArray[Any]:
+    """Return the array itself if OpenVINO can read it in place, or else a copy: planes may be padded or read-only."""
+    in_place = array.flags.c_contiguous and array.flags.writeable
+    return array if in_place else np.array(array, order="C")
 
 
 def _properties(precision: Precision, threads: int, streams: int) -> dict[str, Any]:

@@ -32,7 +32,7 @@ def attached(*, channels: int = 1, bits: int = 8, scale: int = 2, **options: Any
         color=color,
         shuffled=True,
         guarded=True,
-        model_name="mine",
+        name="mine",
     )
 
 

@@ -14,7 +14,7 @@ from tests.networks import attached, network
 from vidsr.color import BT709, ColorSpec
 from vidsr.engines import Setup, open_engine, settle
 from vidsr.engines.torch import torch_engine as on_torch
-from vidsr.engines.torch.device import Cuda
+from vidsr.engines.torch.device import CudaDevice
 from vidsr.errors import EngineError
 
 UPLOAD, COMPUTE, DOWNLOAD = range(3)
@@ -55,7 +55,7 @@ def orders(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
         told.append(("within", getattr(what, "number", "capture")))
         yield
 
-    class CudaOnCpu(Cuda):
+    class CudaOnCpu(CudaDevice):
         def __init__(self, name: str) -> None:
             super().__init__(name)
             self.device = torch.device("cpu")
@@ -70,7 +70,7 @@ def orders(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
         "graph": within,
     }.items():
         monkeypatch.setattr(torch.cuda, name, stand_in)
-    monkeypatch.setattr(on_torch, "Cuda", CudaOnCpu)
+    monkeypatch.setattr(on_torch, "CudaDevice", CudaOnCpu)
     return told
 
 

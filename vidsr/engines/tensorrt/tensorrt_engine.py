@@ -2,14 +2,12 @@
 
 import importlib
 import logging
-import weakref
 from collections.abc import Mapping
-from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
-from vidsr.engines.base import Arrays, Setup, busy
+from vidsr.engines.base import Engine, Setup, SlotRun, busy
 from vidsr.engines.gpus import gpu_index, gpu_of
 from vidsr.engines.tensorrt.dlpack import CUDA, DeviceArray
 from vidsr.engines.tensorrt.plan_file import EngineSpec, find, read_engine
@@ -22,7 +20,7 @@ log = logging.getLogger(__name__)
 MISSING = "TensorRT cannot be used here ({}); 'pip install vidsr[trt]' installs it, in part from NVIDIA's index"
 
 
-class TensorrtEngine:
+class TensorrtEngine(Engine):
     """A plan on a GPU, and a slot for each run in flight."""
 
     def __init__(self, plan: Any, spec: EngineSpec, *, device: str, in_flight: int) -> None:
@@ -36,7 +34,7 @@ class TensorrtEngine:
         slot = importlib.import_module("vidsr.engines.tensorrt.execution_slot").ExecutionSlot  # needs cuda-bindings
         self._free: list[Any] = [slot(self._engine, spec) for _ in range(in_flight)]
 
-    def submit(self, inputs: Mapping[str, Any], *, on_device: bool = False) -> "TensorrtRun":
+    def submit(self, inputs: Mapping[str, Any], *, on_device: bool = False) -> SlotRun:
         """Start a run; see Engine.
 
         inputs: arrays, or objects on the device that support `__dlpack__`, such as frames that the GPU decoded: these
@@ -56,35 +54,11 @@ class TensorrtEngine:
             name: DeviceArray(buffer.address, buffer.shape, buffer.dtype, (CUDA, self._index), buffer)
             for name, buffer in kept.items()
         }
-        return TensorrtRun(slot, self._free, held, results)
+        return SlotRun(slot, self._free, wait=slot.stream.wait, collect=lambda: {**slot.received, **results}, held=held)
 
     def close(self) -> None:
         """Release the device; see Engine."""
         self._free, self._engine, self._runtime = [], None, None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-
-class TensorrtRun:
-    """A run in progress."""
-
-    def __init__(self, slot: Any, free: list[Any], held: list[Any], results: dict[str, DeviceArray]) -> None:
-        self._slot, self._free, self._results = slot, free, results
-        self._abandon = weakref.finalize(self, _abandon, slot, free, held)
-
-    def result(self) -> Any:
-        """Wait for the run; see Pending. Results that stayed on the device support `__dlpack__`."""
-        try:
-            self._slot.stream.wait()
-        finally:
-            self._abandon.detach()
-            self._free.append(self._slot)
-        arrays: Arrays = self._slot.received
-        return {**arrays, **self._results} if self._results else arrays
 
 
 def settle(device: str, precision: Precision) -> tuple[str, Precision]:
@@ -149,10 +123,3 @@ def use_gpu(device: str) -> int:
     index = gpu_index(device)
     cuda.use(index)
     return index
-
-
-def _abandon(slot: Any, free: list[Any], held: list[Any]) -> None:
-    """Free the slot of a run that was garbage-collected. `held` stays referenced until the run has ended."""
-    with suppress(EngineError):  # the run's failure concerns nobody any more
-        slot.stream.wait()
-    free.append(slot)

@@ -45,7 +45,7 @@ class Device(Protocol):
         """Wait for the work in progress."""
 
 
-class Cpu:
+class CpuDevice(Device):
     """The CPU: nothing to copy, and one thread, since a run uses all cores."""
 
     device = torch.device("cpu")
@@ -55,33 +55,27 @@ class Cpu:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="torch", **setup)
 
     def host_buffer(self, port: Port) -> Tensor:
-        """See Device."""
         return torch.empty(port.shape, dtype=dtype_of(port))
 
     def device_buffer(self, staged: Tensor) -> Tensor:
-        """See Device."""
         return staged
 
     def upload(self) -> AbstractContextManager[object]:
-        """See Device."""
         return nullcontext()
 
     compute = download = upload
 
     def bind(self, program: Program, inputs: Mapping[str, Tensor]) -> Callable[[], Mapping[str, Tensor]]:
-        """See Device."""
         return partial(program.run, inputs)
 
     def start(self, work: Callable[[], None]) -> Wait:
-        """See Device."""
         return self._pool.submit(work).result
 
     def close(self) -> None:
-        """See Device."""
         self._pool.shutdown()
 
 
-class Cuda:
+class CudaDevice(Device):
     """A GPU, with three streams whose work overlaps."""
 
     def __init__(self, name: str) -> None:
@@ -89,33 +83,30 @@ class Cuda:
         self._upload, self._compute, self._download = (torch.cuda.Stream(self.device) for _ in range(3))
 
     def host_buffer(self, port: Port) -> Tensor:
-        """See Device. The memory is pinned: otherwise copies would block."""
+        # Pinned: otherwise copies would block.
         return torch.empty(port.shape, dtype=dtype_of(port), pin_memory=True)
 
     def device_buffer(self, staged: Tensor) -> Tensor:
-        """See Device."""
         return torch.empty_like(staged, device=self.device)
 
     def upload(self) -> AbstractContextManager[object]:
-        """See Device."""
         return torch.cuda.stream(self._upload)
 
     @contextmanager
     def compute(self) -> Iterator[None]:
-        """See Device. TF32 is off: its precision is that of f16."""
+        # TF32 is off: its precision is that of f16.
         self._compute.wait_stream(self._upload)
         with torch.cuda.stream(self._compute), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
             yield
 
     @contextmanager
     def download(self) -> Iterator[None]:
-        """See Device."""
         self._download.wait_stream(self._compute)
         with torch.cuda.stream(self._download):
             yield
 
     def bind(self, program: Program, inputs: Mapping[str, Tensor]) -> Callable[[], Mapping[str, Tensor]]:
-        """See Device. The program is recorded as a CUDA graph, so that Python and launches take no time per frame."""
+        # Recorded as a CUDA graph, so that Python and launches take no time per frame.
         with self.compute():
             program.run(inputs)  # a first run loads and selects kernels, which cannot be recorded
         graph = torch.cuda.CUDAGraph()
@@ -133,7 +124,6 @@ class Cuda:
         return replay
 
     def start(self, work: Callable[[], None]) -> Wait:
-        """See Device. The work ends with the download stream."""
         work()
         self._download.wait_stream(self._compute)  # also for results that are not downloaded
         end = torch.cuda.Event(blocking=True)  # sleeps: a thread that spins takes a core from the encoder
@@ -141,7 +131,6 @@ class Cuda:
         return end.synchronize
 
     def close(self) -> None:
-        """See Device."""
         for stream in (self._upload, self._compute, self._download):
             with suppress(RuntimeError):  # a failed run raises it from `result`
                 stream.synchronize()

@@ -1,9 +1,8 @@
 """PyTorch: runs the graph on a GPU through CUDA, or, slowly, on the CPU."""
 
-import weakref
 from collections.abc import Mapping
-from contextlib import suppress
-from typing import Any, Self
+from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,10 +10,10 @@ from google.protobuf.message import DecodeError
 from torch import Tensor
 from torch.utils.dlpack import from_dlpack
 
-from vidsr.engines.base import Arrays, Setup, busy, translate_error
+from vidsr.engines.base import Engine, Setup, SlotRun, busy, translate_error
 from vidsr.engines.gpus import gpu_index
 from vidsr.engines.graph_format import Port, inputs_of
-from vidsr.engines.torch.device import Cpu, Cuda, Device, Wait
+from vidsr.engines.torch.device import CpuDevice, CudaDevice, Device, Wait
 from vidsr.engines.torch.torch_graph import build, read
 from vidsr.errors import EngineError, NotAModel, VidsrError
 from vidsr.options import Precision
@@ -36,11 +35,11 @@ class _Slot:
         self.outputs = {name: device.device_buffer(staged) for name, staged in self.received.items()}
 
 
-class TorchEngine:
+class TorchEngine(Engine):
     """A graph on a device, and a slot for each run in flight."""
 
     def __init__(self, graph: bytes, setup: Setup, *, in_flight: int, threads: int) -> None:
-        device: Device = Cpu(threads) if setup.device == "cpu" else Cuda(setup.device)
+        device: Device = CpuDevice(threads) if setup.device == "cpu" else CudaDevice(setup.device)
         try:
             model = read(graph)
             self._ports = inputs_of(model.graph)
@@ -54,7 +53,7 @@ class TorchEngine:
             raise _translated(exc, NotAModel) from exc
         self._device, self.in_flight = device, in_flight
 
-    def submit(self, inputs: Mapping[str, Any], *, on_device: bool = False) -> "TorchRun":
+    def submit(self, inputs: Mapping[str, Any], *, on_device: bool = False) -> SlotRun:
         """Start a run; see Engine.
 
         inputs: arrays, or objects on the device that support `__dlpack__`, such as frames that the GPU decoded: these
@@ -77,7 +76,14 @@ class TorchEngine:
         except FAILED as exc:
             self._free.append(slot)
             raise _translated(exc, EngineError) from exc
-        return TorchRun(wait, slot, kept if on_device else None, self._free, lent)
+        staged = {} if on_device else slot.received
+        return SlotRun(
+            slot,
+            self._free,
+            wait=partial(_wait_for, wait),
+            collect=lambda: kept or {name: tensor.numpy() for name, tensor in staged.items()},
+            held=lent,
+        )
 
     def _compute(self, slot: _Slot, lent: Mapping[str, Any], kept: dict[str, Tensor] | None) -> None:
         """Queue one run. lent: inputs on the device. kept: filled with the outputs that stay there, if not None."""
@@ -103,36 +109,6 @@ class TorchEngine:
         self._free.clear()
         self._inputs, self._run = {}, dict
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-
-class TorchRun:
-    """A run in progress."""
-
-    def __init__(
-        self, wait: Wait, slot: _Slot, kept: dict[str, Tensor] | None, free: list[_Slot], lent: Mapping[str, Any]
-    ) -> None:
-        self._wait, self._slot, self._kept, self._free = wait, slot, kept, free
-        self._abandon = weakref.finalize(self, _abandon, wait, slot, free, lent)
-
-    def result(self) -> Any:
-        """Wait for the run; see Pending. Results that stayed on the device are tensors."""
-        try:
-            self._wait()
-        except FAILED as exc:
-            raise _translated(exc, EngineError) from exc
-        finally:
-            self._abandon.detach()
-            self._free.append(self._slot)
-        if self._kept is not None:
-            return self._kept
-        arrays: Arrays = {name: staged.numpy() for name, staged in self._slot.received.items()}
-        return arrays
-
 
 def settle(device: str, precision: Precision) -> tuple[str, Precision]:
     """Return the device and precision to use; see `vidsr.engines.settle`. On a GPU auto is f16; bf16 is visible."""
@@ -153,11 +129,11 @@ def open_graph(graph: bytes, setup: Setup, *, in_flight: int, threads: int) -> T
     return TorchEngine(graph, setup, in_flight=in_flight, threads=threads)
 
 
-def _abandon(wait: Wait, slot: _Slot, free: list[_Slot], lent: Mapping[str, Any]) -> None:
-    """Free the slot of a run that was garbage-collected. `lent` stays referenced until the run has ended."""
-    with suppress(*FAILED):  # the run's failure concerns nobody any more
+def _wait_for(wait: Wait) -> None:
+    try:
         wait()
-    free.append(slot)
+    except FAILED as exc:
+        raise _translated(exc, EngineError) from exc
 
 
 def _translated(exc: BaseException, otherwise: type[VidsrError]) -> VidsrError:
