@@ -83,7 +83,7 @@ def test_an_engine_is_built_of_the_very_graph_that_an_upscaler_asks_for(
         GpuSession(model, frame(pixels), options, on_device=False).close()
     else:
         Session(model, frame(pixels), options).close()
-    built = graph_for(model, pixels, watched=precision == "f16")
+    built = graph_for(model, pixels, guarded=precision == "f16")
     assert spec_of(asked[0], precision) == spec_of(built, precision)
 
 
@@ -109,13 +109,13 @@ def test_for_large_pictures_it_is_built_for_the_bands_that_are_computed_at_once(
     said: list[str] = []
     sizes = in_bands(Sizes(size, size, size), model, said.append)
     assert (sizes.best == size) == (size == (1920, 1080)) == (not said)
-    built = graph_for(model, replace(large, width=sizes.best[0], height=sizes.best[1]), watched=True)
+    built = graph_for(model, replace(large, width=sizes.best[0], height=sizes.best[1]), guarded=True)
     assert spec_of(asked[0], "f16") == spec_of(built, "f16")
 
 
 @pytest.mark.parametrize(("channels", "pixels"), KINDS)
 def test_its_command_builds_it_again(channels: int, pixels: FrameFormat, tmp_path: Path) -> None:
-    command = spec_of(graph_for(stored(tmp_path, channels), pixels, watched=True), "f16").command
+    command = spec_of(graph_for(stored(tmp_path, channels), pixels, guarded=True), "f16").command
     assert command.startswith(f"vidsr export {tmp_path / 'mine.onnx'} --trt --size 96x64")
     assert ("--bits 10" in command) == (pixels.bits == 10)
     assert ("--surface" in command) == pixels.surface
@@ -125,11 +125,11 @@ def test_its_command_builds_it_again(channels: int, pixels: FrameFormat, tmp_pat
 @pytest.mark.parametrize("bits", [8, 10])
 def test_a_graph_whose_sizes_vary_is_the_graph_of_each_of_them(channels: int, bits: int, tmp_path: Path) -> None:
     model, pixels = stored(tmp_path, channels), replace(PIXELS, bits=bits)
-    graph = graph_for(model, pixels, watched=True)
+    graph = graph_for(model, pixels, guarded=True)
     small, large = (replace(pixels, width=size[0], height=size[1]) for size in (VARYING.least, VARYING.most))
     limits = {name: limits_of(name, shape, VARYING) for name, shape in spec_of(graph, "f16").shapes.items()}
     for pick, other in ((0, small), (2, large)):
-        spec = spec_of(graph_for(model, other, watched=True), "f16")
+        spec = spec_of(graph_for(model, other, guarded=True), "f16")
         assert spec.graph == identity(graph)
         assert {name: tuple(shapes[pick]) for name, shapes in limits.items()} == spec.shapes
     built = onnx.load_from_string(for_tensorrt(opened(graph, limits), "f16"))
@@ -159,7 +159,7 @@ def test_what_computes_the_same_passes(channels: int, pixels: FrameFormat, tmp_p
     pytest.importorskip("onnxruntime", reason="needs vidsr[onnx]")
     model = stored(tmp_path, channels)
     pixels = replace(pixels, width=160, height=96)  # more than the corner that is compared
-    graph = halved(graph_for(model, pixels, watched=True))
+    graph = halved(graph_for(model, pixels, guarded=True))
     with open_engine(graph, engine="onnxruntime", precision="f32", in_flight=1) as engine:
         assert 0 <= check_engine(engine, model, pixels) < 0.1
 
@@ -167,7 +167,7 @@ def test_what_computes_the_same_passes(channels: int, pixels: FrameFormat, tmp_p
 @pytest.mark.parametrize("surface", [False, True])
 def test_what_computes_something_else_does_not(surface: bool, tmp_path: Path) -> None:
     pixels = replace(PIXELS, surface=surface)
-    other = graph_for(stored(tmp_path, 1, seed=1), pixels, watched=True)
+    other = graph_for(stored(tmp_path, 1, seed=1), pixels, guarded=True)
     with (
         open_engine(other, precision="f32", in_flight=1) as engine,
         pytest.raises(ParityFailed, match=r"of mine is off by up to \d+ levels.* build it with --no-fp16"),

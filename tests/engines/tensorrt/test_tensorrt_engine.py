@@ -48,7 +48,7 @@ def picture(seed: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
 
 @pytest.mark.gpu
 def test_a_built_engine_computes_what_the_cpu_does(built: Path, model: Model) -> None:
-    graph = graph_for(model, PIXELS, watched=True)
+    graph = graph_for(model, PIXELS, guarded=True)
     with open_engine(graph, engine="tensorrt") as ours, open_engine(graph, device="cpu", precision="f32") as exact:
         alone = [ours.submit({IN: picture(seed)}).result()[OUT].copy() for seed in range(4)]
         for seed, found in enumerate(alone):
@@ -70,7 +70,7 @@ def test_a_built_engine_computes_what_the_cpu_does(built: Path, model: Model) ->
 @pytest.mark.gpu
 def test_pictures_on_the_gpu_are_read_there_and_results_stay(built: Path, model: Model) -> None:
     torch = pytest.importorskip("torch", reason="lends a tensor on the GPU")
-    with open_engine(graph_for(model, PIXELS, watched=True), engine="tensorrt") as engine:
+    with open_engine(graph_for(model, PIXELS, guarded=True), engine="tensorrt") as engine:
         expected = engine.submit({IN: picture(0)}).result()[OUT].copy()
         padded = torch.zeros(1, 1, PIXELS.height, PIXELS.width + 32, dtype=torch.uint8, device="cuda")
         lent = padded[..., : PIXELS.width].copy_(torch.from_numpy(picture(0)))
@@ -83,13 +83,13 @@ def test_an_engine_of_many_sizes_in_ten_bits_takes_each(built: Path, model: Mode
     ten = FrameFormat(96, 64, bits=10)
     export_engine(model.name, sizes=Sizes((64, 48), (96, 64), (128, 96)), pixels=ten)
     for width, height in ((64, 48), (128, 96)):
-        graph = graph_for(model, FrameFormat(width, height, bits=10), watched=True)
+        graph = graph_for(model, FrameFormat(width, height, bits=10), guarded=True)
         codes = np.random.default_rng(0).integers(0, 1024, (1, 1, height, width), np.uint16)
         with open_engine(graph, engine="tensorrt") as ours, open_engine(graph, device="cpu", precision="f32") as exact:
             found, expected = (each.submit({IN: codes}).result()[OUT].astype(int) for each in (ours, exact))
             assert np.abs(found - expected).max() <= 4
     with pytest.raises(EngineMissing, match="--size 130x96 --bits 10"):
-        open_engine(graph_for(model, FrameFormat(130, 96, bits=10), watched=True), engine="tensorrt")
+        open_engine(graph_for(model, FrameFormat(130, 96, bits=10), guarded=True), engine="tensorrt")
 
 
 def test_cudas_bindings_say_that_there_is_no_gpu() -> None:
