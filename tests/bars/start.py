@@ -12,7 +12,7 @@ from statistics import median
 
 from common import parser, table
 
-from vidsr.bench.process import first_frame_s
+from vidsr.bench.case_runs import first_frame_s
 
 CLIP = Path(__file__).parents[2] / "samples" / "clip.mp4"
 BAR = 1.5
