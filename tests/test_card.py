@@ -16,13 +16,20 @@ def test_a_card_survives_json(name, scale, channels, metrics):
     assert ModelCard.from_json(card.to_json(), where="here") == card
 
 
+def test_a_card_written_before_its_keys_were_renamed_is_read():
+    values = json.loads(ModelCard("a", 2, 1, 3, qp=True).to_json())
+    old = {{"receptive_field": "reach", "qp": "quantiser"}.get(key, key): value for key, value in values.items()}
+    assert {"reach", "quantiser"} < old.keys()
+    assert ModelCard.from_json(json.dumps(old), where="here") == ModelCard("a", 2, 1, 3, qp=True)
+
+
 def test_a_card_of_a_later_vidsr_may_know_more():
     text = json.dumps({**json.loads(ModelCard("a", 2, 1, 3).to_json()), "mood": "good"})
     assert ModelCard.from_json(text, where="here") == ModelCard("a", 2, 1, 3)
 
 
 @pytest.mark.parametrize("text", ["", "3", '{"name": "a"}', "[" * 100_000])
-def test_what_is_no_card_is_refused(text):
+def test_text_that_is_not_a_card_is_refused(text):
     with pytest.raises(CardMismatch, match=r"here: its card cannot be read"):
         ModelCard.from_json(text, where="here")
 
@@ -41,7 +48,7 @@ def test_a_card_that_makes_no_sense_is_refused(name, value):
         ModelCard.from_json(text, where="here")
 
 
-def test_a_header_of_weights_that_is_none_gives_no_card(tmp_path):
+def test_weights_without_a_valid_header_have_no_card(tmp_path):
     header = b'{"__metadata__": [1]}'
     (tmp_path / "m.safetensors").write_bytes(len(header).to_bytes(8, "little") + header)
     assert read_card(tmp_path / "m.safetensors") is None
@@ -50,7 +57,7 @@ def test_a_header_of_weights_that_is_none_gives_no_card(tmp_path):
         read_card(tmp_path / "m.safetensors")
 
 
-def test_a_card_is_read_from_an_onnx_file_and_its_absence_is_told(tmp_path):
+def test_a_card_is_read_from_an_onnx_file_and_its_absence_is_reported(tmp_path):
     ports = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1]) for name in "ab"]
     graph = helper.make_graph([helper.make_node("Identity", ["a"], ["b"])], "g", ports[:1], ports[1:])
     model = helper.make_model(graph)
@@ -63,7 +70,7 @@ def test_a_card_is_read_from_an_onnx_file_and_its_absence_is_told(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["m.onnx", "m.safetensors"])
-def test_a_file_that_is_no_model_is_refused(tmp_path, name):
+def test_a_file_that_is_not_a_model_is_refused(tmp_path, name):
     (tmp_path / name).write_bytes(b"this is text, no network at all")
     with pytest.raises(NotAModel, match=name):
         read_card(tmp_path / name)

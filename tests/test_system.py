@@ -25,20 +25,20 @@ def test_the_processor_has_a_name_and_a_kind() -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such file")
-def test_linux_tells_what_it_can() -> None:
+def test_linux_lists_the_processors_features() -> None:
     assert processor_flags() <= set(Path("/proc/cpuinfo").read_text().split())
 
 
-def test_where_nothing_is_told_the_architecture_is_the_name(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_reported_name_the_architecture_is_the_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(system, "_cpuinfo", dict)
     monkeypatch.setattr(system.platform, "machine", lambda: "riscv64")
     monkeypatch.setattr(system.sys, "platform", "linux")
     assert (processor_name(), processor_kind(), processor_flags()) == ("riscv64", "riscv64", set())
 
 
-def test_a_program_that_fails_tells_nothing() -> None:
-    assert output_of(sys.executable, "-c", "print('told')") == "told\n"
-    assert output_of(sys.executable, "-c", "print('told'); exit(1)") is None
+def test_a_program_that_fails_has_no_output() -> None:
+    assert output_of(sys.executable, "-c", "print('output')") == "output\n"
+    assert output_of(sys.executable, "-c", "print('output'); exit(1)") is None
     assert output_of(sys.executable, "-c", "import time; time.sleep(9)", timeout_s=0.1) is None
     assert output_of("no such program") is None
 
@@ -59,7 +59,7 @@ def files(root: Path, **contents: str) -> Path:
     return root
 
 
-def test_the_second_version_is_read_up_to_its_top(tmp_path: Path) -> None:
+def test_control_groups_v2_are_read_up_to_the_top(tmp_path: Path) -> None:
     root = files(tmp_path, proc__self__cgroup="0::/service/worker")
     group = tmp_path / "sys/fs/cgroup/service"
     (group / "worker").mkdir(parents=True)
@@ -73,7 +73,7 @@ def test_the_second_version_is_read_up_to_its_top(tmp_path: Path) -> None:
     assert cpu_quota(root) == 1.5
 
 
-def test_the_first_version_is_read_as_well(tmp_path: Path) -> None:
+def test_control_groups_v1_are_read_as_well(tmp_path: Path) -> None:
     root = files(tmp_path, proc__self__cgroup="4:memory:/job\n1:cpu,cpuacct:/job")
     memory, cpu = tmp_path / "sys/fs/cgroup/memory/job", tmp_path / "sys/fs/cgroup/cpu/job"
     memory.mkdir(parents=True)
@@ -96,7 +96,7 @@ def test_in_a_container_that_sees_only_its_own_group_the_top_counts(tmp_path: Pa
 
 
 @pytest.mark.parametrize("quota", ["-1", "max"])
-def test_where_nothing_limits_there_is_no_limit(tmp_path: Path, quota: str) -> None:
+def test_control_groups_without_a_limit_have_none(tmp_path: Path, quota: str) -> None:
     root = files(tmp_path, proc__self__cgroup="1:cpu:/")
     (tmp_path / "sys/fs/cgroup/cpu").mkdir(parents=True)
     (tmp_path / "sys/fs/cgroup/cpu/cpu.cfs_quota_us").write_text(quota)
@@ -105,7 +105,7 @@ def test_where_nothing_limits_there_is_no_limit(tmp_path: Path, quota: str) -> N
     assert memory_limit(tmp_path / "not Linux") == (None, 0)
 
 
-def test_a_control_group_s_limit_counts_where_it_is_less_than_the_machine_s(
+def test_the_smaller_of_the_control_groups_and_the_machines_memory_counts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     group = tmp_path / "sys/fs/cgroup/service"

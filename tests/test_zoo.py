@@ -33,7 +33,7 @@ def test_a_model_is_found_by_path_and_by_name(folders: tuple[Path, Path]) -> Non
     assert zoo.find(str(mine / "anime.onnx")) == mine / "anime.onnx"
 
 
-def test_a_name_of_the_shelf_cannot_be_taken(folders: tuple[Path, Path]) -> None:
+def test_the_shelf_takes_precedence_over_the_users_folder(folders: tuple[Path, Path]) -> None:
     shelf, mine = folders
     save(network(), mine / "live-x2.onnx")
     assert zoo.find("live-x2") == shelf / "live-x2.onnx"
@@ -46,12 +46,12 @@ def test_an_unknown_name_is_answered_with_the_closest_and_all_others(folders: tu
         zoo.find("zzzzzz")
 
 
-def test_a_path_that_is_not_there_is_said_to_be_none(folders: tuple[Path, Path]) -> None:
+def test_a_path_that_does_not_exist_is_refused(folders: tuple[Path, Path]) -> None:
     with pytest.raises(UnknownModel, match=r"other\.onnx is not a file; the models known by name are anime"):
         zoo.find(folders[1] / "other.onnx")
 
 
-def test_a_folder_is_no_model(folders: tuple[Path, Path]) -> None:
+def test_a_folder_is_not_a_model(folders: tuple[Path, Path]) -> None:
     with pytest.raises(UnknownModel, match="is not a file"):
         zoo.find(folders[1])
 
@@ -67,7 +67,7 @@ def test_the_smallest_factor_that_reaches_the_scale_is_taken(
     assert zoo.by_scale(scale) == folders[0] / f"{name}.onnx"
 
 
-def test_an_empty_shelf_is_said_to_be_empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_empty_shelf_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(zoo, "_shelf_folder", lambda: tmp_path)
     with pytest.raises(UnknownModel, match="has no live-x"):
         zoo.by_scale(2)

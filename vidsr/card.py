@@ -15,7 +15,7 @@ QP_NAME = "quantiser"  # allowed word: in stored files
 """Name of the constant (1, 1, 1, 1) float32 of a network that uses the codec's QP: QP / 51."""
 
 OLD_KEYS = {"reach": "receptive_field", "quantiser": "qp"}  # allowed word: in cards written before 0.2
-BESIDE = "bicubic_"
+BICUBIC_PREFIX = "bicubic_"
 """Prefix of the metrics of bicubic, to compare the network's with."""
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from vidsr.card import BESIDE, KEY, ModelCard
+from vidsr.card import BICUBIC_PREFIX, KEY, ModelCard
 from vidsr.errors import CheckpointError, DiskFull, NotAModel
 from vidsr.io.atomic import write_atomically
 
@@ -90,7 +90,7 @@ def read_log(run: Run) -> Iterator[dict[str, Any]]:
 
 def is_validation(line: Mapping[str, Any]) -> bool:
     """Return whether a line of the log is from a validation; the others are losses."""
-    return any(name.startswith(BESIDE) for name in line)
+    return any(name.startswith(BICUBIC_PREFIX) for name in line)
 
 
 def trim_log(run: Run, step: int) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from vidsr.bench.speed_table import CaseResult, SpeedReport
-from vidsr.card import BESIDE
+from vidsr.card import BICUBIC_PREFIX
 from vidsr.errors import OutputError, WrongOption
 from vidsr.plotting import require_matplotlib, subplots, use_log_scale
 
@@ -43,7 +43,7 @@ def write_plot(report: SpeedReport, path: Path) -> list[str]:
 def _draw(axes: Any, results: Sequence[CaseResult]) -> list[str]:
     known = [each.case.card.metrics for each in results if each.case.card]
     metric = next((name for name in METRICS if any(name in each for each in known)), METRICS[0])
-    bicubic = next((each[BESIDE + metric] for each in known if BESIDE + metric in each), None)
+    bicubic = next((each[BICUBIC_PREFIX + metric] for each in known if BICUBIC_PREFIX + metric in each), None)
     missing = []
     for each in results:
         card, setup = each.case.card, each.case.setup

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from vidsr.card import BESIDE, ModelCard
+from vidsr.card import BICUBIC_PREFIX, ModelCard
 
 
 def models(
@@ -50,5 +50,5 @@ def _quality(metrics: dict[str, float]) -> Iterator[str]:
     for name, value in metrics.items():
         kind = name.removeprefix("psnr_")
         if kind != name:
-            gain = value - metrics.get(BESIDE + name, float("nan"))
+            gain = value - metrics.get(BICUBIC_PREFIX + name, float("nan"))
             yield f"{value:.2f} dB {kind}" + (f" ({gain:+.2f})" if gain == gain else "")

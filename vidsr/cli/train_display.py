@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from vidsr.card import BESIDE
+from vidsr.card import BICUBIC_PREFIX
 from vidsr.cli.console import Bars
 from vidsr.runs import is_validation
 
@@ -106,13 +106,13 @@ def _losses(line: Line) -> str:
 def _gained(line: Line) -> str:
     """`31.02 dB, bicubic 28.43`: of clean pictures, of coded ones where there are no others."""
     kind = "clean" if "psnr_clean" in line else "coded"
-    return f"{line[f'psnr_{kind}']:.2f} dB, bicubic {line[f'{BESIDE}psnr_{kind}']:.2f}"
+    return f"{line[f'psnr_{kind}']:.2f} dB, bicubic {line[f'{BICUBIC_PREFIX}psnr_{kind}']:.2f}"
 
 
 def _sentence(line: Line) -> str:
     parts = [
         f"{kind}: {line[f'psnr_{kind}']:.2f} dB, SSIM {line[f'ssim_{kind}']:.4f}"
-        f" (bicubic {line[f'{BESIDE}psnr_{kind}']:.2f}, {line[f'{BESIDE}ssim_{kind}']:.4f})"
+        f" (bicubic {line[f'{BICUBIC_PREFIX}psnr_{kind}']:.2f}, {line[f'{BICUBIC_PREFIX}ssim_{kind}']:.4f})"
         for kind in ("clean", "coded")
         if f"psnr_{kind}" in line
     ]

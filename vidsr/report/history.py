@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from vidsr.card import BESIDE
+from vidsr.card import BICUBIC_PREFIX
 from vidsr.runs import Run, is_validation, read_log
 
 FIRST_STAGE = "pixel"  # logs older than the second stage do not name it
@@ -64,7 +64,7 @@ class History:
 
     def metric_names(self) -> list[str]:
         """Return the names of the metrics that were measured at validations."""
-        return [name for name in _numbers(self.validations) if name != "step" and not name.startswith(BESIDE)]
+        return [name for name in _numbers(self.validations) if name != "step" and not name.startswith(BICUBIC_PREFIX)]
 
     def loss(self, name: str) -> dict[str, Curve]:
         """Return the curve of a loss or learning rate in each stage that has it."""
@@ -72,7 +72,7 @@ class History:
         return {stage: curve for stage, curve in curves.items() if len(curve.steps)}
 
     def metric(self, name: str) -> Curve:
-        """Return the curve of a metric; bicubic's have `BESIDE` before their name."""
+        """Return the curve of a metric; bicubic's have `BICUBIC_PREFIX` before their name."""
         return _curve(self.validations, name)
 
 

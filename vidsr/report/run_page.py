@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from vidsr.card import BESIDE, ModelCard, read_card
+from vidsr.card import BICUBIC_PREFIX, ModelCard, read_card
 from vidsr.errors import ModelError
 from vidsr.html_page import Cell, Page
 from vidsr.report.history import History
@@ -76,13 +76,13 @@ def _result(page: Page, history: History, card: ModelCard | None) -> None:
     columns = {"weights kept": kept} if kept else {}
     if last and (not kept or any(round(last.get(name, 0), 4) != value for name, value in kept.items())):
         columns[f"at step {last['step']:,}"] = last
-    names = sort_metrics({name for one in columns.values() for name in one if BESIDE + name in one})
+    names = sort_metrics({name for one in columns.values() for name in one if BICUBIC_PREFIX + name in one})
     if not names:
         page.paragraph("Nothing was measured yet; the first validation is still to come.")
         return
     rows: list[list[Cell]] = []
     for name in names:
-        row: list[Cell] = [metric_title(name), _show(name, (last or kept).get(BESIDE + name))]
+        row: list[Cell] = [metric_title(name), _show(name, (last or kept).get(BICUBIC_PREFIX + name))]
         for one in columns.values():
             row += [_show(name, one.get(name)), _gain(name, one)]
         rows.append(row)
@@ -97,9 +97,9 @@ def _show(name: str, value: float | None) -> Cell:
 
 def _gain(name: str, measured: Mapping[str, float]) -> Cell:
     """Return the gain over bicubic, for metrics of which higher is better."""
-    if not name.startswith(BETTER) or not {name, BESIDE + name} <= measured.keys():
+    if not name.startswith(BETTER) or not {name, BICUBIC_PREFIX + name} <= measured.keys():
         return None
-    return f"{measured[name] - measured[BESIDE + name]:+.{2 if name.startswith('psnr') else 4}f}"
+    return f"{measured[name] - measured[BICUBIC_PREFIX + name]:+.{2 if name.startswith('psnr') else 4}f}"
 
 
 def _validations(page: Page, history: History) -> None:

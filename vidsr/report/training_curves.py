@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from vidsr.card import BESIDE
+from vidsr.card import BICUBIC_PREFIX
 from vidsr.report.charts import COLORS, chart_grid, label
 from vidsr.report.history import Curve, History
 
@@ -77,7 +77,7 @@ def _draw_loss(axes: Any, history: History, name: str) -> None:
 
 def _draw_metric(axes: Any, history: History, name: str) -> None:
     kind = name.partition("_")[0]
-    ours, bicubic = history.metric(name), history.metric(BESIDE + name)
+    ours, bicubic = history.metric(name), history.metric(BICUBIC_PREFIX + name)
     _line(axes, ours, color=COLORS[0], name="ours", marker="o", markersize=3.5)
     if len(bicubic.steps):
         _line(axes, bicubic, color=GRAY, name="bicubic", linestyle="--", marker="o" if len(bicubic.steps) == 1 else "")

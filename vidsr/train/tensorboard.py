@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from vidsr.card import BESIDE
+from vidsr.card import BICUBIC_PREFIX
 from vidsr.errors import DiskFull, ExtraMissing
 from vidsr.runs import is_validation
 
@@ -53,8 +53,8 @@ class Board:
         group = "validation" if is_validation(line) else line["stage"]
         with self._disk():
             for name, value in figures.items():
-                writer = self._bicubic if name.startswith(BESIDE) else self._ours
-                writer.add_scalar(f"{group}/{name.removeprefix(BESIDE)}", value, line["step"])
+                writer = self._bicubic if name.startswith(BICUBIC_PREFIX) else self._ours
+                writer.add_scalar(f"{group}/{name.removeprefix(BICUBIC_PREFIX)}", value, line["step"])
 
     def show(self, step: int, picture: Path) -> None:
         """Add the sample grid of the validation at `step`, a PNG. Raises DiskFull, maybe for an earlier line."""

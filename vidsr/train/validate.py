@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from vidsr.card import BESIDE
+from vidsr.card import BICUBIC_PREFIX
 from vidsr.data.codec_pass import recompress
 from vidsr.data.photos import Image
 from vidsr.data.sources import find_sources, read_runs
@@ -83,7 +83,7 @@ def validate(ours: Sequence[Image], pairs: Sequence[Pair], scale: int) -> dict[s
     rows: dict[str, list[float]] = {}
     for pair, its in zip(pairs, ours, strict=True):
         truth, kind = _luma(pair.high), "coded" if pair.qp else "clean"
-        for name, picture in (("", its), (BESIDE, pair.bicubic)):
+        for name, picture in (("", its), (BICUBIC_PREFIX, pair.bicubic)):
             luma = _luma(picture)
             rows.setdefault(f"{name}psnr_{kind}", []).append(psnr(luma, truth, border=scale))
             rows.setdefault(f"{name}ssim_{kind}", []).append(ssim(luma, truth, border=scale))
@@ -100,4 +100,4 @@ def _luma(picture: Image) -> NDArray[Any]:
 def gain(metrics: dict[str, float]) -> float:
     """One number to choose the best weights by: mean PSNR over bicubic's, in dB, over the kinds measured."""
     kinds = [kind for kind in ("clean", "coded") if f"psnr_{kind}" in metrics]
-    return float(np.mean([metrics[f"psnr_{kind}"] - metrics[f"{BESIDE}psnr_{kind}"] for kind in kinds]))
+    return float(np.mean([metrics[f"psnr_{kind}"] - metrics[f"{BICUBIC_PREFIX}psnr_{kind}"] for kind in kinds]))

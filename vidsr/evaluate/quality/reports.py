@@ -6,7 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
 
-from vidsr.card import BESIDE, read_card, with_card
+from vidsr.card import BICUBIC_PREFIX, read_card, with_card
 from vidsr.context import ignore
 from vidsr.errors import CardMismatch, DiskFull, TargetExists
 from vidsr.evaluate.quality.contact_sheet import SIGNATURE, ZOOM, caption
@@ -162,7 +162,7 @@ def write_card_metrics(path: Path, folders: Sequence[Path]) -> None:
     metrics = {}
     for row in evaluate_images([path], folders, EvaluateOptions(metrics=("psnr", "ssim"))):
         if row.method != LANCZOS:
-            prefix = BESIDE if row.method == BICUBIC else ""
+            prefix = BICUBIC_PREFIX if row.method == BICUBIC else ""
             metrics[f"{prefix}psnr_{row.material}"] = round(row.psnr, 3)
             metrics[f"{prefix}ssim_{row.material}"] = round(row.figures["ssim"], 4)
     write_atomically(path, with_card(path, replace(card, metrics=metrics)))
