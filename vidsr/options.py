@@ -1,4 +1,4 @@
-"""The options of a run: each with its one default and its one line of help.
+"""The options of a run: each with its one default and one sentence of help.
 
 The command line is made from these fields, and so are the defaults of the public functions. Options are frozen: derive
 with `dataclasses.replace`. Combinations that make no sense are refused where the option is used.
@@ -15,9 +15,9 @@ Deinterlace = Literal["frames", "fields", "off"]
 Hwaccel = Literal["auto", "cuda", "none"]
 
 
-def _option(default: Any, help: str, shown: str | None = None) -> Any:
-    """Describe one option. shown: what `--help` prints as the default, where that is decided at run time."""
-    return field(default=default, metadata={"help": help, "shown": shown})
+def _option(default: Any, help: str) -> Any:
+    """Describe one option. help: names the default if that is decided at run time."""
+    return field(default=default, metadata={"help": help})
 
 
 def help_of(options: type, name: str) -> str:
@@ -25,10 +25,9 @@ def help_of(options: type, name: str) -> str:
     return str(_field(options, name).metadata["help"])
 
 
-def shown_default(options: type, name: str) -> str | bool:
-    """Return what `--help` shows as an option's default; True for the value itself, False for nothing."""
-    option = _field(options, name)
-    return option.metadata["shown"] or option.default not in (None, False)
+def shows_default(options: type, name: str) -> bool:
+    """Return whether `--help` shows the value of an option's default."""
+    return _field(options, name).default not in (None, False)
 
 
 def _field(options: type, name: str) -> Any:
@@ -39,20 +38,29 @@ def _field(options: type, name: str) -> Any:
 class ReadOptions:
     """How an input is opened and decoded."""
 
-    start: Fraction | None = _option(None, "Start here, counted from the beginning: seconds or [H:]M:S.")
-    duration: Fraction | None = _option(None, "Stop after this long: seconds or [H:]M:S.")
+    start: Fraction | None = _option(None, "Start at this time of the input, in seconds or as [H:]M:S.")
+    duration: Fraction | None = _option(None, "Stop after this much time, in seconds or as [H:]M:S.")
     fps: Fraction | None = _option(
-        None, "Frame rate of image sequences and raw streams, which carry none: 24 or 30000/1001.", "25"
+        None,
+        "Read image sequences and raw streams, which store no frame rate, at this one, such as 24 or 30000/1001; by "
+        "default 25.",
     )
-    deinterlace: Deinterlace = _option("frames", "Turn interlaced video into one frame per frame, or one per field.")
+    deinterlace: Deinterlace = _option(
+        "frames",
+        "Make one frame of each interlaced frame (frames) or of each field (fields), or leave it as it is (off).",
+    )
     source_qp: float | None = _option(
-        None, "QP of the input, 0 to 51, for models that use it.", "the decoder's, else estimated"
+        None,
+        "Assume that the input was encoded at this QP, which some models adapt to; by default as the decoder reports, "
+        "or an estimate.",
     )
-    hwaccel: Hwaccel = _option("auto", "Decode on the GPU.")
-    strict: bool = _option(False, "Fail if the input is damaged.")
-    input_format: str | None = _option(None, "Container format of the input.", "detected")
+    hwaccel: Hwaccel = _option(
+        "auto", "Decode on the GPU where nothing is lost by it (auto), wherever possible (cuda), or never (none)."
+    )
+    strict: bool = _option(False, "Stop with an error if the input is damaged.")
+    input_format: str | None = _option(None, "Read the input as this container format; by default it is detected.")
     live: bool | None = _option(
-        None, "Probe as little as possible, as pipes and network addresses want it.", "by input"
+        None, "Probe the input as little as possible; by default only pipes and network addresses."
     )
 
 
@@ -61,34 +69,52 @@ class UpscaleOptions:
     """Which network computes, where, and how exactly."""
 
     model: str | Path | None = _option(
-        None, "Name or path of a model, or bicubic, lanczos or nearest.", "chosen by scale"
+        None,
+        "Upscale with this model, by name or path, or with bicubic, lanczos or nearest; by default with the model for "
+        "the scale.",
     )
-    scale: int | None = _option(None, "Upscale by this factor.", "2")
-    width: int | None = _option(None, "Width of the output in pixels.")
-    height: int | None = _option(None, "Height of the output in pixels; the width follows.")
-    engine: str = _option("auto", "Runtime that computes the network.")
-    device: str = _option("auto", "Device: cpu, cuda or cuda:N.")
-    precision: Precision = _option("auto", "Precision of the arithmetic.")
+    scale: int | None = _option(None, "Upscale by this factor; by default 2.")
+    width: int | None = _option(None, "Make the output this wide, in pixels.")
+    height: int | None = _option(None, "Make the output this high, in pixels; the width follows.")
+    engine: str = _option("auto", "Compute the network with this engine; vidsr doctor lists them.")
+    device: str = _option("auto", "Compute the network on this device: auto, cpu, cuda or cuda:N.")
+    precision: Precision = _option(
+        "auto", "Compute in this precision; auto is the fastest without a visible difference."
+    )
     tile: int | Literal["auto"] | None = _option(
-        None, "Side of a tile in input pixels, or auto to measure which is fastest.", "bands of the whole width"
+        None,
+        "Split frames into square tiles of this side, in input pixels, or measure which is fastest (auto); by default "
+        "into bands as wide as the frame.",
     )
-    in_flight: int | None = _option(None, "Frames computed at once.", "as tuned, else 2")
-    threads: int = _option(0, "CPU threads of the network; 0 uses all cores.")
-    stateless: bool = _option(False, "Compute each frame without regard to those before it.")
+    in_flight: int | None = _option(None, "Compute this many frames at once; by default as tuned, or 2.")
+    threads: int = _option(0, "Compute the network with this many CPU threads; 0 uses all cores.")
+    stateless: bool = _option(False, "Compute each frame without those before it.")
 
 
 @dataclass(frozen=True)
 class EncodeOptions:
     """How the output is encoded and written."""
 
-    format: str | None = _option(None, "Container format of the output.", "by extension; nut for -")
-    codec: str = _option("libx264", "Video encoder.")
-    crf: float = _option(20.0, "Quality of the encoder; lower is better.")
-    preset: str = _option("veryfast", "Preset of the encoder; auto picks the slowest that keeps up with the video.")
-    encoder_options: Mapping[str, str] | None = _option(None, "Option of the encoder; repeat for several.")
+    format: str | None = _option(
+        None, "Write this container format; by default the one of the extension, and NUT to stdout."
+    )
+    codec: str = _option("libx264", "Encode with this encoder, such as libx265, libsvtav1 or ffv1.")
+    crf: float = _option(20, "Encode at this quality; lower is better and makes larger files.")
+    preset: str = _option(
+        "veryfast",
+        "Encode at this speed, from ultrafast to veryslow, which makes the smallest files; auto is the slowest that "
+        "keeps up with the video.",
+    )
+    encoder_options: Mapping[str, str] | None = _option(
+        None, "Set an option of the encoder, such as tune=animation; repeat it to set several."
+    )
     overwrite: bool = _option(False, "Replace an existing output.")
     live: bool = _option(False, "Write every frame at once, without waiting for the next.")
     repeatable: bool = _option(False, "Make the same bytes from the same frames in every run.")
+
+    def __post_init__(self) -> None:
+        """Compare and store 20 and 20.0 alike."""
+        object.__setattr__(self, "crf", float(self.crf))
 
 
 @dataclass(frozen=True)
@@ -97,16 +123,21 @@ class EvaluateOptions:
 
     metrics: Sequence[str] | None = _option(
         None,
-        "Metrics besides PSNR-Y: ssim, ms_ssim, sharpness, psnr_flat, psnr_texture, psnr_edge, flicker, warping, vmaf, "
-        "vmaf_neg, lpips, dists.",
-        "those that are quick",
+        "Measure these besides PSNR-Y: ssim, ms_ssim, sharpness, psnr_flat, psnr_texture, psnr_edge, flicker, warping, "
+        "vmaf, vmaf_neg, lpips, dists; by default those that are quick.",
     )
-    frames: int | None = _option(None, "Frames used from the start of each video.", "24; 48 with --bandwidth")
+    frames: int | None = _option(
+        None, "Use this many frames from the start of each video; by default 24, or 48 with --bandwidth."
+    )
     crfs: Sequence[float] | None = _option(
-        None, "CRFs at which the low-resolution input is encoded.", "not encoded for images; 18 23 28 33 for videos"
+        None,
+        "Encode the low-resolution input at these CRFs; by default 18 23 28 33 for videos, and none for images.",
     )
-    codec: str = _option("libx264", "Encoder: libx264, libx265, libsvtav1 or libvpx-vp9.")
-    preset: str | None = _option(None, "Preset of the encoder; cpu-used for libvpx-vp9.", "medium, 8 or 4")
-    scale: int | None = _option(None, "Factor of bicubic, lanczos and nearest.", "2")
+    codec: str = _option("libx264", "Encode with libx264, libx265, libsvtav1 or libvpx-vp9.")
+    preset: str | None = _option(
+        None,
+        "Encode with this preset (cpu-used of libvpx-vp9); by default medium, for libsvtav1 8 and for libvpx-vp9 4.",
+    )
+    scale: int | None = _option(None, "Upscale by this factor with bicubic, lanczos and nearest; by default 2.")
     engine: str = _option(UpscaleOptions.engine, help_of(UpscaleOptions, "engine"))
     precision: Precision = _option(UpscaleOptions.precision, help_of(UpscaleOptions, "precision"))

@@ -127,7 +127,7 @@ def test_encoder_options_reach_the_encoder(clip: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("option", "shown"),
-    [("scale", "(2)"), ("crf", "20.0"), ("codec", "libx264"), ("preset", "veryfast"), ("engine", "auto")],
+    [("crf", "20"), ("codec", "libx264"), ("device", "auto"), ("precision", "auto")],
 )
 def test_help_shows_the_default_of_the_field(option: str, shown: str) -> None:
     text = CliRunner().invoke(app, ["upscale", "--help"], env={"COLUMNS": "200"}).stdout

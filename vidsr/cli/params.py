@@ -9,13 +9,13 @@ from typing import Any, Literal
 import typer
 from typer.core import TyperCommand
 
-from vidsr.options import help_of, shown_default
+from vidsr.options import help_of, shows_default
 
 
 def option_of(options: type, name: str, *flags: str, panel: str | None = None, **more: Any) -> Any:
-    """Return the typer option of a field of `vidsr.options`, with its help and its default as shown there."""
+    """Return the typer option of a field of `vidsr.options`, with its help and its default."""
     return typer.Option(
-        *flags, help=help_of(options, name), show_default=shown_default(options, name), rich_help_panel=panel, **more
+        *flags, help=help_of(options, name), show_default=shows_default(options, name), rich_help_panel=panel, **more
     )
 
 

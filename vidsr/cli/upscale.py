@@ -49,7 +49,9 @@ def upscale(
     ],
     scale: Annotated[int | None, option_of(UpscaleOptions, "scale", min=2, max=4)] = UpscaleOptions.scale,
     height: Annotated[int | None, option_of(UpscaleOptions, "height", min=1, max=LARGEST)] = UpscaleOptions.height,
-    size: Annotated[str | None, typer.Option(metavar="WxH", help="Exact size of the output in pixels.")] = None,
+    size: Annotated[
+        str | None, typer.Option(metavar="WxH", help="Make the output exactly this large, in pixels.")
+    ] = None,
     model: Annotated[str | None, option_of(UpscaleOptions, "model", "--model", "-m")] = None,
     start: Annotated[str | None, option_of(ReadOptions, "start", metavar="TIME")] = None,
     duration: Annotated[str | None, option_of(ReadOptions, "duration", metavar="TIME")] = None,
@@ -66,7 +68,11 @@ def upscale(
     ] = EncodeOptions.overwrite,
     resume: Annotated[
         bool,
-        typer.Option("--resume", help="Write in segments; continue a run that was stopped.", rich_help_panel=OUTPUT),
+        typer.Option(
+            "--resume",
+            help="Write in segments, so that the same command continues a run that was stopped.",
+            rich_help_panel=OUTPUT,
+        ),
     ] = False,
     deinterlace: Annotated[Deinterlace, option_of(ReadOptions, "deinterlace", panel=OUTPUT)] = ReadOptions.deinterlace,
     strict: Annotated[bool, option_of(ReadOptions, "strict", "--strict", panel=OUTPUT)] = ReadOptions.strict,
