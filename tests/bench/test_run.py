@@ -136,18 +136,18 @@ def test_without_matplotlib_the_plot_is_refused_with_what_installs_it(
     assert "pip install 'vidsr[evaluate]'" in refused.stderr
 
 
-def test_a_film_of_too_few_frames_is_refused(tmp_path: Path) -> None:
+def test_a_video_of_too_few_frames_is_refused(tmp_path: Path) -> None:
     video = make_film(tmp_path / "short.mkv", size=(96, 64), pts=range(3), codec="ffv1")
     refused = run("bicubic", "--size", "36p-72p", "--video", video)
     assert refused.exit_code == 3
     assert "has 3 frames, too few" in refused.stderr
 
 
-def test_the_film_moves_and_is_the_same_each_time(tmp_path: Path) -> None:
+def test_the_generated_video_moves_and_is_the_same_each_time(tmp_path: Path) -> None:
     first, again = ([*generated(64, 36, 4, ColorSpec(6, full_range=False))] for _ in range(2))
     assert all((a.planes[0] == b.planes[0]).all() for a, b in zip(first, again, strict=True))
     assert all((a.planes[0] != b.planes[0]).mean() > 0.5 for a, b in pairwise(first))
-    assert write_video(tmp_path / "film.mkv", 64, 36, 4) == 4
+    assert write_video(tmp_path / "video.mkv", 64, 36, 4) == 4
 
 
 def test_a_run_lasts_from_the_first_frame_to_the_end() -> None:

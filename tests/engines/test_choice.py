@@ -1,4 +1,4 @@
-"""Which engine a name stands for, and that none of them phones home."""
+"""Which engine a name resolves to, and that no engine uses the network."""
 
 import subprocess
 import sys
@@ -27,23 +27,23 @@ def test_an_engine_that_is_not_installed_says_what_installs_it(monkeypatch: pyte
         open_engine(b"", engine="onnxruntime")
 
 
-def test_an_engine_nobody_knows_is_refused_with_those_there_are() -> None:
+def test_an_unknown_engine_is_refused_with_the_known_ones() -> None:
     with pytest.raises(EngineMissing, match="unknown engine 'cuda'; expected one of auto, openvino, onnxruntime"):
         choose("cuda")
 
 
-def test_a_precision_nobody_knows_is_refused_with_those_there_are() -> None:
+def test_an_unknown_precision_is_refused_with_the_known_ones() -> None:
     with pytest.raises(EngineError, match="unknown precision 'f8'; expected one of auto, f32, bf16, f16"):
         open_engine(graph(), precision="f8")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("device", ["gpu", "cuda:", "CUDA"])
-def test_a_device_nobody_knows_is_refused_with_those_there_are(device: str) -> None:
+def test_an_unknown_device_is_refused_with_the_known_ones(device: str) -> None:
     with pytest.raises(EngineError, match=f"unknown device '{device}'; expected auto, cpu, cuda or cuda:N"):
         open_engine(graph(), device=device)
 
 
-def test_what_is_settled_is_automatic_no_more() -> None:
+def test_a_setup_contains_no_auto() -> None:
     assert settle(engine="openvino", precision="f32") == Setup("openvino", "cpu", "f32")
     assert "auto" not in (settled := settle()).precision and settled == settle(device="cpu")
 
@@ -99,7 +99,7 @@ def test_a_runtime_is_imported_only_when_asked_for() -> None:
     alone("import vidsr.engines, sys; assert not {'openvino', 'onnxruntime'} & set(sys.modules)")
 
 
-def test_openvino_phones_nobody() -> None:
+def test_openvino_sends_nothing() -> None:
     alone(
         """
         import socket, sys
@@ -133,6 +133,6 @@ def test_two_threads_open_engines_at_once() -> None:
 
 
 def alone(script: str) -> None:
-    """Run a script in a Python of its own, where nothing is imported yet."""
+    """Run a script in a new Python, where nothing is imported yet."""
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -1,4 +1,4 @@
-"""What every engine promises; one run for each that is installed."""
+"""The contract of every engine, tested on each that is installed."""
 
 import threading
 from collections.abc import Iterator
@@ -9,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.networks import attached, network, runnable
+from vidsr.card import QP_NAME
 from vidsr.color import ColorSpec
 from vidsr.engines import Engine, installed, open_engine, settle
 from vidsr.engines.graph_format import PLANES_IN, PLANES_OUT
@@ -85,7 +86,7 @@ def test_more_runs_than_in_flight_are_refused(engine: Engine) -> None:
     runs.append(engine.submit({IN: picture()}))
 
 
-def test_a_run_that_nobody_waits_for_any_more_takes_no_place(engine: Engine) -> None:
+def test_a_run_that_was_garbage_collected_takes_no_slot(engine: Engine) -> None:
     for _ in range(5):
         engine.submit({IN: picture()})
 
@@ -100,16 +101,16 @@ def test_inputs_are_not_modified_and_may_be_reused(engine: Engine) -> None:
 
 
 @pytest.mark.parametrize("kind", ["padded lines", "read-only", "upside down"])
-def test_planes_as_decoders_lend_them_are_taken(engine: Engine, kind: str) -> None:
+def test_planes_as_decoders_provide_them_are_taken(engine: Engine, kind: str) -> None:
     expected = engine.submit({IN: picture()}).result()[OUT].copy()
-    lent = picture()
+    plane = picture()
     if kind == "padded lines":
-        lent = np.pad(lent, [(0, 0), (0, 0), (0, 0), (0, 24)])[..., :WIDTH]
+        plane = np.pad(plane, [(0, 0), (0, 0), (0, 0), (0, 24)])[..., :WIDTH]
     elif kind == "upside down":
-        lent = np.ascontiguousarray(lent[:, :, ::-1])[:, :, ::-1]
+        plane = np.ascontiguousarray(plane[:, :, ::-1])[:, :, ::-1]
     else:
-        lent.flags.writeable = False
-    np.testing.assert_array_equal(engine.submit({IN: lent}).result()[OUT], expected)
+        plane.flags.writeable = False
+    np.testing.assert_array_equal(engine.submit({IN: plane}).result()[OUT], expected)
 
 
 def test_waiting_lets_other_threads_run(place: dict[str, str]) -> None:
@@ -135,15 +136,15 @@ def test_waiting_lets_other_threads_run(place: dict[str, str]) -> None:
     assert during > 100
 
 
-def test_what_is_no_graph_is_refused(place: dict[str, str]) -> None:
+def test_bytes_that_are_not_a_graph_are_refused(place: dict[str, str]) -> None:
     with pytest.raises(NotAModel, match="cannot run the network"):
         open_engine(b"no graph at all", **place)
 
 
-def test_a_quantiser_is_an_input(place: dict[str, str]) -> None:
+def test_the_qp_is_an_input(place: dict[str, str]) -> None:
     with open_engine(graph(qp=0.5), **place, precision="f32") as engine:
-        clean, worn = (
-            engine.submit({IN: picture(), "quantiser": np.full((1, 1, 1, 1), q, np.float32)}).result()[OUT].copy()
+        clean, compressed = (
+            engine.submit({IN: picture(), QP_NAME: np.full((1, 1, 1, 1), q, np.float32)}).result()[OUT].copy()
             for q in (0, 1)
         )
-    assert not np.array_equal(clean, worn)
+    assert not np.array_equal(clean, compressed)

@@ -91,9 +91,9 @@ def shift_by_constant(model: onnx.ModelProto) -> onnx.ModelProto:
 
 KINDS = {
     "luma": (network(), 1),
-    "unshuffled, enlarging by Resize": (network(unshuffle=2), 1),
+    "unshuffled, upscaling by Resize": (network(unshuffle=2), 1),
     "on pairs of columns": (network(columns=2), 1),
-    "that knows the quantiser": (network(qp=0.3), 1),
+    "with QP as an input": (network(qp=0.3), 1),
     "colour": (network(channels=3), 3),
     "with constants": (shift_by_constant(network()), 1),
 }

@@ -1,4 +1,4 @@
-"""What is lent and borrowed through DLPack, on the CPU, where NumPy and PyTorch are the other side."""
+"""Arrays passed in and out through DLPack, on the CPU, to and from NumPy and PyTorch."""
 
 import gc
 import weakref
@@ -34,7 +34,7 @@ def test_an_array_is_read_where_it_lies(kind: type) -> None:
     assert (view_of(lines).shape, view_of(lines).strides) == (lines.shape, lines.strides)
 
 
-def test_numbers_nobody_can_read_are_refused() -> None:
+def test_an_unsupported_type_is_refused() -> None:
     with pytest.raises(EngineError, match="type 5 and 64 bits cannot be read"):
         view_of(np.zeros(3, np.complex64))
 
@@ -52,7 +52,7 @@ def test_what_is_lent_is_exported_and_then_given_back() -> None:
     assert gone() is None
 
 
-def test_numpy_reads_what_we_give_and_gives_it_back() -> None:
+def test_numpy_reads_our_arrays_and_releases_them() -> None:
     source = np.arange(24, dtype=np.uint8).reshape(1, 1, 4, 6)
     array, owner = given(source)
     taken = np.from_dlpack(array)
@@ -67,7 +67,7 @@ def test_numpy_reads_what_we_give_and_gives_it_back() -> None:
     assert not dlpack._exported
 
 
-def test_a_capsule_that_nobody_takes_is_given_back() -> None:
+def test_a_capsule_without_a_consumer_is_released() -> None:
     array, owner = given(np.zeros((2, 3), np.float32))
     capsule = array.__dlpack__()
     del array
@@ -78,7 +78,7 @@ def test_a_capsule_that_nobody_takes_is_given_back() -> None:
     assert owner() is None
 
 
-def test_pytorch_reads_what_we_give() -> None:
+def test_pytorch_reads_our_arrays() -> None:
     torch = pytest.importorskip("torch", reason="needs vidsr[train]")
     source = np.arange(24, dtype=np.uint8).reshape(1, 1, 4, 6)
     array, owner = given(source)
@@ -113,7 +113,7 @@ def test_a_device_array_is_cut_and_split_without_a_copy() -> None:
         array.reshape(3, 4, 8)
 
 
-def test_an_encoders_frame_is_made_of_what_we_give_without_a_copy() -> None:
+def test_an_encoders_frame_is_made_of_our_arrays_without_a_copy() -> None:
     av = pytest.importorskip("av")
     height, width, pitch = 16, 20, 32
     source = np.random.default_rng(0).integers(0, 256, (height * 3 // 2, pitch)).astype(np.uint8)

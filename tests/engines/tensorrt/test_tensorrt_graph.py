@@ -17,7 +17,7 @@ from vidsr.engines.graph_format import FINITE, REBUILD
 from vidsr.engines.tensorrt.plan_file import identity
 from vidsr.engines.tensorrt.tensorrt_graph import for_tensorrt, inner_shape, outer_shape, spec_of
 
-TYPES = {TensorProto.UINT8, TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.INT64}  # that TensorRT knows, of ours
+TYPES = {TensorProto.UINT8, TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.INT64}  # those that TensorRT supports
 
 
 def attached(*, channels: int = 1, bits: int = 8, scale: int = 2, **options: Any) -> bytes:

@@ -1,4 +1,4 @@
-"""The order in which a GPU is told to work, looked at without one; and what it computes, where there is one."""
+"""The order of CUDA calls, recorded without a GPU; and the results on a GPU, if there is one."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,8 +22,8 @@ UPLOAD, COMPUTE, DOWNLOAD = range(3)
 
 @pytest.fixture
 def orders(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
-    """What CUDA would have been told; the computing itself happens on the CPU, and a replay is none."""
-    told: list[tuple[Any, ...]] = []
+    """The calls to CUDA, recorded. Computing happens on the CPU; replaying a graph does nothing."""
+    calls: list[tuple[Any, ...]] = []
     numbers = iter(range(99))
 
     class Stream:
@@ -31,28 +31,28 @@ def orders(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
             self.number = next(numbers)
 
         def wait_stream(self, other: "Stream") -> None:
-            told.append((self.number, "waits for", other.number))
+            calls.append((self.number, "waits for", other.number))
 
         def synchronize(self) -> None:
-            told.append(("synchronize", self.number))
+            calls.append(("synchronize", self.number))
 
     class Event:
         def __init__(self, *, blocking: bool) -> None:
             assert blocking
 
         def record(self, stream: Stream) -> None:
-            told.append((stream.number, "ends"))
+            calls.append((stream.number, "ends"))
 
         def synchronize(self) -> None:
-            told.append(("end",))
+            calls.append(("end",))
 
     class Graph:
         def replay(self) -> None:
-            told.append(("replay",))
+            calls.append(("replay",))
 
     @contextmanager
     def within(what: Any, **_: Any) -> Iterator[None]:
-        told.append(("within", getattr(what, "number", "capture")))
+        calls.append(("within", getattr(what, "number", "capture")))
         yield
 
     class CudaOnCpu(CudaDevice):
@@ -71,7 +71,7 @@ def orders(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
     }.items():
         monkeypatch.setattr(torch.cuda, name, stand_in)
     monkeypatch.setattr(on_torch, "CudaDevice", CudaOnCpu)
-    return told
+    return calls
 
 
 def opened() -> on_torch.TorchEngine:
@@ -118,7 +118,7 @@ def test_a_result_that_stays_ends_when_it_is_computed(orders: list[tuple[Any, ..
 def test_a_slot_is_not_written_to_before_its_run_has_ended(orders: list[tuple[Any, ...]]) -> None:
     engine = opened()
     for _ in range(2):
-        engine.submit({IN: picture()})  # and nobody waits for it
+        engine.submit({IN: picture()})  # without waiting for it
     assert orders.count(("end",)) == 2
 
 
@@ -127,9 +127,7 @@ def test_what_is_closed_has_come_to_its_end(orders: list[tuple[Any, ...]]) -> No
     assert orders[-3:] == [("synchronize", stream) for stream in (UPLOAD, COMPUTE, DOWNLOAD)]
 
 
-def test_a_run_that_failed_does_not_spoil_the_closing(
-    orders: list[tuple[Any, ...]], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failed_run_does_not_break_close(orders: list[tuple[Any, ...]], monkeypatch: pytest.MonkeyPatch) -> None:
     def failing(_: Any) -> None:
         raise RuntimeError("CUDA error: an illegal memory access was encountered")
 
