@@ -44,7 +44,7 @@ def test_version_is_the_installed_one() -> None:
     assert vidsr("--version").stdout == f"vidsr {version('vidsr')}\n"
 
 
-@pytest.mark.parametrize("arguments", [["nonsense"], ["upscale"], ["upscale", "a.mp4"], ["models", "--colour"]])
+@pytest.mark.parametrize("arguments", [["nonsense"], ["upscale"], ["upscale", "a.mp4"], ["models", "--nonsense"]])
 def test_wrong_usage_exits_with_2(arguments: list[str]) -> None:
     assert vidsr(*arguments).exit_code == 2
 

@@ -51,7 +51,7 @@ def test_a_setting_that_makes_no_sense_is_told_before_anything_is_read(tmp_path,
 
 
 def test_ctrl_c_is_one_line_and_130_and_the_same_command_goes_on(photos, tmp_path):
-    command = [sys.executable, "-m", "vidsr", "prepare", photos, "-o", tmp_path / "store", "--lr", "16", *CLEAN]
+    command = [sys.executable, "-m", "vidsr", "prepare", photos, "-o", tmp_path / "store", "--patch-size", "16", *CLEAN]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     begun = time.monotonic()
     while not list(tmp_path.glob("store.part/parts/*.npz")) and time.monotonic() < begun + 30:

@@ -93,7 +93,7 @@ def test_a_run_that_was_interrupted_goes_on_and_makes_the_same(photos, tmp_path,
 def test_a_run_that_was_killed_goes_on_and_makes_the_same(photos, tmp_path):
     whole = prepare([photos], tmp_path / "whole", settings(pairs=4000))
     command = [sys.executable, "-m", "vidsr", "prepare", str(photos), "-o", str(tmp_path / "store"), "--scale", "2"]
-    command += ["--lr", "16", "--pairs", "4000"]
+    command += ["--patch-size", "16", "--pairs", "4000"]
     for field in ("coded", "soft", "noisy", "dark", "recompressed", "blurred", "resized", "grainy", "jpeg"):
         command += ["--set", f"{field}=0"]
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)

@@ -30,7 +30,9 @@ def bench(
     runs: Annotated[int | None, typer.Option(help="Runs over each video, in turns.", show_default="3")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
     plot: Annotated[Path | None, typer.Option(metavar="FILE.png", help="Draw quality against speed.")] = None,
-    tune: Annotated[bool, typer.Option(help="Only find and keep the best number of frames in parallel.")] = False,
+    tune: Annotated[
+        bool, typer.Option("--tune", help="Only find and keep the best number of frames in parallel.")
+    ] = False,
     verbose: Verbose = False,
 ) -> None:
     """Measure speed on this machine, relative to bicubic: of the network, the pipeline and the whole command."""

@@ -18,10 +18,10 @@ def prepare(
     sources: Annotated[list[Path], typer.Argument(metavar="SOURCE...", help="Photos, videos, or folders of them.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the store, which is created.")],
     scale: Annotated[int, typer.Option(min=2, max=4, help="How much larger the ground truth is.")] = 4,
-    lr: Annotated[int, typer.Option(min=8, help="Side of the low-resolution images, in pixels.")] = 32,
+    patch_size: Annotated[int, typer.Option(min=8, help="Side of the low-resolution images, in pixels.")] = 32,
     pairs: Annotated[int, typer.Option(min=1, help="About how many pairs; each source gives at least one.")] = 65536,
     frames: Annotated[int, typer.Option(min=1, max=7, help="Consecutive frames in a pair: 1, or 3 to 7.")] = 1,
-    color: Annotated[bool, typer.Option("--colour", help="RGB, for RGB networks; otherwise luma.")] = False,
+    color: Annotated[bool, typer.Option("--color", help="Make RGB images, for RGB networks; otherwise luma.")] = False,
     recipe: Annotated[str | None, typer.Option(help="Degrade as this recipe (a name or a TOML file) does.")] = None,
     change: Annotated[
         list[str] | None,
@@ -39,7 +39,7 @@ def prepare(
     settings = StoreSettings(
         scale=scale,
         pairs=pairs,
-        side=lr,
+        side=patch_size,
         frames=frames,
         channels=3 if color else 1,
         seed=seed,
