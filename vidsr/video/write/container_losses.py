@@ -69,13 +69,13 @@ def container_losses(plan: EncodingPlan) -> Iterator[Notice]:
     if plan.mastering is not None and plan.encoder not in MASTERING_ENCODERS:
         what = f"mastering display and light levels are left out: {plan.encoder} cannot write them"
         yield Notice(f"{what}; libx265 and libsvtav1 can", (Code.MASTERING,))
-    codes = lost_colors(muxer, plan.codec, info)
+    codes = _lost_colors(muxer, plan.codec, info)
     if codes:
         what = f"{plan.codec} in {muxer} cannot store these properties of the colours: {', '.join(codes)}"
         yield Notice(f"{what}; use libx264, or .mkv", tuple(codes))
 
 
-def lost_colors(muxer: str, codec: str, info: VideoInfo) -> list[Code]:
+def _lost_colors(muxer: str, codec: str, info: VideoInfo) -> list[Code]:
     """Return the colour properties that a player of the output would neither read nor assume."""
     color = info.color
     all_known = UNSPECIFIED not in (color.matrix, color.primaries, color.transfer)

@@ -44,8 +44,7 @@ def _set_up(context: av.VideoCodecContext, plan: EncodingPlan) -> None:
     context.colorspace = info.color.matrix
     context.color_primaries, context.color_trc = info.color.primaries, info.color.transfer
     # PyAV's default is slice threads, for which x264 cuts every frame into slices: useful for live streams only.
-    threads = av.codec.context.ThreadType
-    context.thread_type = threads.SLICE if plan.options.live else threads.AUTO
+    context.thread_type = "SLICE" if plan.options.live else "AUTO"
     context.options = dict(plan.codec_options)
     if plan.display_order:
         context.max_b_frames = 0

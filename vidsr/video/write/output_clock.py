@@ -39,11 +39,6 @@ def output_time_base(muxer: str, encoder: str, time_base: Fraction) -> Fraction:
     return max(time_base, _FINEST.get(muxer, time_base))
 
 
-def stored_time_base(muxer: str, time_base: Fraction) -> Fraction:
-    """Return the time base that a file stores for packets of the given one: Matroska rounds to milliseconds."""
-    return max(time_base, Fraction(1, 1000)) if muxer in ("matroska", "webm") else time_base
-
-
 def encoder_frame_rate(encoder: Codec, frame_rate: Fraction | None) -> Fraction:
     """Return frames a second for the encoder's rate control and for metadata; no timestamp depends on it."""
     rate = frame_rate or Fraction(25)
@@ -94,13 +89,8 @@ class OutputClock:
         self._durations: dict[int, int] = {}  # by pts, of the frames inside an encoder that keeps timestamps
         self._dts = DtsCorrector(time_base)
         self._last_joined_dts: int | None = None
-        self._stored = time_base / stored_time_base(muxer, time_base)
+        self._stored_time_base = max(time_base, Fraction(1, 1000)) if muxer in ("matroska", "webm") else time_base
         self._warned = self._keeps_count
-
-    @property
-    def is_idle(self) -> bool:
-        """Whether nothing is remembered of any frame inside the encoder."""
-        return not self._pending and not self._durations
 
     def stamp(self, av_frame: av.VideoFrame, frame: Frame) -> None:
         """Set the timestamps of the frame that is sent to the encoder. Raises OutputError for too long a gap."""
@@ -150,9 +140,10 @@ class OutputClock:
 
     def _check_spacing(self, last: int, pts: int) -> None:
         """Warn once of frames that get the same timestamp in the file."""
-        if not self._warned and round(pts * self._stored) <= round(last * self._stored):
+        ratio = self._time_base / self._stored_time_base
+        if not self._warned and round(pts * ratio) <= round(last * ratio):
             self._warned = True
-            step = float(self._time_base / self._stored)
+            step = float(self._stored_time_base)
             what = f"some frames are less than {step:.2g} s apart, too close for the timestamps of {self._muxer}"
             self._context.warn(f"{what}; use .nut", Code.PTS, Code.DURATION)
 
