@@ -62,10 +62,7 @@ def evaluate(
         ),
     ] = None,
 ) -> None:
-    """Measure the quality of models on images and videos, or the bandwidth that they save.
-
-    An existing file is replaced only if it is an older report.
-    """
+    """Measure the quality of models on images and videos, or the bandwidth that they save. Only reports are replaced."""
     names = [*(models or []), *(model or [])]
     options = EvaluateOptions(
         _metrics(metrics or []), frames, _crfs(compress or [], codec), codec, preset, scale, engine, precision
@@ -78,8 +75,6 @@ def evaluate(
         return _evaluate_bandwidth(names, bandwidth, options, html, as_json)
     if not images and not videos:
         raise typer.BadParameter("give --images DIR, --videos CLIP or both, or --bandwidth CLIP")
-    if sheet and sheet.suffix.lower() != ".png":
-        raise typer.BadParameter(f"--sheet writes a PNG; expected a name such as {sheet.stem}.png")
     _evaluate_quality(names, images or [], videos or [], options, html, sheet, as_json)
 
 
@@ -118,6 +113,8 @@ def _evaluate_quality(
     from vidsr.evaluate.quality.contact_sheet import draw_sheet
     from vidsr.evaluate.quality.reports import check_target, to_html
 
+    if sheet and sheet.suffix.lower() != ".png":
+        raise typer.BadParameter(f"--sheet writes a PNG; expected a name such as {sheet.stem}.png")
     for target in (html, sheet):
         if target:
             check_target(target)
