@@ -111,12 +111,12 @@ def test_a_pickle_in_place_of_a_checkpoint_is_refused_and_not_run(which: int, sp
     content = traps(sprung)[which]
     from vidsr.errors import CheckpointError
     from vidsr.runs import Run
-    from vidsr.train.devices import Machine
+    from vidsr.train.devices import Accelerator
     from vidsr.train.recipe_file import load_recipe
     from vidsr.train.state import resume
 
     run = Run(tmp_path)
     run.checkpoint.write_bytes(content)
     with pytest.raises(CheckpointError, match="cannot be read"):
-        resume(run, load_recipe("live-x2"), Machine())
+        resume(run, load_recipe("live-x2"), Accelerator())
     assert not sprung.exists()

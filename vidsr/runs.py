@@ -14,6 +14,25 @@ from vidsr.io.atomic import write_atomically
 
 RECIPE_KEY = "vidsr.recipe"  # in the header of safetensors files, beside the card
 
+RENAMED = {
+    "judge": "discriminator",
+    "judge_adam": "discriminator_adam",
+    "judge_rate": "discriminator_rate",
+    "judge_scaler": "discriminator_scaler",
+    "judge_steps": "discriminator_steps",
+    "judge_width": "discriminator_width",
+    "ease": "discriminator_loss",
+}
+"""Keys of recipes, logs and checkpoints before version 0.2, with their present names."""
+
+
+def renamed(values: Mapping[str, Any], names: Mapping[str, str] = RENAMED) -> dict[str, Any]:
+    """Return nested tables with their keys replaced according to `names`."""
+    return {
+        names.get(key, key): renamed(value, names) if isinstance(value, dict) else value
+        for key, value in values.items()
+    }
+
 
 @dataclass(frozen=True, slots=True)
 class Run:
@@ -83,7 +102,7 @@ def read_log(run: Run) -> Iterator[dict[str, Any]]:
     """Yield the lines of the log, without an incomplete last line that a crash left."""
     for line in run.log.read_text().splitlines() if run.log.exists() else []:
         try:
-            yield json.loads(line)
+            yield renamed(json.loads(line))
         except json.JSONDecodeError:
             return
 

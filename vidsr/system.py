@@ -49,6 +49,12 @@ def processor_flags() -> set[str]:
     return set()
 
 
+@cache
+def has_native_bf16() -> bool:
+    """Return whether the processor multiplies bf16 matrices natively: AMX or AVX-512 BF16."""
+    return bool({"amx_bf16", "avx512_bf16"} & processor_flags())
+
+
 def cores() -> int:
     """Return the number of cores that this process may run on."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

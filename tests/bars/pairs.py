@@ -15,7 +15,7 @@ from common import parser, table
 from vidsr.data.prepare import prepare
 from vidsr.data.store import StoreSettings
 from vidsr.train.batches import draw_batch
-from vidsr.train.devices import Machine
+from vidsr.train.devices import Accelerator, default_precision
 from vidsr.train.recipe_file import load_recipe
 from vidsr.train.state import begin
 from vidsr.train.steps import pixel_step
@@ -28,15 +28,15 @@ def main() -> None:
     given = options.parse_args()
     if given.data is None:
         sys.exit("give --data (or VIDSR_DATA)")
-    recipe, machine = load_recipe("live-x4"), Machine()
+    recipe, accelerator = load_recipe("live-x4"), Accelerator(precision=default_precision("cpu"))
     settings = StoreSettings(scale=4, pairs=4096, side=recipe.data.side, degradation=recipe.degradation)
     with tempfile.TemporaryDirectory() as name:
         pairs = prepare([given.data / "train"], Path(name) / "store", settings).split("train")
         torch.set_num_threads(1)  # the loader has one core, training all of them
         stage = recipe.pixel
-        read = rate(lambda step: draw_batch(pairs, recipe, step, machine, stage), stage.batch, given.seconds)
+        read = rate(lambda step: draw_batch(pairs, recipe, step, accelerator, stage), stage.batch, given.seconds)
         torch.set_num_threads(torch.get_num_interop_threads())
-        state, batch = begin(recipe, machine), draw_batch(pairs, recipe, 0, machine, stage)
+        state, batch = begin(recipe, accelerator), draw_batch(pairs, recipe, 0, accelerator, stage)
         eaten = rate(lambda _: pixel_step(state, recipe, batch)["loss"].item(), stage.batch, given.seconds)
     rows = [["read", f"{read:.0f}", ""], ["consumed", f"{eaten:.0f}", ""], ["ratio", f"{read / eaten:.1f}", "3"]]
     table(["pairs a second", "measured", "bar"], rows)

@@ -61,10 +61,10 @@ def test_the_usual_size_is_full_hd(built: list[dict[str, Any]]) -> None:
     ("arguments", "sentence"),
     [
         (["--size", "480"], "expected a size such as 1920x1080"),
-        (["--size", "480x270", "--dynamic", "64x64", "96x96", "128x96"], "give --size, or --dynamic"),
-        (["--dynamic", "96x96", "64x64", "128x96"], "do not grow"),
-        (["--color", "purple"], "got 'purple'"),
-        (["--bits", "9"], "8 or 10 bits"),
+        (["--size", "480x270", "--dynamic", "64x64", "96x96", "128x96"], "give either --size or --dynamic"),
+        (["--dynamic", "96x96", "64x64", "128x96"], "expected a minimum, a usual and a maximum"),
+        (["--color", "purple"], "'purple' says nothing of colour"),
+        (["--bits", "9"], "expected 8 or 10"),
         (["--name", "mine"], "takes no option of a run"),
     ],
 )
@@ -81,7 +81,7 @@ def test_what_makes_no_sense_is_refused(built: list[dict[str, Any]], arguments: 
 def test_an_option_of_tensorrt_without_it_is_refused(tmp_path: Path, arguments: list[str]) -> None:
     done = run(str(tmp_path), *arguments)
     assert done.exit_code == 2
-    assert "go with --trt" in done.output
+    assert "need --trt" in done.output
 
 
 def test_without_a_gpu_it_says_so() -> None:

@@ -9,6 +9,7 @@ pytest.importorskip("torch", reason="training needs vidsr[train]")
 from tests.data.drawings import draw_photo
 from vidsr.card import read_card
 from vidsr.cli import app
+from vidsr.train.devices import default_precision
 
 RECIPE = """
 name = "tiny"
@@ -40,9 +41,10 @@ def test_a_recipe_becomes_weights_and_weights_become_a_model(shop):
     trained = CliRunner().invoke(app, ["train", "tiny.toml", "--data", "photos", "--validation", "photos"])
     assert trained.exit_code == 0, trained.output
     assert trained.stdout.strip() == "runs/tiny/best.safetensors"
-    said = trained.stderr.splitlines()
-    assert len(said) == 2, "a line each validation, however narrow the terminal"
-    assert all("PSNR-Y clean" in line and "coded" in line for line in said)
+    precision, *validations = trained.stderr.splitlines()
+    assert precision.startswith(f"vidsr: training in {default_precision('cpu')}: cpu")
+    assert len(validations) == 2, "a line each validation, however narrow the terminal"
+    assert all("PSNR-Y clean" in line and "coded" in line for line in validations)
     exported = CliRunner().invoke(app, ["export", "runs/tiny", "--licence", "CC0", "--images", "photos"])
     assert exported.exit_code == 0, exported.output
     assert exported.stdout.strip() == "export/tiny.onnx"
@@ -54,7 +56,7 @@ def test_a_recipe_becomes_weights_and_weights_become_a_model(shop):
 @pytest.mark.parametrize(
     ("arguments", "code", "sentence"),
     [
-        (["train", "tiny.toml", "--data", "nowhere"], 3, "nowhere does not exist"),
+        (["train", "tiny.toml", "--data", "nowhere", "--precision", "f32"], 3, "nowhere does not exist"),
         (["train", "nothing", "--data", "photos"], 9, "no recipe nothing"),
         (["train", "tiny.toml", "--data", "photos", "--device", "toaster"], 5, "no device toaster"),
         (["export", "photos"], 9, "photos does not contain weights"),

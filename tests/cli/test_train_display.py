@@ -7,9 +7,11 @@ import pytest
 from rich.console import Console
 
 from vidsr.cli.train_display import MEMORY_S, Display, Pace
-from vidsr.train.config import Compact, Gan, Pixel, Recipe
+from vidsr.train.config import CompactConfig, GanStage, PixelStage, Recipe
 
-RECIPE = Recipe(name="tiny", net=Compact(scale=2), pixel=Pixel(steps=2000, batch=32), gan=Gan(steps=1000, batch=8))
+RECIPE = Recipe(
+    name="tiny", net=CompactConfig(scale=2), pixel=PixelStage(steps=2000, batch=32), gan=GanStage(steps=1000, batch=8)
+)
 STEPS = 3000
 LOSSES = {"step": 1000, "stage": "pixel", "loss": 0.0123456, "rate": 5e-4}
 VALIDATION = {
@@ -51,17 +53,17 @@ def test_a_steady_pace_is_told_as_it_is(clock):
     pace = Pace(clock)
     assert pace.per_second is None
     for images in range(0, 3200, 32):
-        pace.receptive_field(images)
+        pace.update(images)
         clock.now += 0.5
     assert pace.per_second == pytest.approx(64)
 
 
 def test_what_was_done_before_does_not_count_as_speed(clock):
     pace = Pace(clock)
-    pace.receptive_field(10_000_000)
+    pace.update(10_000_000)
     assert pace.per_second is None
     clock.now += 2
-    pace.receptive_field(10_000_064)
+    pace.update(10_000_064)
     assert pace.per_second == pytest.approx(32)
 
 
@@ -70,7 +72,7 @@ def test_a_pace_follows_what_happens_lately_without_jumping(clock):
     told = []
     for rate in (100, 10):
         for _ in range(int(5 * MEMORY_S)):
-            pace.receptive_field(images)
+            pace.update(images)
             clock.now += 1
             images += rate
             told.append(pace.per_second)
@@ -117,7 +119,7 @@ def test_beneath_the_bar_stand_losses_rate_speed_and_the_last_validation(clock):
 
 
 def test_all_losses_of_the_second_stage_find_room_on_a_narrow_terminal(clock):
-    names = ("loss", "pixel", "adversarial", "features", "perceptual", "judge")
+    names = ("loss", "pixel", "adversarial", "features", "perceptual", "discriminator")
     console, shown = terminal(width=60)
     with Display(RECIPE, console=console, clock=clock) as display:
         train(display, clock, 2001, 2003, seconds=1)
@@ -130,8 +132,8 @@ def test_all_losses_of_the_second_stage_find_room_on_a_narrow_terminal(clock):
 def test_a_step_of_the_discriminator_alone_is_no_validation(clock):
     console, shown = terminal()
     with Display(RECIPE, console=console, clock=clock) as display:
-        display.step({"step": 2100, "stage": "gan", "judge": 0.7, "rate": 1e-4})
-    assert "judge 0.7 · rate 0.0001" in shown.getvalue()
+        display.step({"step": 2100, "stage": "gan", "discriminator": 0.7, "rate": 1e-4})
+    assert "discriminator 0.7 · rate 0.0001" in shown.getvalue()
 
 
 def test_of_coded_pictures_alone_the_validation_is_told_too():

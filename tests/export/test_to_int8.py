@@ -95,17 +95,19 @@ def test_inside_is_what_lies_between_two_layers_and_not_on_the_way_of_the_quanti
 
 
 def test_a_network_without_inner_layers_or_names_is_refused() -> None:
-    with pytest.raises(NotAModel, match="no layer behind another"):
+    with pytest.raises(NotAModel, match="no two consecutive convolutions"):
         inner_nodes(named(network(layers=0)))
-    with pytest.raises(NotAModel, match="have no names of their own"):
+    with pytest.raises(NotAModel, match="have no unique names"):
         inner_nodes(network())
 
 
 def test_what_8_bits_spoil_is_not_written(
     source: Path, video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(to_int8, "LEAST", 90)
-    with pytest.raises(ParityFailed, match=r"in 8 bits its pictures are at [\d.]+ dB from the network's, and 90"):
+    monkeypatch.setattr(to_int8, "MIN_PSNR", 90)
+    with pytest.raises(
+        ParityFailed, match=r"the PSNR between int8 and float output is [\d.]+ dB, expected at least 90"
+    ):
         export_int8(source, [video], tmp_path / "q.onnx")
     assert not list(tmp_path.iterdir())
 

@@ -10,8 +10,7 @@ from vidsr import nets
 from vidsr.card import QP_NAME, ModelCard, read_card
 from vidsr.errors import CardMismatch, NotAModel, ParityFailed
 from vidsr.export import to_onnx
-from vidsr.export.parity import check_parity
-from vidsr.export.to_onnx import export
+from vidsr.export.to_onnx import check_parity, export
 from vidsr.nets.reparam import fold
 from vidsr.runs import write_weights
 

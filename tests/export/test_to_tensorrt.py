@@ -21,7 +21,7 @@ from vidsr.engines.tensorrt.tensorrt_graph import for_tensorrt, spec_of
 from vidsr.errors import EngineError, ParityFailed, WrongOption
 from vidsr.export.tensorrt_build import keep_timings, read_timings
 from vidsr.export.tensorrt_parity import check_engine
-from vidsr.export.to_tensorrt import Sizes, export_engine, graph_for, in_bands, limits_of, opened
+from vidsr.export.to_tensorrt import Sizes, export_engine, graph_for, in_bands, limits_of, with_dynamic_sizes
 from vidsr.frames import Frame
 from vidsr.options import UpscaleOptions
 from vidsr.upscaling import fp16_guard as watched
@@ -132,23 +132,23 @@ def test_a_graph_whose_sizes_vary_is_the_graph_of_each_of_them(channels: int, bi
         spec = spec_of(graph_for(model, other, guarded=True), "f16")
         assert spec.graph == identity(graph)
         assert {name: tuple(shapes[pick]) for name, shapes in limits.items()} == spec.shapes
-    built = onnx.load_from_string(for_tensorrt(opened(graph, limits), "f16"))
+    built = onnx.load_from_string(for_tensorrt(with_dynamic_sizes(graph, limits), "f16"))
     dims = {port.name: [dim.dim_value for dim in port.type.tensor_type.shape.dim] for port in built.graph.input}
     assert dims["in.y"] == [1, 1, 0, 0, 2][: 5 if bits == 10 else 4]
     assert dims["quantiser"] == [1, 1, 1, 1]
 
 
 def test_sizes_that_make_no_sense_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(WrongOption, match="96x64 64x48 128x96 do not grow"):
+    with pytest.raises(WrongOption, match="expected a minimum, a usual and a maximum size, got 96x64 64x48 128x96"):
         Sizes((96, 64), (64, 48), (128, 96))
-    with pytest.raises(WrongOption, match="63x48 96x64 128x96 are not all even"):
+    with pytest.raises(WrongOption, match="must be even, got 63x48 96x64 128x96"):
         Sizes((63, 48), (96, 64), (128, 96))
     assert str(Sizes((63, 49), (63, 49), (63, 49)).option()) == "--size 63x49"
     assert VARYING.option() == "--dynamic 64x48 96x64 128x96"
     many = stored(tmp_path, 1, unshuffle=8)
     VARYING.check_step(many)
     FIXED.check_step(many)
-    with pytest.raises(WrongOption, match="64x48 96x64 98x66 are not all multiples of 8, as mine wants"):
+    with pytest.raises(WrongOption, match="mine with --dynamic must be multiples of 8, got 64x48 96x64 98x66"):
         Sizes((64, 48), (96, 64), (98, 66)).check_step(many)
     with pytest.raises(WrongOption, match="takes one size"):
         export_engine("live-x2", sizes=VARYING, pixels=replace(PIXELS, surface=True))
@@ -170,7 +170,7 @@ def test_what_computes_something_else_does_not(surface: bool, tmp_path: Path) ->
     other = graph_for(stored(tmp_path, 1, seed=1), pixels, guarded=True)
     with (
         open_engine(other, precision="f32", in_flight=1) as engine,
-        pytest.raises(ParityFailed, match=r"of mine is off by up to \d+ levels.* build it with --no-fp16"),
+        pytest.raises(ParityFailed, match=r"of mine differs from f32 by up to \d+ levels.* build it with --no-fp16"),
     ):
         check_engine(engine, stored(tmp_path, 1), pixels)
 
@@ -189,7 +189,7 @@ def test_damaged_timings_are_thrown_away_with_a_sentence(tmp_path: Path, spoilt:
     path, said = tmp_path / "timings.cache", []
     path.write_bytes(spoilt)
     assert read_timings(path, said.append) == b""
-    assert len(said) == 1 and str(path) in said[0] and "is damaged and was thrown away" in said[0]
+    assert len(said) == 1 and str(path) in said[0] and "is damaged and was deleted" in said[0]
     assert not path.exists()
 
 

@@ -34,7 +34,13 @@ def write_run(folder: Path, *, until: int = 3000, grids: bool = True) -> Run:
         loss = 0.05 + 1 / step + noise.uniform(0, 0.02)
         line: dict[str, object] = {"step": step, "loss": loss, "rate": 1e-3 * (1 - step / 3000)}
         if step > 2000:
-            line |= {"stage": "gan", "pixel": loss / 9, "perceptual": loss * 3, "adversarial": 0.7, "judge": 0.6}
+            line |= {
+                "stage": "gan",
+                "pixel": loss / 9,
+                "perceptual": loss * 3,
+                "adversarial": 0.7,
+                "discriminator": 0.6,
+            }
         append_log(run, line)
         if step % 250 == 0:
             ours = {"psnr_clean": 28 + step / 1000, "ssim_clean": 0.75 + step / 1e5, "sharpness_clean": 0.8}

@@ -152,7 +152,7 @@ def axes_of(history):
 def test_a_loss_that_falls_far_has_a_logarithmic_axis_and_others_a_linear_one(tmp_path):
     run = write_recipe(tmp_path)
     for step in range(1, 31):
-        append_log(run, {"step": step, "loss": 1 / step**2, "judge": 1 - step / 30, "rate": 1 / step**2})
+        append_log(run, {"step": step, "loss": 1 / step**2, "discriminator": 1 - step / 30, "rate": 1 / step**2})
     scales = {axes.get_title(loc="left"): axes.get_yscale() for axes in draw_losses(History.of(run)).axes}
     assert scales == {"Loss": "log", "Discriminator": "linear", "Learning rate": "linear", "": "linear"}
 

@@ -1,10 +1,12 @@
-"""Small stores for the tests of training, and what came of them."""
+"""Small stores for the tests of training, and what was logged of a run."""
 
 from tests.data.drawings import draw_photo
 from vidsr.data.degradation import Degradation
 from vidsr.data.prepare import prepare
 from vidsr.data.store import StoreSettings
 from vidsr.runs import is_validation, read_log
+from vidsr.train import loop
+from vidsr.train.batches import Inputs
 
 
 def make_store(folder, **settings):
@@ -13,6 +15,12 @@ def make_store(folder, **settings):
         draw_photo(folder / "photos" / f"{i}.png", height=96, width=128, seed=i)
     plan = {"scale": 2, "pairs": 48, "side": 16, "channels": 3, "degradation": Degradation(coded=0.2, av1=0, x265=0)}
     return prepare([folder / "photos"], folder / "store", StoreSettings(**{**plan, **settings})).folder
+
+
+def train(recipe, data, folder, *, stores=None, validation=None, vgg=None, **options):
+    """Train on data given as a list of paths; stores lie beside the run unless given."""
+    inputs = Inputs(data=data, stores=stores or folder.parent / "stores", validation=validation, vgg=vgg)
+    return loop.train(recipe, inputs, folder, **options)
 
 
 def losses(run):

@@ -8,8 +8,8 @@ torch = pytest.importorskip("torch", reason="training needs vidsr[train]")
 from tests.train.stores import make_store
 from vidsr.data.store import INDEX, Pairs
 from vidsr.errors import RecipeError
-from vidsr.train.batches import draw_batch, draw_batches, fit_recipe
-from vidsr.train.devices import Machine
+from vidsr.train.batches import Inputs, draw_batch, draw_batches, fit_recipe
+from vidsr.train.devices import Accelerator
 from vidsr.train.recipe_file import parse_recipe
 
 RECIPE = parse_recipe({"name": "tiny", "net": {"scale": 2}, "pixel": {"batch": 32, "full_range": 0.0}})
@@ -22,26 +22,26 @@ def numbered(count):
     return Pairs(low, high, np.zeros((count, 1), np.float32), np.zeros(count, INDEX))
 
 
-def places(machine, step):
+def places(accelerator, step):
     """Of the pairs in each part of the batch, sorted."""
-    parts = draw_batch(numbered(200), RECIPE, step, machine, RECIPE.pixel)
+    parts = draw_batch(numbered(200), RECIPE, step, accelerator, RECIPE.pixel)
     assert all((high[:, 0, 0, 0] == low[:, 0, 0, 0]).all() for low, high, _ in parts)
     return [sorted((low[:, 0, 0, 0] * 255).round().int().tolist()) for low, _, _ in parts]
 
 
 def test_however_a_batch_is_cut_it_is_the_same_batch():
-    (whole,) = places(Machine(), 7)
+    (whole,) = places(Accelerator(), 7)
     assert len(whole) == 32
-    processes = [Machine(accumulate=2, rank=rank, size=2) for rank in (0, 1)]
-    assert sorted(chain(*places(Machine(accumulate=4), 7))) == whole
-    assert sorted(chain(*(part for machine in processes for part in places(machine, 7)))) == whole
+    processes = [Accelerator(accumulate=2, rank=rank, world_size=2) for rank in (0, 1)]
+    assert sorted(chain(*places(Accelerator(accumulate=4), 7))) == whole
+    assert sorted(chain(*(part for accelerator in processes for part in places(accelerator, 7)))) == whole
 
 
 @pytest.mark.parametrize("steps", [range(3, 8), range(5, 6), range(4, 4)])
 def test_batches_drawn_ahead_are_those_of_their_steps_in_order(steps):
-    pairs, machine = numbered(200), Machine()
-    drawn = list(draw_batches(pairs, RECIPE, machine, RECIPE.pixel, steps))
-    alone = [draw_batch(pairs, RECIPE, step, machine, RECIPE.pixel) for step in steps]
+    pairs, accelerator = numbered(200), Accelerator()
+    drawn = list(draw_batches(pairs, RECIPE, accelerator, RECIPE.pixel, steps))
+    alone = [draw_batch(pairs, RECIPE, step, accelerator, RECIPE.pixel) for step in steps]
     assert len(drawn) == len(steps)
     for (ours,), (theirs,) in zip(drawn, alone, strict=True):
         assert all(torch.equal(a, b) for a, b in zip(ours, theirs, strict=True))
@@ -50,22 +50,25 @@ def test_batches_drawn_ahead_are_those_of_their_steps_in_order(steps):
 def test_what_goes_wrong_ahead_is_told_where_the_batch_is_wanted():
     pairs = Pairs(np.zeros((0, 1, 2, 2, 1), np.uint8), np.zeros((0, 1, 4, 4, 1), np.uint8), np.zeros((0, 1)), None)
     with pytest.raises(ValueError, match="high"):
-        next(draw_batches(pairs, RECIPE, Machine(), RECIPE.pixel, range(3)))
+        next(draw_batches(pairs, RECIPE, Accelerator(), RECIPE.pixel, range(3)))
 
 
 def test_every_part_of_a_batch_is_from_all_over_the_store():
     # A store holds its sources one after the other, and batch normalisation gathers what its process saw.
     for rank in (0, 1):
-        seen = [np.mean(places(Machine(rank=rank, size=2), step)[0]) for step in range(20)]
+        seen = [np.mean(places(Accelerator(rank=rank, world_size=2), step)[0]) for step in range(20)]
         assert np.mean(seen) == pytest.approx(99.5, abs=15)
 
 
 @pytest.mark.parametrize(
     ("gan", "sentence"),
-    [({"judge": "srgan"}, "multiple of 16 for the srgan discriminator"), ({"flicker": 0.1}, "needs data.frames")],
+    [
+        ({"discriminator": "srgan"}, "multiple of 16 for the srgan discriminator"),
+        ({"flicker": 0.1}, "needs data.frames"),
+    ],
 )
 def test_a_ready_store_that_the_second_stage_cannot_learn_from_is_refused_before_the_first(tmp_path, gan, sentence):
     store = make_store(tmp_path, side=20)
     tables = {"net": {"kind": "srresnet", "scale": 2}, "data": {"side": 16, "frames": 3}, "gan": {"steps": 1, **gan}}
     with pytest.raises(RecipeError, match=sentence):
-        fit_recipe(parse_recipe({"name": "tiny", **tables}), [store])
+        fit_recipe(parse_recipe({"name": "tiny", **tables}), Inputs(data=[store], stores=tmp_path))

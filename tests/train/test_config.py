@@ -39,12 +39,12 @@ def test_the_shipped_recipes_are_found_by_name(name):
         ({"net": {"scale": 2, "columns": 4}}, "columns is 4; it must be 1 or 2"),
         ({"net": {"scale": 2, "columns": 0}}, "columns is 0; it must be 1 or 2"),
         ({"net": {"scale": 2, "columns": 2}, "data": {"side": 33}}, "side is 33; it must be a multiple of net.columns"),
-        ({"data": {"patches": 0}}, r"data\.patches, .* must be over 0"),
-        ({"pixel": {"batch": 0}}, r"must be over 0"),
-        ({"pixel": {"validate_every": 0}}, r"validate_every, .* must be over 0"),
-        ({"gan": {"validate_every": 0}}, r"validate_every, .* must be over 0"),
-        ({"gan": {"judge_width": 0}}, r"judge_width must be over 0"),
-        ({"pixel": {"steps": -1}, "gan": {"steps": 2}}, r"pixel\.steps and gan\.steps must not be below 0"),
+        ({"data": {"patches": 0}}, r"data\.patches, .* must be positive"),
+        ({"pixel": {"batch": 0}}, r"must be positive"),
+        ({"pixel": {"validate_every": 0}}, r"validate_every, .* must be positive"),
+        ({"gan": {"validate_every": 0}}, r"validate_every, .* must be positive"),
+        ({"gan": {"discriminator_width": 0}}, r"discriminator_width must be positive"),
+        ({"pixel": {"steps": -1}, "gan": {"steps": 2}}, r"pixel\.steps and gan\.steps must not be negative"),
         ({"gan": {"flicker": 0.1}}, r"gan\.flicker .* needs data\.frames of 3 or more"),
         ({"net": {"kind": "srresnet", "scale": 2, "width": 2}}, r"net\.width is 2; it must be 3 or more"),
         ({"net": {"scale": 2, "width": 0}}, r"net\.width is 0; it must be 1 or more"),
@@ -78,14 +78,14 @@ def test_changes_win_over_the_recipe_and_leave_the_rest():
     plain = load_recipe("srgan-mse-x4")
     changed = load_recipe("srgan-mse-x4", ["gan.steps=7", "start = 'w.safetensors'", "gan.batch = 2"])
     assert (changed.gan.steps, changed.gan.batch, changed.start) == (7, 2, "w.safetensors")
-    assert (changed.gan.judge, changed.pixel) == (plain.gan.judge, plain.pixel)
+    assert (changed.gan.discriminator, changed.pixel) == (plain.gan.discriminator, plain.pixel)
 
 
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ("gan.steps", r"'gan\.steps' is no line of TOML"),
-        ("pixel.loss=mse", r"'pixel\.loss=mse' is no line of TOML .* --set \"pixel\.loss='mse'\""),
+        ("gan.steps", r"'gan\.steps' is not a line of TOML"),
+        ("pixel.loss=mse", r"'pixel\.loss=mse' is not a line of TOML .* --set \"pixel\.loss='mse'\""),
         ("gan.stops=1", r"unknown key gan\.stops"),
     ],
 )
@@ -95,10 +95,21 @@ def test_a_change_that_is_none_is_refused(change, sentence):
 
 
 def test_keys_may_have_the_names_of_earlier_recipes():
-    old = {**LEAST, "net": {**LEAST["net"], "quantiser": False}, "degradation": {"worn": 0.5, "wear": [1, 2]}}
+    old = {
+        **LEAST,
+        "net": {**LEAST["net"], "quantiser": False},
+        "degradation": {"worn": 0.5, "wear": [1, 2]},
+        "gan": {"judge": "srgan", "judge_rate": 1e-3, "judge_steps": 2, "judge_width": 8},
+    }
     new = {
         **LEAST,
         "net": {**LEAST["net"], "qp": False},
         "degradation": {"recompressed": 0.5, "recompressed_crf": [1, 2]},
+        "gan": {
+            "discriminator": "srgan",
+            "discriminator_rate": 1e-3,
+            "discriminator_steps": 2,
+            "discriminator_width": 8,
+        },
     }
     assert parse_recipe(old) == parse_recipe(new)

@@ -4,7 +4,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="training needs vidsr[train]")
 
-from vidsr.train.losses import PIXEL, balance, charbonnier, l1, mse, spectral
+from vidsr.train.losses.content import PIXEL, balance, charbonnier, l1, mse, spectral
 
 
 def test_l1_is_the_mean_absolute_difference():

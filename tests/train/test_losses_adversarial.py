@@ -6,7 +6,7 @@ torch = pytest.importorskip("torch", reason="training needs vidsr[train]")
 from torch import nn
 
 from vidsr.nets.discriminator import Discriminator, UNet
-from vidsr.train.losses import ADVERSARIAL, gradient_penalty
+from vidsr.train.losses.adversarial import ADVERSARIAL, gradient_penalty
 
 OURS, TRUTH = np.array([[0.3], [-1.2], [2.0]]), np.array([[0.8], [1.7], [-0.4]])
 
@@ -55,8 +55,8 @@ def test_large_scores_stay_finite(kind):
 
 def test_the_penalty_of_a_plane_is_how_far_its_slope_is_from_one():
     slope = torch.tensor([3.0, 4.0], requires_grad=True)  # its norm is 5
-    judge = lambda x: (x * slope.view(1, 2, 1, 1)).sum(dim=(1, 2, 3)).unsqueeze(1)  # noqa: E731
-    penalty = gradient_penalty(judge, torch.rand(3, 2, 1, 1), torch.rand(3, 2, 1, 1), torch.rand(3, 1, 1, 1))
+    discriminator = lambda x: (x * slope.view(1, 2, 1, 1)).sum(dim=(1, 2, 3)).unsqueeze(1)  # noqa: E731
+    penalty = gradient_penalty(discriminator, torch.rand(3, 2, 1, 1), torch.rand(3, 2, 1, 1), torch.rand(3, 1, 1, 1))
     assert penalty.item() == pytest.approx(16)
     penalty.backward()
     assert slope.grad.tolist() == pytest.approx([2 * 4 * 3 / 5, 2 * 4 * 4 / 5])  # the discriminator learns from it
@@ -64,9 +64,9 @@ def test_the_penalty_of_a_plane_is_how_far_its_slope_is_from_one():
 
 def test_the_penalty_is_taken_between_ours_and_the_truth_sample_by_sample():
     ours, truth = torch.zeros(2, 1, 1, 1), torch.tensor([4.0, 8.0]).view(2, 1, 1, 1)
-    judge = lambda x: x.square() / 2  # its slope is x  # noqa: E731
+    discriminator = lambda x: x.square() / 2  # its slope is x  # noqa: E731
     mix = torch.tensor([0.5, 0.75]).view(2, 1, 1, 1)  # at 2 and 6
-    assert gradient_penalty(judge, ours, truth, mix).item() == pytest.approx((1**2 + 5**2) / 2)
+    assert gradient_penalty(discriminator, ours, truth, mix).item() == pytest.approx((1**2 + 5**2) / 2)
 
 
 @pytest.mark.parametrize("kind", sorted(ADVERSARIAL))
@@ -77,19 +77,19 @@ def test_the_penalty_is_taken_between_ours_and_the_truth_sample_by_sample():
 )
 def test_a_grey_is_pulled_towards_the_truth(kind, make):
     torch.manual_seed(0)
-    sides, judge, grey = ADVERSARIAL[kind], make(), nn.Parameter(torch.tensor(0.2))
-    adam_judge = torch.optim.Adam(judge.parameters(), lr=2e-3, betas=(0.5, 0.9))
+    sides, discriminator, grey = ADVERSARIAL[kind], make(), nn.Parameter(torch.tensor(0.2))
+    adam_discriminator = torch.optim.Adam(discriminator.parameters(), lr=2e-3, betas=(0.5, 0.9))
     adam_grey = torch.optim.Adam([grey], lr=0.02, betas=(0.5, 0.9))
     for _ in range(25):
         truth = 0.8 + 0.05 * torch.randn(4, 3, 16, 16)
         ours = grey + 0.05 * torch.randn(4, 3, 16, 16)
-        loss = sides.discriminator(judge(ours.detach()).scores, judge(truth).scores)
+        loss = sides.discriminator(discriminator(ours.detach()).scores, discriminator(truth).scores)
         if sides.penalised:
-            loss = loss + 10 * gradient_penalty(lambda x: judge(x).scores, ours, truth, torch.rand(4, 1, 1, 1))
-        adam_judge.zero_grad()
+            loss = loss + 10 * gradient_penalty(lambda x: discriminator(x).scores, ours, truth, torch.rand(4, 1, 1, 1))
+        adam_discriminator.zero_grad()
         loss.backward()
-        adam_judge.step()
+        adam_discriminator.step()
         adam_grey.zero_grad()
-        sides.generator(judge(ours).scores, judge(truth).scores).backward()
+        sides.generator(discriminator(ours).scores, discriminator(truth).scores).backward()
         adam_grey.step()
     assert grey.item() > 0.35

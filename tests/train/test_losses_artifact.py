@@ -4,7 +4,7 @@ torch = pytest.importorskip("torch", reason="training needs vidsr[train]")
 
 from torch.nn import functional
 
-from vidsr.train.losses import artifact, artifact_map, grid
+from vidsr.train.losses.content import artifact, artifact_map, grid
 
 
 def by_windows(ours, truth, side):

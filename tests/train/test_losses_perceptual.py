@@ -2,7 +2,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="training needs vidsr[train]")
 
-from vidsr.train.losses import DISTANCES, feature_matching, perceptual
+from vidsr.train.losses.content import DISTANCES, feature_matching, perceptual
 
 OURS = [torch.tensor([[[[1.0, 3.0]]]]), torch.tensor([[[[0.0]], [[4.0]]]])]
 TRUTH = [torch.tensor([[[[0.0, 0.0]]]]), torch.tensor([[[[1.0]], [[1.0]]]])]

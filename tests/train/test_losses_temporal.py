@@ -2,7 +2,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="training needs vidsr[train]")
 
-from vidsr.train.losses import flicker, windows
+from vidsr.train.losses.content import flicker, windows
 
 
 def test_three_frames_in_a_row_become_nine_channels():

@@ -4,7 +4,7 @@ from PIL import Image
 
 from vidsr.errors import DiskFull
 from vidsr.resize import resize
-from vidsr.train.sample_grid import GAP, LINE, SIDE, TILE, Sample, draw_samples
+from vidsr.train.sample_grid import CROP, GAP, LINE, TILE, Sample, draw_samples
 
 
 def sample(height=160, width=240, scale=4, channels=3, seed=0):
@@ -31,10 +31,10 @@ def test_a_row_shows_low_bicubic_ours_and_truth(tmp_path):
     one = sample()
     grid = drawn(tmp_path / "new" / "grid.png", [one])
     assert grid.shape == (TILE + LINE + 2 * GAP, 4 * (TILE + GAP) + GAP, 3)
-    zoom = TILE // SIDE
+    zoom = TILE // CROP
     low, bicubic, ours, truth = (tile(grid, 0, column, TILE)[::zoom, ::zoom] for column in range(4))
-    square = slice(8, 8 + SIDE), slice(80, 80 + SIDE)  # the first that holds the whole noise
-    for shown, whole in ((truth, one.truth), (ours, one.ours), (bicubic, one.bicubic)):
+    square = slice(8, 8 + CROP), slice(80, 80 + CROP)  # the first that holds the whole noise
+    for shown, whole in ((truth, one.truth), (ours, one.output), (bicubic, one.bicubic)):
         assert np.array_equal(shown, whole[square])
     assert np.array_equal(low[::4, ::4], one.low[2:32, 20:50])
     assert np.array_equal(low, low[::4, ::4].repeat(4, 0).repeat(4, 1))
@@ -61,7 +61,7 @@ def test_luma_is_shown_from_black_to_white(tmp_path):
 def test_small_pictures_make_all_squares_as_small(tmp_path, scale):
     small = sample(height=scale * 33, width=scale * 50, scale=scale)
     grid = drawn(tmp_path / "grid.png", [sample(width=60 * scale, height=40 * scale, scale=scale), small])
-    side = min(SIDE, 33 * scale) // scale * scale
+    side = min(CROP, 33 * scale) // scale * scale
     shown = side * (TILE // side)
     assert grid.shape[:2] == (2 * (shown + LINE + GAP) + GAP, 4 * (shown + GAP) + GAP)
 
@@ -74,7 +74,7 @@ def test_colour_and_luma_may_share_a_grid(tmp_path):
 
 def test_luma_may_have_an_axis_of_its_own(tmp_path):
     flat = sample(channels=1)
-    deep = Sample(*(picture[..., None] for picture in (flat.low, flat.bicubic, flat.ours, flat.truth)))
+    deep = Sample(*(picture[..., None] for picture in (flat.low, flat.bicubic, flat.output, flat.truth)))
     assert np.array_equal(drawn(tmp_path / "a.png", [flat]), drawn(tmp_path / "b.png", [deep]))
 
 

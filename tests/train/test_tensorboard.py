@@ -19,7 +19,7 @@ from tensorboard.summary.writer.record_writer import RecordWriter
 
 from vidsr.errors import DiskFull, ExtraMissing
 from vidsr.train.sample_grid import Sample, draw_samples
-from vidsr.train.tensorboard import Board
+from vidsr.train.tensorboard import TensorBoard
 
 VALIDATION = {"step": 200, "stage": "pixel", "psnr_clean": 31.02, "bicubic_psnr_clean": 28.43, "ssim_clean": 0.9}
 
@@ -37,18 +37,24 @@ def points(folder, tag):
 
 
 def test_losses_and_rates_stand_under_their_stage_at_their_steps(tmp_path):
-    with Board(tmp_path, step=0) as board:
+    with TensorBoard(tmp_path, step=0) as board:
         board.write(losses(100, 0.5))
         board.write(losses(200, 0.25))
-        board.write({"step": 300, "stage": "gan", "loss": 2.0, "judge": 0.7, "rate": 1e-4})
-    assert set(read(tmp_path).Tags()["scalars"]) == {"pixel/loss", "pixel/rate", "gan/loss", "gan/judge", "gan/rate"}
+        board.write({"step": 300, "stage": "gan", "loss": 2.0, "discriminator": 0.7, "rate": 1e-4})
+    assert set(read(tmp_path).Tags()["scalars"]) == {
+        "pixel/loss",
+        "pixel/rate",
+        "gan/loss",
+        "gan/discriminator",
+        "gan/rate",
+    }
     assert points(tmp_path, "pixel/loss") == [(100, 0.5), (200, 0.25)]
     assert points(tmp_path, "pixel/rate") == [(100, 1e-3), (200, 1e-3)]
-    assert points(tmp_path, "gan/judge") == [(300, 0.7)]
+    assert points(tmp_path, "gan/discriminator") == [(300, 0.7)]
 
 
 def test_bicubics_figures_bear_the_names_of_ours_in_a_run_beside_it(tmp_path):
-    with Board(tmp_path, step=0) as board:
+    with TensorBoard(tmp_path, step=0) as board:
         board.write(VALIDATION)
     assert points(tmp_path, "validation/psnr_clean") == [(200, 31.02)]
     assert points(tmp_path / "bicubic", "validation/psnr_clean") == [(200, 28.43)]
@@ -59,7 +65,7 @@ def test_a_sample_grid_is_shown_pixel_by_pixel(tmp_path):
     truth = np.random.default_rng(0).integers(0, 256, (48, 48, 3), np.uint8)
     draw_samples([Sample(truth[::2, ::2], truth, truth[::-1], truth)], tmp_path / "0000200.png")
     drawn = Image.open(tmp_path / "0000200.png")
-    with Board(tmp_path, step=0) as board:
+    with TensorBoard(tmp_path, step=0) as board:
         board.show(200, tmp_path / "0000200.png")
     (image,) = read(tmp_path).Images("samples")
     assert (image.step, image.width, image.height) == (200, *drawn.size)
@@ -69,12 +75,12 @@ def test_a_sample_grid_is_shown_pixel_by_pixel(tmp_path):
 def test_a_resumed_board_drops_what_was_written_after_its_step(tmp_path):
     picture = tmp_path / "grid.png"
     Image.new("RGB", (8, 8)).save(picture)
-    with Board(tmp_path, step=0) as board:
+    with TensorBoard(tmp_path, step=0) as board:
         for step in (100, 200, 300):
             board.write(losses(step, 0.5))
             board.write(VALIDATION | {"step": step})
             board.show(step, picture)
-    with Board(tmp_path, step=200) as board:
+    with TensorBoard(tmp_path, step=200) as board:
         board.write(losses(250, 0.25))
     assert points(tmp_path, "pixel/loss") == [(100, 0.5), (200, 0.5), (250, 0.25)]
     assert [point.step for point in read(tmp_path).Scalars("validation/psnr_clean")] == [100, 200]
@@ -89,7 +95,7 @@ def test_a_board_phones_nobody(tmp_path, monkeypatch):
     for call in ("connect", "sendto"):
         monkeypatch.setattr(socket.socket, call, refuse)
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
-    with Board(tmp_path, step=0) as board:
+    with TensorBoard(tmp_path, step=0) as board:
         board.write(losses(100))
     assert points(tmp_path, "pixel/loss") == [(100, 0.5)]
 
@@ -97,13 +103,13 @@ def test_a_board_phones_nobody(tmp_path, monkeypatch):
 def test_without_tensorboard_a_sentence_names_the_extra(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     with pytest.raises(ExtraMissing, match=r"need tensorboard; pip install 'vidsr\[train\]'"):
-        Board(tmp_path, step=0)
+        TensorBoard(tmp_path, step=0)
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "board").write_text("in the way")
     with pytest.raises(DiskFull, match="board could not be written"):
-        Board(tmp_path / "board", step=0)
+        TensorBoard(tmp_path / "board", step=0)
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # the writer's thread dies of it
@@ -112,7 +118,7 @@ def test_a_disk_that_fills_up_is_told_at_the_latest_when_the_board_closes(tmp_pa
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     before = set(threading.enumerate())
-    with pytest.raises(DiskFull, match="No space left"), Board(tmp_path, step=0) as board:
+    with pytest.raises(DiskFull, match="No space left"), TensorBoard(tmp_path, step=0) as board:
         writers = set(threading.enumerate()) - before
         monkeypatch.setattr(RecordWriter, "write", fill)
         board.write(VALIDATION)  # both writers have something to write

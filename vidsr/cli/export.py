@@ -1,4 +1,4 @@
-"""`vidsr export`: from a run to a file that runs anywhere."""
+"""`vidsr export`."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,60 +16,61 @@ USUAL_SIZE = "1920x1080"
 def export(
     source: Annotated[
         Path,
-        typer.Argument(
-            help="A folder or .safetensors file of `vidsr train`; for --trt and --int8 a model's name or path."
-        ),
+        typer.Argument(help="A run's folder or a .safetensors file; for --trt and --int8 also a model's name or path."),
     ],
     to: Annotated[
-        Path | None, typer.Option(help="The file to write. [export/NAME.onnx, or where --trt is found]")
+        Path | None, typer.Option(help="The file to write. [export/NAME.onnx; with --trt the engine cache]")
     ] = None,
     name: Annotated[str | None, typer.Option(help="Name on the card. [the recipe's]")] = None,
     images: Annotated[
-        list[Path] | None, typer.Option(help="Pictures to measure it on, for the card; may be repeated.")
+        list[Path] | None, typer.Option(help="Images to measure quality on, for the card; may be repeated.")
     ] = None,
     licence: Annotated[str | None, typer.Option(help="Licence of the training data, for the card.")] = None,
     fidelity: Annotated[
         float | None,
-        typer.Option(min=0, max=1, help="Mix a GAN with the network it grew from: 1 true to the pixels, 0 the GAN."),
+        typer.Option(min=0, max=1, help="Mix a GAN with its first stage: 1 is the first stage, 0 the GAN."),
     ] = None,
-    int8: Annotated[bool, typer.Option("--int8", help="Write a stored network's inner layers in 8 bits.")] = False,
+    int8: Annotated[bool, typer.Option("--int8", help="Quantise a model's inner layers to int8.")] = False,
     calibrate: Annotated[
         list[str] | None,
-        typer.Option(metavar="CLIP", help="Films or pictures like its input, for --int8; may be repeated."),
+        typer.Option(metavar="CLIP", help="Video or image like its input, for --int8; may be repeated."),
     ] = None,
     trt: Annotated[
         bool, typer.Option("--trt", help="Build a TensorRT engine for this GPU.", rich_help_panel=TENSORRT)
     ] = False,
     size: Annotated[
-        str | None, typer.Option(metavar="WxH", help="Of its input.", show_default=USUAL_SIZE, rich_help_panel=TENSORRT)
+        str | None,
+        typer.Option(metavar="WxH", help="Size of its input.", show_default=USUAL_SIZE, rich_help_panel=TENSORRT),
     ] = None,
     dynamic: Annotated[
         tuple[str, str, str] | None,
-        typer.Option(metavar="MIN OPT MAX", help="Sizes between MIN and MAX, slower.", rich_help_panel=TENSORRT),
+        typer.Option(metavar="MIN OPT MAX", help="Any size from MIN to MAX; slower.", rich_help_panel=TENSORRT),
     ] = None,
     fp16: Annotated[bool, typer.Option(help="Compute in float16.", rich_help_panel=TENSORRT)] = True,
-    bits: Annotated[int, typer.Option(min=8, max=10, help="Of its pictures: 8 or 10.", rich_help_panel=TENSORRT)] = 8,
+    bits: Annotated[
+        int, typer.Option(min=8, max=10, help="Bit depth of frames: 8 or 10.", rich_help_panel=TENSORRT)
+    ] = 8,
     color: Annotated[
-        str, typer.Option(help="Such as bt601-full-444.", show_default="bt709", rich_help_panel=TENSORRT)
+        str, typer.Option(help="Colour format, such as bt601-full-444.", show_default="bt709", rich_help_panel=TENSORRT)
     ] = "",
     surface: Annotated[
-        bool, typer.Option("--surface", help="NV12 or P010 in, as GPUs decode.", rich_help_panel=TENSORRT)
+        bool, typer.Option("--surface", help="Frames are NV12 or P010, as GPUs decode.", rich_help_panel=TENSORRT)
     ] = False,
     device: Annotated[
-        str, typer.Option(help="cuda or cuda:N.", show_default="the first", rich_help_panel=TENSORRT)
+        str, typer.Option(help="cuda or cuda:N.", show_default="the first GPU", rich_help_panel=TENSORRT)
     ] = "auto",
     verbose: Verbose = False,
 ) -> None:
-    """Write a trained network as a plain ONNX with its card, or build a TensorRT engine of a model."""
+    """Export a trained network as a plain ONNX file with its card, or a model as a TensorRT engine."""
     model, trained = str(source), source.is_dir() or source.suffix == ".safetensors"
     if int8 != bool(calibrate) or (int8 and (trt or trained or licence or fidelity is not None)):
-        raise typer.BadParameter("--int8 takes a stored network and --calibrate CLIP, and no option of a run or --trt")
+        raise typer.BadParameter("--int8 needs a model and --calibrate CLIP, and takes no option of a run or of --trt")
     if not trt and (size or dynamic or color or surface or bits != 8 or not fp16 or device != "auto"):
-        raise typer.BadParameter("the options of TensorRT go with --trt")
+        raise typer.BadParameter("the options of TensorRT need --trt")
     if trt and not trained and (name or images or licence or fidelity is not None):
-        raise typer.BadParameter("--trt of a stored model takes no option of a run")
+        raise typer.BadParameter("--trt of a model takes no option of a run")
     if bits == 9:
-        raise typer.BadParameter("pictures have 8 or 10 bits", param_hint="--bits")
+        raise typer.BadParameter("expected 8 or 10", param_hint="--bits")
     if int8:
         model = str(_exported(source, to, images, name=name, clips=calibrate))
     elif not trt or trained:
@@ -118,12 +119,12 @@ def build_engine(
     surface: bool,
     device: str,
 ) -> Path:
-    """Build a TensorRT engine of a model as the options say; see `export_engine`."""
+    """Build a TensorRT engine from the values of the options; see `export_engine`."""
     from vidsr.export.to_tensorrt import Sizes, export_engine
     from vidsr.upscaling.graph.frame_format import DEFAULT, FrameFormat, color_of
 
     if size and dynamic:
-        raise typer.BadParameter("give --size, or --dynamic with three sizes")
+        raise typer.BadParameter("give either --size or --dynamic")
     sizes = Sizes(*(size_of(each) for each in dynamic or 3 * (size or USUAL_SIZE,)))
     spec, gray = color_of(color) if color else (DEFAULT, False)
     pixels = FrameFormat(*sizes.best, bits=bits, color=spec, gray=gray, surface=surface)

@@ -1,26 +1,27 @@
-"""`vidsr train`: a network learns."""
+"""`vidsr train`."""
 
 import os
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 
-from vidsr.cli.console import Verbose
+from vidsr.cli.console import Verbose, say
 from vidsr.errors import ExtraMissing
 
 
-class Precision(StrEnum):
-    """What the convolutions compute in."""
+class TrainPrecision(StrEnum):
+    """Values of --precision."""
 
+    AUTO = "auto"
     BF16 = "bf16"
     FP16 = "fp16"
     F32 = "f32"
 
 
 class Compile(StrEnum):
-    """What torch.compile does."""
+    """Values of --compile."""
 
     NO = "no"
     YES = "yes"
@@ -29,32 +30,37 @@ class Compile(StrEnum):
 
 def train(
     recipe: Annotated[str, typer.Argument(help="A shipped recipe (live-x2, fast-x4, srgan-x4, …) or a TOML file.")],
-    data: Annotated[list[Path], typer.Option(help="A store; or photos and films, may be repeated.")],
-    run: Annotated[Path | None, typer.Option(help="The run's folder; goes on where it stopped. [runs/RECIPE]")] = None,
-    validation: Annotated[Path | None, typer.Option(help="Pictures to validate on; else the store's own.")] = None,
+    data: Annotated[list[Path], typer.Option(help="A store, or photos and videos; may be repeated.")],
+    run: Annotated[
+        Path | None, typer.Option(help="The run's folder; an existing run is resumed. [runs/RECIPE]")
+    ] = None,
+    validation: Annotated[
+        Path | None, typer.Option(help="Images to validate on. [the store's validation split]")
+    ] = None,
     stores: Annotated[
-        Path | None, typer.Option(help="Where stores of photos and films are kept. [beside the run]")
+        Path | None, typer.Option(help="Where stores of photos and videos are kept. [beside the run]")
     ] = None,
     vgg: Annotated[Path | None, typer.Option(help="VGG19's weights, for a perceptual loss. [torchvision's]")] = None,
     change: Annotated[
         list[str] | None, typer.Option("--set", help="Change the recipe: pixel.steps=1000. May be repeated.")
     ] = None,
-    device: Annotated[str, typer.Option(help="cpu, cuda, … Several by torchrun: see the README.")] = "cpu",
-    precision: Annotated[Precision, typer.Option(help="Of the convolutions.")] = Precision.BF16,
-    accumulate: Annotated[
-        int, typer.Option(min=1, help="Compute a batch in so many parts, where memory is short.")
-    ] = 1,
-    compile: Annotated[Compile, typer.Option(help="By torch.compile; graphs: as CUDA graphs too.")] = Compile.NO,
+    device: Annotated[str, typer.Option(help="cpu, cuda, … Several with torchrun: see the README.")] = "cpu",
+    precision: Annotated[
+        TrainPrecision, typer.Option(help="Of convolutions; auto: bf16 if the device computes it natively, else f32.")
+    ] = TrainPrecision.AUTO,
+    accumulate: Annotated[int, typer.Option(min=1, help="Split a batch into this many parts, to save memory.")] = 1,
+    compile: Annotated[Compile, typer.Option(help="Use torch.compile; graphs: with CUDA graphs.")] = Compile.NO,
     profile: Annotated[
-        bool, typer.Option("--profile", help="Train nothing; say how much of the time is the networks'.")
+        bool, typer.Option("--profile", help="Measure the speed of training instead of training.")
     ] = False,
     verbose: Verbose = False,
 ) -> None:
-    """Train a network by a recipe on photos and films, or go on with a run that was stopped."""
+    """Train a network by a recipe on photos and videos, or resume a run."""
     from vidsr.cli.train_display import Display
 
     try:
-        from vidsr.train.devices import Machine
+        from vidsr.train.batches import Inputs
+        from vidsr.train.devices import Accelerator, Precision, default_precision
         from vidsr.train.loop import train as run_training
         from vidsr.train.recipe_file import load_recipe
         from vidsr.train.throughput import profile as time_training
@@ -63,24 +69,30 @@ def train(
 
     parsed = load_recipe(recipe, change or ())
     folder = run or Path("runs") / parsed.name
-    machine = Machine(device=device, precision=precision.value, accumulate=accumulate, compile=compile.value)
-    first = os.environ.get("RANK", "0") == "0"  # of those that torchrun starts, one speaks
+    inputs = Inputs(data=data, stores=stores or folder.parent / "stores", validation=validation, vgg=vgg)
+    is_main = os.environ.get("RANK", "0") == "0"  # of the processes of torchrun only this one prints
+    chosen: Precision
+    if precision is TrainPrecision.AUTO:
+        chosen = default_precision(device)
+        if is_main:
+            reason = "computes bf16 natively" if chosen == "bf16" else "does not compute bf16 natively"
+            say(f"training in {chosen}: {device} {reason}")
+    else:
+        chosen = cast(Precision, precision.value)
     with Display(parsed) as display:
         options: dict[str, Any] = {
-            "stores": stores or folder.parent / "stores",
-            "vgg": vgg,
-            "machine": machine,
-            "progress": display.show if first else None,
+            "accelerator": Accelerator(device=device, precision=chosen, accumulate=accumulate, compile=compile.value),
+            "progress": display.show if is_main else None,
         }
         if profile:
-            speeds = time_training(parsed, data, **options)
+            results = time_training(parsed, inputs, **options)
         else:
-            done = run_training(parsed, data, folder, validation=validation, report=display.step, **options)
-    if not first:
+            done = run_training(parsed, inputs, folder, report=display.step, **options)
+    if not is_main:
         return
     if profile:
-        for speed in speeds:
-            share = speed.loop / speed.bare
-            print(f"{speed.stage}: {speed.loop:.1f} images/s, {share:.2f} of the networks' own {speed.bare:.1f}")
+        for each in results:
+            share = each.loop / each.bare
+            print(f"{each.stage}: {each.loop:.1f} images/s, {share:.2f} of the networks' {each.bare:.1f}")
     else:
         print(done.weights)

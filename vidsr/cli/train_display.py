@@ -1,4 +1,4 @@
-"""What `vidsr train` shows while it works: how far it is, how fast, and how well the network does."""
+"""Progress display of `vidsr train`: steps, speed, losses and validations."""
 
 import json
 import math
@@ -16,43 +16,42 @@ if TYPE_CHECKING:
 
     from vidsr.train.config import Recipe
 
-MEMORY_S = 60.0  # what happened this long ago counts a third in a pace
-PLAIN_EVERY = 1000  # steps between lines of losses, where stderr is no terminal
+MEMORY_S = 60.0  # time constant of the moving average of the speed
+PLAIN_EVERY = 1000  # steps between lines of losses if stderr is not a terminal
 TRAINING = "training"
 
 Line = dict[str, Any]
-"""One of the log: of losses, with their learning rate, or of a validation."""
+"""A line of the log: losses and learning rate, or a validation."""
 
 
 class Pace:
-    """Images a second, lately; `clock`: seconds."""
+    """Moving average of images per second. clock: returns seconds."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._last: tuple[float, int] | None = None
         self._seconds = self._images = 0.0
 
-    def receptive_field(self, images: int) -> None:
-        """Take note that so many are done in all; those of the first call are older than the clock and do not count."""
+    def update(self, images: int) -> None:
+        """Set the total number of images; those of the first call were processed earlier and do not count."""
         now = self._clock()
         if self._last is not None:
-            seconds, fresh = now - self._last[0], images - self._last[1]
-            kept = math.exp(-seconds / MEMORY_S)
-            self._seconds = kept * self._seconds + seconds
-            self._images = kept * self._images + fresh
+            seconds, new = now - self._last[0], images - self._last[1]
+            decay = math.exp(-seconds / MEMORY_S)
+            self._seconds = decay * self._seconds + seconds
+            self._images = decay * self._images + new
         self._last = now, images
 
     @property
     def per_second(self) -> float | None:
-        """None until something was done."""
+        """The speed; None before the second update."""
         return self._images / self._seconds if self._images and self._seconds else None
 
 
 class Display(Bars):
-    """A bar and beneath it what the training comes to, on a terminal; else lines of JSON now and then.
+    """A progress bar with losses and speed on a terminal, otherwise a line of JSON every PLAIN_EVERY steps.
 
-    Validations are printed as lines on both. Speeds count what this process did, validations included, never what an
-    interrupted one did before it.
+    Validations are always printed as lines. The speed includes validation, but no steps of earlier processes.
     """
 
     def __init__(
@@ -61,39 +60,39 @@ class Display(Bars):
         self._recipe = recipe
         self._pace = Pace(clock)
         self._losses = self._validation = ""
-        super().__init__(resumes=True, console=console)  # which asks for the note already
+        super().__init__(resumes=True, console=console)  # calls self.note
 
     def show(self, what: str, done: int, total: int, label: str = "") -> None:
-        """Move the bar of a thing; that of the training names its stage."""
+        """Update the bar of a task; that of the training names its stage."""
         if what == TRAINING:
-            self._pace.receptive_field(self._images(done))
+            self._pace.update(self._images(done))
             label = f"{what}, {'pixel' if done <= self._recipe.pixel.steps else 'gan'}"
         super().show(what, done, total, label)
 
     def step(self, line: Line) -> None:
         """Show one line of the log."""
         if is_validation(line):
-            self._validation = _gained(line)
-            self.console.print(_sentence(line), soft_wrap=True)
+            self._validation = _validation_summary(line)
+            self.console.print(_validation_sentence(line), soft_wrap=True)
             return
         self._losses = _losses(line)
         if not self.console.is_terminal and line["step"] % PLAIN_EVERY == 0:
             print(json.dumps(line | self._speed(line["step"])), file=sys.stderr)
 
     def note(self) -> str:
-        """Losses and rate as last logged, the speed by now, and the last validation."""
+        """Return the last losses, the speed and the last validation."""
         pace = self._pace.per_second
         speed = f"{pace:.{0 if pace >= 10 else 2}f} images/s" if pace else ""
         return " · ".join(part for part in (self._losses, speed, self._validation) if part)
 
     def _speed(self, step: int) -> dict[str, float | None]:
-        """What is left is taken to go on as fast as lately; None before this process has done anything."""
+        """Return speed and remaining time for a line of JSON; None before there is a speed."""
         pace = self._pace.per_second
         left = self._images(self._recipe.steps) - self._images(step)
         return {"images_per_s": pace and round(pace, 2), "eta_s": pace and round(left / pace)}
 
     def _images(self, step: int) -> int:
-        """How many images the steps until this one see; a clip counts as one."""
+        """Return the number of pairs in the steps up to this one."""
         pixel, gan = self._recipe.pixel, self._recipe.gan
         return min(step, pixel.steps) * pixel.batch + max(0, step - pixel.steps) * gan.batch
 
@@ -103,13 +102,13 @@ def _losses(line: Line) -> str:
     return ", ".join(losses) + f" · rate {line['rate']:.2g}"
 
 
-def _gained(line: Line) -> str:
-    """`31.02 dB, bicubic 28.43`: of clean pictures, of coded ones where there are no others."""
+def _validation_summary(line: Line) -> str:
+    """Return `31.02 dB, bicubic 28.43`, of clean images if there are any, else of coded ones."""
     kind = "clean" if "psnr_clean" in line else "coded"
     return f"{line[f'psnr_{kind}']:.2f} dB, bicubic {line[f'{BICUBIC_PREFIX}psnr_{kind}']:.2f}"
 
 
-def _sentence(line: Line) -> str:
+def _validation_sentence(line: Line) -> str:
     parts = [
         f"{kind}: {line[f'psnr_{kind}']:.2f} dB, SSIM {line[f'ssim_{kind}']:.4f}"
         f" (bicubic {line[f'{BICUBIC_PREFIX}psnr_{kind}']:.2f}, {line[f'{BICUBIC_PREFIX}ssim_{kind}']:.4f})"

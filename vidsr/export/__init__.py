@@ -1,1 +1,1 @@
-"""From weights to files that run anywhere."""
+"""Export: from weights to model files."""

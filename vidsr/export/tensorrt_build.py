@@ -1,4 +1,4 @@
-"""TensorRT's builder: a strongly typed graph becomes a plan, and what was timed on the way is kept for the next."""
+"""Building of TensorRT plans from strongly typed graphs, with a timing cache on disk."""
 
 import hashlib
 import threading
@@ -16,15 +16,15 @@ Progress = Callable[[str, int, int], None]
 Notice = Callable[[str], None]
 Limits = Mapping[str, list[list[int]]]
 
-LEVEL = 5  # of 5: every kernel is timed beside those compiled for it. A build is made once, and frames are many.
+OPTIMIZATION_LEVEL = 5  # of 5: slow to build, but an engine is built once and runs on many frames
 DIGEST = 32  # bytes of SHA-256 before a timing cache
 
 
 def build(graph: bytes, limits: Limits, *, gpu: str, device: str, progress: Progress, notice: Notice) -> bytes:
     """Build a plan for a GPU.
 
-    graph: ONNX, as `for_tensorrt` gives it. limits: the least, the best and the largest shape of each input, as they
-    are seen from outside. gpu: its name, for the timing cache. Raises EngineError with TensorRT's reason.
+    graph: ONNX, by `for_tensorrt`. limits: minimum, optimum and maximum shape of each input as a caller gives it.
+    gpu: its name, for the timing cache. Raises EngineError with TensorRT's reason.
     """
     trt = tensorrt()
     stopped = threading.Event()
@@ -33,28 +33,28 @@ def build(graph: bytes, limits: Limits, *, gpu: str, device: str, progress: Prog
     def work() -> bytes:
         use_gpu(device)
         builder = trt.Builder(logger())
-        # On TensorRT 11 every network is strongly typed, and the flag says nothing new.
+        # TensorRT 11 has only strongly typed networks and ignores the flag.
         network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
         parser = trt.OnnxParser(network, logger())
         if not parser.parse(graph):
             reasons = "; ".join(str(parser.get_error(index)) for index in range(parser.num_errors))
             raise EngineError(f"TensorRT cannot read the network: {reasons[-300:]}")
         config = builder.create_builder_config()
-        config.builder_optimization_level = LEVEL
+        config.builder_optimization_level = OPTIMIZATION_LEVEL
         config.progress_monitor = monitor = _monitor(trt, progress, stopped)
-        config.clear_flag(trt.BuilderFlag.TF32)  # what is left in f32 is to be exact; TF32 is as coarse as f16
+        config.clear_flag(trt.BuilderFlag.TF32)  # f32 is used where f16 is too coarse, and TF32 is as coarse as f16
         _add_profile(builder, network, config, limits)
         cache = config.create_timing_cache(read_timings(timings, notice))
-        if not config.set_timing_cache(cache, ignore_mismatch=False):  # of another driver, say: begin anew
+        if not config.set_timing_cache(cache, ignore_mismatch=False):  # of another driver, for example
             config.set_timing_cache(config.create_timing_cache(b""), ignore_mismatch=False)
         plan = builder.build_serialized_network(network, config)
         if plan is None:
             raise EngineError(f"TensorRT cannot build the engine: {logger().last}")
         keep_timings(timings, bytes(config.get_timing_cache().serialize()), notice)
-        del monitor  # it had to outlive the build
+        del monitor  # it has to outlive the build
         return bytes(plan)
 
-    # In a thread, so that a signal reaches us while TensorRT works: it stops at the next step.
+    # In a thread, so that the main thread can handle signals; the build then stops at its next step.
     pool = ThreadPoolExecutor(1, thread_name_prefix="tensorrt")
     try:
         return pool.submit(work).result()
@@ -66,7 +66,7 @@ def build(graph: bytes, limits: Limits, *, gpu: str, device: str, progress: Prog
 
 
 def read_timings(path: Path, notice: Notice) -> bytes:
-    """What earlier builds timed on this GPU; nothing where none did, or the file is damaged: it is thrown away."""
+    """Return the timings of earlier builds on this GPU; empty if there are none. A damaged file is deleted."""
     try:
         content = path.read_bytes()
     except FileNotFoundError:
@@ -75,12 +75,12 @@ def read_timings(path: Path, notice: Notice) -> bytes:
     if hashlib.sha256(timings).digest() == content[:DIGEST]:
         return timings
     path.unlink(missing_ok=True)
-    notice(f"{path}, which would have made this build shorter, is damaged and was thrown away")
+    notice(f"the timing cache {path} is damaged and was deleted, so this build takes longer")
     return b""
 
 
 def keep_timings(path: Path, timings: bytes, notice: Notice) -> None:
-    """Keep what was timed, with its checksum. That it cannot be kept is said, and spoils nothing."""
+    """Write the timings with their checksum; only warn if the disk is full."""
     try:
         write_atomically(path, hashlib.sha256(timings).digest() + timings)
     except DiskFull as exc:
@@ -88,21 +88,23 @@ def keep_timings(path: Path, timings: bytes, notice: Notice) -> None:
 
 
 def _add_profile(builder: Any, network: Any, config: Any, limits: Limits) -> None:
-    """Say which sizes are to come, where they are not all the same."""
+    """Add the limits of inputs whose size varies to the builder's configuration."""
     profile = builder.create_optimization_profile()
     varies = False
     for index in range(network.num_inputs):
         tensor = network.get_input(index)
         if -1 in tuple(tensor.shape):
             varies = True
-            bytes_of = [2] * (len(tensor.shape) - len(limits[tensor.name][0]))  # of codes of 16 bits
+            bytes_of = [2] * (
+                len(tensor.shape) - len(limits[tensor.name][0])
+            )  # 16-bit codes are given as pairs of bytes
             profile.set_shape(tensor.name, *([*shape, *bytes_of] for shape in limits[tensor.name]))
     if varies:
         config.add_optimization_profile(profile)
 
 
 def _monitor(trt: Any, progress: Progress, stopped: threading.Event) -> Any:
-    """What TensorRT tells of its phases, as calls of `progress`."""
+    """Return a progress monitor that calls `progress` and stops the build when `stopped` is set."""
 
     class Monitor(trt.IProgressMonitor):  # type: ignore[misc]
         def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""From a stored network to one in 8 bits, calibrated on pictures like those it will see."""
+"""Post-training quantisation of a model to int8, calibrated on clips like its later input."""
 
 import contextlib
 import importlib
@@ -26,16 +26,16 @@ from vidsr.upscaling.graph.editor import image_ports
 from vidsr.upscaling.model_file import load_model
 from vidsr.video.read.source import open_source
 
-# NNCF reports itself to Google Analytics through this package where it can be imported; nothing here phones home.
+# NNCF sends statistics to Google Analytics through this package if it can be imported.
 sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 
 nncf: Any = importlib.import_module("nncf")
 ranges: Any = importlib.import_module("nncf.quantization.range_estimator")
 
 FRAMES = 12  # of each clip
-SIDE = 192  # of the middle of a frame that is looked at
-QPS = (None, 0.0, 0.6)  # in turns, where the network knows it; None: the frame's own
-LEAST = 40  # dB between the networks' pictures; below, a picture regained at 30 dB loses more than 0.4
+CROP = 192  # side of the centre crop of a frame, in pixels
+QPS = (None, 0.0, 0.6)  # QP / 51 of successive frames, for networks that take it; None: the frame's own
+MIN_PSNR = 40  # dB between the outputs; at less, an output of 30 dB loses more than 0.4 dB
 
 Sample = dict[str, NDArray[np.float32]]
 
@@ -43,13 +43,14 @@ Sample = dict[str, NDArray[np.float32]]
 def export_int8(
     source: str | Path, clips: Sequence[str | Path], target: Path | None = None, *, name: str | None = None
 ) -> Path:
-    """Quantise a network's inner layers after training and write it to `target`, by default export/NAME-int8.onnx.
+    """Quantise a network's inner layers, write it to `target` and return the path; default: export/NAME-int8.onnx.
 
-    source: a stored network, by name or path. clips: films or pictures of the size the network takes; each layer's
-    range is what it held on FRAMES frames of each. The first layer stays as it is, and so does all that touches the
-    picture itself. The file is plain: QuantizeLinear and DequantizeLinear around what runs in int8, one input, one
-    output. Gives the file's path. Raises UnknownModel, NotAModel, what `open_source` raises, DiskFull, and
-    ParityFailed where quantising spoils the network (NNCF: arXiv 2002.08679).
+    source: name or path of a model. clips: videos or images of the size the network will be given; FRAMES frames of
+    each give the ranges of the activations. The first layer and everything that acts on the input image stay in
+    floating point. The file is plain ONNX: one input, one output, QuantizeLinear and DequantizeLinear around the int8
+    layers (NNCF: arXiv 2002.08679).
+    Raises UnknownModel, NotAModel, DiskFull, ParityFailed if quantising changes the output too much, and what
+    `open_source` raises.
     """
     loaded = load_model(source)
     model, card = loaded.graph, loaded.card
@@ -72,7 +73,7 @@ def export_int8(
 
 
 def _samples(clip: str | Path, card: ModelCard, port: str) -> Iterator[Sample]:
-    """The middle of some frames, evenly spread, as the network sees them."""
+    """Yield network inputs from the centres of evenly spaced frames."""
     with open_source(clip) as source:
         step = max((source.info.frames or 10 * FRAMES) // FRAMES, 1)
         for index, frame in enumerate(frame for frame in source if isinstance(frame, Frame)):
@@ -80,13 +81,13 @@ def _samples(clip: str | Path, card: ModelCard, port: str) -> Iterator[Sample]:
                 continue
             if index == step * FRAMES:
                 return
-            known = QPS[index // step % len(QPS)]
-            qp = (frame.qp or 0) / 51 if known is None else known
-            told = {QP_NAME: np.full((1, 1, 1, 1), qp, np.float32)} if card.qp else {}
-            yield {port: _middle(_seen(frame, card), card.step), **told}
+            fixed = QPS[index // step % len(QPS)]
+            qp = (frame.qp or 0) / 51 if fixed is None else fixed
+            inputs = {QP_NAME: np.full((1, 1, 1, 1), qp, np.float32)} if card.qp else {}
+            yield {port: _centre(_network_input(frame, card), card.step), **inputs}
 
 
-def _seen(frame: Frame, card: ModelCard) -> NDArray[np.float32]:
+def _network_input(frame: Frame, card: ModelCard) -> NDArray[np.float32]:
     """(1, channels, height, width) in [0, 1]."""
     if card.channels == 3:
         return frame.to_rgb().transpose(2, 0, 1)[None]
@@ -94,18 +95,18 @@ def _seen(frame: Frame, card: ModelCard) -> NDArray[np.float32]:
     return np.asarray(frame.planes[0][None, None] / top, np.float32)
 
 
-def _middle(picture: NDArray[np.float32], step: int) -> NDArray[np.float32]:
-    """A square of SIDE, or what there is, in multiples of `step`."""
+def _centre(image: NDArray[np.float32], step: int) -> NDArray[np.float32]:
+    """Return a centre crop of at most CROP × CROP whose sides are multiples of `step`."""
     for axis in (2, 3):
-        side = min(picture.shape[axis], SIDE) // step * step
-        start = (picture.shape[axis] - side) // 2
-        picture = np.take(picture, range(start, start + side), axis)
-    return np.ascontiguousarray(picture, np.float32)
+        side = min(image.shape[axis], CROP) // step * step
+        start = (image.shape[axis] - side) // 2
+        image = np.take(image, range(start, start + side), axis)
+    return np.ascontiguousarray(image, np.float32)
 
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep NNCF's progress from stdout, and from silencing the root logger's handlers, which are others'."""
+    """Keep NNCF from printing its progress and from changing the levels of the root logger's handlers."""
     levels = [(handler, handler.level) for handler in logging.getLogger().handlers]
     nncf.set_log_level(logging.ERROR)
     try:
@@ -117,23 +118,23 @@ def _quiet() -> Iterator[None]:
 
 
 def _quantised(model: ModelProto, samples: list[Sample], inner: set[str]) -> ModelProto:
-    """The model with all nodes but `inner` left as they are; its quantiser is a constant again."""
-    told = _with_qp(model)
-    outer = [node.name for node in told.graph.node if node.name not in inner]
-    # The widest range seen, where NNCF takes the mean of the pictures' ranges: clipping what is rare cost fast-x4
-    # 0.1 dB on Set14, the widest range 0.01. Symmetric, since OpenVINO leaves AMX for a zero point (5 times slower).
-    widest = ranges.RangeEstimatorParameters(
+    """Return the model with the nodes `inner` quantised."""
+    exposed = _with_qp_input(model)
+    outer = [node.name for node in exposed.graph.node if node.name not in inner]
+    # Full ranges instead of NNCF's default, means of the samples' ranges: clipping rare values cost fast-x4 0.1 dB on
+    # Set14, full ranges 0.01. Symmetric, because with a zero point OpenVINO does not use AMX and is 5 times slower.
+    full_range = ranges.RangeEstimatorParameters(
         min=ranges.StatisticsCollectorParameters(ranges.StatisticsType.MIN, ranges.AggregatorType.MIN),
         max=ranges.StatisticsCollectorParameters(ranges.StatisticsType.MAX, ranges.AggregatorType.MAX),
     )
     with _quiet():
         quantised: ModelProto = nncf.quantize(
-            told,
+            exposed,
             nncf.Dataset(samples),
             preset=nncf.QuantizationPreset.PERFORMANCE,
             subset_size=len(samples),
             ignored_scope=nncf.IgnoredScope(names=outer, validate=False),
-            advanced_parameters=nncf.AdvancedQuantizationParameters(activations_range_estimator_params=widest),
+            advanced_parameters=nncf.AdvancedQuantizationParameters(activations_range_estimator_params=full_range),
         )
     for port in [port for port in quantised.graph.input if port.name == QP_NAME]:
         quantised.graph.input.remove(port)
@@ -141,74 +142,70 @@ def _quantised(model: ModelProto, samples: list[Sample], inner: set[str]) -> Mod
     return quantised
 
 
-def _with_qp(model: ModelProto) -> ModelProto:
-    """The model with the quantiser, where it knows that, as an input."""
-    told = ModelProto()
-    told.CopyFrom(model)
-    for constant in [constant for constant in told.graph.initializer if constant.name == QP_NAME]:
-        told.graph.input.append(helper.make_tensor_value_info(QP_NAME, TensorProto.FLOAT, list(constant.dims)))
-        told.graph.initializer.remove(constant)
-    return told
+def _with_qp_input(model: ModelProto) -> ModelProto:
+    """Return the model with the QP, if it takes that, as an input instead of a constant."""
+    exposed = ModelProto()
+    exposed.CopyFrom(model)
+    for constant in [constant for constant in exposed.graph.initializer if constant.name == QP_NAME]:
+        exposed.graph.input.append(helper.make_tensor_value_info(QP_NAME, TensorProto.FLOAT, list(constant.dims)))
+        exposed.graph.initializer.remove(constant)
+    return exposed
 
 
 def _check(model: ModelProto, quantised: ModelProto, samples: list[Sample], card: ModelCard) -> None:
-    """Raise ParityFailed where the two make different pictures of the samples."""
+    """Raise ParityFailed if the PSNR between the models' outputs is below MIN_PSNR."""
     error, count = 0.0, 0
     for sample in samples:
         before, after = (_run(each, sample) for each in (model, quantised))
         error, count = error + float(np.square(before - after).sum()), count + before.size
-    decibels = -10 * math.log10(error / count) if error else math.inf
-    if decibels < LEAST:
+    psnr = -10 * math.log10(error / count) if error else math.inf
+    if psnr < MIN_PSNR:
         raise ParityFailed(
-            f"{card.name}: in 8 bits its pictures are at {decibels:.1f} dB from the network's, and {LEAST} are wanted; "
-            "calibrate it on clips more like its input, or leave it in floating point"
+            f"{card.name}: the PSNR between int8 and float output is {psnr:.1f} dB, expected at least {MIN_PSNR};"
+            " calibrate it on clips more like its input, or leave it in floating point"
         )
 
 
 def _run(model: ModelProto, sample: Sample) -> NDArray[Any]:
-    told = _with_qp(model)
-    for port in told.graph.input:
+    exposed = _with_qp_input(model)
+    for port in exposed.graph.input:
         if port.name in sample:
             for dim, size in zip(port.type.tensor_type.shape.dim, sample[port.name].shape, strict=True):
                 dim.dim_value = size
-    with open_engine(told.SerializeToString(), engine="onnxruntime", precision="f32", in_flight=1) as engine:
-        (large,) = engine.submit(sample).result().values()
-        return np.array(large, np.float32)
+    with open_engine(exposed.SerializeToString(), engine="onnxruntime", precision="f32", in_flight=1) as engine:
+        (output,) = engine.submit(sample).result().values()
+        return np.array(output, np.float32)
 
 
 def inner_nodes(model: ModelProto) -> set[str]:
-    """Names of the nodes that come after a convolution and lead to one, or are one; those are worth 8 bits.
+    """Return the names of the nodes from the first convolution's output to the last convolution, to be quantised.
 
-    Outside are the first layer, what is added to the last, and the small network that shifts by the quantiser with
-    the sum it ends in. Raises NotAModel where nodes have no names, or there is nothing inside.
+    Not included are the first convolution, the sum at the end, and the branch that computes a bias from the QP with the
+    addition of that bias. Raises NotAModel if nodes have no names or there are no such nodes.
     """
     nodes = list(model.graph.node)
     if len({node.name for node in nodes}) < len(nodes) or not all(node.name for node in nodes):
-        raise NotAModel("the network's nodes have no names of their own; export it again, by PyTorch say")
-    picture = _reached(nodes, {image_ports(model)[0].name})
-    shift = _reached(nodes, {QP_NAME}) - picture
-    layers = [node for node in nodes if node.op_type == "Conv" and _made(node) <= picture]
-    behind = _reached(nodes, {name for node in layers for name in node.output})
-    leading = {name for node in layers for name in node.input}
+        raise NotAModel("the network's nodes have no unique names; export it again, for example by PyTorch")
+    from_image = _descendants(nodes, {image_ports(model)[0].name})
+    from_qp = _descendants(nodes, {QP_NAME}) - from_image
+    layers = [node for node in nodes if node.op_type == "Conv" and from_image.issuperset(node.output)]
+    after = _descendants(nodes, {name for node in layers for name in node.output})
+    before = {name for node in layers for name in node.input}
     for node in reversed(nodes):
-        if _made(node) & leading:
-            leading |= set(node.input)
-    inside = [
-        node
+        if before & set(node.output):
+            before |= set(node.input)
+    inner = [
+        node.name
         for node in nodes
-        if set(node.input) & behind and (node in layers or _made(node) & leading) and not set(node.input) & shift
+        if after & set(node.input) and (node in layers or before & set(node.output)) and not from_qp & set(node.input)
     ]
-    if not inside:
-        raise NotAModel("the network has no layer behind another, so there is nothing to quantise")
-    return {node.name for node in inside}
+    if not inner:
+        raise NotAModel("the network has no two consecutive convolutions, so there is nothing to quantise")
+    return set(inner)
 
 
-def _made(node: NodeProto) -> set[str]:
-    return set(node.output)
-
-
-def _reached(nodes: Iterable[NodeProto], start: set[str]) -> set[str]:
-    """The names of all that is computed from some values, and their own."""
+def _descendants(nodes: Iterable[NodeProto], start: set[str]) -> set[str]:
+    """Return `start` and the names of all values computed from it."""
     found = set(start)
     for node in nodes:
         if set(node.input) & found:

@@ -1,28 +1,35 @@
-"""From a run's weights to a plain ONNX that any tool can use, with its card."""
+"""Export of a run's weights as a plain ONNX file with its card, checked against PyTorch."""
 
 import io
 import json
 import warnings
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 import onnx
 import torch
+from numpy.typing import NDArray
 from onnx import ModelProto, helper, numpy_helper
 from torch import nn
 
 from vidsr import nets
 from vidsr.card import KEY, QP_NAME, ModelCard
-from vidsr.errors import CardMismatch
-from vidsr.export.interpolate import mixed_weights
-from vidsr.export.parity import check_parity
+from vidsr.engines import open_engine
+from vidsr.errors import CardMismatch, ParityFailed
 from vidsr.io.atomic import write_atomically
 from vidsr.nets import receptive_field as measure
 from vidsr.nets.reparam import fold
-from vidsr.runs import read_weights
+from vidsr.runs import Run, read_weights
 
 OPSET = 17
+PARITY_SIZES = ((17, 23), (40, 9), (31, 64))  # heights and widths that are compared
+PARITY_QPS = (0.0, 0.55)
+PARITY_LIMIT = 1 / 255
+
+Weights = dict[str, NDArray[Any]]
 
 
 def export(
@@ -33,14 +40,14 @@ def export(
     licence: str | None = None,
     fidelity: float | None = None,
 ) -> Path:
-    """Turn a run or a weights file into `target`, by default export/NAME.onnx under the current folder.
+    """Export a run or a weights file to `target` and return its path; the default is export/NAME.onnx.
 
-    Blocks are folded, reach and cost are measured, and the file is held against PyTorch on odd sizes: it is left on
-    disk only if no output differs by 1/255. licence: of the training data, for the card. fidelity: of a run with a
-    stage `gan`, how much of the first stage to mix in; see `mixed_weights`. Gives the file's path.
+    Blocks are folded, receptive field and cost are measured, and the file is written only if its output differs from
+    PyTorch's by less than 1/255. licence: of the training data, for the card. fidelity: for a run with a stage `gan`,
+    the share of the first stage's weights; see `interpolate_weights`.
     Raises CheckpointError, NotAModel, CardMismatch, ParityFailed, DiskFull.
     """
-    arrays, card, recipe = read_weights(source) if fidelity is None else mixed_weights(source, fidelity)
+    arrays, card, recipe = read_weights(source) if fidelity is None else interpolate_weights(source, fidelity)
     try:
         net = nets.build(json.loads(recipe)["net"])
         net.load_state_dict({key: torch.from_numpy(array) for key, array in arrays.items()})
@@ -63,22 +70,47 @@ def export(
     return path
 
 
-def to_onnx(net: nn.Module, card: ModelCard) -> ModelProto:
-    """Write a folded network as ONNX: one input, one output, NCHW float in [0, 1], dynamic height and width.
+def interpolate_weights(folder: Path, fidelity: float) -> tuple[Weights, ModelCard, str]:
+    """Interpolate between the weights of a run's two stages; returns weights, card and recipe as `read_weights` does.
 
-    What it takes beside the picture, the quantiser, becomes a constant of that name, 0: clean.
+    fidelity: 1 for the first stage, which is faithful to the pixels, to 0 for the GAN. The result is a working network
+    because the second stage started from the first (ESRGAN, arXiv 1809.00219, section 3.4). Raises CardMismatch if the
+    folder holds no run with two stages of one network; CheckpointError, NotAModel.
+    """
+    run = Run(folder)
+    if not run.pixel.exists():
+        raise CardMismatch(f"{folder} is not a run with a stage gan, so there is nothing to mix; leave --fidelity out")
+    pixel, pixel_card, pixel_recipe = read_weights(run.pixel)
+    gan, card, recipe = read_weights(run.weights)
+    facts = [(c.scale, c.channels, c.receptive_field, c.parameters, c.macs) for c in (pixel_card, card)]
+    shapes = [{key: array.shape for key, array in weights.items()} for weights in (pixel, gan)]
+    if facts[0] != facts[1] or shapes[0] != shapes[1] or json.loads(pixel_recipe)["net"] != json.loads(recipe)["net"]:
+        raise CardMismatch(f"the two stages in {folder} have different networks; train the second from the first")
+    weights = {
+        key: np.asarray(fidelity * pixel[key] + (1 - fidelity) * array, array.dtype)
+        if np.issubdtype(array.dtype, np.floating)
+        else array  # batch normalisation's count of batches
+        for key, array in gan.items()
+    }
+    return weights, replace(card, recipe=f"{card.recipe}, fidelity {fidelity:g}", metrics={}), recipe
+
+
+def to_onnx(net: nn.Module, card: ModelCard) -> ModelProto:
+    """Convert a folded network to ONNX: one input, one output, NCHW float in [0, 1], dynamic height and width.
+
+    Its second input, the QP, becomes a named constant of 0: not compressed.
     """
     names = ["luma" if card.channels == 1 else "rgb", *([QP_NAME] if card.qp else [])]
     inputs = (torch.zeros(1, card.channels, 24, 32), *([torch.zeros(1, 1, 1, 1)] if card.qp else []))
     axes = {0: "n", 2: "height", 3: "width"}
     buffer = io.BytesIO()
     with warnings.catch_warnings():
-        # The exporter that replaces this one needs two packages more, and writes a graph of the same operators.
+        # The dynamo exporter needs two more packages, and writes a graph of the same operators.
         warnings.simplefilter("ignore", DeprecationWarning)
         torch.onnx.export(
             net,
             inputs,
-            cast(Any, buffer),  # its annotation knows paths only
+            cast(Any, buffer),  # annotated as a path
             dynamo=False,
             opset_version=OPSET,
             input_names=names,
@@ -90,6 +122,37 @@ def to_onnx(net: nn.Module, card: ModelCard) -> ModelProto:
         model.graph.input.remove(value)
         model.graph.initializer.append(numpy_helper.from_array(inputs[1].numpy(), QP_NAME))
     helper.set_model_props(model, {KEY: card.to_json()})
-    model.producer_name, model.doc_string = "vidsr", f"{card.name}: luma or RGB in [0, 1], {card.scale} times larger"
+    model.producer_name, model.doc_string = "vidsr", f"{card.name}: luma or RGB in [0, 1], ×{card.scale}"
     onnx.checker.check_model(model)
     return model
+
+
+@torch.no_grad()
+def check_parity(model: ModelProto, net: nn.Module, card: ModelCard, *, engine: str = "auto") -> float:
+    """Run model and network on noise of odd sizes, if the network takes them, and return the largest difference.
+
+    Raises ParityFailed if it is 1/255 or more.
+    """
+    generator = torch.Generator().manual_seed(0)
+    largest = 0.0
+    for size, qp in product(PARITY_SIZES, PARITY_QPS if card.qp else PARITY_QPS[:1]):
+        height, width = (side - side % card.step for side in size)
+        image = torch.rand(1, card.channels, height, width, generator=generator)
+        inputs = (image, torch.full((1, 1, 1, 1), qp)) if card.qp else (image,)
+        with open_engine(_with_fixed_size(model, height, width, qp), engine=engine, precision="f32") as opened:
+            (output,) = opened.submit({model.graph.input[0].name: image.numpy()}).result().values()
+            largest = max(largest, float(np.abs(output - net(*inputs).numpy()).max()))
+    if not largest < PARITY_LIMIT:
+        raise ParityFailed(f"{card.name}: the exported file differs from PyTorch by {largest:.4f}; nothing was written")
+    return largest
+
+
+def _with_fixed_size(model: ModelProto, height: int, width: int, qp: float) -> bytes:
+    fixed = ModelProto()
+    fixed.CopyFrom(model)
+    for dim, size in zip(fixed.graph.input[0].type.tensor_type.shape.dim, (1, None, height, width), strict=True):
+        if size is not None:
+            dim.dim_value = size
+    for constant in [constant for constant in fixed.graph.initializer if constant.name == QP_NAME]:
+        constant.CopyFrom(numpy_helper.from_array(np.full((1, 1, 1, 1), qp, np.float32), QP_NAME))
+    return bytes(fixed.SerializeToString())

@@ -1,4 +1,4 @@
-"""From a model to a TensorRT engine for this GPU, edges inside, in the folder where engines are looked for."""
+"""Export of a model as a TensorRT engine for this GPU, including the conversion of its input and output planes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -26,31 +26,31 @@ Size = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """Widths and heights that an engine takes."""
+    """Input sizes of an engine, each (width, height)."""
 
     least: Size
     best: Size
-    """What it is tuned for."""
+    """The size it is optimised for."""
     most: Size
 
     def __post_init__(self) -> None:
         for a, b, c in zip(self.least, self.best, self.most, strict=True):
             if not a <= b <= c:
-                raise WrongOption(f"{self} do not grow; give the least size, the usual one and the largest")
+                raise WrongOption(f"expected a minimum, a usual and a maximum size, got {self}")
         if self.least != self.most and any(side % 2 for size in (self.least, self.best, self.most) for side in size):
-            raise WrongOption(f"{self} are not all even, which sizes that vary must be")
+            raise WrongOption(f"sizes of an engine with --dynamic must be even, got {self}")
 
     def __str__(self) -> str:
         return " ".join("{}x{}".format(*size) for size in (self.least, self.best, self.most))
 
-    def check_step(self, network: Model) -> None:
-        """Raise WrongOption where sizes vary and a network cannot take them as they are: its engine fills none up."""
-        step, sides = network.step, {side for size in (self.least, self.best, self.most) for side in size}
+    def check_step(self, model: Model) -> None:
+        """Raise WrongOption if sizes vary and the network would need padding, which such an engine cannot do."""
+        step, sides = model.step, {side for size in (self.least, self.best, self.most) for side in size}
         if self.least != self.most and any(side % step for side in sides):
-            raise WrongOption(f"{self} are not all multiples of {step}, as {network.card.name} wants sizes that vary")
+            raise WrongOption(f"sizes of {model.card.name} with --dynamic must be multiples of {step}, got {self}")
 
     def option(self) -> str:
-        """As the command is told them."""
+        """Return the sizes as an option of `vidsr export`."""
         return "--size {}x{}".format(*self.best) if self.least == self.most else f"--dynamic {self}"
 
 
@@ -65,30 +65,29 @@ def export_engine(
     progress: Progress = lambda phase, done, total: None,
     notice: Notice = lambda sentence: None,
 ) -> Path:
-    """Build the engine of a model for pictures of these sizes, bits and colours, and say where it lies.
+    """Build the engine of a model for frames of these sizes and this format, check it against f32 and write it.
 
-    model: a name or a path. target: the file; None gives it a name in `plans.folder`, where `--engine tensorrt` finds
-    it. pixels: of any size; that of `sizes` counts. f16: whether the network computes in float16; its edges are exact
-    either way. progress: called from any thread with a phase of the build, how many of its steps are done, and how many
-    there are.
-    The engine is held against f32 on the CPU before it is written, whole or not at all.
-    Raises UnknownModel, NotAModel, EngineMissing and EngineError where it cannot be built here, ParityFailed where it
-    computes something else, DiskFull.
+    model: name or path. target: the file; None: a name in the cache folder, where `--engine tensorrt` finds it.
+    pixels: the frames' format; its size is ignored. f16: whether the network computes in float16; conversions of planes
+    are exact in any case. progress: called from any thread with a phase of the build, its finished steps and their
+    number. Returns the file's path.
+    Raises UnknownModel, NotAModel, EngineMissing, EngineError if the engine cannot be built here, ParityFailed if it
+    differs from f32, DiskFull.
     """
     if pixels.surface and sizes.least != sizes.most:
-        raise WrongOption("an engine for pictures as GPUs hold them takes one size; give it with --size")
+        raise WrongOption("an engine with --surface takes one size; give it with --size")
     precision: Precision = "f16" if f16 else "f32"
     device, _ = settle(device, precision)
     gpu = gpu_of(device)
     assert gpu is not None
-    network = load_model(model)
-    sizes.check_step(network)
-    sizes = sizes if pixels.surface else in_bands(sizes, network, notice)
+    loaded = load_model(model)
+    sizes.check_step(loaded)
+    sizes = sizes if pixels.surface else in_bands(sizes, loaded, notice)
     pixels = replace(pixels, width=sizes.best[0], height=sizes.best[1])
-    graph = graph_for(network, pixels, guarded=f16)
+    graph = graph_for(loaded, pixels, guarded=f16)
     spec = spec_of(graph, precision)
     header = EngineHeader(
-        model=network.card.name,
+        model=loaded.card.name,
         graph=spec.graph,
         precision=precision,
         inputs={name: limits_of(name, shape, sizes) for name, shape in spec.shapes.items()},
@@ -96,43 +95,43 @@ def export_engine(
         compute=gpu.compute,
         tensorrt=tensorrt().__version__,
         command=spec.command.replace("--size {}x{}".format(*sizes.best), sizes.option()),
-        card=network.card.to_json(),
+        card=loaded.card.to_json(),
         bits=pixels.bits,
         color=word_of(pixels.color, gray=pixels.gray),
         built=datetime.now(UTC).isoformat(timespec="seconds"),
     )
-    typed = for_tensorrt(opened(graph, header.inputs), precision)
+    typed = for_tensorrt(with_dynamic_sizes(graph, header.inputs), precision)
     plan = build(typed, header.inputs, gpu=gpu.name, device=device, progress=progress, notice=notice)
     with TensorrtEngine(plan, spec, device=device, in_flight=1) as engine:
-        check_engine(engine, network, pixels)
+        check_engine(engine, loaded, pixels)
     path = target or folder() / header.file_name()
     write_atomically(path, pack(header, plan))
     return path
 
 
-def in_bands(sizes: Sizes, network: Model, notice: Notice) -> Sizes:
-    """The size of what an upscaler computes at once where pictures are large: bands as wide as they are."""
+def in_bands(sizes: Sizes, model: Model, notice: Notice) -> Sizes:
+    """Return the size of the bands in which an upscaler computes large frames, or the sizes if it needs none."""
     if sizes.least != sizes.most:
         return sizes
     width, height = sizes.best
-    tall, _ = network.tile_size(height, width, on_cpu=False)
+    tall, _ = model.tile_size(height, width, on_cpu=False)
     if tall == height:
         return sizes
-    notice(f"pictures of {width}x{height} are computed in bands, so the engine is built for {width}x{tall}")
+    notice(f"frames of {width}x{height} are computed in bands, so the engine is built for {width}x{tall}")
     return Sizes(*3 * ((width, tall),))
 
 
-def graph_for(model: Model, wanted: FrameFormat, *, guarded: bool) -> bytes:
-    """Return the very graph that an upscaler asks an engine for; see `attach`."""
+def graph_for(model: Model, pixels: FrameFormat, *, guarded: bool) -> bytes:
+    """Return the same graph that an upscaler opens an engine with; see `attach`."""
     card = model.card
     return attach(
-        model.graph, wanted, channels=card.channels, scale=card.scale, step=card.step, shuffled=True, guarded=guarded,
+        model.graph, pixels, channels=card.channels, scale=card.scale, step=card.step, shuffled=True, guarded=guarded,
         name=model.name,
     )  # fmt: skip
 
 
 def limits_of(name: str, shape: Shape, sizes: Sizes) -> list[list[int]]:
-    """The least, the best and the largest shape of an input. shape: the best."""
+    """Return the minimum, optimum and maximum shape of an input. shape: the optimum."""
     if name not in PLANES_IN:
         return [list(shape)] * 3
     (width, height), (count, channels, *sides) = sizes.best, shape
@@ -142,8 +141,8 @@ def limits_of(name: str, shape: Shape, sizes: Sizes) -> list[list[int]]:
     ]
 
 
-def opened(graph: bytes, limits: Mapping[str, list[list[int]]]) -> bytes:
-    """The graph with the sides left open on which its pictures are to differ."""
+def with_dynamic_sizes(graph: bytes, limits: Mapping[str, list[list[int]]]) -> bytes:
+    """Return the graph with dynamic dimensions where the limits differ."""
     model = onnx.ModelProto.FromString(graph)
     for port in model.graph.input:
         least, _, most = limits[port.name]

@@ -1,1 +1,1 @@
-"""From a recipe and data to weights."""
+"""Training: from a recipe and data to weights."""

@@ -1,4 +1,4 @@
-"""Recipes: all that decides what a training makes."""
+"""Recipes: everything that decides what a training run produces."""
 
 import hashlib
 import json
@@ -9,12 +9,12 @@ from vidsr.data.degradation import Degradation
 
 PixelLoss = Literal["l1", "mse", "charbonnier"]
 
-VALIDATED = 256  # pairs of the store's validation split at most, where no folder of pictures is given
+MAX_VALIDATION_PAIRS = 256  # taken from the store's validation split if no folder of images is given
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Compact:
-    """The arguments of `nets.compact.Compact`."""
+class CompactConfig:
+    """Arguments of `nets.compact.Compact`."""
 
     kind: Literal["compact"] = "compact"
     scale: int
@@ -29,8 +29,8 @@ class Compact:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SRResNet:
-    """The arguments of `nets.srresnet.SRResNet`."""
+class SRResNetConfig:
+    """Arguments of `nets.srresnet.SRResNet`."""
 
     kind: Literal["srresnet"]
     scale: int
@@ -43,13 +43,13 @@ class SRResNet:
     columns: ClassVar[int] = 1
 
 
-Net = Compact | SRResNet
-NETS: dict[str, type[Net]] = {"compact": Compact, "srresnet": SRResNet}
+NetConfig = CompactConfig | SRResNetConfig
+NETS: dict[str, type[NetConfig]] = {"compact": CompactConfig, "srresnet": SRResNetConfig}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Data:
-    """How many pairs are cut, and how large; see `data.store.StoreSettings`."""
+class DataConfig:
+    """Number and size of the training pairs; see `data.store.StoreSettings`."""
 
     patches: int = 65536
     side: int = 48
@@ -57,65 +57,66 @@ class Data:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pixel:
-    """The stage that learns from pixel differences alone."""
+class PixelStage:
+    """The first stage, which minimises pixel differences only."""
 
     steps: int = 100_000
     batch: int = 32
     rate: float = 1e-3
-    """Learning rate of Adam at its highest; it warms up, then falls to a thousandth along a cosine."""
+    """Peak learning rate of Adam: linear warm-up, then cosine decay to a thousandth."""
     warmup: int = 500
     loss: PixelLoss = "l1"
     balance: float = 0.5
-    """How far soft pictures count as much as sharp ones: each sample's loss is divided by the error of a plain
-    enlargement, to this power; 0 counts every level of difference the same."""
+    """Each sample's loss is divided by the error of bilinear interpolation to this power, so that blurred images weigh
+    more; 0 weighs all samples equally."""
     fft: float = 0.0
     """Weight of the L1 difference of the spectra."""
     clip: float = 0.5
-    """Largest norm of the gradient."""
+    """Maximum norm of the gradient."""
     ema: float = 0.999
     full_range: float = 0.25
-    """Share of batches stretched from limited to full range, since films come in both."""
+    """Share of batches that are converted from limited to full range, since video uses both."""
     validate_every: int = 5000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Gan:
-    """The stage that goes on from the averaged weights of the first, against a discriminator; losses by weight."""
+class GanStage:
+    """The second stage: continues from the averaged weights of the first, against a discriminator.
+
+    `adversarial`, `pixel`, `fft`, `perceptual`, `features`, `artifact`, `grid` and `flicker` are weights of losses.
+    """
 
     steps: int = 0
-    """None unless given."""
     batch: int = 16
     rate: float = 1e-4
-    """Of the network; as in the first stage, without a warm-up."""
-    judge_rate: float = 1e-4
-    """Of the discriminator."""
+    """Peak learning rate of the network, without warm-up."""
+    discriminator_rate: float = 1e-4
     warmup: int = 0
-    judge: Literal["unet", "srgan"] = "unet"
-    """`unet` judges every pixel and is spectrally normalised; `srgan` is the paper's."""
-    judge_width: int = 64
-    judge_steps: int = 1
-    """Steps of the discriminator for one of the network: 5 for wasserstein."""
+    discriminator: Literal["unet", "srgan"] = "unet"
+    """`unet` scores every pixel and is spectrally normalised; `srgan` is the SRGAN paper's."""
+    discriminator_width: int = 64
+    discriminator_steps: int = 1
+    """Discriminator steps for each step of the network: 5 for wasserstein."""
     kind: Literal["vanilla", "least_squares", "hinge", "relativistic", "wasserstein"] = "vanilla"
     adversarial: float = 5e-3
     penalty: float = 10.0
-    """Weight of the gradient penalty, on the discriminator's side, where the kind wants one."""
+    """Weight of the gradient penalty in the discriminator's loss, for kinds that use one."""
     loss: PixelLoss = "l1"
     pixel: float = 1e-2
     fft: float = 0.0
     perceptual: float = 0.0
-    """On VGG19's features at `layer`, by `distance`."""
+    """On VGG19's features at `layer`, measured by `distance`."""
     layer: str = "conv5_4"
     distance: Literal["l1", "mse"] = "l1"
     features: float = 0.0
-    """Feature matching on the discriminator, where no VGG19 can be had."""
+    """Feature matching on the discriminator, which needs no VGG19."""
     artifact: float = 0.0
     grid: float = 0.0
-    """Against the pattern that upsampling prints."""
+    """Against the checkerboard pattern of upsampling."""
     flicker: float = 0.0
-    """On what changes from frame to frame."""
+    """On differences between consecutive frames."""
     window: int = 1
-    """Consecutive frames that the discriminator sees at once: 3 against flicker."""
+    """Consecutive frames that the discriminator is given at once: 3 against flicker."""
     clip: float = 1.0
     ema: float = 0.999
     full_range: float = 0.25
@@ -124,34 +125,34 @@ class Gan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """A whole training."""
+    """A complete training configuration."""
 
     name: str
     seed: int = 0
     start: str = ""
-    """A weights file to start from; layers whose shapes differ start anew."""
-    net: Net
-    data: Data = field(default_factory=Data)
+    """Weights file to initialise from; layers whose shapes differ are initialised anew."""
+    net: NetConfig
+    data: DataConfig = field(default_factory=DataConfig)
     degradation: Degradation = field(default_factory=Degradation)
-    pixel: Pixel = field(default_factory=Pixel)
-    gan: Gan = field(default_factory=Gan)
+    pixel: PixelStage = field(default_factory=PixelStage)
+    gan: GanStage = field(default_factory=GanStage)
     not_finite: Literal["stop", "skip"] = "stop"
-    """What a step does whose loss is no number."""
+    """Whether a step whose loss or gradient is not finite stops the run or is skipped."""
 
     @property
-    def stages(self) -> list[Pixel | Gan]:
-        """Those that have steps."""
+    def stages(self) -> list[PixelStage | GanStage]:
+        """The stages that have steps."""
         return [stage for stage in (self.pixel, self.gan) if stage.steps]
 
     @property
     def steps(self) -> int:
-        """Of both stages."""
+        """Steps of both stages together."""
         return self.pixel.steps + self.gan.steps
 
     def to_json(self) -> str:
-        """The recipe as used, defaults filled in."""
+        """Return the recipe as JSON, including defaults."""
         return json.dumps(asdict(self), indent=1)
 
     def digest(self) -> str:
-        """Eight hex digits that two recipes share only if they are equal."""
+        """Return eight hex digits that identify the recipe."""
         return hashlib.sha256(self.to_json().encode()).hexdigest()[:8]

@@ -1,4 +1,7 @@
-"""Where and how a training computes; what it learns depends on it by rounding, and by how a batch is cut, alone."""
+"""Where training computes: device, precision and processes.
+
+Results depend on these only through rounding and through how a batch is split.
+"""
 
 import os
 import warnings
@@ -12,139 +15,152 @@ import torch
 from torch import Tensor, nn
 
 from vidsr.errors import EngineMissing, RecipeError
+from vidsr.system import has_native_bf16
 from vidsr.train.config import Recipe
 
 Precision = Literal["bf16", "fp16", "f32"]
 Compile = Literal["no", "yes", "graphs"]
-PATIENCE = timedelta(hours=6)  # processes wait for the one that prepares a store, or validates
+TIMEOUT = timedelta(hours=6)  # processes wait while the main one prepares a store or validates
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Machine:
-    """A device, and which of the processes that train together this is."""
+class Accelerator:
+    """A device and how it computes, and this process's place among those that train together."""
 
     device: str = "cpu"
-    precision: Precision = "bf16"
-    """Of convolutions; weights, losses and what is summed up stay f32."""
+    precision: Precision = "f32"
+    """Of convolutions; weights, losses and sums are always f32."""
     accumulate: int = 1
-    """Parts of a batch that are computed one after the other, where memory is short."""
+    """Number of parts of this process's share of a batch that are computed one after another, to save memory."""
     compile: Compile = "no"
-    """By torch.compile; `graphs`: the network as CUDA graphs as well."""
+    """Whether torch.compile is used; `graphs`: the network also runs as CUDA graphs."""
     rank: int = 0
-    size: int = 1
-    """Processes. Each computes its share of every batch."""
+    world_size: int = 1
+    """Number of processes; each computes its share of every batch."""
 
     @property
-    def first(self) -> bool:
-        """Whether this process is the one that writes and reports."""
+    def is_main(self) -> bool:
+        """Whether this process writes files and reports."""
         return self.rank == 0
 
     @property
-    def first_here(self) -> bool:
-        """Whether it is the first on its computer."""
-        return int(os.environ.get("LOCAL_RANK", 0)) == 0
+    def parts(self) -> int:
+        """Number of parts of a batch, over all processes."""
+        return self.world_size * self.accumulate
 
-    def shares(self) -> range:
-        """Which parts of a batch are this process's, of `parts`."""
+    def own_parts(self) -> range:
+        """Return the indices of this process's parts of a batch."""
         return range(self.rank * self.accumulate, (self.rank + 1) * self.accumulate)
 
-    @property
-    def parts(self) -> int:
-        """How many parts a batch has, over all processes."""
-        return self.size * self.accumulate
-
-    def place(self, net: nn.Module) -> nn.Module:
-        """Move a network to the device, channels last, as convolutions are fastest."""
+    def to_device(self, net: nn.Module) -> nn.Module:
+        """Move a network to the device, in the channels-last memory format, in which convolutions are fastest."""
         return cast(nn.Module, cast(Any, net.to(self.device)).to(memory_format=torch.channels_last))
 
     def prepare(self, net: nn.Module, *, graphs: bool = False) -> nn.Module:
-        """A placed network as it is called to learn: compiled as asked for, its gradients averaged over processes."""
+        """Wrap a network on the device for training: compile it and average its gradients over processes."""
         if self.compile != "no":
             net.compile(mode="reduce-overhead" if graphs and self.compile == "graphs" else "default")
-        if self.size == 1:
+        if self.world_size == 1:
             return net
         from torch.nn.parallel import DistributedDataParallel
 
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)  # of the option's next name, which older PyTorch lacks
+            warnings.simplefilter(
+                "ignore", FutureWarning
+            )  # broadcast_buffers is renamed; older PyTorch lacks the new name
             return DistributedDataParallel(net, broadcast_buffers=False)
 
     def autocast(self) -> torch.autocast:
-        """Within it, convolutions compute at the machine's precision."""
-        kind = torch.float16 if self.precision == "fp16" else torch.bfloat16
-        return torch.autocast(torch.device(self.device).type, kind, enabled=self.precision != "f32")
+        """Return the context in which convolutions compute in the accelerator's precision."""
+        dtype = torch.float16 if self.precision == "fp16" else torch.bfloat16
+        return torch.autocast(torch.device(self.device).type, dtype, enabled=self.precision != "f32")
 
-    def scaler(self) -> torch.amp.GradScaler:
-        """What keeps the small gradients of fp16 from vanishing; does nothing at other precisions."""
+    def grad_scaler(self) -> torch.amp.GradScaler:
+        """Return a scaler that keeps gradients from underflowing in fp16; it does nothing in other precisions."""
         return torch.amp.GradScaler(torch.device(self.device).type, enabled=self.precision == "fp16")
 
-    def mean(self, value: Tensor) -> Tensor:
-        """The mean of every process's value."""
-        if self.size == 1:
+    def reduce_mean(self, value: Tensor) -> Tensor:
+        """Return the mean of the value over all processes."""
+        if self.world_size == 1:
             return value
         total = value.clone()
         torch.distributed.all_reduce(total)
-        return total / self.size
+        return total / self.world_size
 
-    def share(self, make: Callable[[], T]) -> T:
-        """What `make` gives the first process, for all."""
-        if self.size == 1:
+    def broadcast(self, make: Callable[[], T]) -> T:
+        """Call `make` in the main process and return its result in all of them."""
+        if self.world_size == 1:
             return make()
-        given = [make() if self.first else None]
-        torch.distributed.broadcast_object_list(given)
-        return cast(T, given[0])
+        objects = [make() if self.is_main else None]
+        torch.distributed.broadcast_object_list(objects)
+        return cast(T, objects[0])
 
-    def in_turn(self, work: Callable[[], T]) -> T:
-        """Do a work once on each computer, then in its other processes, which find it done."""
-        if self.size > 1 and not self.first_here:
+    def local_main_first(self, work: Callable[[], T]) -> T:
+        """Call `work` in one process of each computer, then in the others, which find its files in place."""
+        is_local_main = int(os.environ.get("LOCAL_RANK", 0)) == 0
+        if self.world_size > 1 and not is_local_main:
             torch.distributed.barrier()
-        done = work()
-        if self.size > 1 and self.first_here:
+        result = work()
+        if self.world_size > 1 and is_local_main:
             torch.distributed.barrier()
-        return done
+        return result
 
 
 @contextmanager
-def joined(machine: Machine) -> Iterator[Machine]:
-    """The machine as torchrun placed it among others, or alone; leaves them at the end.
+def distributed(accelerator: Accelerator) -> Iterator[Accelerator]:
+    """Join the processes that torchrun started, if it did, and yield the accelerator with this process's rank.
 
-    Raises EngineMissing where this PyTorch has no such device.
+    Raises EngineMissing if this PyTorch has no such device.
     """
     size = int(os.environ.get("WORLD_SIZE", 1))
-    if size > 1 and machine.device == "cuda":
-        machine = replace(machine, device=f"cuda:{os.environ['LOCAL_RANK']}")
-    _check_device(machine.device)
+    if size > 1 and accelerator.device == "cuda":
+        accelerator = replace(accelerator, device=f"cuda:{os.environ['LOCAL_RANK']}")
+    _check_device(accelerator.device)
     if size == 1:
-        yield machine
+        yield accelerator
         return
-    on_gpu = machine.device.startswith("cuda")
+    on_gpu = accelerator.device.startswith("cuda")
     if on_gpu:
-        torch.cuda.set_device(machine.device)
-    torch.distributed.init_process_group("nccl" if on_gpu else "gloo", timeout=PATIENCE)
+        torch.cuda.set_device(accelerator.device)
+    torch.distributed.init_process_group("nccl" if on_gpu else "gloo", timeout=TIMEOUT)
     try:
-        yield replace(machine, rank=torch.distributed.get_rank(), size=size)
+        yield replace(accelerator, rank=torch.distributed.get_rank(), world_size=size)
     finally:
         torch.distributed.destroy_process_group()
 
 
-def check_batches(machine: Machine, recipe: Recipe) -> None:
-    """Raise RecipeError where a stage's batch cannot be cut into equal parts, or not on this machine."""
-    if machine.compile == "graphs" and machine.accumulate > 1:
-        raise RecipeError("a CUDA graph writes over what its last run left, so a batch stays whole; accumulate 1 part")
+def default_precision(device: str) -> Precision:
+    """Return bf16 if the device computes it natively, else f32: emulated bf16 is several times slower.
+
+    Raises EngineMissing if this PyTorch has no such device.
+    """
+    _check_device(device)
+    if (kind := torch.device(device).type) == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "f32"
+    return "bf16" if kind == "cpu" and has_native_bf16() else "f32"
+
+
+def check_batches(accelerator: Accelerator, recipe: Recipe) -> None:
+    """Raise RecipeError if a stage's batch cannot be split into equal parts, or not with CUDA graphs."""
+    if accelerator.compile == "graphs" and accelerator.accumulate > 1:
+        raise RecipeError(
+            "a CUDA graph overwrites the output of its last run; use --accumulate 1 with --compile graphs"
+        )
     for stage in recipe.stages:
-        if stage.batch % machine.parts:
+        if stage.batch % accelerator.parts:
             raise RecipeError(
-                f"a batch of {stage.batch} cannot be cut into {machine.parts} equal parts ({machine.size} processes,"
-                f" {machine.accumulate} parts in each); change the recipe's batch"
+                f"a batch of {stage.batch} cannot be split into {accelerator.parts} equal parts"
+                f" ({accelerator.world_size} processes, {accelerator.accumulate} parts in each);"
+                " change the recipe's batch"
             )
 
 
 def _check_device(device: str) -> None:
     try:
         torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as exc:  # a build without CUDA asserts
+    except (RuntimeError, AssertionError) as exc:  # a build without CUDA raises AssertionError
         raise EngineMissing(
-            f"this PyTorch has no device {device} ({str(exc).splitlines()[0]}); give --device cpu"
+            f"this PyTorch has no device {device} ({str(exc).splitlines()[0]}); use --device cpu"
         ) from exc

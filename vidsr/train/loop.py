@@ -1,4 +1,4 @@
-"""The training itself, top to bottom on one page: stage `pixel`, then stage `gan` from the average of the first."""
+"""The training loop: stage `pixel`, then stage `gan` from the averaged weights of the first."""
 
 import math
 from collections.abc import Sequence
@@ -10,10 +10,10 @@ from vidsr.data.workers import Progress
 from vidsr.errors import DataError
 from vidsr.nets.vgg import Vgg, open_vgg
 from vidsr.runs import Run
-from vidsr.train.batches import Batch, draw_batches, fit_recipe, open_pairs
-from vidsr.train.config import VALIDATED, Gan, Pixel, Recipe
-from vidsr.train.devices import Machine, check_batches, joined
-from vidsr.train.run_writer import Record, Report
+from vidsr.train.batches import Batch, Inputs, draw_batches, fit_recipe, open_pairs
+from vidsr.train.config import MAX_VALIDATION_PAIRS, GanStage, PixelStage, Recipe
+from vidsr.train.devices import Accelerator, check_batches, distributed
+from vidsr.train.run_writer import Report, RunWriter
 from vidsr.train.state import State, begin_gan, resume
 from vidsr.train.steps import Losses, gan_step, pixel_step
 from vidsr.train.validate import pairs_of_folder, pairs_of_store
@@ -21,75 +21,70 @@ from vidsr.train.validate import pairs_of_folder, pairs_of_store
 
 def train(
     recipe: Recipe,
-    data: Sequence[Path],
+    inputs: Inputs,
     folder: Path,
     *,
-    validation: Path | None = None,
-    stores: Path | None = None,
-    vgg: Path | None = None,
-    machine: Machine | None = None,
+    accelerator: Accelerator | None = None,
     progress: Progress | None = None,
     report: Report | None = None,
 ) -> Run:
-    """Train a network, or go on with the training that `folder` holds, exactly as if it had never stopped.
+    """Train a network, or resume the run in `folder` exactly where its checkpoint is.
 
-    data: a store that `prepare` made, whose settings then replace the recipe's; or folders and files of photos and
-    films. validation: a folder of pictures; without one, the store's own sources for it. stores: where the stores of
-    photos and films lie; beside the run unless given. vgg: VGG19's weights, for recipes with a perceptual loss; else
-    torchvision's. machine: where and how it computes; started by torchrun, several processes share every batch.
-    Every `validate_every` steps the checkpoint is replaced; the averaged weights are kept if they are the best so far,
-    in stage `gan` whenever they are validated, since PSNR does not choose there.
-    Raises RecipeError, CheckpointError, DataError, DiskFull, Diverged, EngineMissing, ExtraMissing, and for VGG19
-    NotAModel and StreamBroken; none of them harms the last checkpoint.
+    If the data is a store, its settings replace the recipe's. Started by torchrun, several processes share every batch.
+    Every `validate_every` steps the checkpoint is replaced, and the averaged weights are kept if they are the best so
+    far, in stage `gan` always, because PSNR does not measure its progress.
+    report: called with each line of the log. Raises RecipeError, CheckpointError, DataError, DiskFull, Diverged,
+    EngineMissing, ExtraMissing, and for VGG19 NotAModel and StreamBroken; the last checkpoint is never damaged.
     """
-    recipe, progress = fit_recipe(recipe, data), progress or (lambda *_: None)
-    with joined(machine or Machine()) as place:
+    recipe, progress, channels = fit_recipe(recipe, inputs), progress or (lambda *_: None), recipe.net.channels
+    with distributed(accelerator or Accelerator()) as place:
         check_batches(place, recipe)
         run = Run(folder)
         state = resume(run, recipe, place)
-        eyes = open_eyes(recipe, vgg, place)
-        pairs = pairs_of_folder(validation, recipe.net.scale, channels=recipe.net.channels) if validation else []
-        store = place.in_turn(lambda: open_pairs(recipe, data, stores or folder.parent / "stores", progress))
-        learnt = store.split("train")
-        pairs = pairs or pairs_of_store(store.split("validation"), VALIDATED)
-        if not pairs or not learnt:
-            raise DataError(f"{store.folder} has too few sources to validate on others; give more, or --validation")
+        vgg = open_features(recipe, inputs, place)
+        pairs = pairs_of_folder(inputs.validation, recipe.net.scale, channels=channels) if inputs.validation else []
+        store = place.local_main_first(lambda: open_pairs(recipe, inputs, progress))
+        training = store.split("train")
+        pairs = pairs or pairs_of_store(store.split("validation"), MAX_VALIDATION_PAIRS)
+        if not pairs or not training:
+            raise DataError(f"{store.folder} has too few sources to set some aside; give more, or --validation")
 
-        with Record(run, recipe, pairs, state, report or (lambda _: None)) as record:
-            for batch in draw_batches(learnt, recipe, place, recipe.pixel, range(state.step, recipe.pixel.steps)):
-                record.step(recipe.pixel, state, learn_pixels(state, recipe, batch))
+        with RunWriter(run, recipe, pairs, state, report or (lambda _: None)) as writer:
+            for batch in draw_batches(training, recipe, place, recipe.pixel, range(state.step, recipe.pixel.steps)):
+                writer.step(recipe.pixel, state, train_pixel(state, recipe, batch))
                 progress("training", state.step, recipe.steps)
-            if recipe.gan.steps and state.judge is None:
-                record.keep(run.pixel, state)
+            if recipe.gan.steps and state.discriminator is None:
+                writer.keep(run.pixel, state)
                 begin_gan(state, recipe)
-            for batch in draw_batches(learnt, recipe, place, recipe.gan, range(state.step, recipe.steps)):
-                record.step(recipe.gan, state, learn_gan(state, recipe, batch, eyes))
+            for batch in draw_batches(training, recipe, place, recipe.gan, range(state.step, recipe.steps)):
+                writer.step(recipe.gan, state, train_gan(state, recipe, batch, vgg))
                 progress("training", state.step, recipe.steps)
     return run
 
 
-def learn_pixels(state: State, recipe: Recipe, batch: Sequence[Batch]) -> Losses:
-    """Take one step of the first stage on this process's parts of a batch, at the rate of its schedule."""
+def train_pixel(state: State, recipe: Recipe, batch: Sequence[Batch]) -> Losses:
+    """Take one step of the first stage at its scheduled learning rate."""
     _set_rate(state.adam, recipe.pixel.rate * schedule(recipe.pixel, state.step))
     return pixel_step(state, recipe, batch)
 
 
-def learn_gan(state: State, recipe: Recipe, batch: Sequence[Batch], eyes: Vgg | None) -> Losses:
-    """Take one step of the second stage on this process's parts of a batch, at the rates of its schedule."""
-    share = schedule(recipe.gan, state.step - recipe.pixel.steps)
-    _set_rate(state.adam, recipe.gan.rate * share)
-    _set_rate(state.judge_adam, recipe.gan.judge_rate * share)
-    return gan_step(state, recipe, batch, eyes)
+def train_gan(state: State, recipe: Recipe, batch: Sequence[Batch], vgg: Vgg | None) -> Losses:
+    """Take one step of the second stage at its scheduled learning rates."""
+    factor = schedule(recipe.gan, state.step - recipe.pixel.steps)
+    _set_rate(state.adam, recipe.gan.rate * factor)
+    _set_rate(state.discriminator_adam, recipe.gan.discriminator_rate * factor)
+    return gan_step(state, recipe, batch, vgg)
 
 
-def open_eyes(recipe: Recipe, vgg: Path | None, machine: Machine) -> Vgg | None:
-    """VGG19 where the recipe looks through it. Raises NotAModel, ExtraMissing, StreamBroken."""
-    wanted = recipe.gan.steps and recipe.gan.perceptual
-    return machine.in_turn(lambda: open_vgg(vgg, [recipe.gan.layer]).to(machine.device)) if wanted else None
+def open_features(recipe: Recipe, inputs: Inputs, accelerator: Accelerator) -> Vgg | None:
+    """Open VGG19 if the recipe has a perceptual loss. Raises NotAModel, ExtraMissing, StreamBroken."""
+    if not (recipe.gan.steps and recipe.gan.perceptual):
+        return None
+    return accelerator.local_main_first(lambda: open_vgg(inputs.vgg, [recipe.gan.layer]).to(accelerator.device))
 
 
-def schedule(stage: Pixel | Gan, step: int) -> float:
-    """What share of its rate an optimiser has: a linear warm-up, then a cosine to a thousandth; step: of this stage."""
+def schedule(stage: PixelStage | GanStage, step: int) -> float:
+    """Return the factor of the learning rate at a step of a stage: linear warm-up, then cosine to a thousandth."""
     if step < stage.warmup:
         return (step + 1) / stage.warmup
     done = (step - stage.warmup) / max(1, stage.steps - stage.warmup)

@@ -1,4 +1,4 @@
-"""Sample grids: what the network makes of a few pictures, to look at while it trains."""
+"""Sample grids: crops of a few validation images beside the network's output, drawn during training."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,80 +12,81 @@ from numpy.typing import NDArray
 from vidsr.io.atomic import write_atomically
 from vidsr.metrics import luma_of_rgb, psnr
 
-SIDE = 120  # pixels of the truth at most
-TILE = 240  # pixels of the grid: four go into a line of a page
+CROP = 120  # maximum side of a crop of the ground truth, in pixels
+TILE = 240  # side of a tile of the grid, in pixels
 GAP, LINE = 8, 20  # pixels between tiles; height of a line of text
 PAPER, INK = (250, 250, 250), (25, 25, 25)
 BLACK, WHITE = 16, 235  # BT.601 luma of limited range
 
-Picture = NDArray[np.uint8]
+Image = NDArray[np.uint8]
 """(h, w) or (h, w, 1) luma of limited range, or (h, w, 3) RGB."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A picture as the network is given it, enlarged in two ways, and as it should be."""
+    """An image in low resolution, upscaled by bicubic interpolation and by the network, and its ground truth."""
 
-    low: Picture
-    """Smaller than the others by the scale."""
-    bicubic: Picture
-    ours: Picture
-    truth: Picture
+    low: Image
+    bicubic: Image
+    output: Image
+    truth: Image
 
 
-def draw_samples(pictures: Sequence[Sample], path: Path) -> None:
-    """Draw one PNG with a row a sample: low enlarged by repeating pixels, bicubic, ours, truth; written whole.
+def draw_samples(samples: Sequence[Sample], path: Path) -> None:
+    """Write a PNG with a row for each sample: low resolution (nearest neighbour), bicubic, output, truth.
 
-    Of each picture the square of the truth with most detail is shown, all equally large, with the PSNR-Y of that
-    square. Luma is shown from black to white. The same pictures give the same bytes. Raises DiskFull.
+    Each row shows the most detailed square of the truth and its PSNR-Y; luma is stretched to full range. Equal samples
+    give equal bytes. Raises DiskFull.
     """
-    from PIL import Image, ImageDraw
+    from PIL import Image as PilImage
+    from PIL import ImageDraw, ImageFont
 
-    assert pictures, "a grid has at least one row"
-    side = _common_side(pictures)
-    zoom = max(1, TILE // side)
-    tile = side * zoom
-    grid = Image.new("RGB", (4 * (tile + GAP) + GAP, len(pictures) * (tile + LINE + GAP) + GAP), PAPER)
-    pen = ImageDraw.Draw(grid)
-    for row, sample in enumerate(pictures):
+    assert samples, "a grid needs at least one row"
+    side = _common_side(samples)
+    tile = side * max(1, TILE // side)
+    grid = PilImage.new("RGB", (4 * (tile + GAP) + GAP, len(samples) * (tile + LINE + GAP) + GAP), PAPER)
+    pen, font = ImageDraw.Draw(grid), ImageFont.load_default(14)
+    for row, sample in enumerate(samples):
         top = GAP + row * (tile + LINE + GAP)
         for column, (caption, crop) in enumerate(_crops(sample, side)):
-            left = GAP + column * (tile + GAP)
-            grid.paste(Image.fromarray(_repeated(_visible(crop), tile // len(crop))), (left, top))
-            _write(pen, (left, top + tile + 2), caption)
+            left, zoom = GAP + column * (tile + GAP), tile // len(crop)
+            shown = _visible(crop).repeat(zoom, axis=0).repeat(zoom, axis=1)
+            grid.paste(PilImage.fromarray(shown), (left, top))
+            pen.text((left, top + tile + 2), caption, fill=INK, font=font)
     file = BytesIO()
     grid.save(file, "png", optimize=True)
     write_atomically(path, file.getvalue())
 
 
-def _common_side(pictures: Sequence[Sample]) -> int:
-    """The side of a square that fits into every truth, and holds whole pixels of every low picture."""
-    scale = _scale(pictures[0])
-    assert all(_scale(sample) == scale for sample in pictures), "one network, one scale"
-    side = min(SIDE, *(min(sample.truth.shape[:2]) for sample in pictures))
+def _common_side(samples: Sequence[Sample]) -> int:
+    """Return the side of a crop that fits into every truth, a multiple of the scale."""
+    scale = _scale(samples[0])
+    assert all(_scale(sample) == scale for sample in samples), "samples must have one scale"
+    side = min(CROP, *(min(sample.truth.shape[:2]) for sample in samples))
     return int(side // scale * scale)
 
 
 def _scale(sample: Sample) -> int:
     scale, rest = divmod(len(sample.truth), len(sample.low))
-    assert not rest and sample.truth.shape == sample.ours.shape == sample.bicubic.shape, "one picture, one size"
+    assert not rest and sample.truth.shape == sample.output.shape == sample.bicubic.shape, "sizes do not match"
     return scale
 
 
-def _crops(sample: Sample, side: int) -> list[tuple[str, Picture]]:
+def _crops(sample: Sample, side: int) -> list[tuple[str, Image]]:
+    """Return the crops of a row with their captions."""
     scale = _scale(sample)
     top, left = _busiest(_luma(sample.truth), side, scale)
     square = slice(top, top + side), slice(left, left + side)
-    small = slice(top // scale, (top + side) // scale), slice(left // scale, (left + side) // scale)
+    low_square = slice(top // scale, (top + side) // scale), slice(left // scale, (left + side) // scale)
     truth = sample.truth[square]
-    crops = [("low", sample.low[small])]
-    for name, picture in (("bicubic", sample.bicubic), ("ours", sample.ours)):
-        crops.append((f"{name} {psnr(_luma(picture[square]), _luma(truth)):.2f} dB", picture[square]))
+    crops = [("low", sample.low[low_square])]
+    for name, image in (("bicubic", sample.bicubic), ("ours", sample.output)):
+        crops.append((f"{name} {psnr(_luma(image[square]), _luma(truth)):.2f} dB", image[square]))
     return [*crops, ("truth", truth)]
 
 
 def _busiest(luma: NDArray[Any], side: int, step: int) -> tuple[int, int]:
-    """First line and column of the square with the steepest gradients, in multiples of `step`; of equals the first."""
+    """Return row and column, multiples of `step`, of the first square with the largest sum of gradients."""
     down = np.abs(np.diff(luma, axis=0, append=luma[-1:]))
     across = np.abs(np.diff(luma, axis=1, append=luma[:, -1:]))
     sums = np.pad((down + across).cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0)))
@@ -95,28 +96,18 @@ def _busiest(luma: NDArray[Any], side: int, step: int) -> tuple[int, int]:
     return int(top) * step, int(left) * step
 
 
-def _luma(picture: Picture) -> NDArray[np.float64]:
-    return luma_of_rgb(picture) if _is_rgb(picture) else picture.reshape(picture.shape[:2]).astype(np.float64)
+def _luma(image: Image) -> NDArray[np.float64]:
+    return luma_of_rgb(image) if _is_rgb(image) else image.reshape(image.shape[:2]).astype(np.float64)
 
 
-def _visible(picture: Picture) -> Picture:
-    """(h, w, 3): RGB as it is, limited luma as grey from black to white."""
-    if _is_rgb(picture):
-        return picture
-    grey = (_luma(picture) - BLACK) * (255 / (WHITE - BLACK))
-    levels: Picture = np.rint(grey).clip(0, 255).astype(np.uint8)
+def _visible(image: Image) -> Image:
+    """Return RGB as it is, limited luma as grey of full range: (h, w, 3)."""
+    if _is_rgb(image):
+        return image
+    grey = (_luma(image) - BLACK) * (255 / (WHITE - BLACK))
+    levels: Image = np.rint(grey).clip(0, 255).astype(np.uint8)
     return levels[..., None].repeat(3, axis=2)
 
 
-def _is_rgb(picture: Picture) -> bool:
-    return picture.ndim == 3 and picture.shape[2] == 3
-
-
-def _repeated(picture: Picture, times: int) -> Picture:
-    return picture.repeat(times, axis=0).repeat(times, axis=1)
-
-
-def _write(pen: Any, place: tuple[int, int], text: str) -> None:
-    from PIL import ImageFont
-
-    pen.text(place, text, fill=INK, font=ImageFont.load_default(14))
+def _is_rgb(image: Image) -> bool:
+    return image.ndim == 3 and image.shape[2] == 3

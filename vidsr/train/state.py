@@ -1,4 +1,4 @@
-"""Where a training stands: networks, optimisers, steps; made anew, and put into a checkpoint and back."""
+"""The state of a training run: networks, optimisers, step; how it begins, is saved and restored."""
 
 import io
 import json
@@ -13,69 +13,81 @@ from torch import nn
 
 from vidsr import nets
 from vidsr.errors import CheckpointError, RecipeError
-from vidsr.runs import Run, read_weights
+from vidsr.runs import RENAMED, Run, read_weights
 from vidsr.train.config import Recipe
-from vidsr.train.devices import Machine
+from vidsr.train.devices import Accelerator
 from vidsr.train.recipe_file import parse_recipe
 
-LEARNT, JUDGES = ("net", "average", "adam", "scaler", "judge_scaler"), ("judge", "judge_adam")
-"""What of a state is put into a checkpoint, in both stages and in the second alone."""
+SAVED = ("net", "average", "adam", "scaler", "discriminator_scaler")
+SAVED_OF_GAN = ("discriminator", "discriminator_adam")
+"""Fields of the state whose state dicts are in a checkpoint: always, and in the second stage only."""
 
 
 @dataclass(slots=True)
 class State:
-    """All that a checkpoint holds, and how it is computed with."""
+    """Everything that a checkpoint holds, and the modules it is trained with."""
 
-    machine: Machine
+    accelerator: Accelerator
     net: nn.Module
     runner: nn.Module
-    """The net as it is called to learn: compiled, distributed, sharing its weights."""
+    """`net` as it is called in training: compiled or distributed, with the same weights."""
     average: nn.Module
-    """The running mean of the net's weights, which is what is kept in the end."""
+    """The exponential moving average of the network's weights, which is what a run produces."""
     adam: torch.optim.Optimizer
     scaler: torch.amp.GradScaler
-    judge_scaler: torch.amp.GradScaler
-    judge: nn.Module | None = None
-    """The discriminator, while the second stage runs."""
-    judge_runner: nn.Module | None = None
-    judge_adam: torch.optim.Optimizer | None = None
+    discriminator_scaler: torch.amp.GradScaler
+    discriminator: nn.Module | None = None
+    """None in the first stage."""
+    discriminator_runner: nn.Module | None = None
+    discriminator_adam: torch.optim.Optimizer | None = None
     step: int = 0
-    """Over both stages."""
+    """Counted over both stages."""
     best: float = -math.inf
-    ease: float = 1.0
-    """The running mean of the discriminator's loss: at 0 it has nothing left to learn, and to teach."""
+    """The highest `gain` of a validation."""
+    discriminator_loss: float = 1.0
+    """Moving average; near 0 the discriminator separates everything and the network learns nothing from it."""
+
+    @property
+    def stage(self) -> str:
+        """The name of the current stage, as in recipes and logs."""
+        return "gan" if self.discriminator else "pixel"
 
 
-def begin(recipe: Recipe, machine: Machine) -> State:
-    """Where a training stands before its first step. Raises RecipeError where `start` does not fit."""
+def begin(recipe: Recipe, accelerator: Accelerator) -> State:
+    """Return the state before the first step. Raises RecipeError if no layer of `start` fits the network."""
     torch.manual_seed(recipe.seed)
     net = nets.build(asdict(recipe.net))
     if recipe.start:
         arrays, _, _ = read_weights(Path(recipe.start))
-        ours = net.state_dict()
-        fitting = {k: torch.from_numpy(v) for k, v in arrays.items() if k in ours and ours[k].shape == v.shape}
+        own = net.state_dict()
+        fitting = {k: torch.from_numpy(v) for k, v in arrays.items() if k in own and own[k].shape == v.shape}
         if not any(tensor.ndim > 1 for tensor in fitting.values()):
-            raise RecipeError(f"start = {recipe.start}: not one layer of it fits this network")
+            raise RecipeError(f"start = {recipe.start}: none of its layers fits this network")
         net.load_state_dict(fitting, strict=False)
-    net = machine.place(net)
+    net = accelerator.to_device(net)
     average = deepcopy(net).requires_grad_(False).eval()
-    adam, scalers = _adam(net, recipe.pixel.rate), (machine.scaler(), machine.scaler())
-    return State(machine, net, machine.prepare(net, graphs=True), average, adam, *scalers)
+    adam, scalers = _adam(net, recipe.pixel.rate), (accelerator.grad_scaler(), accelerator.grad_scaler())
+    return State(accelerator, net, accelerator.prepare(net, graphs=True), average, adam, *scalers)
 
 
 def begin_gan(state: State, recipe: Recipe) -> None:
-    """Go over to the second stage: the net goes on from its average, against a discriminator that knows nothing."""
+    """Start the second stage: the network continues from its average, against an untrained discriminator."""
     gan = recipe.gan
     torch.manual_seed(recipe.seed + 1)
-    spec: dict[str, Any] = {"kind": gan.judge, "width": gan.judge_width, "channels": recipe.net.channels * gan.window}
-    if gan.judge == "srgan":
-        # A gradient penalty holds for each sample alone, which batch normalisation mixes.
+    spec: dict[str, Any] = {
+        "kind": gan.discriminator,
+        "width": gan.discriminator_width,
+        "channels": recipe.net.channels * gan.window,
+    }
+    if gan.discriminator == "srgan":
+        # The gradient penalty is defined for each sample alone, and batch normalisation mixes samples.
         spec |= {"size": recipe.data.side * recipe.net.scale, "batch_norm": gan.kind != "wasserstein"}
     state.net.load_state_dict(state.average.state_dict())
-    state.judge = state.machine.place(nets.build(spec))
-    state.judge_runner = state.machine.prepare(state.judge)
-    state.adam, state.judge_adam = _adam(state.net, gan.rate), _adam(state.judge, gan.judge_rate)
-    state.best, state.ease = -math.inf, 1.0
+    state.discriminator = state.accelerator.to_device(nets.build(spec))
+    state.discriminator_runner = state.accelerator.prepare(state.discriminator)
+    state.adam = _adam(state.net, gan.rate)
+    state.discriminator_adam = _adam(state.discriminator, gan.discriminator_rate)
+    state.best, state.discriminator_loss = -math.inf, 1.0
 
 
 def _adam(net: nn.Module, rate: float) -> torch.optim.Adam:
@@ -83,42 +95,44 @@ def _adam(net: nn.Module, rate: float) -> torch.optim.Adam:
 
 
 def to_bytes(state: State, recipe: Recipe) -> bytes:
-    """The content of a checkpoint."""
-    parts: dict[str, Any] = {name: getattr(state, name) for name in LEARNT}
-    if state.judge is not None:
-        parts |= {name: getattr(state, name) for name in JUDGES}
-    content = {name: part.state_dict() for name, part in parts.items()}
-    facts = {"step": state.step, "best": state.best, "ease": state.ease, "recipe": recipe.to_json()}
+    """Return the content of a checkpoint."""
+    names = (*SAVED, *(SAVED_OF_GAN if state.discriminator else ()))
+    content: dict[str, Any] = {name: getattr(state, name).state_dict() for name in names}
+    content |= {name: getattr(state, name) for name in ("step", "best", "discriminator_loss")}
     buffer = io.BytesIO()
-    torch.save({**content, **facts}, buffer)
+    torch.save({**content, "recipe": recipe.to_json()}, buffer)
     return buffer.getvalue()
 
 
-def resume(run: Run, recipe: Recipe, machine: Machine) -> State:
-    """Where the run stands that its folder holds, or a new one. Raises CheckpointError, RecipeError."""
-    content = machine.share(lambda: run.checkpoint.read_bytes() if run.checkpoint.exists() else None)
+def resume(run: Run, recipe: Recipe, accelerator: Accelerator) -> State:
+    """Return the state in the run's checkpoint, or a new one if there is none.
+
+    Raises CheckpointError if the checkpoint is damaged or another recipe's, RecipeError as `begin` does.
+    """
+    content = accelerator.broadcast(lambda: run.checkpoint.read_bytes() if run.checkpoint.exists() else None)
     if content is None:
-        return begin(recipe, machine)
-    state = begin(replace(recipe, start=""), machine)  # which may be gone by now
+        return begin(recipe, accelerator)
+    state = begin(replace(recipe, start=""), accelerator)  # the start file may no longer exist
     try:
-        saved = torch.load(io.BytesIO(content), map_location=machine.device, weights_only=True)
-        same = parse_recipe(json.loads(saved["recipe"])) == recipe  # parsed: its keys may have old names
+        saved = torch.load(io.BytesIO(content), map_location=accelerator.device, weights_only=True)
+        saved = {RENAMED.get(name, name): value for name, value in saved.items()}
+        same = parse_recipe(json.loads(saved["recipe"])) == recipe  # not compared as text: keys may have old names
         if same:
             _restore(state, saved, recipe)
-    except Exception as exc:  # whatever the damaged bytes, or what they lack, lead torch to
+    except Exception as exc:  # damaged or incomplete bytes make torch raise almost anything
         raise CheckpointError(f"{run.checkpoint} cannot be read ({exc}); delete it to start anew") from exc
     if not same:
         raise CheckpointError(
-            f"{run.folder} holds a run of another recipe; name another folder with --run, and to begin with what this"
-            f""" one learnt, --set "start='{run.weights}'\""""
+            f"{run.folder} holds a run of another recipe; name another folder with --run, or continue from its weights"
+            f""" with --set "start='{run.weights}'\""""
         )
     return state
 
 
 def _restore(state: State, saved: dict[str, Any], recipe: Recipe) -> None:
-    if "judge" in saved:
+    if "discriminator" in saved:
         begin_gan(state, recipe)
-    for name in (*LEARNT, *(JUDGES if "judge" in saved else ())):
-        if saved[name]:  # empty: the scaler of a precision that wants none
+    for name in (*SAVED, *(SAVED_OF_GAN if state.discriminator else ())):
+        if saved[name]:  # a disabled scaler's state dict is empty
             getattr(state, name).load_state_dict(saved[name])
-    state.step, state.best, state.ease = saved["step"], saved["best"], saved["ease"]
+    state.step, state.best, state.discriminator_loss = saved["step"], saved["best"], saved["discriminator_loss"]

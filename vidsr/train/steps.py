@@ -1,8 +1,8 @@
-"""One step of each stage: what is computed, what is learnt from it. Losses are weighted: they add up to `loss`.
+"""One training step of each stage: losses, gradients and updates. Losses are weighted: they add up to `loss`.
 
-A step is given the parts of a batch that are this process's. Gradients are those of the mean over all parts, so that
-cutting a batch changes nothing but what a loss or a network reckons over its samples together, batch normalisation and
-the averages of the relativistic loss, and spectral normalisation, whose estimate grows better with every part it sees.
+A step is given this process's parts of a batch. Gradients are those of the mean over all parts, so splitting a batch
+changes only what is computed over samples together: batch normalisation, the means of the relativistic loss, and the
+power iteration of spectral normalisation, which advances with every part.
 """
 
 from collections.abc import Sequence
@@ -14,15 +14,14 @@ from torch.nn import functional
 from vidsr.nets.discriminator import Verdict
 from vidsr.nets.vgg import Vgg
 from vidsr.train.batches import Batch
-from vidsr.train.config import Gan, Pixel, Recipe
-from vidsr.train.losses import (
-    ADVERSARIAL,
+from vidsr.train.config import GanStage, PixelStage, Recipe
+from vidsr.train.losses.adversarial import ADVERSARIAL, gradient_penalty
+from vidsr.train.losses.content import (
     PIXEL,
     artifact,
     balance,
     feature_matching,
     flicker,
-    gradient_penalty,
     grid,
     perceptual,
     spectral,
@@ -32,143 +31,156 @@ from vidsr.train.state import State
 
 Losses = dict[str, Tensor]
 
-MOVES = 16  # pixels after which the strides of every discriminator meet the picture alike
+MAX_SHIFT = 16  # pixels; the product of the strides of every discriminator divides it
 
 
 def pixel_step(state: State, recipe: Recipe, parts: Sequence[Batch]) -> Losses:
-    """The network learns from differences of pixels alone."""
+    """Update the network by pixel differences."""
     losses = pixel_gradients(state, recipe, parts)
-    if _learn(state.net, state.adam, state.scaler, recipe, recipe.pixel):
-        follow(state.average, state.net, min(recipe.pixel.ema, (1 + state.step) / (10 + state.step)))
+    if _update(state.net, state.adam, state.scaler, recipe, recipe.pixel):
+        update_average(state.average, state.net, min(recipe.pixel.ema, (1 + state.step) / (10 + state.step)))
     return losses
 
 
 def gan_step(state: State, recipe: Recipe, parts: Sequence[Batch], vgg: Vgg | None) -> Losses:
-    """The network learns to please the discriminator and the other losses; it, to tell ours from the truth."""
-    assert state.judge is not None and state.judge_adam is not None
+    """Update the network and the discriminator."""
+    assert state.discriminator is not None and state.discriminator_adam is not None
     losses = gan_gradients(state, recipe, parts, vgg)
-    if "loss" in losses and _learn(state.net, state.adam, state.scaler, recipe, recipe.gan):
-        follow(state.average, state.net, recipe.gan.ema)
-    _learn(state.judge, state.judge_adam, state.judge_scaler, recipe, recipe.gan)
+    if "loss" in losses and _update(state.net, state.adam, state.scaler, recipe, recipe.gan):
+        update_average(state.average, state.net, recipe.gan.ema)
+    _update(state.discriminator, state.discriminator_adam, state.discriminator_scaler, recipe, recipe.gan)
     return losses
 
 
 def pixel_gradients(state: State, recipe: Recipe, parts: Sequence[Batch]) -> Losses:
-    """Compute losses and gradients of the first stage, forward and backward."""
-    pixel, summed = recipe.pixel, []
+    """Compute losses and gradients of the first stage."""
+    pixel, losses = recipe.pixel, []
     state.adam.zero_grad(set_to_none=True)
     weights = [balance(low, high, pixel.balance) for low, high, _ in parts]
-    mean = state.machine.mean(torch.cat(weights).mean())
+    mean = state.accelerator.reduce_mean(torch.cat(weights).mean())
     for part, weight in zip(parts, weights, strict=True):
-        high, ours = part[1], _enlarge(state.runner, state, part)
-        loss = (weight / mean * PIXEL[pixel.loss](ours, high)).mean()
+        truth, output = part[1], _upscale(state.runner, state, part)
+        loss = (weight / mean * PIXEL[pixel.loss](output, truth)).mean()
         if pixel.fft:
-            loss = loss + pixel.fft * spectral(ours, high)
+            loss = loss + pixel.fft * spectral(output, truth)
         state.scaler.scale(loss / len(parts)).backward()
-        summed.append({"loss": loss.detach()})
-    return _mean(summed)
+        losses.append({"loss": loss.detach()})
+    return _mean(losses)
 
 
 def gan_gradients(state: State, recipe: Recipe, parts: Sequence[Batch], vgg: Vgg | None) -> Losses:
-    """Compute losses and gradients of the second stage, of both networks as they stand."""
-    assert state.judge is not None and state.judge_adam is not None
-    learns, summed = (state.step + 1) % recipe.gan.judge_steps == 0, []
+    """Compute losses and gradients of the second stage, for both networks as they are before the step."""
+    discriminator, adam = state.discriminator, state.discriminator_adam
+    assert discriminator is not None and adam is not None
+    updates_net = (state.step + 1) % recipe.gan.discriminator_steps == 0
     state.adam.zero_grad(set_to_none=True)
-    state.judge_adam.zero_grad(set_to_none=True)
+    adam.zero_grad(set_to_none=True)
+    all_losses = []
     for index, part in enumerate(parts):
         losses: Losses = {}
-        with torch.set_grad_enabled(learns):
-            ours = _enlarge(state.runner, state, part)
-        if learns:
-            state.judge.requires_grad_(False)  # it only passes the gradient on
-            losses = _losses(state, recipe, part, ours, vgg)
+        with torch.set_grad_enabled(updates_net):
+            output = _upscale(state.runner, state, part)
+        if updates_net:
+            discriminator.requires_grad_(False)  # gradients only pass through it
+            losses = _net_losses(state, recipe, part, output, vgg)
             losses = {"loss": torch.stack(list(losses.values())).sum(), **losses}
             state.scaler.scale(losses["loss"] / len(parts)).backward()
-            state.judge.requires_grad_(True)
-        losses["judge"] = _judge_loss(state, recipe, part, ours.detach(), index)
-        state.judge_scaler.scale(losses["judge"] / len(parts)).backward()
-        summed.append({name: loss.detach() for name, loss in losses.items()})
-    return _mean(summed)
+            discriminator.requires_grad_(True)
+        losses["discriminator"] = _discriminator_loss(state, recipe, part, output.detach(), index)
+        state.discriminator_scaler.scale(losses["discriminator"] / len(parts)).backward()
+        all_losses.append({name: loss.detach() for name, loss in losses.items()})
+    return _mean(all_losses)
 
 
-def _losses(state: State, recipe: Recipe, part: Batch, ours: Tensor, vgg: Vgg | None) -> Losses:
-    high, gan, kind = part[1], recipe.gan, ADVERSARIAL[recipe.gan.kind]
-    assert state.judge is not None
-    losses = {"pixel": gan.pixel * PIXEL[gan.loss](ours, high).mean()}
-    verdict = _judge(state.judge, state, _judged(ours, state, recipe))
-    truth = _judge(state.judge, state, _judged(high, state, recipe)) if kind.relative or gan.features else verdict
-    losses["adversarial"] = gan.adversarial * kind.generator(verdict.scores.float(), truth.scores.float())
+def _net_losses(state: State, recipe: Recipe, part: Batch, output: Tensor, vgg: Vgg | None) -> Losses:
+    truth, gan, kind = part[1], recipe.gan, ADVERSARIAL[recipe.gan.kind]
+    assert state.discriminator is not None
+    losses = {"pixel": gan.pixel * PIXEL[gan.loss](output, truth).mean()}
+    scored = _score(state.discriminator, state, recipe, output)
+    needs_truth = kind.relative or gan.features
+    truth_scored = _score(state.discriminator, state, recipe, truth) if needs_truth else scored
+    losses["adversarial"] = gan.adversarial * kind.generator(scored.scores.float(), truth_scored.scores.float())
     if gan.features:
-        losses["features"] = gan.features * feature_matching(verdict.maps, truth.maps)
+        losses["features"] = gan.features * feature_matching(scored.maps, truth_scored.maps)
     if vgg is not None:
-        losses["perceptual"] = gan.perceptual * perceptual(vgg(ours), vgg(high), [1.0], distance=gan.distance)
+        losses["perceptual"] = gan.perceptual * perceptual(vgg(output), vgg(truth), [1.0], distance=gan.distance)
     if gan.fft:
-        losses["fft"] = gan.fft * spectral(ours, high)
+        losses["fft"] = gan.fft * spectral(output, truth)
     if gan.artifact:
         with torch.no_grad():
-            average = _enlarge(state.average, state, part)
-        losses["artifact"] = gan.artifact * artifact(ours, high, average)
+            average = _upscale(state.average, state, part)
+        losses["artifact"] = gan.artifact * artifact(output, truth, average)
     if gan.grid:
-        losses["grid"] = gan.grid * grid(ours, high, period=recipe.net.scale)
+        losses["grid"] = gan.grid * grid(output, truth, period=recipe.net.scale)
     if gan.flicker:
-        losses["flicker"] = gan.flicker * flicker(_in_runs(ours, recipe), _in_runs(high, recipe))
+        losses["flicker"] = gan.flicker * flicker(_split_frames(output, recipe), _split_frames(truth, recipe))
     return losses
 
 
-def _judge_loss(state: State, recipe: Recipe, part: Batch, ours: Tensor, index: int) -> Tensor:
-    gan, kind, judge, runner = recipe.gan, ADVERSARIAL[recipe.gan.kind], state.judge, state.judge_runner
-    assert judge is not None and runner is not None
-    seen, true = _judged(ours, state, recipe), _judged(part[1], state, recipe)
-    told = kind.discriminator(_judge(runner, state, seen).scores.float(), _judge(runner, state, true).scores.float())
+def _discriminator_loss(state: State, recipe: Recipe, part: Batch, output: Tensor, index: int) -> Tensor:
+    gan, kind, net = recipe.gan, ADVERSARIAL[recipe.gan.kind], state.discriminator
+    assert net is not None and state.discriminator_runner is not None
+    scores, truth_scores = (
+        _score(state.discriminator_runner, state, recipe, images).scores.float() for images in (output, part[1])
+    )
+    loss = kind.discriminator(scores, truth_scores)
     if kind.penalised:
-        dice, cut = torch.Generator().manual_seed(state.step), state.machine.parts
-        mix = torch.rand(gan.batch, len(true) * cut // gan.batch, 1, 1, 1, generator=dice)  # as for the whole batch
-        mine = mix[state.machine.shares()[index] :: cut].flatten(0, 1).to(true.device)
-        # Past torch.compile, which cannot differentiate twice.
-        told = told + gan.penalty * gradient_penalty(lambda x: judge.forward(x).scores, seen, true, mine)
-    return told
+        shown, truth = (_discriminator_input(images, state, recipe) for images in (output, part[1]))
+        # Drawn for the whole batch, so that it does not depend on how the batch is split.
+        parts, generator = state.accelerator.parts, torch.Generator().manual_seed(state.step)
+        mix = torch.rand(gan.batch, len(truth) * parts // gan.batch, 1, 1, 1, generator=generator)
+        mix = mix[state.accelerator.own_parts()[index] :: parts].flatten(0, 1).to(truth.device)
+        # By `forward`, because a compiled network cannot be differentiated twice.
+        loss = loss + gan.penalty * gradient_penalty(lambda x: net.forward(x).scores, shown, truth, mix)
+    return loss
 
 
-def _enlarge(net: nn.Module, state: State, batch: Batch) -> Tensor:
+def _upscale(net: nn.Module, state: State, batch: Batch) -> Tensor:
     low, _, qp = batch
-    with state.machine.autocast():
-        ours: Tensor = net(low.contiguous(memory_format=torch.channels_last), qp)
-    return ours.float()
+    with state.accelerator.autocast():
+        output: Tensor = net(low.contiguous(memory_format=torch.channels_last), qp)
+    return output.float()
 
 
-def _judge(judge: nn.Module, state: State, pictures: Tensor) -> Verdict:
-    with state.machine.autocast():
-        verdict: Verdict = judge(pictures)
+def _score(discriminator: nn.Module, state: State, recipe: Recipe, images: Tensor) -> Verdict:
+    shown = _discriminator_input(images, state, recipe)
+    with state.accelerator.autocast():
+        verdict: Verdict = discriminator(shown)
     return verdict
 
 
-def _judged(frames: Tensor, state: State, recipe: Recipe) -> Tensor:
-    """What the discriminator sees of (n, c, h, w): pictures, or several frames as one of more channels.
+def _discriminator_input(images: Tensor, state: State, recipe: Recipe) -> Tensor:
+    """Return what the discriminator is given for images (n, c, h, w): consecutive frames are stacked as channels.
 
-    Ours and the truth are moved alike, by other distances at each step: the gradient that comes back through strided
-    convolutions has their grid (Odena et al. 2016, doi 10.23915/distill.00003), which standing still would print.
+    Output and truth are shifted alike, by another offset at each step: gradients through strided convolutions contain
+    the grid of the strides (Odena et al. 2016, doi 10.23915/distill.00003), which the network would otherwise learn.
     """
-    dice = torch.Generator().manual_seed(state.step)
-    right, down = torch.randint(MOVES, (2,), generator=dice).tolist()
-    moved = functional.pad(frames, (right, 0, down, 0), mode="reflect")[..., : frames.shape[-2], : frames.shape[-1]]
-    return windows(_in_runs(moved, recipe), length=recipe.gan.window) if recipe.gan.window > 1 else moved
+    generator = torch.Generator().manual_seed(state.step)
+    right, down = torch.randint(MAX_SHIFT, (2,), generator=generator).tolist()
+    padded = functional.pad(images, (right, 0, down, 0), mode="reflect")
+    shifted = padded[..., : images.shape[-2], : images.shape[-1]]
+    return windows(_split_frames(shifted, recipe), length=recipe.gan.window) if recipe.gan.window > 1 else shifted
 
 
-def _in_runs(frames: Tensor, recipe: Recipe) -> Tensor:
-    return frames.reshape(-1, recipe.data.frames, *frames.shape[1:])  # (n, t, c, h, w)
+def _split_frames(images: Tensor, recipe: Recipe) -> Tensor:
+    return images.reshape(-1, recipe.data.frames, *images.shape[1:])  # (n, t, c, h, w)
 
 
-def _mean(parts: Sequence[Losses]) -> Losses:
-    return {name: torch.stack([part[name] for part in parts]).mean() for name in parts[0]}
+def _mean(losses: Sequence[Losses]) -> Losses:
+    return {name: torch.stack([part[name] for part in losses]).mean() for name in losses[0]}
 
 
-def _learn(
-    net: nn.Module, adam: torch.optim.Optimizer, scaler: torch.amp.GradScaler, recipe: Recipe, stage: Pixel | Gan
+def _update(
+    net: nn.Module,
+    adam: torch.optim.Optimizer,
+    scaler: torch.amp.GradScaler,
+    recipe: Recipe,
+    stage: PixelStage | GanStage,
 ) -> bool:
-    """Take a step down the gradient; says whether it did: one that is no number may be one to skip."""
+    """Take one optimiser step; return False if it was skipped because the gradient is not finite."""
     scaler.unscale_(adam)
     norm = nn.utils.clip_grad_norm_(net.parameters(), stage.clip)
-    # Asking for the norm waits for the device, so only where the recipe wants it; the scaler of fp16 asks anyway.
+    # Reading the norm waits for the device, so it is read only if the recipe needs it; the scaler of fp16 reads it too.
     if recipe.not_finite == "skip" and not scaler.is_enabled() and not torch.isfinite(norm):
         return False
     scaler.step(adam)
@@ -177,11 +189,11 @@ def _learn(
 
 
 @torch.no_grad()
-def follow(average: nn.Module, net: nn.Module, decay: float) -> None:
-    """Move the running mean of the weights, and of what batch normalisation gathers, towards the net's."""
+def update_average(average: nn.Module, net: nn.Module, decay: float) -> None:
+    """Move the moving average of weights and batch statistics towards the network's."""
     pairs = list(zip(average.state_dict().values(), net.state_dict().values(), strict=True))
-    real = [(mean, now) for mean, now in pairs if mean.is_floating_point()]
-    torch._foreach_lerp_([mean for mean, _ in real], [now for _, now in real], 1 - decay)
+    floats = [(mean, now) for mean, now in pairs if mean.is_floating_point()]
+    torch._foreach_lerp_([mean for mean, _ in floats], [now for _, now in floats], 1 - decay)
     for mean, now in pairs:
-        if not mean.is_floating_point():  # how many batches were seen
+        if not mean.is_floating_point():  # batch normalisation's count of batches
             mean.copy_(now)

@@ -1,93 +1,91 @@
-"""How much of a training's time is the networks': its loop beside the bare forward and backward, timed in turns."""
+"""Throughput of the training loop beside that of the networks' forward and backward passes alone."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import median
 
 import torch
 
+from vidsr.data.store import Pairs
 from vidsr.data.workers import Progress
-from vidsr.train.batches import draw_batch, draw_batches, fit_recipe, open_pairs
-from vidsr.train.config import Recipe
-from vidsr.train.devices import Machine, check_batches, joined
-from vidsr.train.loop import learn_gan, learn_pixels, open_eyes
+from vidsr.nets.vgg import Vgg
+from vidsr.train.batches import Inputs, draw_batch, draw_batches, fit_recipe, open_pairs
+from vidsr.train.config import GanStage, PixelStage, Recipe
+from vidsr.train.devices import Accelerator, check_batches, distributed
+from vidsr.train.loop import open_features, train_gan, train_pixel
 from vidsr.train.state import State, begin, begin_gan
 from vidsr.train.steps import gan_gradients, pixel_gradients
 
 ENDLESS = range(2**31)
-TURNS, WARM_UP = 5, 3  # turns of each that are timed; steps before, in which memory is found and kernels are chosen
+ROUNDS, WARM_UP = 5, 3  # rounds that are timed; steps before them, which allocate memory and choose kernels
 
 
 @dataclass(frozen=True, slots=True)
-class Speed:
-    """Pairs a second of one stage, by the medians of the turns."""
+class Throughput:
+    """Pairs per second of one stage, medians over the rounds."""
 
     stage: str
     loop: float
-    """Of the loop as it trains: drawing a batch, forward and backward, optimisers, averages."""
+    """Of the whole loop: drawing a batch, forward and backward pass, optimisers, averages."""
     bare: float
-    """Of forward and backward alone, again and again on one batch in memory."""
+    """Of forward and backward pass alone, on one batch in memory."""
 
 
 def profile(
     recipe: Recipe,
-    data: Sequence[Path],
+    inputs: Inputs,
     *,
-    stores: Path,
-    vgg: Path | None = None,
-    machine: Machine | None = None,
+    accelerator: Accelerator | None = None,
     steps: int = 4,
     progress: Progress | None = None,
-) -> list[Speed]:
-    """Time every stage of a recipe; `steps` a turn. Keeps nothing but a store; raises what `train` raises."""
-    recipe = fit_recipe(recipe, data)
-    with joined(machine or Machine()) as place:
+) -> list[Throughput]:
+    """Time every stage of a recipe, `steps` steps a round. Writes nothing but a store; raises what `train` raises."""
+    recipe = fit_recipe(recipe, inputs)
+    with distributed(accelerator or Accelerator()) as place:
         check_batches(place, recipe)
-        pairs = place.in_turn(lambda: open_pairs(recipe, data, stores, progress)).split("train")
-        state, eyes = begin(recipe, place), open_eyes(recipe, vgg, place)
-        speeds = []
+        pairs = place.local_main_first(lambda: open_pairs(recipe, inputs, progress)).split("train")
+        state, vgg, results = begin(recipe, place), open_features(recipe, inputs, place), []
         if recipe.pixel.steps:
-            batch = draw_batch(pairs, recipe, 0, place, recipe.pixel)
-            with closing(draw_batches(pairs, recipe, place, recipe.pixel, ENDLESS)) as drawn:
-                loop, bare = _in_turns(
-                    state,
-                    steps,
-                    lambda: learn_pixels(state, recipe, next(drawn)),
-                    lambda: pixel_gradients(state, recipe, batch),
-                )
-            speeds.append(Speed("pixel", recipe.pixel.batch / loop, recipe.pixel.batch / bare))
+            results.append(_throughput(state, recipe, recipe.pixel, pairs, vgg, steps))
         if recipe.gan.steps:
             begin_gan(state, recipe)
-            state.step = recipe.pixel.steps
-            seen = draw_batch(pairs, recipe, 0, place, recipe.gan)
-            cycle = recipe.gan.judge_steps  # one of these many steps is the network's
-            with closing(draw_batches(pairs, recipe, place, recipe.gan, ENDLESS)) as drawn:
-                loop, bare = _in_turns(
-                    state,
-                    -(-steps // cycle) * cycle,
-                    lambda: learn_gan(state, recipe, next(drawn), eyes),
-                    lambda: gan_gradients(state, recipe, seen, eyes),
-                )
-            speeds.append(Speed("gan", recipe.gan.batch / loop, recipe.gan.batch / bare))
-    return speeds
+            state.step, cycle = recipe.pixel.steps, recipe.gan.discriminator_steps
+            whole_cycles = -(-steps // cycle) * cycle  # each with one step of the network
+            results.append(_throughput(state, recipe, recipe.gan, pairs, vgg, whole_cycles))
+    return results
 
 
-def _in_turns(state: State, steps: int, loop: Callable[[], object], bare: Callable[[], object]) -> tuple[float, float]:
-    """Seconds a step of each, at the median of the turns: what else the machine does meanwhile meets both."""
-    _seconds(state, WARM_UP, loop)
-    turns = [(_seconds(state, steps, loop), _seconds(state, steps, bare)) for _ in range(TURNS)]
-    loops, bares = zip(*turns, strict=True)
-    return median(loops) / steps, median(bares) / steps
+def _throughput(
+    state: State, recipe: Recipe, stage: PixelStage | GanStage, pairs: Pairs, vgg: Vgg | None, steps: int
+) -> Throughput:
+    batch = draw_batch(pairs, recipe, 0, state.accelerator, stage)
+    with closing(draw_batches(pairs, recipe, state.accelerator, stage, ENDLESS)) as drawn:
+
+        def loop() -> None:
+            if state.stage == "pixel":
+                train_pixel(state, recipe, next(drawn))
+            else:
+                train_gan(state, recipe, next(drawn), vgg)
+
+        def bare() -> None:
+            if state.stage == "pixel":
+                pixel_gradients(state, recipe, batch)
+            else:
+                gan_gradients(state, recipe, batch, vgg)
+
+        _seconds(state, WARM_UP, loop)
+        # In turns, so that other load on the machine affects both alike.
+        rounds = [(_seconds(state, steps, loop), _seconds(state, steps, bare)) for _ in range(ROUNDS)]
+    return Throughput(state.stage, *(stage.batch * steps / median(seconds) for seconds in zip(*rounds, strict=True)))
 
 
 def _seconds(state: State, steps: int, work: Callable[[], object]) -> float:
     begun = time.perf_counter()
     for _ in range(steps):
         work()
-        state.step += 1  # wasserstein's judge learns alone in most steps
-    if state.machine.device.startswith("cuda"):
+        state.step += 1  # on which step of a cycle updates the network
+    if state.accelerator.device.startswith("cuda"):
         torch.cuda.synchronize()
     return time.perf_counter() - begun

@@ -1,4 +1,4 @@
-"""How good the network is while it trains: on whole pictures, clean and compressed, beside bicubic."""
+"""Validation during training: whole images, clean and compressed, beside bicubic interpolation."""
 
 import math
 from collections.abc import Sequence
@@ -24,21 +24,21 @@ CRF = 28.0
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
-    """One test picture, (height, width, channels) uint8: as it arrives, the truth, and bicubic's."""
+class ValidationPair:
+    """A validation image, (height, width, channels) uint8: low resolution, ground truth, and bicubic interpolation."""
 
     low: Image
     high: Image
     qp: float
-    """0 to 51."""
+    """0 to 51; 0: not compressed."""
     bicubic: Image
 
 
-def pairs_of_folder(folder: Path, scale: int, *, channels: int = 1) -> list[Pair]:
-    """Two pairs of every photo in `folder`, and of a picture of every film: shrunk by antialiased bicubic, and coded.
+def pairs_of_folder(folder: Path, scale: int, *, channels: int = 1) -> list[ValidationPair]:
+    """Make two pairs of every photo, and of one frame of every video, in `folder`: one clean, one coded by x264.
 
-    The codec is x264. channels: 1, luma of limited range, or 3, RGB; sides are cut to a multiple of twice the scale.
-    Raises DataError.
+    Images are cropped to multiples of twice the scale and downscaled by antialiased bicubic interpolation.
+    channels: 1, luma of limited range, or 3, RGB. Raises DataError.
     """
     pairs = []
     for file in find_sources([folder]):
@@ -46,58 +46,59 @@ def pairs_of_folder(folder: Path, scale: int, *, channels: int = 1) -> list[Pair
         truth = run[0]
         size = truth.shape[:2]
         if min(size) < 16 * scale:
-            raise DataError(f"{file} is too small to validate on: {size[1]}x{size[0]}; leave it out")
+            raise DataError(
+                f"{file} is too small to validate on: {size[1]}x{size[0]}; expected {16 * scale} pixels or more a side"
+            )
         height, width = (side // (2 * scale) * 2 for side in size)
         truth = truth[: height * scale, : width * scale]
         low = resize(truth, height, width)
-        (sent,), (qp,) = recompress("libx264", [low[..., 0] if channels == 1 else low], CRF)
-        pairs += [_pair(low, truth, 0.0), _pair(sent.reshape(low.shape), truth, qp)]
+        (coded,), (qp,) = recompress("libx264", [low[..., 0] if channels == 1 else low], CRF)
+        pairs += [_pair(low, truth, 0.0), _pair(coded.reshape(low.shape), truth, qp)]
     return pairs
 
 
-def pairs_of_store(pairs: Pairs, count: int) -> list[Pair]:
-    """At most `count` pairs of a split, spread over all of it; of several frames the first."""
+def pairs_of_store(pairs: Pairs, count: int) -> list[ValidationPair]:
+    """Take at most `count` pairs of a split, evenly spaced; of several frames the first."""
     chosen = np.linspace(0, len(pairs) - 1, min(count, len(pairs))).round().astype(int)
-    low, high = pairs.low[chosen, 0], pairs.high[chosen, 0]
-    return [_pair(low[i], high[i], float(pairs.qp[place, 0])) for i, place in enumerate(chosen)]
+    return [_pair(pairs.low[index, 0], pairs.high[index, 0], float(pairs.qp[index, 0])) for index in chosen]
 
 
-def _pair(low: Image, high: Image, qp: float) -> Pair:
-    return Pair(low, high, qp, resize(low, *high.shape[:2]))
+def _pair(low: Image, high: Image, qp: float) -> ValidationPair:
+    return ValidationPair(low, high, qp, resize(low, *high.shape[:2]))
 
 
 @torch.no_grad()
-def enlarge(net: nn.Module, pair: Pair) -> Image:
-    """What a network on the CPU makes of a test picture: (height, width, channels) uint8."""
+def upscale_pair(net: nn.Module, pair: ValidationPair) -> Image:
+    """Return the output of a network on the CPU: (height, width, channels) uint8."""
     x = torch.from_numpy(pair.low.astype(np.float32) / 255).permute(2, 0, 1)[None]
-    ours = net(x, torch.full((1, 1, 1, 1), pair.qp / 51))[0].permute(1, 2, 0).numpy()
-    return np.asarray(np.rint(ours * 255).clip(0, 255).astype(np.uint8))
+    output = net(x, torch.full((1, 1, 1, 1), pair.qp / 51))[0].permute(1, 2, 0).numpy()
+    return np.asarray(np.rint(output * 255).clip(0, 255).astype(np.uint8))
 
 
-def validate(ours: Sequence[Image], pairs: Sequence[Pair], scale: int) -> dict[str, float]:
-    """Mean PSNR-Y, SSIM-Y and sharpness of luma, ours and bicubic's; clean and coded apart.
+def validate(outputs: Sequence[Image], pairs: Sequence[ValidationPair], scale: int) -> dict[str, float]:
+    """Return mean PSNR-Y, SSIM-Y and sharpness of network and bicubic interpolation, for clean and coded pairs.
 
-    ours: what `enlarge` made of each pair. The luma of RGB is BT.601's, of limited range; a border of `scale` pixels
-    does not count.
+    outputs: by `upscale_pair` for each pair. A border of `scale` pixels is not measured. RGB is converted to BT.601
+    luma of limited range.
     """
     rows: dict[str, list[float]] = {}
-    for pair, its in zip(pairs, ours, strict=True):
+    for pair, output in zip(pairs, outputs, strict=True):
         truth, kind = _luma(pair.high), "coded" if pair.qp else "clean"
-        for name, picture in (("", its), (BICUBIC_PREFIX, pair.bicubic)):
-            luma = _luma(picture)
-            rows.setdefault(f"{name}psnr_{kind}", []).append(psnr(luma, truth, border=scale))
-            rows.setdefault(f"{name}ssim_{kind}", []).append(ssim(luma, truth, border=scale))
-            sharp = sharpness(luma, truth)
-            if not math.isnan(sharp):  # as of a truth without an edge
-                rows.setdefault(f"{name}sharpness_{kind}", []).append(sharp)
+        for prefix, image in (("", output), (BICUBIC_PREFIX, pair.bicubic)):
+            luma = _luma(image)
+            rows.setdefault(f"{prefix}psnr_{kind}", []).append(psnr(luma, truth, border=scale))
+            rows.setdefault(f"{prefix}ssim_{kind}", []).append(ssim(luma, truth, border=scale))
+            ratio = sharpness(luma, truth)
+            if not math.isnan(ratio):  # NaN if the truth has no edges
+                rows.setdefault(f"{prefix}sharpness_{kind}", []).append(ratio)
     return {name: float(np.mean(values)) for name, values in rows.items()}
 
 
-def _luma(picture: Image) -> NDArray[Any]:
-    return picture[..., 0] if picture.shape[2] == 1 else luma_of_rgb(picture)
+def _luma(image: Image) -> NDArray[Any]:
+    return image[..., 0] if image.shape[2] == 1 else luma_of_rgb(image)
 
 
 def gain(metrics: dict[str, float]) -> float:
-    """One number to choose the best weights by: mean PSNR over bicubic's, in dB, over the kinds measured."""
+    """Return the mean PSNR gain over bicubic interpolation in dB, by which the best weights are chosen."""
     kinds = [kind for kind in ("clean", "coded") if f"psnr_{kind}" in metrics]
     return float(np.mean([metrics[f"psnr_{kind}"] - metrics[f"{BICUBIC_PREFIX}psnr_{kind}"] for kind in kinds]))
