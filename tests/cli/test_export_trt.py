@@ -63,7 +63,7 @@ def test_the_usual_size_is_full_hd(built: list[dict[str, Any]]) -> None:
         (["--size", "480"], "expected a size such as 1920x1080"),
         (["--size", "480x270", "--dynamic", "64x64", "96x96", "128x96"], "give either --size or --dynamic"),
         (["--dynamic", "96x96", "64x64", "128x96"], "expected a minimum, a usual and a maximum"),
-        (["--color", "purple"], "'purple' says nothing of colour"),
+        (["--color", "purple"], "got 'purple'"),
         (["--bits", "9"], "expected 8 or 10"),
         (["--name", "mine"], "takes no option of a run"),
     ],
