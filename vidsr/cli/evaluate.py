@@ -62,7 +62,7 @@ def evaluate(
         ),
     ] = None,
 ) -> None:
-    """Measure the quality of models on images and videos, or the bandwidth that they save. Only reports are replaced."""
+    """Measure the quality of models on images and videos, or the bandwidth they save. Only reports are replaced."""
     names = [*(models or []), *(model or [])]
     options = EvaluateOptions(
         _metrics(metrics or []), frames, _crfs(compress or [], codec), codec, preset, scale, engine, precision
