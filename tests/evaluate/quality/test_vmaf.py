@@ -40,13 +40,14 @@ def scores(pairs):
 
 
 @needs_libvmaf
-@pytest.mark.parametrize(("width", "height"), [(WIDTH, HEIGHT), (321, 181), (64, 64)])
-def test_equal_videos_score_almost_100(width, height):
+# PyAV 19 scores the first frame of an odd size 96.3.
+@pytest.mark.parametrize(("width", "height", "least"), [(WIDTH, HEIGHT, 97), (321, 181, 96), (64, 64, 97)])
+def test_equal_videos_score_almost_100(width, height, least):
     found = scores((frame, frame) for frame in video(width=width, height=height))
     assert list(found) == ["vmaf", "vmaf_neg"]
     assert len(found["vmaf"]) == len(found["vmaf_neg"]) == 6
-    assert min(found["vmaf"]) >= 96  # the first frame has no motion, which lowers its score
-    assert width < WIDTH or min(found["vmaf_neg"]) >= 96
+    assert min(found["vmaf"]) >= least  # the first frame has no motion, which lowers its score
+    assert width < WIDTH or min(found["vmaf_neg"]) >= least
 
 
 @needs_libvmaf
