@@ -15,14 +15,16 @@ if TYPE_CHECKING:
 def bench(
     models: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[MODEL...]", help="Names or paths.", show_default="live and fast models of the size"),
+        typer.Argument(metavar="MODEL", help="Names or paths.", show_default="live and fast models of the size"),
     ] = None,
     size: Annotated[
         list[str] | None,
         typer.Option(metavar="FROM-TO", help="270p-1080p; repeat for several.", show_default="to fit the models"),
     ] = None,
-    engine: Annotated[list[str] | None, typer.Option(help="Repeat for several.", show_default="auto")] = None,
-    precision: Annotated[list[str] | None, typer.Option(help="Repeat for several.", show_default="auto")] = None,
+    engine: Annotated[list[str] | None, typer.Option(help="Engine; repeat for several.", show_default="auto")] = None,
+    precision: Annotated[
+        list[str] | None, typer.Option(help="Precision; repeat for several.", show_default="auto")
+    ] = None,
     video: Annotated[
         Path | None, typer.Option(help="Measure on its first frames.", show_default="a generated video")
     ] = None,
