@@ -90,5 +90,5 @@ def test_what_a_file_says_of_itself_cannot_command_the_terminal(tmp_path: Path) 
 
     video = make_film(tmp_path / "a.mkv", decorate=titled)
     done = vidsr("upscale", video, tmp_path / "b.ts", "--model", "nearest", "--verify")
-    assert "left out: mpegts cannot store them" in done.stderr and "\\x1b" in done.stderr
+    assert "mpegts cannot store them" in done.stderr and "\\x1b" in done.stderr
     assert "\x1b" not in done.stderr

@@ -58,7 +58,7 @@ def container_losses(plan: EncodingPlan) -> Iterator[Notice]:
         yield Notice(f"the chapters are left out: {muxer} cannot store them", (Code.CHAPTERS,))
     lost = [key for key in plan.tags if key.lower() not in _TAGS.get(muxer, (key.lower(),))]
     if lost:
-        yield Notice(f"the tags {', '.join(lost)} are left out: {muxer} cannot store them", (Code.TAGS,))
+        yield Notice(f"tags are left out, because {muxer} cannot store them: {', '.join(lost)}", (Code.TAGS,))
     if plan.display_matrix and muxer in _NO_ROTATION:
         what = f"the video plays unrotated: {muxer} cannot store its rotation; use .mp4 or .mkv"
         yield Notice(what, (Code.ROTATION,))
@@ -141,7 +141,7 @@ def stream_losses(muxer: str, stream: Stream, *, video: bool) -> Iterator[Notice
     tags = [key for key in stream_tags(stream) if key.lower() not in _STORED_ELSEWHERE]
     lost = [key for key in tags if muxer in _STREAM_TAGS and key.lower() not in _STREAM_TAGS[muxer]]
     if lost:
-        yield Notice(f"{title}: {muxer} cannot store its tags {', '.join(lost)}", (Code.STREAM_TAGS,), streams)
+        yield Notice(f"{title}: {muxer} cannot store these tags: {', '.join(lost)}", (Code.STREAM_TAGS,), streams)
 
 
 def _stores_language(muxer: str, stream: Stream, language: str) -> bool:

@@ -59,7 +59,7 @@ def image_losses(copy: CopyInfo, *, is_sequence: bool) -> Iterator[Notice]:
 def _video_losses(copy: CopyInfo) -> Iterator[Notice]:
     tags = video_tags(copy.tags)
     if tags:
-        yield Notice(f"the tags {', '.join(tags)} are left out: images cannot store them", (Code.TAGS,))
+        yield Notice(f"tags are left out, because images cannot store them: {', '.join(tags)}", (Code.TAGS,))
     spacing = ", whatever the time between them" if copy.is_variable() else ""
     what = f"images store no timestamps: frames are numbered from 1{spacing}"
     yield Notice(what, (Code.START, Code.PTS, Code.DURATION, Code.DRIFT))
