@@ -35,21 +35,21 @@ def test_a_model_and_a_size_are_enough(built: list[dict[str, Any]]) -> None:
     done = run("live-x4", "--trt", "--size", "480x270")
     assert (done.exit_code, done.stdout) == (0, "some.engine\n")
     (asked,) = built
-    assert (asked["model"], asked["target"], asked["f16"], asked["device"]) == ("live-x4", None, True, "auto")
+    assert (asked["model"], asked["target"], asked["precision"], asked["device"]) == ("live-x4", None, "f16", "auto")
     assert asked["sizes"] == Sizes((480, 270), (480, 270), (480, 270))
     assert asked["pixels"] == FrameFormat(480, 270)
 
 
 def test_every_option_reaches_the_builder(built: list[dict[str, Any]], tmp_path: Path) -> None:
     done = run(
-        "my.onnx", "--trt", "--dynamic", "64x64", "96x96", "128x96", "--no-fp16", "--bits", "10", "--color",
-        "bt2020-full-gray", "--device", "cuda:1", "--to", str(tmp_path / "mine.engine"),
+        "my.onnx", "--trt", "--dynamic", "64x64", "96x96", "128x96", "--precision", "f32", "--bits", "10", "--color",
+        "bt2020-full-gray", "--device", "cuda:1", "--output", str(tmp_path / "mine.engine"),
     )  # fmt: skip
     assert done.exit_code == 0, done.output
     (asked,) = built
     assert asked["sizes"] == Sizes((64, 64), (96, 96), (128, 96))
     assert asked["pixels"] == FrameFormat(96, 96, 10, ColorSpec(BT2020, True), gray=True)
-    assert (asked["f16"], asked["device"], asked["target"]) == (False, "cuda:1", tmp_path / "mine.engine")
+    assert (asked["precision"], asked["device"], asked["target"]) == ("f32", "cuda:1", tmp_path / "mine.engine")
 
 
 def test_the_usual_size_is_full_hd(built: list[dict[str, Any]]) -> None:
@@ -76,7 +76,8 @@ def test_what_makes_no_sense_is_refused(built: list[dict[str, Any]], arguments: 
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--size", "480x270"], ["--no-fp16"], ["--bits", "10"], ["--surface"], ["--device", "cuda:1"]]
+    "arguments",
+    [["--size", "480x270"], ["--precision", "f32"], ["--bits", "10"], ["--surface"], ["--device", "cuda:1"]],
 )
 def test_an_option_of_tensorrt_without_it_is_refused(tmp_path: Path, arguments: list[str]) -> None:
     done = run(str(tmp_path), *arguments)

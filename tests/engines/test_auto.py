@@ -150,7 +150,7 @@ def test_tensorrt_without_a_fitting_engine_says_the_command(monkeypatch: pytest.
     monkeypatch.setattr(on_tensorrt, "tensorrt", lambda: SimpleNamespace(__version__="11.4.0"))
     monkeypatch.setattr(on_tensorrt, "gpu_of", lambda _: L4)
     monkeypatch.setenv("VIDSR_ENGINES", str(tmp_path))
-    with pytest.raises(EngineMissing, match=r"40x24 in f32 on NVIDIA L4.*; '.*--size 40x24 --no-fp16' builds one"):
+    with pytest.raises(EngineMissing, match=r"40x24 in f32 on NVIDIA L4.*; '.* 40x24 --precision f32' builds one"):
         on_tensorrt.open_graph(graph(), Setup("tensorrt", "cuda", "f32"), in_flight=1, threads=0)
 
 

@@ -170,7 +170,7 @@ def test_what_computes_something_else_does_not(surface: bool, tmp_path: Path) ->
     other = graph_for(stored(tmp_path, 1, seed=1), pixels, guarded=True)
     with (
         open_engine(other, precision="f32", in_flight=1) as engine,
-        pytest.raises(ParityFailed, match=r"of mine differs from f32 by up to \d+ levels.* build it with --no-fp16"),
+        pytest.raises(ParityFailed, match=r"of mine differs from f32 by up to \d+ levels.* use --precision f32"),
     ):
         check_engine(engine, stored(tmp_path, 1), pixels)
 

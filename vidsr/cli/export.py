@@ -1,7 +1,7 @@
 """`vidsr export`."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -18,10 +18,13 @@ def export(
         Path,
         typer.Argument(help="A run's folder or a .safetensors file; for --trt and --int8 also a model's name or path."),
     ],
-    to: Annotated[
-        Path | None, typer.Option(help="The file to write. [export/NAME.onnx; with --trt the engine cache]")
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", help="The file to write.", show_default="export/NAME.onnx, or the engine cache for --trt"
+        ),
     ] = None,
-    name: Annotated[str | None, typer.Option(help="Name on the card. [the recipe's]")] = None,
+    name: Annotated[str | None, typer.Option(help="Name on the card.", show_default="the recipe's")] = None,
     images: Annotated[
         list[Path] | None, typer.Option(help="Images to measure quality on, for the card; may be repeated.")
     ] = None,
@@ -46,7 +49,9 @@ def export(
         tuple[str, str, str] | None,
         typer.Option(metavar="MIN OPT MAX", help="Any size from MIN to MAX; slower.", rich_help_panel=TENSORRT),
     ] = None,
-    fp16: Annotated[bool, typer.Option(help="Compute in float16.", rich_help_panel=TENSORRT)] = True,
+    precision: Annotated[
+        Literal["f16", "f32"], typer.Option(help="Precision of the network.", rich_help_panel=TENSORRT)
+    ] = "f16",
     bits: Annotated[
         int, typer.Option(min=8, max=10, help="Bit depth of frames: 8 or 10.", rich_help_panel=TENSORRT)
     ] = 8,
@@ -65,41 +70,34 @@ def export(
     model, trained = str(source), source.is_dir() or source.suffix == ".safetensors"
     if int8 != bool(calibrate) or (int8 and (trt or trained or licence or fidelity is not None)):
         raise typer.BadParameter("--int8 needs a model and --calibrate CLIP, and takes no option of a run or of --trt")
-    if not trt and (size or dynamic or color or surface or bits != 8 or not fp16 or device != "auto"):
+    if not trt and (size or dynamic or color or surface or bits != 8 or precision != "f16" or device != "auto"):
         raise typer.BadParameter("the options of TensorRT need --trt")
     if trt and not trained and (name or images or licence or fidelity is not None):
         raise typer.BadParameter("--trt of a model takes no option of a run")
     if bits == 9:
         raise typer.BadParameter("expected 8 or 10", param_hint="--bits")
     if int8:
-        model = str(_exported(source, to, images, name=name, clips=calibrate))
+        model = str(_write_onnx(source, output, images, name=name, clips=calibrate))
     elif not trt or trained:
-        model = str(_exported(source, None if trt else to, images, name=name, licence=licence, fidelity=fidelity))
+        target = None if trt else output
+        model = str(_write_onnx(source, target, images, name=name, licence=licence, fidelity=fidelity))
     if trt:
-        print(
-            build_engine(
-                model, to, size=size, dynamic=dynamic, fp16=fp16, bits=bits, color=color, surface=surface, device=device
-            )
-        )
-    else:
-        print(model)
+        options: dict[str, Any] = {"bits": bits, "surface": surface, "precision": precision, "device": device}
+        model = str(_build_engine(model, output, size=size, dynamic=dynamic, color=color, **options))
+    print(model)
 
 
-def _exported(source: Path, to: Path | None, images: list[Path] | None, **options: Any) -> Path:
+def _write_onnx(source: Path, target: Path | None, images: list[Path] | None, **options: Any) -> Path:
     try:
         write: Any
         if "clips" in options:
-            from vidsr.export.to_int8 import export_int8
-
-            write = export_int8
+            from vidsr.export.to_int8 import export_int8 as write
         else:
-            from vidsr.export.to_onnx import export as export_run
-
-            write = export_run
+            from vidsr.export.to_onnx import export as write
     except ImportError as exc:
         raise ExtraMissing(f"exporting needs {exc.name}; 'pip install vidsr[train]' installs it") from exc
 
-    path: Path = write(source, target=to, **options)
+    path: Path = write(source, target=target, **options)
     if images:
         from vidsr.evaluate.quality.reports import write_card_metrics
 
@@ -107,19 +105,18 @@ def _exported(source: Path, to: Path | None, images: list[Path] | None, **option
     return path
 
 
-def build_engine(
+def _build_engine(
     model: str,
-    to: Path | None,
+    target: Path | None,
     *,
     size: str | None,
     dynamic: tuple[str, str, str] | None,
-    fp16: bool,
-    bits: int,
     color: str,
+    bits: int,
     surface: bool,
+    precision: Literal["f16", "f32"],
     device: str,
 ) -> Path:
-    """Build a TensorRT engine from the values of the options; see `export_engine`."""
     from vidsr.export.to_tensorrt import Sizes, export_engine
     from vidsr.upscaling.graph.frame_format import DEFAULT, FrameFormat, color_of
 
@@ -130,5 +127,5 @@ def build_engine(
     pixels = FrameFormat(*sizes.best, bits=bits, color=spec, gray=gray, surface=surface)
     with Bars() as bars:
         return export_engine(
-            model, to, sizes=sizes, pixels=pixels, f16=fp16, device=device, progress=bars.show, notice=say
-        )  # fmt: skip
+            model, target, sizes=sizes, pixels=pixels, precision=precision, device=device, progress=bars.show, warn=say
+        )

@@ -1,9 +1,8 @@
 """`vidsr train`."""
 
 import os
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -11,45 +10,33 @@ from vidsr.cli.console import Verbose, say
 from vidsr.errors import ExtraMissing
 
 
-class TrainPrecision(StrEnum):
-    """Values of --precision."""
-
-    AUTO = "auto"
-    BF16 = "bf16"
-    FP16 = "fp16"
-    F32 = "f32"
-
-
-class Compile(StrEnum):
-    """Values of --compile."""
-
-    NO = "no"
-    YES = "yes"
-    GRAPHS = "graphs"
-
-
 def train(
     recipe: Annotated[str, typer.Argument(help="A shipped recipe (live-x2, fast-x4, srgan-x4, …) or a TOML file.")],
     data: Annotated[list[Path], typer.Option(help="A store, or photos and videos; may be repeated.")],
     run: Annotated[
-        Path | None, typer.Option(help="The run's folder; an existing run is resumed. [runs/RECIPE]")
+        Path | None, typer.Option(help="The run's folder; an existing run is resumed.", show_default="runs/RECIPE")
     ] = None,
     validation: Annotated[
-        Path | None, typer.Option(help="Images to validate on. [the store's validation split]")
+        Path | None, typer.Option(help="Images to validate on.", show_default="the store's validation split")
     ] = None,
     stores: Annotated[
-        Path | None, typer.Option(help="Where stores of photos and videos are kept. [beside the run]")
+        Path | None, typer.Option(help="Where stores of photos and videos are kept.", show_default="beside the run")
     ] = None,
-    vgg: Annotated[Path | None, typer.Option(help="VGG19's weights, for a perceptual loss. [torchvision's]")] = None,
+    vgg: Annotated[
+        Path | None, typer.Option(help="VGG19's weights, for a perceptual loss.", show_default="torchvision's")
+    ] = None,
     change: Annotated[
         list[str] | None, typer.Option("--set", help="Change the recipe: pixel.steps=1000. May be repeated.")
     ] = None,
-    device: Annotated[str, typer.Option(help="cpu, cuda, … Several with torchrun: see the README.")] = "cpu",
+    device: Annotated[str, typer.Option(help="cpu, cuda or cuda:N; several with torchrun.")] = "cpu",
     precision: Annotated[
-        TrainPrecision, typer.Option(help="Of convolutions; auto: bf16 if the device computes it natively, else f32.")
-    ] = TrainPrecision.AUTO,
+        Literal["auto", "bf16", "fp16", "f32"],
+        typer.Option(help="Precision of convolutions; auto is bf16 if the device computes it natively, else f32."),
+    ] = "auto",
     accumulate: Annotated[int, typer.Option(min=1, help="Split a batch into this many parts, to save memory.")] = 1,
-    compile: Annotated[Compile, typer.Option(help="Use torch.compile; graphs: with CUDA graphs.")] = Compile.NO,
+    compile: Annotated[
+        Literal["no", "yes", "graphs"], typer.Option(help="Use torch.compile; graphs: with CUDA graphs.")
+    ] = "no",
     profile: Annotated[
         bool, typer.Option("--profile", help="Measure the speed of training instead of training.")
     ] = False,
@@ -60,7 +47,7 @@ def train(
 
     try:
         from vidsr.train.batches import Inputs
-        from vidsr.train.devices import Accelerator, Precision, default_precision
+        from vidsr.train.devices import Accelerator, default_precision
         from vidsr.train.loop import train as run_training
         from vidsr.train.recipe_file import load_recipe
         from vidsr.train.throughput import profile as time_training
@@ -71,17 +58,13 @@ def train(
     folder = run or Path("runs") / parsed.name
     inputs = Inputs(data=data, stores=stores or folder.parent / "stores", validation=validation, vgg=vgg)
     is_main = os.environ.get("RANK", "0") == "0"  # of the processes of torchrun only this one prints
-    chosen: Precision
-    if precision is TrainPrecision.AUTO:
-        chosen = default_precision(device)
-        if is_main:
-            reason = "computes bf16 natively" if chosen == "bf16" else "does not compute bf16 natively"
-            say(f"training in {chosen}: {device} {reason}")
-    else:
-        chosen = cast(Precision, precision.value)
+    chosen = default_precision(device) if precision == "auto" else precision
+    if precision == "auto" and is_main:
+        reason = "computes bf16 natively" if chosen == "bf16" else "does not compute bf16 natively"
+        say(f"training in {chosen}: {device} {reason}")
     with Display(parsed) as display:
         options: dict[str, Any] = {
-            "accelerator": Accelerator(device=device, precision=chosen, accumulate=accumulate, compile=compile.value),
+            "accelerator": Accelerator(device=device, precision=chosen, accumulate=accumulate, compile=compile),
             "progress": display.show if is_main else None,
         }
         if profile:

@@ -13,14 +13,14 @@ from vidsr.errors import DiskFull, EngineError
 from vidsr.io.atomic import write_atomically
 
 Progress = Callable[[str, int, int], None]
-Notice = Callable[[str], None]
+Warn = Callable[[str], None]
 Limits = Mapping[str, list[list[int]]]
 
 OPTIMIZATION_LEVEL = 5  # of 5: slow to build, but an engine is built once and runs on many frames
 DIGEST = 32  # bytes of SHA-256 before a timing cache
 
 
-def build(graph: bytes, limits: Limits, *, gpu: str, device: str, progress: Progress, notice: Notice) -> bytes:
+def build(graph: bytes, limits: Limits, *, gpu: str, device: str, progress: Progress, warn: Warn) -> bytes:
     """Build a plan for a GPU.
 
     graph: ONNX, by `for_tensorrt`. limits: minimum, optimum and maximum shape of each input as a caller gives it.
@@ -44,13 +44,13 @@ def build(graph: bytes, limits: Limits, *, gpu: str, device: str, progress: Prog
         config.progress_monitor = monitor = _monitor(trt, progress, stopped)
         config.clear_flag(trt.BuilderFlag.TF32)  # f32 is used where f16 is too coarse, and TF32 is as coarse as f16
         _add_profile(builder, network, config, limits)
-        cache = config.create_timing_cache(read_timings(timings, notice))
+        cache = config.create_timing_cache(read_timings(timings, warn))
         if not config.set_timing_cache(cache, ignore_mismatch=False):  # of another driver, for example
             config.set_timing_cache(config.create_timing_cache(b""), ignore_mismatch=False)
         plan = builder.build_serialized_network(network, config)
         if plan is None:
             raise EngineError(f"TensorRT cannot build the engine: {logger().last}")
-        keep_timings(timings, bytes(config.get_timing_cache().serialize()), notice)
+        keep_timings(timings, bytes(config.get_timing_cache().serialize()), warn)
         del monitor  # it has to outlive the build
         return bytes(plan)
 
@@ -65,7 +65,7 @@ def build(graph: bytes, limits: Limits, *, gpu: str, device: str, progress: Prog
         pool.shutdown(wait=False)
 
 
-def read_timings(path: Path, notice: Notice) -> bytes:
+def read_timings(path: Path, warn: Warn) -> bytes:
     """Return the timings of earlier builds on this GPU; empty if there are none. A damaged file is deleted."""
     try:
         content = path.read_bytes()
@@ -75,16 +75,16 @@ def read_timings(path: Path, notice: Notice) -> bytes:
     if hashlib.sha256(timings).digest() == content[:DIGEST]:
         return timings
     path.unlink(missing_ok=True)
-    notice(f"the timing cache {path} is damaged and was deleted, so this build takes longer")
+    warn(f"the timing cache {path} is damaged and was deleted, so this build takes longer")
     return b""
 
 
-def keep_timings(path: Path, timings: bytes, notice: Notice) -> None:
+def keep_timings(path: Path, timings: bytes, warn: Warn) -> None:
     """Write the timings with their checksum; only warn if the disk is full."""
     try:
         write_atomically(path, hashlib.sha256(timings).digest() + timings)
     except DiskFull as exc:
-        notice(f"{exc}; the next build takes as long as this one")
+        warn(f"{exc}; the next build takes as long as this one")
 
 
 def _add_profile(builder: Any, network: Any, config: Any, limits: Limits) -> None:

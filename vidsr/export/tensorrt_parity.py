@@ -50,7 +50,7 @@ def check_engine(engine: Engine, model: Model, pixels: FrameFormat) -> float:
     if not (largest <= MAX_LIMIT and mean <= MEAN_LIMIT):
         raise ParityFailed(
             f"the engine of {model.card.name} differs from f32 by up to {largest:.0f} levels, {mean:.2f} on average;"
-            " nothing was written; build it with --no-fp16"
+            " nothing was written; use --precision f32"
         )
     return mean
 

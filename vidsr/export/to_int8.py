@@ -181,7 +181,7 @@ def inner_nodes(model: ModelProto) -> set[str]:
     """Return the names of the nodes from the first convolution's output to the last convolution, to be quantised.
 
     Not included are the first convolution, the sum at the end, and the branch that computes a bias from the QP with the
-    addition of that bias. Raises NotAModel if nodes have no names or there are no such nodes.
+    addition of that bias. Raises NotAModel if nodes have no names, or without such nodes.
     """
     nodes = list(model.graph.node)
     if len({node.name for node in nodes}) < len(nodes) or not all(node.name for node in nodes):

@@ -4,17 +4,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 import onnx
 
-from vidsr.engines import Precision
 from vidsr.engines.gpus import gpu_of
 from vidsr.engines.graph_format import PLANES_IN
 from vidsr.engines.tensorrt.plan_file import EngineHeader, Shape, folder, pack
 from vidsr.engines.tensorrt.tensorrt_engine import TensorrtEngine, settle, tensorrt
 from vidsr.engines.tensorrt.tensorrt_graph import for_tensorrt, spec_of
 from vidsr.errors import WrongOption
-from vidsr.export.tensorrt_build import Notice, Progress, build
+from vidsr.export.tensorrt_build import Progress, Warn, build
 from vidsr.export.tensorrt_parity import check_engine
 from vidsr.io.atomic import write_atomically
 from vidsr.upscaling.graph.edges import attach
@@ -60,31 +60,30 @@ def export_engine(
     *,
     sizes: Sizes,
     pixels: FrameFormat,
-    f16: bool = True,
+    precision: Literal["f16", "f32"] = "f16",
     device: str = "auto",
     progress: Progress = lambda phase, done, total: None,
-    notice: Notice = lambda sentence: None,
+    warn: Warn = lambda sentence: None,
 ) -> Path:
     """Build the engine of a model for frames of these sizes and this format, check it against f32 and write it.
 
     model: name or path. target: the file; None: a name in the cache folder, where `--engine tensorrt` finds it.
-    pixels: the frames' format; its size is ignored. f16: whether the network computes in float16; conversions of planes
-    are exact in any case. progress: called from any thread with a phase of the build, its finished steps and their
+    pixels: the frames' format; its size is ignored. precision: of the network; conversions of planes are exact in any
+    case. progress: called from any thread with a phase of the build, its finished steps and their
     number. Returns the file's path.
     Raises UnknownModel, NotAModel, EngineMissing, EngineError if the engine cannot be built here, ParityFailed if it
     differs from f32, DiskFull.
     """
     if pixels.surface and sizes.least != sizes.most:
         raise WrongOption("an engine with --surface takes one size; give it with --size")
-    precision: Precision = "f16" if f16 else "f32"
     device, _ = settle(device, precision)
     gpu = gpu_of(device)
     assert gpu is not None
     loaded = load_model(model)
     sizes.check_step(loaded)
-    sizes = sizes if pixels.surface else in_bands(sizes, loaded, notice)
+    sizes = sizes if pixels.surface else in_bands(sizes, loaded, warn)
     pixels = replace(pixels, width=sizes.best[0], height=sizes.best[1])
-    graph = graph_for(loaded, pixels, guarded=f16)
+    graph = graph_for(loaded, pixels, guarded=precision == "f16")
     spec = spec_of(graph, precision)
     header = EngineHeader(
         model=loaded.card.name,
@@ -101,7 +100,7 @@ def export_engine(
         built=datetime.now(UTC).isoformat(timespec="seconds"),
     )
     typed = for_tensorrt(with_dynamic_sizes(graph, header.inputs), precision)
-    plan = build(typed, header.inputs, gpu=gpu.name, device=device, progress=progress, notice=notice)
+    plan = build(typed, header.inputs, gpu=gpu.name, device=device, progress=progress, warn=warn)
     with TensorrtEngine(plan, spec, device=device, in_flight=1) as engine:
         check_engine(engine, loaded, pixels)
     path = target or folder() / header.file_name()
@@ -109,7 +108,7 @@ def export_engine(
     return path
 
 
-def in_bands(sizes: Sizes, model: Model, notice: Notice) -> Sizes:
+def in_bands(sizes: Sizes, model: Model, warn: Warn) -> Sizes:
     """Return the size of the bands in which an upscaler computes large frames, or the sizes if it needs none."""
     if sizes.least != sizes.most:
         return sizes
@@ -117,7 +116,7 @@ def in_bands(sizes: Sizes, model: Model, notice: Notice) -> Sizes:
     tall, _ = model.tile_size(height, width, on_cpu=False)
     if tall == height:
         return sizes
-    notice(f"frames of {width}x{height} are computed in bands, so the engine is built for {width}x{tall}")
+    warn(f"frames of {width}x{height} are computed in bands, so the engine is built for {width}x{tall}")
     return Sizes(*3 * ((width, tall),))
 
 

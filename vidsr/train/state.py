@@ -105,7 +105,7 @@ def to_bytes(state: State, recipe: Recipe) -> bytes:
 
 
 def resume(run: Run, recipe: Recipe, accelerator: Accelerator) -> State:
-    """Return the state in the run's checkpoint, or a new one if there is none.
+    """Return the state in the run's checkpoint, or a new one without a checkpoint.
 
     Raises CheckpointError if the checkpoint is damaged or another recipe's, RecipeError as `begin` does.
     """

@@ -92,7 +92,7 @@ def test_what_is_asked_of_an_engine_is_read_from_the_graph() -> None:
     spec = spec_of(attached(qp=0.5), "f16")
     assert spec.shapes == {"in.y": (1, 1, HEIGHT, WIDTH), "quantiser": (1, 1, 1, 1)}
     assert spec.command == f"vidsr export mine --trt --size {WIDTH}x{HEIGHT}"
-    assert spec_of(attached(qp=0.5), "f32").command.endswith(" --no-fp16")
+    assert spec_of(attached(qp=0.5), "f32").command.endswith(" --precision f32")
     assert {port.name: port.dtype for port in spec.outputs} == {"out.y": np.uint8, FINITE: np.float32}
 
 

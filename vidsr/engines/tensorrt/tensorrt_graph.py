@@ -20,7 +20,7 @@ def spec_of(graph: bytes, precision: Precision) -> EngineSpec:
     """Return what an engine must have been built for to run a graph with edges."""
     model = onnx.ModelProto.FromString(graph)
     command = next((entry.value for entry in model.metadata_props if entry.key == REBUILD), DEFAULT_COMMAND)
-    command += " --no-fp16" if precision == "f32" else ""
+    command += " --precision f32" if precision == "f32" else ""
     return EngineSpec(identity(graph), precision, command, inputs_of(model.graph), outputs_of(model.graph))
 
 
