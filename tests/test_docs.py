@@ -169,8 +169,7 @@ def test_every_page_is_in_the_table_of_contents() -> None:
 
 
 def test_the_readme_is_short_and_begins_with_the_two_commands() -> None:
-    text = re.sub(r"<!--.*?-->", "", (ROOT / "README.md").read_text(encoding="utf-8"), flags=re.S)
-    assert len([word for word in text.split() if re.search(r"\w", word)]) <= 700
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").split()) <= 700
     first, second, *_ = [block for block in blocks("sh") if block.place.startswith("README.md")]
     assert first.text.strip() == (
         "python3 -m venv .venv && .venv/bin/pip install . && "
