@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,46 +33,18 @@ def renamed(values: Mapping[str, Any], names: Mapping[str, str] = RENAMED) -> di
     }
 
 
-@dataclass(frozen=True, slots=True)
 class Run:
     """The files of a run."""
 
-    folder: Path
-
-    @property
-    def recipe(self) -> Path:
-        """The recipe with all defaults, as JSON."""
-        return self.folder / "recipe.json"
-
-    @property
-    def log(self) -> Path:
-        """The log: a JSON object a line, with the losses or the validation of a step."""
-        return self.folder / "log.jsonl"
-
-    @property
-    def checkpoint(self) -> Path:
-        """Everything that is needed to resume the run as if it had never stopped."""
-        return self.folder / "checkpoint.pt"
-
-    @property
-    def weights(self) -> Path:
-        """The best averaged weights so far, with their card."""
-        return self.folder / "best.safetensors"
-
-    @property
-    def pixel(self) -> Path:
-        """The averaged weights that stage `gan` started from, with their card."""
-        return self.folder / "pixel.safetensors"
-
-    @property
-    def board(self) -> Path:
-        """The folder of TensorBoard's files."""
-        return self.folder / "board"
-
-    @property
-    def samples(self) -> Path:
-        """The folder of the sample grids, one for each validation."""
-        return self.folder / "samples"
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.recipe = folder / "recipe.json"  # with all defaults
+        self.log = folder / "log.jsonl"  # an object a line, with the losses or the validation of a step
+        self.checkpoint = folder / "checkpoint.pt"  # everything needed to resume as if the run had never stopped
+        self.weights = folder / "best.safetensors"  # the best averaged weights so far, with their card
+        self.pixel = folder / "pixel.safetensors"  # the averaged weights that stage `gan` started from
+        self.board = folder / "board"  # TensorBoard's files
+        self.samples = folder / "samples"  # sample grids, one for each validation
 
     def sample(self, step: int) -> Path:
         """Return the PNG file of the sample grid of the validation at `step`."""

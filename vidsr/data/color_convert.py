@@ -63,7 +63,8 @@ def _limited_luma(frame: Frame) -> Image:
 
 
 def displayable(image: Image) -> Image:
-    """Convert limited-range luma (height, width, 1) to full-range gray (height, width); return RGB as it is."""
-    if image.shape[2] == 3:
+    """Convert limited-range luma (height, width[, 1]) to full-range gray (height, width); return RGB as it is."""
+    if image.ndim == 3 and image.shape[2] == 3:
         return image
-    return np.asarray(np.rint((image[..., 0] - np.float32(BLACK)) * (255 / (WHITE - BLACK))).clip(0, 255), np.uint8)
+    luma = image.reshape(image.shape[:2]).astype(np.float32)
+    return np.asarray(np.rint((luma - BLACK) * (255 / (WHITE - BLACK))).clip(0, 255), np.uint8)

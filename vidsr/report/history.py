@@ -12,8 +12,6 @@ from vidsr.card import BICUBIC_PREFIX
 from vidsr.runs import Run, is_validation, read_log
 
 FIRST_STAGE = "pixel"  # logs older than the second stage do not name it
-OLD_NAMES = {"judge": "discriminator", "judge_rate": "discriminator_rate"}
-"""Names of losses and rates in the log that changed in version 0.2."""
 
 Line = Mapping[str, Any]
 
@@ -39,8 +37,7 @@ class History:
         """Read the log of a run; without a log, the history is empty."""
         losses, validations = list[Line](), list[Line]()
         for line in read_log(run):
-            renamed = {OLD_NAMES.get(name, name): value for name, value in line.items()}
-            (validations if is_validation(line) else losses).append(renamed)
+            (validations if is_validation(line) else losses).append(line)
         return cls(losses, validations)
 
     @property

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vidsr.data.color_convert import displayable
 from vidsr.io.atomic import write_atomically
 from vidsr.metrics import luma_of_rgb, psnr
 
@@ -16,7 +17,6 @@ CROP = 120  # maximum side of a crop of the ground truth, in pixels
 TILE = 240  # side of a tile of the grid, in pixels
 GAP, LINE = 8, 20  # pixels between tiles; height of a line of text
 PAPER, INK = (250, 250, 250), (25, 25, 25)
-BLACK, WHITE = 16, 235  # BT.601 luma of limited range
 
 Image = NDArray[np.uint8]
 """(h, w) or (h, w, 1) luma of limited range, or (h, w, 3) RGB."""
@@ -50,7 +50,7 @@ def draw_samples(samples: Sequence[Sample], path: Path) -> None:
         top = GAP + row * (tile + LINE + GAP)
         for column, (caption, crop) in enumerate(_crops(sample, side)):
             left, zoom = GAP + column * (tile + GAP), tile // len(crop)
-            shown = _visible(crop).repeat(zoom, axis=0).repeat(zoom, axis=1)
+            shown = displayable(crop).repeat(zoom, axis=0).repeat(zoom, axis=1)
             grid.paste(PilImage.fromarray(shown), (left, top))
             pen.text((left, top + tile + 2), caption, fill=INK, font=font)
     file = BytesIO()
@@ -97,17 +97,5 @@ def _busiest(luma: NDArray[Any], side: int, step: int) -> tuple[int, int]:
 
 
 def _luma(image: Image) -> NDArray[np.float64]:
-    return luma_of_rgb(image) if _is_rgb(image) else image.reshape(image.shape[:2]).astype(np.float64)
-
-
-def _visible(image: Image) -> Image:
-    """Return RGB as it is, limited luma as grey of full range: (h, w, 3)."""
-    if _is_rgb(image):
-        return image
-    grey = (_luma(image) - BLACK) * (255 / (WHITE - BLACK))
-    levels: Image = np.rint(grey).clip(0, 255).astype(np.uint8)
-    return levels[..., None].repeat(3, axis=2)
-
-
-def _is_rgb(image: Image) -> bool:
-    return image.ndim == 3 and image.shape[2] == 3
+    rgb = image.ndim == 3 and image.shape[2] == 3
+    return luma_of_rgb(image) if rgb else image.reshape(image.shape[:2]).astype(np.float64)
