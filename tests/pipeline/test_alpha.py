@@ -1,4 +1,4 @@
-"""Transparent film and pictures: alpha enlarged by Lanczos where the output holds it, and told of where not."""
+"""Transparent videos and images: alpha is upscaled by Lanczos where the output can store it, else warned of."""
 
 import os
 from dataclasses import replace
@@ -52,9 +52,7 @@ def by_lanczos(alpha: NDArray[Any], factor: int = 2) -> NDArray[np.float64]:
 
 @pytest.mark.parametrize("bits", [8, 10])
 @pytest.mark.parametrize("layout", [(1, 1), (1, 0), (0, 0)], ids=["4:2:0", "4:2:2", "4:4:4"])
-def test_alpha_is_enlarged_beside_colours_that_do_not_change(
-    layout: tuple[int, int], bits: int, tmp_path: Path
-) -> None:
+def test_alpha_is_upscaled_and_colours_do_not_change(layout: tuple[int, int], bits: int, tmp_path: Path) -> None:
     given = veiled(layout, bits)
     video = video_stream_of(given, tmp_path / "a.mkv")
     upscale_video(
@@ -102,14 +100,14 @@ def test_every_output_that_can_keeps_alpha(
 
 
 @pytest.mark.parametrize(("name", "codec"), [("b.mp4", "libx264"), ("b.mkv", "libx265"), ("b.nut", "libvpx-vp9")])
-def test_alpha_that_is_left_out_is_spoken_of_once(name: str, codec: str, tmp_path: Path) -> None:
+def test_alpha_that_is_left_out_is_warned_of_once(name: str, codec: str, tmp_path: Path) -> None:
     video = video_stream_of(veiled((1, 1), 8), tmp_path / "a.mkv")
     notices = upscale_video(video, tmp_path / name, model="bicubic", codec=codec).notices
     assert codes_of(notices).count(Code.ALPHA) == 1
     assert all(frame.alpha is None for frame in frames_of(tmp_path / name))
 
 
-def test_an_opaque_film_loses_nothing_and_a_film_that_opens_later_says_so(tmp_path: Path) -> None:
+def test_an_opaque_video_loses_nothing_and_one_that_turns_transparent_warns(tmp_path: Path) -> None:
     solid = [replace(frame, alpha=np.full_like(frame.planes[0], 255)) for frame in veiled((1, 1), 8)]
     opaque = upscale_video(video_stream_of(solid, tmp_path / "a.mkv"), tmp_path / "a.mp4", model="bicubic")
     assert opaque.notices == ()
@@ -155,7 +153,7 @@ def test_stills_keep_alpha(kind: str, mode: str, tmp_path: Path) -> None:
         assert np.abs(alpha - by_lanczos(np.asarray(small.convert("RGBA"))[..., 3])).mean() < 2
 
 
-def test_a_kind_of_image_without_alpha_is_spoken_of(tmp_path: Path) -> None:
+def test_a_kind_of_image_without_alpha_is_warned_of(tmp_path: Path) -> None:
     Image.fromarray(np.dstack([drawing(*SIZE), veil()])).save(tmp_path / "a.png")
     notices = upscale_video(tmp_path / "a.png", tmp_path / "b.jpg", model="bicubic").notices
     assert messages_of(notices) == ["the alpha channel is left out: JPEG cannot store it; use .png, .webp or .tif"]

@@ -1,4 +1,4 @@
-"""`--preset auto`: what is chosen, what is said, and that nothing of the film is lost to the measuring."""
+"""`--preset auto`: what is chosen, what is reported, and that measuring loses no frame."""
 
 import io
 from collections.abc import Callable
@@ -108,7 +108,7 @@ def test_a_container_of_its_own_codec_is_measured_with_that(tmp_path: Path) -> N
     assert "libvpx-vp9 is used" in told[1]
 
 
-def test_an_encoder_without_presets_is_said_and_a_picture_is_not(tmp_path: Path) -> None:
+def test_an_encoder_without_presets_is_reported_and_an_image_is_not(tmp_path: Path) -> None:
     clip = video(tmp_path / "clip.mkv")
     assert upscaled(clip, tmp_path / "larger.mkv", codec="ffv1") == ["ffv1 has no presets: auto chooses none"]
     assert not any("preset" in sentence for sentence in upscaled(clip, tmp_path / "%02d.png"))

@@ -1,4 +1,4 @@
-"""A film that changes on its way is written as it began, with every frame, and what that costs is told."""
+"""A video that changes in the middle is written as it began, with every frame, and warns of what is lost."""
 
 import os
 from collections.abc import Sequence
@@ -93,7 +93,7 @@ def test_a_new_matrix_or_range_becomes_the_first_and_looks_the_same(now: tuple[i
     assert difference(frames[1], frames[10]) < 2.5
 
 
-def test_new_primaries_and_transfer_cannot_be_told_and_are_spoken_of(tmp_path: Path) -> None:
+def test_new_primaries_and_transfer_cannot_be_stored_and_are_warned_of(tmp_path: Path) -> None:
     colors = [LIMITED_601, ColorSpec(6, False, primaries=9, transfer=16, subsampling=(0, 0))]
     notices, frames = enlarged(joined(tmp_path, [coded(color) for color in colors]), tmp_path / "b.mkv")
     assert [notice.codes for notice in notices] == [(Code.PRIMARIES,), (Code.TRANSFER,)]

@@ -40,7 +40,7 @@ def test_odd_and_tiny_sizes_are_doubled(size: tuple[int, int], layout: str, tmp_
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 5)])
-def test_the_shelf_enlarges_tiny_pictures(size: tuple[int, int], tmp_path: Path) -> None:
+def test_the_shipped_models_upscale_tiny_frames(size: tuple[int, int], tmp_path: Path) -> None:
     video = make_film(tmp_path / "a.nut", codec="rawvideo", size=size, pixel_format="yuv420p", pts=range(2))
     upscale_video(video, tmp_path / "b.mkv")
     assert facts_of(tmp_path / "b.mkv").size == (2 * size[0], 2 * size[1])
@@ -65,7 +65,7 @@ def test_no_frame_is_an_error_and_leaves_nothing(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["a.mkv"]
 
 
-def test_what_is_too_wide_for_the_encoder_is_said_in_a_sentence(tmp_path: Path) -> None:
+def test_a_video_too_wide_for_the_encoder_is_refused_with_its_reason(tmp_path: Path) -> None:
     video = make_film(tmp_path / "a.nut", codec="rawvideo", size=(8200, 16), pts=(0,))
     with pytest.raises(OutputError, match=r"libx264 cannot encode 16400x32 yuv420p: .*width"):
         upscale_video(video, tmp_path / "b.mkv", model="nearest")
@@ -150,7 +150,7 @@ def test_twelve_bits_become_ten_and_say_so(layout: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("turn", [0, 90])
 @pytest.mark.parametrize("name", ["b.mkv", "b.mp4"])
-def test_full_range_anamorphic_film_on_its_side_stays_so(name: str, turn: int, tmp_path: Path) -> None:
+def test_full_range_anamorphic_rotated_video_stays_so(name: str, turn: int, tmp_path: Path) -> None:
     def decorate(container: Any, stream: Any) -> None:
         stream.codec_context.sample_aspect_ratio = Fraction(64, 45)
         stream.codec_context.color_range = 2

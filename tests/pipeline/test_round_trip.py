@@ -1,4 +1,4 @@
-"""The bar for colour: enlarged by repeating pixels and coded without loss, every plane is repeated exactly."""
+"""The bar for colour: upscaled by repeating pixels and encoded losslessly, every plane is repeated exactly."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -108,7 +108,7 @@ def test_every_lossless_codec_gives_the_planes_back(name: str, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("chroma_location", ["left", "center", "topleft"])
-def test_chroma_is_told_to_sit_where_it_sat(chroma_location: ChromaLocation, tmp_path: Path) -> None:
+def test_chroma_location_is_kept(chroma_location: ChromaLocation, tmp_path: Path) -> None:
     color = ColorSpec(9, False, 9, 18, (1, 1), chroma_location)
     video = video_stream_of(noise(color), tmp_path / "a.mp4", "libx264", crf=0)
     upscale_video(video, tmp_path / "b.mp4", model="nearest", crf=0, preset="ultrafast")
@@ -133,7 +133,7 @@ COLOURS = (Code.MATRIX, Code.RANGE, Code.PRIMARIES, Code.TRANSFER, Code.CHROMA_L
         ("a.y4m", "libx264", True, ["matrix", "primaries", "transfer"]),
     ],
 )
-def test_colours_that_cannot_be_told_are_spoken_of(
+def test_colour_tags_that_cannot_be_stored_are_warned_of(
     name: str, codec: str, full_range: bool, lost: list[str], tmp_path: Path
 ) -> None:
     color = ColorSpec(9, full_range, 9, 16)

@@ -1,4 +1,4 @@
-"""What a container cannot hold is said, and nothing is said where it can."""
+"""What a container cannot store is warned of, and nothing else is."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -37,7 +37,9 @@ def decorated(folder: Path) -> Path:
         ("flv", "libx264", [Code.CHAPTERS, Code.ROTATION]),
     ],
 )
-def test_what_the_container_cannot_say_is_said(extension: str, codec: str, lost: list[Code], tmp_path: Path) -> None:
+def test_what_the_container_cannot_store_is_warned_of(
+    extension: str, codec: str, lost: list[Code], tmp_path: Path
+) -> None:
     target = tmp_path / f"b.{extension}"
     notices = enlarge(decorated(tmp_path), target, codec=codec)
     assert [notice.codes for notice in notices] == [(code,) for code in lost]

@@ -1,4 +1,4 @@
-"""Time stamps: whatever rises comes through, and whatever does not is made to."""
+"""Timestamps: rising ones are kept, and others are made to rise."""
 
 import struct
 from collections.abc import Iterator
@@ -74,13 +74,13 @@ def test_rising_time_stamps_come_through(container: str, tmp_path: Path) -> None
     check()
 
 
-def test_a_film_of_a_picture_each_millisecond_goes_into_webm(tmp_path: Path) -> None:
+def test_a_video_of_a_frame_each_millisecond_goes_into_webm(tmp_path: Path) -> None:
     source = nut(tmp_path / "a.nut", Fraction(1, 1000), list(range(9)))  # FFmpeg takes it for one of 64000 a second
     enlarge(source, tmp_path / "b.webm", codec="libvpx-vp9")
     assert facts_of(tmp_path / "b.webm").times == [Fraction(index, 1000) for index in range(9)]
 
 
-def test_a_pause_that_a_container_cannot_say_is_told(tmp_path: Path) -> None:
+def test_a_gap_that_a_container_cannot_store_is_refused(tmp_path: Path) -> None:
     source = nut(tmp_path / "a.nut", Fraction(1, 90_000), [0, 3600, 8 * HOUR * 90_000])
     with pytest.raises(OutputError, match=r"pauses for 8\.0 hours at 0\.04 s, longer than mp4 can store; use \.mkv"):
         enlarge(source, tmp_path / "b.mp4")
@@ -88,7 +88,7 @@ def test_a_pause_that_a_container_cannot_say_is_told(tmp_path: Path) -> None:
     check_gap("matroska", 0, 1 << 40, Fraction(1, 1000))
 
 
-def test_ticks_are_the_films_own_wherever_that_can_be() -> None:
+def test_the_time_base_of_the_input_is_kept_where_possible() -> None:
     for tick in (Fraction(1, 25), Fraction(1001, 24_000), Fraction(1, 90_000)):
         for muxer in ("nut", "matroska", "mp4", "mpegts"):
             assert output_time_base(muxer, "libx264", tick) == tick
@@ -193,7 +193,7 @@ def test_a_clock_that_wraps_runs_on(transport: bytes, tmp_path: Path, before: in
     assert ticks == [time - times[0] for time in times]
 
 
-def test_a_film_that_begins_before_0_is_moved_and_says_so(transport: bytes, tmp_path: Path) -> None:
+def test_a_video_that_starts_before_0_is_moved_with_a_warning(transport: bytes, tmp_path: Path) -> None:
     path = tmp_path / "a.ts"
     path.write_bytes(stamped(transport, [((1 << 33) - 4500 + 3600 * i) % (1 << 33) for i in range(FRAMES)]))
     assert times_read(path)[0] == Fraction(-4500, 90_000)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.video.videos import codes_of, frame_from, info_of, make_film
+from tests.video.write.test_stream_copy import subtitled
 from vidsr.context import Code, Context, Notice
 from vidsr.errors import OutputError
 from vidsr.frames import Frame
@@ -17,6 +18,7 @@ from vidsr.video.write.containers import Muxer
 from vidsr.video.write.encoding_plan import EncodingPlan
 from vidsr.video.write.planning import plan_encoding
 from vidsr.video.write.sink import open_sink
+from vidsr.video.write.stream_copy import plan_copy
 
 
 def plan_for(muxer: str, frame: Frame, **options: Any) -> EncodingPlan:
@@ -92,6 +94,24 @@ def test_frames_on_a_gpu_are_encoded_there_by_nvenc(
         on_gpu = replace(copy, first=replace(copy.first, planes=planes))
         plan = plan_encoding(Muxer("nut"), video.info, EncodeOptions(codec=codec), on_gpu)
     assert (plan.cuda_device, plan.pixel_format) == (device, pixel_format)
+
+
+@pytest.mark.parametrize(
+    ("muxer", "text_codecs", "codes"),
+    [
+        ("matroska", [None, None, None], []),
+        ("mp4", [None, "mov_text"], [Code.CODEC, Code.PACKETS, Code.PAYLOAD, Code.TIMES, Code.STREAM]),
+        ("mpegts", [None], [Code.STREAM, Code.STREAM, Code.DISPOSITION, Code.STREAM_TAGS]),
+    ],
+)
+def test_every_stream_is_copied_converted_or_left_out_by_plan(
+    muxer: str, text_codecs: list[str | None], codes: list[Code], tmp_path: Path
+) -> None:
+    with open_source(subtitled(tmp_path)) as video:
+        copy = video.copy_info()
+        plan = plan_copy(plan_encoding(Muxer(muxer), video.info, EncodeOptions(), copy), copy, can_seek=True)
+    assert [each.text_codec for each in plan.streams] == text_codecs
+    assert codes_of(plan.warnings) == codes
 
 
 def test_the_sink_issues_the_warnings_of_the_plan_once(tmp_path: Path) -> None:

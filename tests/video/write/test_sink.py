@@ -112,7 +112,7 @@ def test_depth_and_chroma_stay_where_the_codec_has_them(codec: str, layout: str,
     assert error.mean() < 4, "levels were moved"
 
 
-def test_colour_aspect_and_siting_are_tagged(tmp_path: Path) -> None:
+def test_colour_aspect_and_chroma_location_are_tagged(tmp_path: Path) -> None:
     frame = frame_from(matrix=BT2020, primaries=9, transfer=16, chroma_location="topleft")
     for name in ("a.mkv", "a.mp4", "a.mov"):
         info = info_of(frame, aspect=Fraction(64, 45))
@@ -234,7 +234,7 @@ def test_the_input_under_any_name_is_refused(tmp_path: Path) -> None:
     assert video.read_bytes() == before
 
 
-def test_what_cannot_be_written_is_said_before_the_first_frame(tmp_path: Path) -> None:
+def test_what_cannot_be_written_is_refused_before_the_first_frame(tmp_path: Path) -> None:
     info = info_of(frame_from())
     (tmp_path / "folder.mkv").mkdir()
     (tmp_path / "file").touch()
@@ -381,7 +381,7 @@ def test_a_camera_picture_is_written_upright(orientation: int, tmp_path: Path) -
     assert got.shape == expected.shape and np.abs(got - expected).mean() < 3
 
 
-def test_a_film_into_an_image_is_refused(tmp_path: Path) -> None:
+def test_a_video_into_an_image_is_refused(tmp_path: Path) -> None:
     video = make_film(tmp_path / "a.mp4")
     with pytest.raises(OutputError, match="can hold one image, and the input is a video"):
         enlarge(video, tmp_path / "b.png")

@@ -1,4 +1,4 @@
-"""Everything beside the film: copied to the byte, or left out with a word about it."""
+"""Streams beside the video: copied to the byte, or left out with a warning."""
 
 import subprocess
 import sys
