@@ -1,4 +1,4 @@
-"""Colour: how codes are to be read as light, and the arithmetic of matrices and ranges (ITU-T H.273)."""
+"""Colour: the meaning of codes, and the arithmetic of matrices and ranges (ITU-T H.273)."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -25,29 +25,29 @@ LUMA_WEIGHTS: dict[int, tuple[float, float]] = {
 
 @dataclass(frozen=True, slots=True)
 class ColorSpec:
-    """How the codes of planes are to be read as colours; numbers are ITU-T H.273 code points."""
+    """The meaning of the codes in planes; numbers are ITU-T H.273 code points."""
 
     matrix: int
-    """Matrix coefficients; never unspecified: a source guesses BT.709 from 720 lines up, else BT.601."""
+    """Matrix coefficients, never unspecified: see `guessed_matrix`."""
     full_range: bool
     """Whether luma spans all codes, rather than 16 to 235 (of 255)."""
     primaries: int = UNSPECIFIED
     transfer: int = UNSPECIFIED
     subsampling: tuple[int, int] = (1, 1)
-    """How often chroma is halved, horizontally and vertically: (1, 1) is 4:2:0, (0, 0) is 4:4:4."""
+    """Halvings of chroma, horizontal and vertical: (1, 1) is 4:2:0, (1, 0) is 4:2:2, (0, 0) is 4:4:4."""
     chroma_location: ChromaLocation = "left"
 
 
 @dataclass(frozen=True, slots=True)
 class Levels:
-    """What codes mean: the code of zero, and how many codes lead from 0 to 1."""
+    """The code of 0, and the number of codes from 0 to 1."""
 
     luma: tuple[int, int]
     chroma: tuple[int, int]
 
 
 def levels_of(color: ColorSpec, bits: int) -> Levels:
-    """Return the levels of a range at a depth of `bits`."""
+    """Return the levels of a range and depth."""
     step, top = 1 << (bits - 8), (1 << bits) - 1
     if color.full_range:
         return Levels((0, top), (128 * step, top))
@@ -55,14 +55,14 @@ def levels_of(color: ColorSpec, bits: int) -> Levels:
 
 
 def guessed_matrix(height: int) -> int:
-    """Return the matrix to assume where a video states none: BT.709 from 720 lines up, else BT.601."""
+    """Return the matrix to assume for a video that states none: BT.709 from 720 lines up, else BT.601."""
     return BT709 if height >= 720 else SMPTE170M
 
 
 def rgb_to_yuv(matrix: int) -> NDArray[np.float64]:
     """Return the (3, 3) matrix from R'G'B' in [0, 1] to Y' in [0, 1] and Cb, Cr in [-0.5, 0.5] (H.273, eq. 38 to 46).
 
-    Code points that are unknown, or that name no matrix, are read as BT.601.
+    Unknown code points are treated as BT.601.
     """
     if matrix == YCGCO:
         return np.array([[0.25, 0.5, 0.25], [-0.25, 0.5, -0.25], [0.5, 0, -0.5]])

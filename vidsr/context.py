@@ -1,4 +1,4 @@
-"""What every stage of a run shares: a stop switch, warnings with codes, progress."""
+"""What all stages of a run share: a stop switch, warnings with codes, progress."""
 
 import logging
 import os
@@ -11,7 +11,7 @@ log = logging.getLogger(__name__)
 
 
 class Code(StrEnum):
-    """What a warning is about, and what `verify` compares; the value is how reports print it."""
+    """The subject of a warning, and of a finding of `verify`; the value is printed in reports."""
 
     FRAMES = "frames"
     PTS = "pts"
@@ -35,37 +35,37 @@ class Code(StrEnum):
     DRIFT = "drift"
     SIZE = "size"
     READABLE = "readable"
-    # Of one stream: of the upscaled video, or of the copied streams that a notice names.
+    # Of one stream: the upscaled video, or the copied streams of a notice.
     STREAM = "stream"
-    """Whether it is there at all."""
+    """Whether it exists."""
     CODEC = "codec"
     LANGUAGE = "language"
     DISPOSITION = "disposition"
     STREAM_TAGS = "stream tags"
     PACKETS = "packets"
-    """How many there are."""
+    """Their number."""
     PAYLOAD = "payload"
     TIMES = "times"
     NEW_STREAM = "new stream"
-    """One that the input has not."""
+    """One that the input does not have."""
 
 
 STREAM_CODES = frozenset((Code.LANGUAGE, Code.DISPOSITION, Code.STREAM_TAGS))
-"""Those of the video stream itself, where no copied stream is named."""
+"""Those that mean the upscaled video, in a notice without copied streams."""
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A warning: a sentence for the user on something that is not kept as it was.
+    """A warning for the user, about something that the output does not keep.
 
-    It excuses the findings of `verify` that have one of its codes, and no others. One without codes changes nothing
-    that a file could be compared by.
+    It announces the findings of `verify` with one of its codes, and no others. Without codes it is about something
+    that comparing the files cannot show.
     """
 
     message: str
     codes: tuple[Code, ...] = ()
     streams: tuple[int, ...] = ()
-    """Indexes in the input of the copied streams it is about; empty: the video itself."""
+    """Indices in the input of the copied streams it is about; empty for the video."""
 
     def __str__(self) -> str:
         return self.message
@@ -73,65 +73,65 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a run is."""
+    """Progress of a run."""
 
     frames: int
-    """Written so far."""
+    """Frames written so far."""
     total: int | None
-    """Frames in all, as the container states."""
+    """All frames, as the container states, if it does."""
     seconds: float
-    """Since the run began."""
+    """Seconds since the run began."""
     position: float
     """Seconds of video written."""
     duration: float | None
-    """Seconds of video in all, as the container states."""
+    """Seconds of the whole video, as the container states, if it does."""
     frames_before: int = 0
-    """Frames that an earlier run wrote, where a job resumes; included in `frames`."""
+    """Those of `frames` that an earlier run wrote, if this one resumes it."""
     position_before: float = 0.0
-    """Seconds of video that these last."""
+    """Those of `position` that an earlier run wrote."""
 
     @property
     def fps(self) -> float:
-        """Frames written in a second."""
+        """Frames per second."""
         return (self.frames - self.frames_before) / self.seconds if self.seconds else 0.0
 
     @property
     def speed(self) -> float:
-        """Seconds of video written in a second; 1 is real time."""
+        """Seconds of video per second; 1 is real time."""
         return (self.position - self.position_before) / self.seconds if self.seconds else 0.0
 
     @property
     def eta(self) -> float | None:
-        """Seconds to go; None if the length is unknown."""
+        """Seconds left; None if unknown."""
         if self.duration is None or not self.speed:
             return None
         return max(self.duration - self.position, 0.0) / self.speed
 
 
 class Stopped(Exception):
-    """The stop switch was set: reading and writing end where they are."""
+    """Raised by reading and writing when the stop switch is set."""
 
 
 class Stop:
-    """A switch that wakes every pipe waiting on it; safe to set from a signal handler and from any thread."""
+    """A switch that interrupts every waiting pipe. May be set from a signal handler and from any thread."""
 
     def __init__(self) -> None:
         self._event, self._lock = threading.Event(), threading.Lock()
         self._pipe: tuple[int, int] | None = None
 
     def set(self) -> None:
-        """Interrupt every wait, now and later; may be called again."""
+        """Set the switch, for good; may be called again."""
         if not self._event.is_set():
             self._event.set()
-            if self._pipe is not None:  # `fileno` writes where it opens the pipe later
-                os.write(self._pipe[1], b"!")  # never read, so that everyone who waits sees it
+            if self._pipe is not None:  # if `fileno` opens the pipe later, it writes
+                os.write(self._pipe[1], b"!")  # never read, so that every `select` sees it
 
     def is_set(self) -> bool:
         """Return whether the switch is set."""
         return self._event.is_set()
 
     def wait(self, timeout_s: float | None = None) -> bool:
-        """Sleep until the switch is set or the time is over; return whether it is set."""
+        """Wait until the switch is set or the timeout is over; return whether it is set."""
         return self._event.wait(timeout_s)
 
     def check(self) -> None:
@@ -140,7 +140,7 @@ class Stop:
             raise Stopped
 
     def fileno(self) -> int:
-        """Return a descriptor for `select`, readable once the switch is set."""
+        """Return a descriptor for `select` that is readable once the switch is set."""
         with self._lock:
             if self._pipe is None:
                 self._pipe = os.pipe()
@@ -157,23 +157,23 @@ class Stop:
 
 
 def log_warning(notice: Notice) -> None:
-    """Log a warning: what happens to it where nobody else takes it."""
+    """Log a warning: the default of `Context.on_warning`."""
     log.warning("%s", notice)
 
 
 def ignore(_: object) -> None:
-    """Take no notice."""
+    """Do nothing: the default of `Context.on_progress`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """Handed down through every stage of a run. The callbacks are called from several threads."""
+    """What all stages of a run share. The callbacks are called from several threads."""
 
     on_warning: Callable[[Notice], None] = log_warning
     on_progress: Callable[[Progress], None] = ignore
-    """Called after every frame; what it raises ends the run."""
+    """Called after every frame; an exception ends the run."""
     stop: Stop = field(default_factory=Stop)
 
     def warn(self, message: str, *codes: Code, streams: tuple[int, ...] = ()) -> None:
-        """Warn of one thing."""
+        """Call `on_warning` with a new notice."""
         self.on_warning(Notice(message, codes, streams))

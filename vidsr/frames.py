@@ -1,4 +1,4 @@
-"""The nouns that flow from source to sink: Frame, Carried, VideoInfo."""
+"""What flows from source to sink: Frame and Carried, and the VideoInfo that describes a video."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -18,28 +18,31 @@ Plane = NDArray[np.uint8] | NDArray[np.uint16]
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One picture as decoded: planes, colour, and its place in time."""
+    """A frame as decoded: planes, colour and time. Immutable; the planes are not to be written to."""
 
     planes: tuple[Plane, ...]
-    """Y, U, V, or Y alone without colour; each (height, width), uint8 at 8 bits, else uint16; not to be written to.
+    """Y, U and V, or Y alone for gray: arrays (height, width), uint8 at 8 bits, else uint16.
 
-    Or two, of 4:2:0 as GPUs decode and encode it (NV12, P010): Y, and U and V beside each other (height / 2, width / 2,
-    2), at 10 bits in the upper ones of 16. They may lie in a GPU's memory: anything of that shape that speaks DLPack.
+    Or two planes, semi-planar 4:2:0 as GPUs decode and encode it (NV12, P010): Y, and interleaved U and V
+    (height / 2, width / 2, 2), with 10 bits in the upper bits of 16. These may be in the memory of a GPU, as objects
+    that support DLPack.
     """
     color: ColorSpec
     bits: int = 8
     pts: int = 0
     """Presentation time in ticks of `time_base`."""
     duration_ticks: int = 0
-    """Ticks of `time_base`; 0 where unknown."""
+    """Duration in ticks of `time_base`; 0 if unknown."""
     time_base: Fraction = Fraction(1, 25)
     qp: float | None = None
-    """Mean QP the codec used on this picture, on H.264's scale 0 to 51; None where unknown. Of a picture that repeats
-    the one before, that one's: nothing was coded since, so the damage is the same, whatever QP the codec names."""
+    """Mean QP of the codec, on H.264's scale of 0 to 51; None if unknown.
+
+    A frame that repeats the one before has its QP: nothing was coded, so the damage is the same.
+    """
     alpha: Plane | None = None
-    """How opaque each pixel is, from 0 to the highest code at `bits`; of luma's shape and dtype. None: wholly."""
+    """Opacity, from 0 to the highest code at `bits`, in the shape and dtype of luma; None if opaque."""
     av_frame: Any = None
-    """The decoder's own picture: owns the planes' memory and the side data that the sink hands on."""
+    """The av.VideoFrame with the memory of the planes, and with side data for the output; None without one."""
 
     def __repr__(self) -> str:
         return f"Frame({self.width}x{self.height} {self.bits} bits, pts {self.pts} of {self.time_base}, {self.color})"
@@ -51,34 +54,34 @@ class Frame:
 
     @property
     def duration(self) -> float:
-        """Duration in seconds; 0 where unknown."""
+        """Duration in seconds; 0 if unknown."""
         return float(self.duration_ticks * self.time_base)
 
     @property
     def semiplanar(self) -> bool:
-        """Whether U and V share a plane, as a GPU has them."""
+        """Whether U and V share a plane (NV12, P010)."""
         return len(self.planes) == 2
 
     @property
     def height(self) -> int:
-        """Lines of the picture."""
+        """Height in pixels."""
         return int(self.planes[0].shape[0])
 
     @property
     def width(self) -> int:
-        """Pixels in a line."""
+        """Width in pixels."""
         return int(self.planes[0].shape[1])
 
     @classmethod
     def from_rgb(
         cls, rgb: NDArray[Any], *, pts: int = 0, duration_ticks: int = 0, time_base: Fraction = Fraction(1, 25)
     ) -> Self:
-        """Make a frame of an RGB picture: full-range BT.601 YCbCr 4:4:4 at 10 bits, which keeps every 8-bit colour.
+        """Return an RGB image as a frame: full-range BT.601 YCbCr 4:4:4 at 10 bits, which keeps every 8-bit colour.
 
         rgb: (height, width, 3), uint8, or float in [0, 1].
         """
         if rgb.ndim != 3 or rgb.shape[2] != 3:
-            raise ValueError(f"an RGB picture is (height, width, 3), got {rgb.shape}")
+            raise ValueError(f"expected an RGB image (height, width, 3); got {rgb.shape}")
         color = ColorSpec(SMPTE170M, full_range=True, subsampling=(0, 0), chroma_location="center")
         planes = tuple(np.empty(rgb.shape[:2], np.uint16) for _ in range(3))
         for lines in bands(rgb.shape[0]):
@@ -90,7 +93,7 @@ class Frame:
         return cls(planes, color, 10, pts, duration_ticks, time_base)
 
     def to_rgb(self) -> NDArray[np.float32]:
-        """Give the picture as RGB: (height, width, 3) float32 in [0, 1], chroma repeated where it is subsampled."""
+        """Return the frame as RGB: (height, width, 3) float32 in [0, 1]; subsampled chroma is repeated."""
         levels = levels_of(self.color, self.bits)
         luma = (self.planes[0].astype(np.float32) - levels.luma[0]) / levels.luma[1]
         if len(self.planes) == 1:
@@ -137,9 +140,9 @@ class Frame:
         return Image.fromarray(self.to_ndarray("rgb24"))
 
     def shows(self, other: "Frame") -> bool:
-        """Whether this is the very picture of another frame: its samples, depth and colour, whenever it is shown.
+        """Return whether another frame has the same samples, depth and colour; times may differ.
 
-        Planes in a GPU's memory are not looked at: these show nothing that is known.
+        False for planes in the memory of a GPU, which are not compared.
         """
         if not all(isinstance(plane, np.ndarray) for plane in (*self.planes, *other.planes)):
             return False
@@ -152,22 +155,23 @@ class Frame:
         return all(_equal(plane, before) for plane, before in zip(self.planes, other.planes, strict=True))
 
     def at(self, pts: int, duration_ticks: int | None = None) -> Self:
-        """The same picture at another time."""
+        """Return the frame with another time."""
         return replace(self, pts=pts, duration_ticks=self.duration_ticks if duration_ticks is None else duration_ticks)
 
 
 @dataclass(frozen=True, slots=True)
 class Carried:
-    """A packet of another stream (sound, subtitles, data) that nobody opens, on its way from source to sink."""
+    """A packet of another stream (audio, subtitles, data), copied from source to sink."""
 
     stream: int
     """Index of its stream in the input."""
     packet: Any
+    """An av.Packet."""
 
 
 @dataclass(frozen=True, slots=True)
 class VideoInfo:
-    """What is known of a film before its first frame."""
+    """Properties of a video, from its container and its first frame."""
 
     width: int
     height: int
@@ -175,33 +179,33 @@ class VideoInfo:
     color: ColorSpec
     time_base: Fraction
     rate: Fraction | None
-    """Frames a second as the container says: metadata, never the source of a time."""
+    """Frame rate as the container states; never used to calculate times."""
     frames: int | None
-    """As the container says; None where it does not."""
+    """Number of frames as the container states, if it does."""
     duration: Fraction | None
-    """Seconds; None where the container does not say."""
+    """Seconds, as the container states, if it does."""
     aspect: Fraction = Fraction(1)
-    """Sample aspect ratio: width of a pixel over its height."""
+    """Sample aspect ratio: width of a pixel divided by its height."""
     gray: bool = False
     alpha: bool = False
     """Whether frames may be transparent."""
     codec: str = ""
     still: bool = False
-    """A picture rather than a film."""
+    """Whether it is a single image rather than a video."""
 
     @property
     def square(self) -> bool:
-        """Whether pixels are as wide as high, but for what nobody sees: 1 part in 255, to which containers round."""
+        """Whether pixels are square, within 1/255, to which containers round the aspect ratio."""
         return abs(self.aspect - 1) <= Fraction(1, 255)
 
 
 def bands(height: int, lines: int = 128) -> Iterator[slice]:
-    """Cut a picture into bands of lines, for sums that take much more memory than the picture does."""
+    """Yield bands of lines, for calculations that take much more memory than the frame itself."""
     for top in range(0, height, lines):
         yield slice(top, min(top + lines, height))
 
 
 def _equal(plane: Plane, other: Plane) -> bool:
-    """Whether two planes hold the same codes; a few lines in the middle tell, where the picture moves."""
+    # A few lines in the middle first: they differ in most frames that move.
     middle = slice(plane.shape[0] // 2, plane.shape[0] // 2 + 8)
     return np.array_equal(plane[middle], other[middle]) and np.array_equal(plane, other)

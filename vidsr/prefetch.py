@@ -1,4 +1,4 @@
-"""Iterables run ahead of whoever asks, and closed when nobody asks any more."""
+"""Iterables run ahead of their consumer in a thread, and closed with it."""
 
 import threading
 from collections.abc import Generator, Iterable, Iterator
@@ -12,30 +12,30 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class _End:
-    """The last thing a prefetching thread has to say."""
+    """Marks the end of the items."""
 
     error: BaseException | None
 
 
 def prefetch(items: Iterable[T], *, depth: int) -> Generator[T, None, None]:
-    """Run an iterable in a thread, at most `depth` items ahead of its consumer.
+    """Iterate in a thread, at most `depth` items ahead of the consumer.
 
-    The thread starts when the first item is asked for. An error of `items` is raised here, after the items before it.
-    Closing the iterator drops what is ahead, closes `items` if it is a generator, and waits for the thread.
+    The thread starts with the first `next`. An exception of `items` is raised here, after the items before it. Closing
+    the iterator drops the items ahead, closes `items` if it is a generator, and waits for the thread.
     """
-    room: SimpleQueue[None] = SimpleQueue()  # a permit for each item ahead; threading.Semaphore is written in Python
+    permits: SimpleQueue[None] = SimpleQueue()  # one per item; threading.Semaphore is slower, written in Python
     for _ in range(depth):
-        room.put(None)
+        permits.put(None)
     ahead: SimpleQueue[T | _End] = SimpleQueue()
-    left = threading.Event()
+    closed = threading.Event()
 
     def work() -> None:
         error = None
         try:
             with closed_after(items) as iterator:
                 for item in iterator:
-                    room.get()
-                    if left.is_set():
+                    permits.get()
+                    if closed.is_set():
                         break
                     ahead.put(item)
         except BaseException as exc:
@@ -46,19 +46,19 @@ def prefetch(items: Iterable[T], *, depth: int) -> Generator[T, None, None]:
     thread.start()
     try:
         while not isinstance(item := ahead.get(), _End):
-            room.put(None)
+            permits.put(None)
             yield item
         if item.error is not None:
             raise item.error
     finally:
-        left.set()
-        room.put(None)  # the thread may be waiting for room
+        closed.set()
+        permits.put(None)  # the thread may be waiting for one
         thread.join()
 
 
 @contextmanager
 def closed_after(items: Iterable[T]) -> Iterator[Iterator[T]]:
-    """Iterate, and close what was iterated where it is a generator."""
+    """Give an iterator, and close it afterwards if it is a generator."""
     iterator = iter(items)
     try:
         yield iterator

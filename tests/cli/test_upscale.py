@@ -19,7 +19,7 @@ from typer.testing import CliRunner, Result
 from tests.clips import size_of, times_of, video
 from vidsr.cli import app
 from vidsr.cli.params import tile_of
-from vidsr.video.read.hwdecode import opens
+from vidsr.video.read.hwdecode import can_open_gpu
 
 
 def upscale(*arguments: str | Path) -> Result:
@@ -274,7 +274,7 @@ def wait_for_a_file_in(folder: Path, *, besides: int = 0) -> None:
         time.sleep(0.02)
 
 
-@pytest.mark.skipif(opens("cuda"), reason="there is a GPU")
+@pytest.mark.skipif(can_open_gpu("cuda"), reason="there is a GPU")
 def test_who_asks_for_a_gpu_to_decode_is_told_where_there_is_none(clip: Path, tmp_path: Path) -> None:
     told = "vidsr: no GPU decodes here, which `vidsr doctor` tells more of: the CPU does"
     assert told in upscale(clip, tmp_path / "asked.mkv", "--hwaccel", "cuda").stderr

@@ -57,13 +57,13 @@ def test_runs_are_consecutive_and_spread_over_a_long_film(tmp_path):
 
 
 def test_a_video_is_decoded_once_and_no_further_than_needed(tmp_path, monkeypatch):
-    from vidsr.video.read.sampling import WholeFrames
+    from vidsr.video.read.sampling import UndamagedFrames
 
     path = draw_video(tmp_path / "film.mkv", numbered(200))
     decoded = []
-    frames = WholeFrames.__iter__
+    frames = UndamagedFrames.__iter__
     monkeypatch.setattr(
-        WholeFrames, "__iter__", lambda self: (decoded.append(int(f.planes[0][0, 0])) or f for f in frames(self))
+        UndamagedFrames, "__iter__", lambda self: (decoded.append(int(f.planes[0][0, 0])) or f for f in frames(self))
     )
     assert len(runs(path, at_most=4)) == 4
     assert decoded == list(range(177))  # the last run is 173 to 175, and the frame behind ends it

@@ -29,7 +29,7 @@ from tests.faults.scene import contents, run, upscale
 from tests.video.damaged import flip_bits, make_hole, whole_film, without_key
 from tests.video.videos import facts_of, frames_of, make_film
 
-NOTHING = "nothing in it that FFmpeg can read as a film or picture"
+NOTHING = "FFmpeg finds no video or image in it"
 Make = Callable[[Path, Path], Path]
 """(a folder with whole films, the folder to make it in) -> the input."""
 
@@ -52,7 +52,7 @@ REFUSED = [
     Refused(
         "a codec that nobody knows",
         lambda f, d: changed(f, d, "film.mp4", lambda data: data.replace(b"avc1", b"xyz1")),
-        "no decoder for its video codec; convert it first",
+        "video codec has no decoder here; convert it first",
     ),
     Refused("a header without frames", lambda _, d: header_alone(d / "a.mkv"), r"a\.mkv: no"),
     Refused("a file that is not there", lambda _, d: d / "gone.mp4", r"gone\.mp4 is not there; check the path"),

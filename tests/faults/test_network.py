@@ -76,7 +76,7 @@ def test_a_peer_that_is_not_there_is_said(scheme: str, tmp_path: Path) -> None:
 
 def test_a_protocol_that_nobody_knows_is_said(tmp_path: Path) -> None:
     shown = upscale("srt://127.0.0.1:9/a", tmp_path / "out.mkv")
-    assert shown.code == 3 and "no such protocol is read here; receive it with another tool" in shown.sentence
+    assert shown.code == 3 and "unknown protocol; receive it with another tool" in shown.sentence
 
 
 def test_a_film_comes_over_http(videos: Path, tmp_path: Path) -> None:

@@ -12,7 +12,8 @@ import pytest
 from tests.video.videos import enlarge, facts_of, frame_from, info_of, make_film
 from vidsr.context import Context, Stop, Stopped, ignore
 from vidsr.errors import NotAVideo, NotPipeable
-from vidsr.io.pipes import PipeEnd, PipeReader, Writer, open_fifo, open_fifo_end
+from vidsr.frames import Frame
+from vidsr.io.pipes import PipeReader, PipeWriter, Writer, open_fifo, open_fifo_writer
 from vidsr.options import EncodeOptions, ReadOptions
 from vidsr.video.read.source import open_source
 from vidsr.video.write.sink import open_sink
@@ -54,7 +55,7 @@ def test_stop_wakes_a_blocked_write(pipe: tuple[int, int]) -> None:
     thread = later(stop.set)
     began = time.monotonic()
     with pytest.raises(Stopped):
-        Writer(PipeEnd(pipe[1], stop)).write(bytes(1 << 22))
+        Writer(PipeWriter(pipe[1], stop)).write(bytes(1 << 22))
     assert time.monotonic() - began < SOON_S
     thread.join()
     stop.close()
@@ -88,7 +89,7 @@ def test_stop_wakes_the_wait_for_the_reader_of_a_fifo(tmp_path: Path) -> None:
     stop = Stop()
     thread = later(stop.set)
     with pytest.raises(Stopped):
-        open_fifo_end(tmp_path / "fifo", stop)
+        open_fifo_writer(tmp_path / "fifo", stop)
     thread.join()
     stop.close()
 
@@ -103,6 +104,24 @@ def test_a_fifo_is_opened_without_waiting_for_its_writer_and_read_to_its_end(tmp
     thread.join()
 
 
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="this system does not list a process's open files")
+@pytest.mark.parametrize("readable", [True, False])
+def test_a_fifo_that_was_read_or_refused_is_closed(readable: bool, tmp_path: Path) -> None:
+    data = make_film(tmp_path / "a.nut").read_bytes() if readable else b"no video" * 100
+    os.mkfifo(tmp_path / "fifo")
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for _ in range(2):
+        thread = later(lambda: (tmp_path / "fifo").write_bytes(data))
+        if readable:
+            with open_source(tmp_path / "fifo") as source:
+                assert sum(isinstance(item, Frame) for item in source) == 12
+        else:
+            with pytest.raises(NotAVideo):
+                open_source(tmp_path / "fifo")
+        thread.join()
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
 def test_everything_is_written_to_a_slow_reader(pipe: tuple[int, int]) -> None:
     sent, got = os.urandom(1 << 19), bytearray()
 
@@ -112,7 +131,7 @@ def test_everything_is_written_to_a_slow_reader(pipe: tuple[int, int]) -> None:
 
     thread = threading.Thread(target=read_slowly)
     thread.start()
-    assert Writer(PipeEnd(pipe[1])).write(sent) == len(sent)
+    assert Writer(PipeWriter(pipe[1])).write(sent) == len(sent)
     thread.join()
     assert bytes(got) == sent
 
@@ -178,7 +197,7 @@ def test_a_stopped_sink_writes_no_more_and_does_not_hang(pipe: tuple[int, int]) 
     frame = frame_from((320, 180))
 
     class End:
-        fd = PipeEnd(pipe[1], stop)
+        fd = PipeWriter(pipe[1], stop)
 
         def write(self, data: bytes) -> int:
             return self.fd.write(data)

@@ -13,9 +13,9 @@ from vidsr.pipeline import upscale_video
 from vidsr.pipeline import video as decoding
 from vidsr.pipeline.video import find_gpu, offload
 from vidsr.upscaling.upscaler import Upscaler, load_upscaler
-from vidsr.video.read.hwdecode import Offload, opens
+from vidsr.video.read.hwdecode import Offload, can_open_gpu
 
-HERE = opens("cuda")
+HERE = can_open_gpu("cuda")
 
 
 @pytest.mark.skipif(HERE, reason="there is a GPU")
@@ -40,7 +40,7 @@ def test_a_way_to_decode_nobody_knows_is_refused(tmp_path: Path) -> None:
 @pytest.fixture
 def present(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if FFmpeg could open any GPU."""
-    monkeypatch.setattr(decoding, "opens", lambda device: True)
+    monkeypatch.setattr(decoding, "can_open_gpu", lambda device: True)
 
 
 @pytest.mark.usefixtures("present")

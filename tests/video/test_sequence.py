@@ -98,7 +98,7 @@ def test_a_missing_picture_leaves_a_gap_and_a_sentence(tmp_path: Path) -> None:
 
 
 def test_no_picture_at_all_is_said_plainly(tmp_path: Path) -> None:
-    with pytest.raises(StreamBroken, match=r"%05d\.png: there is no such picture \(as 00001\.png\); check folder"):
+    with pytest.raises(StreamBroken, match=r"%05d\.png: no such image, for example 00001\.png; check folder"):
         open_source(tmp_path / "none" / "%05d.png")
 
 
@@ -135,11 +135,11 @@ def test_a_folder_is_a_film_of_its_pictures_in_natural_order(tmp_path: Path) -> 
 
 
 def test_a_folder_of_nothing_or_of_several_kinds_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(StreamBroken, match="is a folder without pictures; name a file in it"):
+    with pytest.raises(StreamBroken, match="is a folder without images; name a file in it"):
         open_source(tmp_path)
     pictures(tmp_path, [1], name="%d.png")
     pictures(tmp_path, [2], name="%d.jpg")
-    with pytest.raises(InputError, match=r"several kinds \(\.jpg, \.png\); a film is made of one"):
+    with pytest.raises(InputError, match=r"several kinds of images \(\.jpg, \.png\); expected one"):
         open_source(tmp_path)
 
 
@@ -241,7 +241,7 @@ def test_pictures_of_every_kind_are_written(kind: str, tmp_path: Path) -> None:
 
 def test_a_missing_picture_is_an_error_where_strict(tmp_path: Path) -> None:
     name = pictures(tmp_path, [1, 3])
-    with pytest.raises(Damaged, match=r"a picture is missing, 00002\.png; .* without --strict"):
+    with pytest.raises(Damaged, match=r"an image is missing, 00002\.png; .* without --strict"):
         open_source(name, ReadOptions(strict=True))
 
 

@@ -28,7 +28,7 @@ from vidsr.frames import Frame
 from vidsr.io.atomic import TemporaryFolder
 from vidsr.upscaling.frame_upscaler import FrameUpscaler
 from vidsr.upscaling.upscaler import open_upscaler
-from vidsr.video.read.hwdecode import opens
+from vidsr.video.read.hwdecode import can_open_gpu
 
 FRAMES, RUNS = 48, 3
 FRAMES_IN_MEMORY = 8
@@ -58,7 +58,7 @@ def bench(
     """
     if frames < LEAST_FRAMES or runs < 1:
         raise WrongOption(f"expected {LEAST_FRAMES} frames and 1 run, or more; got {frames} and {runs}")
-    opens("cuda")  # as `upscale` does, before anything else uses the GPU: later FFmpeg would decode on the CPU
+    can_open_gpu("cuda")  # as `upscale` does, before anything else uses the GPU: later FFmpeg would decode on the CPU
     setups, notices = setups_of(engines, precisions)
     by_size = cases_of(models, sizes, setups)
     conditions = current_conditions(setups)

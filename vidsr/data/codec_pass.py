@@ -11,8 +11,8 @@ from vidsr.data.photos import Image
 from vidsr.frames import Frame
 from vidsr.resize import resize
 from vidsr.video.convert.qp import from_av1_crf, from_x265_qp
+from vidsr.video.convert.recode import recode
 from vidsr.video.convert.resizer import Resizer
-from vidsr.video.recode import recode
 
 KERNELS = {"bicubic": 0.5, "lanczos": 0.2, "area": 0.1, "swscale bicubic": 0.1, "swscale lanczos": 0.1}
 """Downscaling kernels and how often each is drawn."""

@@ -16,7 +16,7 @@ from vidsr.data.store import VERSION, Split, Store, StoreSettings, is_store, rea
 from vidsr.data.workers import Progress, SourceFile, assemble, begin, cut
 from vidsr.errors import DataError, DiskFull, TargetExists
 from vidsr.io.atomic import LOCK_NAME, lock_folder
-from vidsr.video.recode import version
+from vidsr.video.convert.recode import version
 
 VIDEO_SHARE = 7  # a video counts as much as this many photos
 

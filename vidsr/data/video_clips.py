@@ -14,7 +14,7 @@ from vidsr.errors import DataError, InputError
 from vidsr.frames import Frame
 from vidsr.options import ReadOptions
 from vidsr.video.convert.resizer import Resizer
-from vidsr.video.read.sampling import WholeFrames, extent_of
+from vidsr.video.read.sampling import UndamagedFrames, extent_of
 from vidsr.video.read.source import open_source
 
 Thumbnail = NDArray[np.float32]
@@ -37,7 +37,7 @@ def video_runs(path: Path, *, channels: int, length: int, at_most: int) -> Itera
                 return
             if getattr(source.first.av_frame, "interlaced_frame", False):
                 raise DataError(f"{path} is interlaced; deinterlace it first, so that each frame shows one moment")
-            frames, starts = WholeFrames(source), starts_in(extent.pictures, length, at_most)
+            frames, starts = UndamagedFrames(source), starts_in(extent.frames, length, at_most)
             for run in runs_of(frames, starts, length, channels):
                 given += 1
                 yield run
@@ -52,7 +52,7 @@ def video_runs(path: Path, *, channels: int, length: int, at_most: int) -> Itera
     if duration and extent.seconds < SHORT * duration:
         raise DataError(f"{path} is truncated: it ends after {float(extent.seconds):.1f} of {float(duration):.1f} s")
     if not given:
-        raise DataError(f"{path} has no {length} frames in a row without a scene cut, of {extent.pictures} in all")
+        raise DataError(f"{path} has no {length} frames in a row without a scene cut, of {extent.frames} in all")
 
 
 def starts_in(frames: int, length: int, at_most: int) -> list[int]:

@@ -119,7 +119,7 @@ def slowest(names: Sequence[str], rate_with: Callable[[str], float], wanted: flo
 
 def _made(video: Source, upscaler: FrameUpscaler, options: ReadOptions, count: int) -> tuple[list[Frame], Cost]:
     """Return `count` frames to encode, and the cost of decoding and upscaling one."""
-    if isinstance(video.name, str | Path) and not video.live and not video.pictures:
+    if isinstance(video.name, str | Path) and not video.live and not video.sequence:
         start = (options.start or Fraction(0)) + (video.info.duration or Fraction(0)) / 3
         middle = replace(options, start=start, duration=None, strict=False)
         # Some files state a duration that they do not have.

@@ -24,7 +24,7 @@ from vidsr.pipeline.supervise import supervised
 from vidsr.upscaling.frame_upscaler import FrameUpscaler
 from vidsr.upscaling.output_size import Plan
 from vidsr.upscaling.upscaler import open_upscaler
-from vidsr.video.read.hwdecode import Offload, opens
+from vidsr.video.read.hwdecode import Offload, can_open_gpu
 from vidsr.video.read.source import Source, open_source
 from vidsr.video.sequence import pattern_of
 from vidsr.video.timing import exact
@@ -128,7 +128,7 @@ def _run(
         open_upscaler(options.upscale, context) as upscaler,
         open_source(source, options.read, context=context, gpu=offload(gpu, options.read.hwaccel, upscaler)) as video,
     ):
-        if video.pictures and options.read.fps is None and pattern_of(target) is None:
+        if video.sequence and options.read.fps is None and pattern_of(target) is None:
             context.warn("25 frames a second are assumed for these images; --fps sets another rate")
         plan, large = plan_output(video, upscaler, options.upscale, context)
         if resume:
@@ -194,8 +194,9 @@ def _is_pipe(name: object, descriptor: int) -> bool:
 def find_gpu(hwaccel: Hwaccel, device: str, *, resume: bool, context: Context) -> str | None:
     """Return the GPU that may decode, as cuda:N, or None.
 
-    Ask before an engine uses the GPU; see `opens`. hwaccel: auto decodes on the GPU that upscales, if nothing is lost
-    by it; cuda decodes there whatever can be. device: the network's, as asked for. Raises ValueError for another word.
+    Ask before an engine uses the GPU; see `can_open_gpu`. hwaccel: auto decodes on the GPU that upscales, if nothing is
+    lost by it; cuda decodes there whatever can be. device: the network's, as asked for. Raises ValueError for another
+    word.
     """
     if hwaccel not in get_args(Hwaccel):
         raise ValueError(f"expected one of {', '.join(get_args(Hwaccel))} for hwaccel; got {hwaccel!r}")
@@ -205,7 +206,7 @@ def find_gpu(hwaccel: Hwaccel, device: str, *, resume: bool, context: Context) -
         context.warn("with --resume the CPU decodes: segments must come out the same in every run")
         return None
     name = f"cuda:{device.partition(':')[2] or 0}"
-    return name if opens(name) or hwaccel == "cuda" else None  # the source warns of what it cannot do
+    return name if can_open_gpu(name) or hwaccel == "cuda" else None  # the source warns of what it cannot do
 
 
 def offload(gpu: str | None, hwaccel: Hwaccel, upscaler: FrameUpscaler) -> Offload | None:

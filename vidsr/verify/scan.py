@@ -15,12 +15,12 @@ from vidsr.frames import Carried, Frame
 from vidsr.options import ReadOptions
 from vidsr.verify.inventory import SRGB, UNTIMED, Chapter, Inventory, Track
 from vidsr.verify.payload import config_of, is_filler, payload
-from vidsr.video.convert.image_metadata import about, is_srgb
+from vidsr.video._compat import rational
+from vidsr.video.convert.image_metadata import is_srgb, read_image_metadata
 from vidsr.video.convert.resizer import pixel_format_of
-from vidsr.video.convert.side_data import mastering_of, side_data
+from vidsr.video.convert.side_data import DYNAMIC_HDR, mastering_of, side_data
 from vidsr.video.metadata import ATTACHED, codec_of, stream_tags, video_tags
-from vidsr.video.read.source import DYNAMIC_HDR, Source, open_source
-from vidsr.video.timing import rational
+from vidsr.video.read.source import Source, open_source
 
 
 def read_inventory(name: str | Path, options: ReadOptions | None = None, *, stop: Stop | None = None) -> Inventory:
@@ -69,17 +69,17 @@ def _read(source: Source) -> Inventory:
         transparent += item.alpha is not None and int(item.alpha.min()) < (1 << item.bits) - 1
         captions += side_data(item.av_frame, "A53_CC") is not None
         last = item
-    video, chapters = source.stream, source.chapters()
+    video, chapters = source.stream, source.chapters
     return Inventory(
         title=source.title,
         container=source.container.format.name,
-        images=source.info.still or source.pictures is not None,
+        images=source.info.still or source.sequence is not None,
         width=first.width,
         height=first.height,
         pixel_format=pixel_format_of(first),
         color=first.color,
         aspect=source.info.aspect,
-        display_matrix=source.turn,
+        display_matrix=source.display_matrix,
         tick=first.time_base,
         times=times,
         end=(last.pts + last.duration_ticks) * last.time_base if last.duration_ticks else None,
@@ -102,7 +102,7 @@ def _read(source: Source) -> Inventory:
 def _image_metadata(source: Source) -> dict[str, str]:
     if source.image is None:
         return {}
-    known = about(source.image)
+    known = read_image_metadata(source.image)
     kind = SRGB if known.profile and is_srgb(known.profile) else _digest(known.profile or b"")
     profile = {"colour profile": kind} if known.profile else {}
     return profile | {f"Exif {tag}": str(value) for tag, value in (known.exif or {}).items()}

@@ -3,12 +3,12 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import av
 from av.stream import Stream
 
 from vidsr.frames import Frame, VideoInfo
+from vidsr.video._compat import Chapter
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,7 @@ class CopyInfo:
     """The image in each stream of cover art, by the index of the stream."""
     tags: Mapping[str, str] = field(default_factory=dict)
     """Metadata of the container."""
-    chapters: tuple[dict[str, Any], ...] = ()
-    """As PyAV has them."""
+    chapters: tuple[Chapter, ...] = ()
     display_matrix: tuple[int, ...] = ()
     """Rotation or mirroring that players apply; empty for none."""
     image: bytes | None = None

@@ -1,21 +1,22 @@
-"""Tags of films and of their streams: which stay true of a new file."""
+"""Tags of containers and streams: those that remain true of a new file."""
 
 import re
 from collections.abc import Mapping
-from typing import Any
 
 import av
+from av.stream import Stream
 
 ATTACHED = av.stream.Disposition.attached_pic
+"""The disposition of cover art."""
 
-# Written by muxers about their own file: untrue of ours.
+# Written by muxers about their own file.
 _STALE = re.compile(
     r"encoder|duration|number_of_(frames|bytes)|bps|_statistics_.*|major_brand|minor_version|compatible_brands"
     r"|vendor_id|alpha_mode|variant_bitrate|source_id|mimetype|filename",
     re.IGNORECASE,
 )
 _DATE = "creation_time"
-# What FFmpeg calls every track of an mp4 that has no name.
+# FFmpeg's names for the tracks of an mp4 that have none.
 _HANDLERS = {("handler_name", f"{kind}Handler") for kind in ("Video", "Sound", "Subtitle", "Data", "TimeCode")}
 # The tags of iTunes' list in an mp4; others need the QuickTime list, which fewer players read.
 # fmt: off
@@ -28,14 +29,15 @@ _MP4_TAGS = {
 # fmt: on
 
 
-def stream_tags(stream: Any) -> dict[str, str]:
-    """The tags of a stream that stay true of a copy."""
-    kept = {key: value for key, value in stream.metadata.items() if not _STALE.fullmatch(key)}
-    kept = {key: value for key, value in kept.items() if (key.lower(), value) not in _HANDLERS}
+def stream_tags(stream: Stream) -> dict[str, str]:
+    """Return the tags of a stream that are true of a copy, too."""
     kept = {
-        key: value for key, value in kept.items() if key.lower() != _DATE
-    }  # an mp4 repeats the film's in each track
-    if "name" in kept:  # what an mp4 calls the title of a track
+        key: value
+        for key, value in stream.metadata.items()
+        # An mp4 repeats its date in every track.
+        if not _STALE.fullmatch(key) and (key.lower(), value) not in _HANDLERS and key.lower() != _DATE
+    }
+    if "name" in kept:  # the title of a track in an mp4
         kept.setdefault("title", kept.pop("name"))
     if stream.type == "attachment" or stream.disposition & ATTACHED:
         kept |= {key: stream.metadata[key] for key in ("filename", "mimetype") if key in stream.metadata}
@@ -43,21 +45,19 @@ def stream_tags(stream: Any) -> dict[str, str]:
 
 
 def video_tags(metadata: Mapping[str, str]) -> dict[str, str]:
-    """The global tags that stay true of a new file."""
-    # An mp4 may tell its date twice, and FFmpeg 9 joins the two.
+    """Return the tags of a container that are true of a new file, too."""
+    # An mp4 may state its date twice, and FFmpeg 9 joins the two.
     once = {key: value.partition(";")[0] if key.lower() == _DATE else value for key, value in metadata.items()}
     return {key: value for key, value in once.items() if not _STALE.fullmatch(key)}
 
 
 def needs_free_tags(metadata: Mapping[str, str]) -> bool:
-    """Whether an mp4 must hold its tags the QuickTime way, since one of them has no place in iTunes' list."""
+    """Return whether an mp4 must store its tags in QuickTime's list, because iTunes' list lacks one of them."""
     return any(key.lower() not in _MP4_TAGS for key in video_tags(metadata))
 
 
-def codec_of(stream: Any) -> str:
-    """The name of a stream's codec, as far as it has one."""
-    if stream.codec_context is None and "timecode" in stream.metadata:
-        return "time code"
-    return (
-        stream.codec_context.name if stream.codec_context is not None else (getattr(stream, "name", None) or "unknown")
-    )
+def codec_of(stream: Stream) -> str:
+    """Return the name of a stream's codec; "unknown" without one."""
+    if stream.codec_context is not None:
+        return stream.codec_context.name
+    return "time code" if "timecode" in stream.metadata else getattr(stream, "name", None) or "unknown"

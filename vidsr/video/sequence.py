@@ -1,4 +1,4 @@
-"""Pictures that make a film: numbered files (`frames/%05d.png`), or all of a folder."""
+"""Image sequences: numbered files (`frames/%05d.png`), or all images of a folder."""
 
 import re
 from dataclasses import dataclass
@@ -7,77 +7,77 @@ from pathlib import Path
 from vidsr.errors import InputError, StreamBroken
 from vidsr.io.names import is_address, is_folder, title_of
 
-# What a picture's name may end in; a name with a number in it that ends in anything else is a film's.
+# Extensions of images. A name with %d and any other extension is the name of a video.
 # fmt: off
-PICTURES = frozenset(
+IMAGE_EXTENSIONS = frozenset(
     f".{kind}" for kind in (
         "avif", "bmp", "dpx", "exr", "hdr", "heic", "j2k", "jp2", "jpeg", "jpg", "jxl", "pam", "pbm", "pcx", "pfm",
         "pgm", "png", "pnm", "ppm", "qoi", "sgi", "tga", "tif", "tiff", "webp", "xbm", "xwd",
     )
 )
 # fmt: on
-_NUMBER = re.compile(r"%(?:0(\d+))?d")  # as printf has it
+_NUMBER = re.compile(r"%(?:0(\d+))?d")
 
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """The names `before 7 after`, the number filled up with zeros to `digits`."""
+    """File names with a number in them, padded with zeros to `digits`."""
 
     folder: Path
-    before: str
+    prefix: str
     digits: int
-    after: str
+    suffix: str
 
     def file(self, number: int) -> Path:
-        """The file of one number."""
-        return self.folder / f"{self.before}{number:0{self.digits}d}{self.after}"
+        """Return the file with a number."""
+        return self.folder / f"{self.prefix}{number:0{self.digits}d}{self.suffix}"
 
-    def found(self) -> dict[int, Path]:
-        """The files that are there, by their number, in its order; none where the folder is missing."""
+    def find(self) -> dict[int, Path]:
+        """Return the existing files by number, in its order; empty if the folder does not exist."""
         if not self.folder.is_dir():
             return {}
-        shape = re.compile(re.escape(self.before) + r"(\d+)" + re.escape(self.after))
+        shape = re.compile(re.escape(self.prefix) + r"(\d+)" + re.escape(self.suffix))
         matches = (shape.fullmatch(path.name) for path in self.folder.iterdir())
         numbers = sorted(int(match[1]) for match in matches if match and match[1].isascii())
         return {number: file for number in numbers if (file := self.file(number)).is_file()}
 
 
 @dataclass(frozen=True, slots=True)
-class Sequence:
-    """The pictures of a film, each with its number."""
+class ImageSequence:
+    """The images of a video by number."""
 
     files: dict[int, Path]
-    """In their order; never empty."""
-    notice: str | None = None
-    """What the user should know of them."""
+    """Sorted by number; never empty."""
+    missing: str | None = None
+    """A warning about missing numbers; None if there are none."""
 
     @property
     def first(self) -> int:
-        """The lowest number."""
+        """Return the lowest number."""
         return next(iter(self.files))
 
 
 def pattern_of(name: object) -> Pattern | None:
-    """The pattern in a picture's name (`frames/%05d.png`); None where the name is one file's."""
+    """Return the pattern in the name of an image sequence (`frames/%05d.png`); None if the name is that of one file."""
     if not isinstance(name, str | Path) or is_address(name):
         return None
     path = Path(name)
     numbers = list(_NUMBER.finditer(path.name))
-    if len(numbers) != 1 or path.suffix.lower() not in PICTURES or path.is_file():
+    if len(numbers) != 1 or path.suffix.lower() not in IMAGE_EXTENSIONS or path.is_file():
         return None
     (number,) = numbers
     return Pattern(path.parent, path.name[: number.start()], min(int(number[1] or 1), 99), path.name[number.end() :])
 
 
 def is_sequence(name: object) -> bool:
-    """Whether a name stands for pictures that make a film, whether they are there or not."""
+    """Return whether a name stands for an image sequence, existing or not."""
     return pattern_of(name) is not None or _is_folder(name)
 
 
-def sequence_of(name: object) -> Sequence | None:
-    """The pictures that a pattern or a folder stands for; None where the name is one file's.
+def sequence_of(name: object) -> ImageSequence | None:
+    """Return the image sequence that a pattern or a folder stands for; None if the name is that of one file.
 
-    Raises StreamBroken where there are none, and InputError for a folder with pictures of several kinds.
+    Raises StreamBroken without images, and InputError for a folder with several kinds of images.
     """
     pattern = pattern_of(name)
     if pattern is not None:
@@ -89,34 +89,34 @@ def _is_folder(name: object) -> bool:
     return isinstance(name, str | Path) and name != "" and not is_address(name) and is_folder(name)
 
 
-def _numbered(pattern: Pattern, title: str) -> Sequence:
-    files = pattern.found()
+def _numbered(pattern: Pattern, title: str) -> ImageSequence:
+    files = pattern.find()
     if not files:
-        raise StreamBroken(f"{title}: there is no such picture (as {pattern.file(1).name}); check folder and name")
+        raise StreamBroken(f"{title}: no such image, for example {pattern.file(1).name}; check folder and name")
     numbers = list(files)
     missing = numbers[-1] - numbers[0] + 1 - len(numbers)
     if not missing:
-        return Sequence(files)
-    lost = next(number for number in range(numbers[0], numbers[-1]) if number not in files)
-    what = f"{missing} pictures are missing, the first of them" if missing > 1 else "a picture is missing,"
-    return Sequence(files, f"{title}: {what} {pattern.file(lost).name}; the one before stays in its place")
+        return ImageSequence(files)
+    lost = pattern.file(next(number for number in range(numbers[0], numbers[-1]) if number not in files)).name
+    what = f"{missing} images are missing, the first is {lost}" if missing > 1 else f"an image is missing, {lost}"
+    return ImageSequence(files, f"{title}: {what}; the frame before is shown longer")
 
 
-def _all_of(folder: Path) -> Sequence:
-    files = [path for path in folder.iterdir() if path.suffix.lower() in PICTURES and not path.name.startswith(".")]
+def _all_of(folder: Path) -> ImageSequence:
+    files = [p for p in folder.iterdir() if p.suffix.lower() in IMAGE_EXTENSIONS and not p.name.startswith(".")]
     files = sorted((path for path in files if path.is_file()), key=lambda path: _natural(path.name))
     if not files:
-        raise StreamBroken(f"{title_of(folder)} is a folder without pictures; name a file in it")
+        raise StreamBroken(f"{title_of(folder)} is a folder without images; name a file in it")
     kinds = {path.suffix.lower() for path in files}
     if len(kinds) > 1:
         raise InputError(
-            f"{title_of(folder)} holds pictures of several kinds ({', '.join(sorted(kinds))}); "
-            "a film is made of one: name them with a number, as %05d.png"
+            f"{title_of(folder)} contains several kinds of images ({', '.join(sorted(kinds))}); "
+            "expected one kind: give a pattern such as %05d.png"
         )
-    return Sequence(dict(enumerate(files, 1)))
+    return ImageSequence(dict(enumerate(files, 1)))
 
 
 def _natural(name: str) -> list[tuple[int, str]]:
-    """Sorts `2` before `10`."""
+    """Return a key that sorts `2` before `10`."""
     parts = re.split(r"(\d+)", name)
     return [(int(part), "") if index % 2 else (0, part.casefold()) for index, part in enumerate(parts)] + [(0, name)]

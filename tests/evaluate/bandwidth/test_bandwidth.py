@@ -26,8 +26,8 @@ from vidsr.evaluate.quality.vmaf import why_unavailable
 from vidsr.io.cache import cache_folder, write_cache
 from vidsr.metrics import psnr
 from vidsr.options import EvaluateOptions
+from vidsr.video.convert.recode import recode
 from vidsr.video.convert.resizer import Resizer
-from vidsr.video.recode import recode
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 from vidsr.errors import DataError
 from vidsr.evaluate.quality.compression import CODECS, find_codec
 from vidsr.evaluate.quality.images import limited_frame
-from vidsr.video.recode import recode
+from vidsr.video.convert.recode import recode
 
 
 def test_unknown_codecs_and_crfs_out_of_range_are_refused():

@@ -17,7 +17,7 @@ from vidsr.frames import Frame
 from vidsr.metrics import luma_of_rgb, psnr
 from vidsr.options import EvaluateOptions
 from vidsr.resize import resize
-from vidsr.video.recode import recode
+from vidsr.video.convert.recode import recode
 
 
 def picture(height: int = 64, width: int = 80, seed: int = 0) -> np.ndarray:

@@ -115,7 +115,7 @@ def test_film_is_left_woven_where_that_is_asked_for(tmp_path: Path) -> None:
 def test_a_progressive_film_never_meets_the_filter(
     way: Deinterlace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("vidsr.video.convert.deinterlace._Graph", None)
+    monkeypatch.setattr("vidsr.video.convert.deinterlace._Bwdif", None)
     frames, notices = read(interlaced_film(tmp_path / "a.y4m", flag="p"), way)
     assert notices == [] and len(frames) == 6
     assert [f.pts * f.time_base for f in frames] == [Fraction(i, 25) for i in range(6)]
@@ -191,7 +191,7 @@ def test_sound_keeps_its_packets_and_the_film_its_times(tmp_path: Path) -> None:
 
 
 def test_a_way_that_is_none_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="frames, fields, off; got 'blend'"):
+    with pytest.raises(ValueError, match="frames, fields, off for deinterlace; got 'blend'"):
         open_source(interlaced_film(tmp_path / "a.y4m"), ReadOptions(deinterlace="blend"))  # type: ignore[arg-type]
 
 

@@ -12,7 +12,7 @@ from PIL import Image, ImageCms, ImageOps
 
 from tests.video.videos import drawing, enlarge
 from vidsr.context import Code
-from vidsr.video.convert.image_metadata import About, about
+from vidsr.video.convert.image_metadata import ImageMetadata, read_image_metadata
 
 PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 KINDS = ["png", "jpg", "tif", "webp"]
@@ -130,12 +130,12 @@ def test_exif_too_long_for_a_jpeg_is_warned_of(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("damage", [b"II*\0", b"\xff\xd8\xff\xe1\0\x10Exif\0\0II*\0\xff\xff\xff\xff", b"RIFF0000WEBP"])
 def test_a_damaged_file_is_read_for_nothing_and_says_so(damage: bytes) -> None:
-    assert about(damage) == About(lost=("what the damaged file says beside it",))
+    assert read_image_metadata(damage) == ImageMetadata(lost=("its damaged metadata",))
 
 
 @pytest.mark.parametrize("file", [None, b"", b"BM", b"GIF89a"])
 def test_other_files_say_nothing(file: bytes | None) -> None:
-    assert about(file) == About()
+    assert read_image_metadata(file) == ImageMetadata()
 
 
 @pytest.mark.parametrize("kind", ["png", "jpg"])

@@ -30,9 +30,10 @@ from tests.video.videos import make_film
 from vidsr.errors import Damaged
 from vidsr.frames import Carried, Frame
 from vidsr.options import ReadOptions
-from vidsr.video.read.damage import Damage, Tally, Watch
+from vidsr.video.read.damage import Damage, DamageLog, DecoderWatch
 from vidsr.video.read.source import open_source
 from vidsr.video.read.truncation import is_cut_off
+from vidsr.video.timing import TimeRange
 
 FFMPEG = shutil.which("ffmpeg")
 needs_ffmpeg = pytest.mark.skipif(FFMPEG is None, reason="no ffmpeg here to compare with")
@@ -152,7 +153,7 @@ def test_damage_outside_the_piece_that_is_wanted_does_not_count(
 
 def test_strict_stops_at_the_first_damage_and_says_where(videos: dict[tuple[str, str], Path], tmp_path: Path) -> None:
     (tmp_path / "a.ts").write_bytes(lose_packets(videos["h264", "ts"].read_bytes()))
-    sentence = r"a\.ts is damaged: 1 corrupt frame at 00:00:0\d; without --strict the film goes on over it"
+    sentence = r"a\.ts is damaged: 1 corrupt frame at 00:00:0\d; without --strict"
     with pytest.raises(Damaged, match=sentence):
         read(tmp_path / "a.ts", strict=True)
     assert len(read(videos["h264", "ts"], strict=True)[0]) == FRAMES
@@ -218,26 +219,26 @@ def picture(pts: int, *, corrupt: bool = False, key: bool = False) -> Any:
 
 
 def test_what_is_remembered_of_an_endless_damaged_stream_does_not_grow() -> None:
-    tally = Tally("a.ts", strict=False)
-    watch = Watch(lambda kind, pts, count: tally.note(kind, Fraction(pts or 0, 25), count), late=False)
+    log = DamageLog("a.ts", TimeRange(), strict=False)
+    watch = DecoderWatch(lambda kind, pts, count: log.note(kind, Fraction(pts or 0, 25), count), flag_is_late=False)
     watch.sent(packet(0, key=True))
     for index in range(1, 5000):
         watch.sent(packet(index, corrupt=True))  # of which no picture ever comes
-    assert len(watch._held) <= 64
+    assert len(watch._pending) <= 64
     watch.ended()
-    assert tally.damage == Damage(lost_frames=4999, first=1 / 25, last=4999 / 25)
+    assert log.damage == Damage(lost_frames=4999, first=1 / 25, last=4999 / 25)
 
 
 def test_a_picture_counts_once_though_packet_and_decoder_both_call_it_damaged() -> None:
-    tally = Tally("a.mp4", strict=False)
-    watch = Watch(lambda kind, pts, count: tally.note(kind, Fraction(pts or 0, 25), count), late=False)
+    log = DamageLog("a.mp4", TimeRange(), strict=False)
+    watch = DecoderWatch(lambda kind, pts, count: log.note(kind, Fraction(pts or 0, 25), count), flag_is_late=False)
     watch.sent(packet(0, key=True))
-    watch.came(picture(0, key=True))
+    watch.decoded(picture(0, key=True))
     for index in range(1, 4):
         watch.sent(packet(index, corrupt=True))
-        watch.came(picture(index, corrupt=index != 2))
+        watch.decoded(picture(index, corrupt=index != 2))
     watch.ended()
-    assert tally.damage == Damage(corrupt_frames=3, first=1 / 25, last=3 / 25)
+    assert log.damage == Damage(corrupt_frames=3, first=1 / 25, last=3 / 25)
 
 
 @pytest.mark.parametrize(

@@ -23,12 +23,12 @@ from vidsr.video.convert import nv12 as surfaces
 from vidsr.video.convert.nv12 import planar
 from vidsr.video.convert.pixel_formats import planes_of
 from vidsr.video.read import hwdecode as gpu
-from vidsr.video.read.hwdecode import Offload, opens, second_decoder
+from vidsr.video.read.hwdecode import Offload, can_open_gpu, second_decoder
 from vidsr.video.read.source import open_source
 from vidsr.video.read.streams import set_up_decoder
 from vidsr.video.write.sink import open_sink
 
-HERE = opens("cuda")
+HERE = can_open_gpu("cuda")
 needs_gpu = pytest.mark.skipif(not HERE, reason="FFmpeg opens no GPU here")
 KEPT = Offload("cpu", keeps=True)
 UNEVEN = (0, 40, 80, 100, 180, 200, 240, 310)  # milliseconds
@@ -109,7 +109,7 @@ def test_where_the_gpu_refuses_the_film_its_decoder_goes_on_on_the_cpu(
 ) -> None:
     # FFmpeg's decoders fall back like this by themselves: what comes of them lies in our memory.
     monkeypatch.setattr(gpu, "cuda_hwaccel", lambda device: None)
-    monkeypatch.setattr(gpu, "opens", lambda device: True)
+    monkeypatch.setattr(gpu, "can_open_gpu", lambda device: True)
     path = make_film(tmp_path / "film.mp4", b_frames=2)
     notices: list[Notice] = []
     context = Context(notices.append)
@@ -123,7 +123,7 @@ def test_where_the_gpu_refuses_the_film_its_decoder_goes_on_on_the_cpu(
 
 def test_an_ffmpeg_that_knows_no_such_device_opens_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gpu, "cuda_hwaccel", lambda device: HWAccel("mediacodec"))  # as Linux's knows no Android
-    assert not opens("cuda")
+    assert not can_open_gpu("cuda")
 
 
 def test_a_stream_that_reads_a_surface_waits_for_the_decoder(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -208,10 +208,10 @@ def test_a_picture_that_is_to_be_turned_does_not_stay(tmp_path: Path) -> None:
         stream.set_display_matrix((0, 1 << 16, 0, -(1 << 16), 0, 0, 0, 0, 1 << 30))
 
     with open_source(make_film(tmp_path / "turned.mp4", decorate=turn)) as video:
-        assert video.turn
-        assert not surfaces.stays(video.first.av_frame.reformat(format="nv12"))
+        assert video.display_matrix
+        assert not surfaces.can_stay_semiplanar(video.first.av_frame.reformat(format="nv12"))
     with open_source(make_film(tmp_path / "upright.mp4")) as video:
-        assert surfaces.stays(video.first.av_frame.reformat(format="nv12"))
+        assert surfaces.can_stay_semiplanar(video.first.av_frame.reformat(format="nv12"))
 
 
 def test_interlaced_pictures_and_odd_sizes_do_not_stay(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from tests.data.drawings import draw_video
 from vidsr.errors import InputError
-from vidsr.video.read.sampling import WholeFrames, extent_of
+from vidsr.video.read.sampling import UndamagedFrames, extent_of
 from vidsr.video.read.source import open_source
 
 
@@ -20,7 +20,7 @@ def test_the_extent_is_what_is_there(tmp_path, suffix, codec):
     options = {"x265-params": "log-level=none"} if codec == "libx265" else {}
     path = draw_video(tmp_path / f"film.{suffix}", frames(50), codec=codec, options=options)
     extent = extent_of(path)
-    assert extent.pictures == 50
+    assert extent.frames == 50
     late = Fraction(1) if suffix == "ts" else Fraction(0)  # transport streams begin after 1.4 s
     assert 2 <= extent.seconds <= 2 + Fraction(1, 5) + 2 * late
 
@@ -29,13 +29,13 @@ def test_the_extent_of_a_film_that_is_cut_off_ends_where_it_does(tmp_path):
     path = draw_video(tmp_path / "film.mkv", frames(50))
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     extent = extent_of(path)
-    assert 20 < extent.pictures < 30
+    assert 20 < extent.frames < 30
     assert 0.8 < extent.seconds < 1.2
 
 
 def test_what_is_no_film_has_no_extent(tmp_path):
     (tmp_path / "text.mp4").write_text("text")
-    with pytest.raises(InputError, match=r"text\.mp4: nothing in it"):
+    with pytest.raises(InputError, match=r"text\.mp4: FFmpeg finds no video"):
         extent_of(tmp_path / "text.mp4")
     with pytest.raises(InputError, match="is not there"):
         extent_of(tmp_path / "nowhere.mp4")
@@ -43,7 +43,7 @@ def test_what_is_no_film_has_no_extent(tmp_path):
 
 def test_every_frame_of_a_sound_film_is_whole(tmp_path):
     with open_source(draw_video(tmp_path / "film.mkv", frames(12))) as source:
-        whole = WholeFrames(source)
+        whole = UndamagedFrames(source)
         assert sum(frame is not None for frame in whole) == 12
         assert whole.lost == 0
 
@@ -58,4 +58,4 @@ def test_pictures_that_an_edit_list_hides_are_not_counted(tmp_path):
                 packet.stream = stream
                 target.mux(packet)
     with av.open(str(path)) as video:
-        assert extent_of(path).pictures == len(list(video.decode(video=0))) == 14
+        assert extent_of(path).frames == len(list(video.decode(video=0))) == 14

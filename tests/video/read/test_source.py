@@ -17,7 +17,7 @@ from vidsr.errors import InputError, NotAVideo, NoVideoStream, StreamBroken
 from vidsr.frames import Carried, Frame
 from vidsr.options import ReadOptions
 from vidsr.video.convert.qp import Estimator
-from vidsr.video.read import timestamps as abutting
+from vidsr.video.read import source as reading
 from vidsr.video.read.source import open_source
 
 UNEVEN = (0, 2, 3, 8, 9, 20, 21, 22, 40, 41)
@@ -39,7 +39,7 @@ def test_an_uneven_film_keeps_every_gap_and_the_last_duration(tmp_path: Path) ->
     assert ticks == list(UNEVEN)
     assert frames[-1].duration == pytest.approx(13 / 25)
     with open_source(video) as source:
-        assert source.variable
+        assert source.has_variable_rate
 
 
 @pytest.mark.parametrize("delay", [0, 50])
@@ -75,16 +75,25 @@ def test_only_frames_of_a_live_mp4_do_not_wait_for_the_next(
 
 
 @pytest.mark.parametrize("room", [0, 1000, 8 << 20])
-def test_packets_keep_their_place_among_the_frames_of_an_mp4(
-    room: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(abutting, "_HELD_BYTES", room)
+def test_packets_pass_at_most_one_frame_of_an_mp4(room: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "_MOST_AHEAD", room)
     video = make_film(tmp_path / "a.mp4", pts=range(100), sound="aac")
-    orders = []
+    frames: list[list[int]] = []  # how many frames came before each packet
     for live in (True, False):
         with open_source(video, ReadOptions(live=live)) as source:
-            orders.append([item.pts if isinstance(item, Frame) else item.packet.pts for item in source])
-    assert orders[0] == orders[1]
+            kinds = [isinstance(item, Frame) for item in source]
+        frames.append([sum(kinds[:index]) for index, is_frame in enumerate(kinds) if not is_frame])
+    early = [a - b for a, b in zip(*frames, strict=True)]
+    assert set(early) <= {0, 1} and sum(early) == (0 if room == 0 else pytest.approx(len(early), abs=3))
+
+
+def test_a_frame_that_lasts_long_is_not_held_back_while_all_packets_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "_MOST_AHEAD", 4000)
+    with open_source(make_film(tmp_path / "a.mp4", pts=[0], last=500, sound="aac")) as source:
+        assert len(source._early) < 40
+        assert sum(isinstance(item, Carried) for item in source) > 900
 
 
 def test_an_mp4_that_was_cut_off_does_not_hold_its_last_frame_until_the_end(tmp_path: Path) -> None:
@@ -97,9 +106,9 @@ def test_an_mp4_that_was_cut_off_does_not_hold_its_last_frame_until_the_end(tmp_
 @pytest.mark.parametrize("name", ["a.mp4", "a.mkv"])
 def test_an_even_film_is_told_from_an_uneven_one_by_its_first_packets(name: str, tmp_path: Path) -> None:
     with open_source(make_film(tmp_path / name, pts=range(30))) as source:
-        assert not source.variable
+        assert not source.has_variable_rate
     with open_source(make_film(tmp_path / f"b{name}", pts=UNEVEN)) as source:
-        assert source.variable
+        assert source.has_variable_rate
 
 
 def test_info_says_what_the_container_does(tmp_path: Path) -> None:
@@ -296,9 +305,9 @@ def test_a_file_object_is_read_too(tmp_path: Path) -> None:
 def test_what_cannot_be_read_is_said_in_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "text.mp4").write_text("no film at all\n" * 40)
     (tmp_path / "empty.mp4").touch()
-    with pytest.raises(NotAVideo, match=r"text\.mp4: nothing in it that FFmpeg can read"):
+    with pytest.raises(NotAVideo, match=r"text\.mp4: FFmpeg finds no video or image in it"):
         open_source(tmp_path / "text.mp4")
-    with pytest.raises(NotAVideo, match=r"empty\.mp4: nothing"):
+    with pytest.raises(NotAVideo, match=r"empty\.mp4: FFmpeg finds"):
         open_source(tmp_path / "empty.mp4")
     with pytest.raises(StreamBroken, match=r"gone\.mp4 is not there"):
         open_source(tmp_path / "gone.mp4")
@@ -306,9 +315,9 @@ def test_what_cannot_be_read_is_said_in_a_sentence(tmp_path: Path) -> None:
         open_source(tmp_path)
     with pytest.raises(InputError, match="the name of the input is empty; give a path, or - for stdin"):
         open_source("")
-    with pytest.raises(InputError, match="'nonsense' is no input format"):
+    with pytest.raises(InputError, match="'nonsense' is not an input format"):
         open_source(tmp_path / "text.mp4", ReadOptions(input_format="nonsense"))
-    with pytest.raises(StreamBroken, match="no such protocol"):
+    with pytest.raises(StreamBroken, match="unknown protocol"):
         open_source("nonsense://example/film")
 
 

@@ -21,8 +21,8 @@ from vidsr.evaluate.quality.videos import frames_of, seconds_of
 from vidsr.evaluate.quality.views import view_of_frame
 from vidsr.frames import Frame
 from vidsr.options import EvaluateOptions
+from vidsr.video.convert.recode import Channel
 from vidsr.video.convert.resizer import Resizer, cropped
-from vidsr.video.recode import Channel
 
 GOP = 250
 """Most frames from one key frame to the next: x264's default, set for every codec and size."""

@@ -28,7 +28,7 @@ from vidsr.evaluate.quality.scores import Progress
 from vidsr.evaluate.quality.vmaf import why_unavailable
 from vidsr.io.cache import cache_folder, read_cache, write_cache
 from vidsr.options import EvaluateOptions
-from vidsr.video.recode import version
+from vidsr.video.convert.recode import version
 
 FRAMES = 48
 CACHE = "bandwidth"  # folder of measured points

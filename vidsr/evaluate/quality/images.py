@@ -23,7 +23,7 @@ from vidsr.frames import Frame
 from vidsr.metrics import WINDOW, luma_of_rgb
 from vidsr.options import EvaluateOptions
 from vidsr.resize import resize
-from vidsr.video.recode import recode
+from vidsr.video.convert.recode import recode
 
 LIMITED = ColorSpec(SMPTE170M, full_range=False, chroma_location="center")
 

@@ -19,9 +19,9 @@ from vidsr.evaluate.quality.views import View, resized_view, view_of_frame
 from vidsr.frames import Frame
 from vidsr.options import EvaluateOptions
 from vidsr.resize import resize
+from vidsr.video.convert.recode import recode
 from vidsr.video.convert.resizer import cropped
 from vidsr.video.read.source import open_source
-from vidsr.video.recode import recode
 
 CRFS = (18.0, 23.0, 28.0, 33.0)
 FRAMES = 24

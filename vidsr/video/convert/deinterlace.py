@@ -1,137 +1,126 @@
-"""Interlaced pictures made whole by FFmpeg's bwdif; a progressive film never meets it."""
+"""Deinterlacing with FFmpeg's bwdif; progressive video never passes through the filter."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from fractions import Fraction
-from typing import Any
 
 import av
+from av.filter import Graph
 
 from vidsr.context import Code, Notice
-from vidsr.frames import Carried
 from vidsr.options import Deinterlace
 
 _LEAST = (3, 4)  # columns and lines that bwdif needs
+_TIME_BASE = Fraction(1, 1000)  # of the filter graphs: any, they only pass time stamps on
 # fmt: off
-_BECOMES = {
-    "frames": Notice("the film is interlaced: the two fields of a picture are made one whole frame, and two with "
-                     "--deinterlace fields", (Code.FIELDS,)),
-    "fields": Notice("the film is interlaced: each field is made a whole frame, so there are twice as many",
+_NOTICES = {
+    "frames": Notice("the video is interlaced: the two fields of each frame become one frame; --deinterlace fields "
+                     "makes two", (Code.FIELDS,)),
+    "fields": Notice("the video is interlaced: each field becomes a frame, so there are twice as many",
                      (Code.FIELDS, Code.FRAMES, Code.PTS, Code.DURATION)),
-    "off": Notice("the film is interlaced: both fields are enlarged as one picture", (Code.FIELDS,)),
+    "off": Notice("the video is interlaced: both fields are upscaled as one frame", (Code.FIELDS,)),
 }
 # fmt: on
 
 
-def deinterlaced(
-    items: Iterable[av.VideoFrame | Carried], way: Deinterlace, *, found: Callable[[Notice], None]
-) -> Iterator[av.VideoFrame | Carried]:
-    """Deinterlace the pictures that are flagged as interlaced, and let everything else through.
+class Deinterlacer:
+    """A frame stage that deinterlaces the frames that are flagged as interlaced.
 
-    items: pictures with rising pts. way: "fields" gives a picture for each field, and counts every pts and duration in
-    half ticks; else each picture keeps them. found: called once, before the first interlaced picture.
-    Side data, colour and progressive pictures stay as they are; captions go with the first field of a picture only.
-    From the first interlaced picture on one is held back, since bwdif looks at the next one too.
+    Side data, colour and progressive frames are kept; captions stay with the first field of a frame. Holds one frame
+    back from the first interlaced one on, since bwdif looks at the next frame, too.
     """
-    graph: _Graph | None = None
-    told = False
-    for item in items:
-        if isinstance(item, Carried):
-            yield item
-            continue
-        if way == "fields":
-            item.pts, item.duration = 2 * (item.pts or 0), 2 * (item.duration or 0)
-        if graph is not None and graph.kind != _kind_of(item):
-            yield from graph.send(None)
-            graph = None
-        if graph is None and item.interlaced_frame:
-            now = way if item.width >= _LEAST[0] and item.height >= _LEAST[1] else "off"
-            if not told:
-                found(_BECOMES[now])
-                told = True
-            graph = None if now == "off" else _Graph(item, fields=way == "fields")
-        if graph is None:
-            yield item
-        else:
-            yield from graph.send(item)
-    if graph is not None:
-        yield from graph.send(None)
+
+    found = False
+    """Whether a frame was interlaced."""
+
+    def __init__(self, mode: Deinterlace, warn: Callable[[Notice], None]) -> None:
+        """mode: "fields" returns a frame for each field, and counts pts and durations in half ticks."""
+        self._mode, self._warn = mode, warn
+        self._bwdif: _Bwdif | None = None
+
+    def push(self, av_frame: av.VideoFrame) -> list[av.VideoFrame]:
+        """Take a frame and return those that are ready. pts must rise."""
+        ready: list[av.VideoFrame] = []
+        if self._mode == "fields":
+            av_frame.pts, av_frame.duration = 2 * (av_frame.pts or 0), 2 * (av_frame.duration or 0)
+        if self._bwdif is not None and self._bwdif.shape != _shape_of(av_frame):
+            ready += self.flush()
+        if self._bwdif is None and av_frame.interlaced_frame:
+            mode = self._mode if av_frame.width >= _LEAST[0] and av_frame.height >= _LEAST[1] else "off"
+            if not self.found:
+                self.found = True
+                self._warn(_NOTICES[mode])
+            if mode != "off":
+                self._bwdif = _Bwdif(av_frame, fields=mode == "fields")
+        return ready + ([av_frame] if self._bwdif is None else self._bwdif.push(av_frame))
+
+    def flush(self) -> list[av.VideoFrame]:
+        """Return the frames that are held back."""
+        bwdif, self._bwdif = self._bwdif, None
+        return [] if bwdif is None else bwdif.push(None)
 
 
-class _Graph:
-    """A filter graph for pictures of one kind."""
+class _Bwdif:
+    # A filter graph for frames of one size and pixel format.
 
-    def __init__(self, picture: av.VideoFrame, *, fields: bool) -> None:
-        self.kind = _kind_of(picture)
-        self._waiting: deque[int] = deque()  # pts of the pictures of which nothing came yet
-        self._first = 0
+    def __init__(self, av_frame: av.VideoFrame, *, fields: bool) -> None:
+        self.shape = _shape_of(av_frame)
+        self._waiting: deque[int] = deque()  # pts of the frames of which nothing has come out
+        self._first_pts = 0
         self._without_captions = Filter("sidedata", mode="delete", type="A53_CC")
-        self._graph = av.filter.Graph()
-        source = self._graph.add_buffer(
-            width=picture.width, height=picture.height, format=picture.format, time_base=Fraction(1, 1000)
-        )
-        bwdif = self._graph.add("bwdif", mode="send_field" if fields else "send_frame", deint="interlaced")
-        sink = self._graph.add("buffersink")
-        source.link_to(bwdif)
-        bwdif.link_to(sink)
-        self._graph.configure()
+        self._graph = _graph(av_frame, "bwdif", mode="send_field" if fields else "send_frame", deint="interlaced")
 
-    def send(self, picture: av.VideoFrame | None) -> Iterator[av.VideoFrame]:
-        """Give what a picture, or None for the end, sets free."""
-        if picture is not None:
-            self._waiting.append(picture.pts or 0)
-            picture.time_base = Fraction(1, 1000)
-        self._graph.push(picture)
+    def push(self, av_frame: av.VideoFrame | None) -> list[av.VideoFrame]:
+        if av_frame is not None:
+            self._waiting.append(av_frame.pts or 0)
+            av_frame.time_base = _TIME_BASE
+        self._graph.vpush(av_frame)
+        ready = []
         while True:
             try:
-                ready: Any = self._graph.pull()
+                ready.append(self._timed(self._graph.vpull(), last=av_frame is None))
             except (BlockingIOError, EOFError):
-                return
-            yield self._placed(ready, last=picture is None)
+                return ready
 
-    def _placed(self, picture: av.VideoFrame, *, last: bool) -> av.VideoFrame:
-        # bwdif counts in half ticks, and puts a second field in the middle between two pictures: too late in a gap.
-        pts, length = (picture.pts or 0) // 2, (picture.duration or 0) // 2
+    def _timed(self, av_frame: av.VideoFrame, *, last: bool) -> av.VideoFrame:
+        # bwdif counts in half ticks, and puts the second field midway between two frames: too late before a gap.
+        pts, duration = (av_frame.pts or 0) // 2, (av_frame.duration or 0) // 2
         if self._waiting and pts == self._waiting[0]:
-            self._first = self._waiting.popleft()
+            self._first_pts = self._waiting.popleft()
         else:
-            picture = self._without_captions(picture)  # which players would show twice
-            if length:
-                pts = self._first + length if last else min(self._first + length, pts)
-        picture.pts, picture.duration = pts, length
-        return picture
-
-
-def _kind_of(picture: av.VideoFrame) -> tuple[int, int, str]:
-    return picture.width, picture.height, picture.format.name
+            av_frame = self._without_captions(av_frame)  # players would show them twice
+            if duration:
+                pts = self._first_pts + duration if last else min(self._first_pts + duration, pts)
+        av_frame.pts, av_frame.duration = pts, duration
+        return av_frame
 
 
 class Filter:
-    """One filter that gives a picture for each. Not for two threads at once."""
+    """An FFmpeg filter that returns one frame for each. Not thread-safe."""
 
     def __init__(self, name: str, **options: str) -> None:
         """name, options: FFmpeg's."""
         self._name, self._options = name, options
-        self._graph: Any = None
-        self._kind: tuple[int, int, str] | None = None
+        self._graph: Graph | None = None
+        self._shape: tuple[int, int, str] | None = None
 
-    def __call__(self, picture: av.VideoFrame) -> av.VideoFrame:
-        """Give the same picture, with pts and duration as they are; its time base is not kept."""
-        kind = picture.width, picture.height, picture.format.name
-        if kind != self._kind:
-            self._kind, self._graph = kind, self._opened(picture)
-        picture.time_base = Fraction(1, 1000)  # the graph's; it changes no number
-        self._graph.push(picture)
-        passed: av.VideoFrame = self._graph.pull()
-        return passed
+    def __call__(self, av_frame: av.VideoFrame) -> av.VideoFrame:
+        """Filter a frame; pts and duration are kept, but not the time base."""
+        if self._graph is None or self._shape != _shape_of(av_frame):
+            self._shape, self._graph = _shape_of(av_frame), _graph(av_frame, self._name, **self._options)
+        av_frame.time_base = _TIME_BASE
+        self._graph.vpush(av_frame)
+        return self._graph.vpull()
 
-    def _opened(self, picture: av.VideoFrame) -> Any:
-        graph = av.filter.Graph()
-        source = graph.add_buffer(
-            width=picture.width, height=picture.height, format=picture.format, time_base=Fraction(1, 1000)
-        )
-        middle, sink = graph.add(self._name, **self._options), graph.add("buffersink")
-        source.link_to(middle)
-        middle.link_to(sink)
-        graph.configure()
-        return graph
+
+def _shape_of(av_frame: av.VideoFrame) -> tuple[int, int, str]:
+    return av_frame.width, av_frame.height, av_frame.format.name
+
+
+def _graph(av_frame: av.VideoFrame, name: str, **options: str) -> Graph:
+    graph = Graph()
+    source = graph.add_buffer(
+        width=av_frame.width, height=av_frame.height, format=av_frame.format, time_base=_TIME_BASE
+    )
+    graph.link_nodes(source, graph.add(name, **options), graph.add("buffersink")).configure()
+    return graph

@@ -1,4 +1,4 @@
-"""FFmpeg's pictures as Frames."""
+"""av.VideoFrame as Frame."""
 
 import re
 from dataclasses import replace
@@ -12,100 +12,102 @@ from numpy.typing import NDArray
 
 from vidsr.color import UNSPECIFIED, ChromaLocation, ColorSpec, guessed_matrix
 from vidsr.frames import Frame, Plane
-from vidsr.video.convert.nv12 import bits_of, in_memory, stays, surfaces_of
+from vidsr.video._compat import rational
+from vidsr.video.convert.nv12 import bits_of, can_stay_semiplanar, download, semiplanar_planes
 from vidsr.video.convert.pixel_formats import LAYOUTS, alpha_of, nearest_layout, planes_of
 from vidsr.video.convert.scale import FULL, LIMITED, blank, chroma_location_of, scale
 
-_RGB, _RESERVED = 0, 3  # code points of `matrix` that no YUV picture can have
+_RGB, _RESERVED = 0, 3  # matrix code points that are wrong for YUV
 
 
 def frame_of(
-    picture: av.VideoFrame,
+    av_frame: av.VideoFrame,
     *,
     chroma_location: ChromaLocation | None = None,
     qp: float | None = None,
     scaler: VideoReformatter | None = None,
     semiplanar: bool = False,
 ) -> Frame:
-    """Give a decoded picture as a Frame, without a copy where it is planar YUV or gray of 8 or 10 bits.
+    """Return a decoded av.VideoFrame as a Frame, without a copy if it is planar YUV or gray of 8 or 10 bits.
 
-    RGB becomes full-range BT.601 4:4:4 at 10 bits; other formats become the nearest of LAYOUTS. semiplanar: give NV12
-    and P010 as they are and where they lie, in a GPU's memory too.
-    siting: measured where not given. Untagged pictures are tagged: BT.709 from 720 lines up, else BT.601.
+    RGB becomes full-range BT.601 4:4:4 at 10 bits; other pixel formats become the nearest of LAYOUTS. A missing matrix
+    becomes BT.709 from 720 lines up, else BT.601.
+    chroma_location: None measures it. semiplanar: leave NV12 and P010 as they are, also in the memory of a GPU.
     """
-    time_base = Fraction(picture.time_base) if picture.time_base else Fraction(1, 25)
-    timing: dict[str, Any] = {"pts": picture.pts or 0, "duration_ticks": picture.duration or 0, "time_base": time_base}
+    time_base = rational(av_frame.time_base) or Fraction(1, 25)
+    timing: dict[str, Any] = {
+        "pts": av_frame.pts or 0, "duration_ticks": av_frame.duration or 0, "time_base": time_base
+    }  # fmt: skip
     scaler = scaler or VideoReformatter()
-    if picture.format.is_rgb or picture.format.has_palette:
-        frame = Frame.from_rgb(_rgb_of(picture, scaler))
-        return replace(frame, qp=qp, alpha=alpha_of(picture, frame.bits, scaler), **timing)
-    stay = semiplanar and stays(picture)
-    picture = picture if stay else in_memory(picture)
-    given = picture
-    full = picture.color_range == FULL or picture.format.name.startswith("yuvj")
-    if not stay and picture.format.name not in LAYOUTS:
-        picture = _rearranged(picture, scaler, full)
-    bits, subsampling, gray = (bits_of(picture), (1, 1), False) if stay else LAYOUTS[picture.format.name]
-    alpha = None if stay else alpha_of(given if gray else picture, bits, scaler)
-    picture.color_range = FULL if full else LIMITED
-    picture.colorspace = _matrix_of(picture)
+    if av_frame.format.is_rgb or av_frame.format.has_palette:
+        frame = Frame.from_rgb(_rgb_of(av_frame, scaler))
+        return replace(frame, qp=qp, alpha=alpha_of(av_frame, frame.bits, scaler), **timing)
+    keep = semiplanar and can_stay_semiplanar(av_frame)
+    decoded = av_frame = av_frame if keep else download(av_frame)
+    full = av_frame.color_range == FULL or av_frame.format.name.startswith("yuvj")
+    if not keep and av_frame.format.name not in LAYOUTS:
+        av_frame = _converted(av_frame, scaler, full)
+    bits, subsampling, gray = (bits_of(av_frame), (1, 1), False) if keep else LAYOUTS[av_frame.format.name]
+    alpha = None if keep else alpha_of(decoded if gray else av_frame, bits, scaler)
+    av_frame.color_range = FULL if full else LIMITED
+    av_frame.colorspace = _matrix_of(av_frame)
     color = ColorSpec(
-        matrix=int(picture.colorspace),
+        matrix=int(av_frame.colorspace),
         full_range=full,
-        primaries=int(picture.color_primaries),
-        transfer=int(picture.color_trc),
+        primaries=int(av_frame.color_primaries),
+        transfer=int(av_frame.color_trc),
         subsampling=subsampling,
-        chroma_location=chroma_location or chroma_location_of(picture),
+        chroma_location=chroma_location or chroma_location_of(av_frame),
     )
-    planes = surfaces_of(picture) if stay else planes_of(picture)[: 1 if gray else 3]
-    return Frame(planes, color, bits, qp=qp, alpha=alpha, av_frame=picture, **timing)
+    planes = semiplanar_planes(av_frame) if keep else planes_of(av_frame)[: 1 if gray else 3]
+    return Frame(planes, color, bits, qp=qp, alpha=alpha, av_frame=av_frame, **timing)
 
 
-def _rearranged(picture: av.VideoFrame, scaler: VideoReformatter, full: bool) -> av.VideoFrame:
-    """The picture in the nearest of LAYOUTS."""
-    near, rounded = nearest_layout(picture.format), ten_bit_planes(picture, full_range=full)
+def _converted(av_frame: av.VideoFrame, scaler: VideoReformatter, full: bool) -> av.VideoFrame:
+    # The frame in the nearest of LAYOUTS.
+    near, rounded = nearest_layout(av_frame.format), ten_bit_planes(av_frame, full_range=full)
     if rounded is None:
         flags = Interpolation.BICUBIC | Interpolation.ACCURATE_RND
-        return scale(scaler, picture, picture.width, picture.height, near, flags, full)
-    result = blank(picture, picture.width, picture.height, near)
+        return scale(scaler, av_frame, av_frame.width, av_frame.height, near, flags, full)
+    result = blank(av_frame, av_frame.width, av_frame.height, near)
     for target, plane in zip(planes_of(result), rounded, strict=True):
         np.copyto(target, plane)
     return result
 
 
-def _matrix_of(picture: av.VideoFrame) -> int:
-    matrix = int(picture.colorspace)
+def _matrix_of(av_frame: av.VideoFrame) -> int:
+    matrix = int(av_frame.colorspace)
     if matrix in (UNSPECIFIED, _RGB, _RESERVED):
-        return guessed_matrix(picture.height)
+        return guessed_matrix(av_frame.height)
     return matrix
 
 
-def _rgb_of(picture: av.VideoFrame, scaler: VideoReformatter) -> NDArray[Any]:
-    # (height, width, 3): uint8, or float in [0, 1]. At 8 bits swscale only moves RGB about.
-    bits = picture.format.components[0].bits
+def _rgb_of(av_frame: av.VideoFrame, scaler: VideoReformatter) -> NDArray[Any]:
+    # (height, width, 3): uint8, or float in [0, 1]. At 8 bits swscale only reorders RGB.
+    bits, name = av_frame.format.components[0].bits, av_frame.format.name
     if bits <= 8:
-        return scaler.reformat(picture, format="rgb24").to_ndarray()
-    if picture.format.name.startswith("gbrp") and picture.format.name.endswith("le") and bits <= 16:
-        return (picture.to_ndarray() / ((1 << bits) - 1)).astype(np.float32)
-    return (scaler.reformat(picture, format="rgb48le").to_ndarray() / 65535).astype(np.float32)
+        return scaler.reformat(av_frame, format="rgb24").to_ndarray()
+    if name.startswith("gbrp") and name.endswith("le") and bits <= 16:
+        return (av_frame.to_ndarray() / ((1 << bits) - 1)).astype(np.float32)
+    return (scaler.reformat(av_frame, format="rgb48le").to_ndarray() / 65535).astype(np.float32)
 
 
 _DEEP = re.compile(r"(yuva?4(?:20|22|44)p|gray)(9|1[246])(le|be)")
 _TOP = 1023
 
 
-def ten_bit_planes(picture: av.VideoFrame, *, full_range: bool) -> tuple[Plane, ...] | None:
-    """The planes of a picture (Y, or Y, U, V, and alpha) at 10 bits; None where its format is no such one.
+def ten_bit_planes(av_frame: av.VideoFrame, *, full_range: bool) -> tuple[Plane, ...] | None:
+    """Return the planes of YUV, YUVA or gray of 9, 12, 14 or 16 bits at 10 bits; None for other pixel formats.
 
     Limited range is shifted; full range is scaled from all codes to all codes, chroma around its middle (H.273).
     """
-    match = _DEEP.fullmatch(picture.format.name)
+    match = _DEEP.fullmatch(av_frame.format.name)
     if match is None:
         return None
-    bits, planes = int(match[2]), planes_of(picture)
+    bits, planes = int(match[2]), planes_of(av_frame)
     if match[3] == "be":
         planes = tuple(plane.byteswap() for plane in planes)
-    limited = 0 if full_range else 3  # of the planes, how many; alpha always spans all codes
+    limited = 0 if full_range else 3  # planes; alpha has full range
     return tuple(
         _shifted(plane, bits) if index < limited else _scaled(plane, bits, chroma=index in (1, 2))
         for index, plane in enumerate(planes)

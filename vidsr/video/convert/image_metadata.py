@@ -1,4 +1,4 @@
-"""What an image file says beside its picture: colour profile, Exif, dots per inch; read and written with Pillow."""
+"""Metadata of image files: colour profile, Exif, dots per inch; read and written with Pillow."""
 
 import io
 import warnings
@@ -11,7 +11,7 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
-# By how a file begins. Image.open would refuse large pictures, and try formats that nobody asked for.
+# By the first bytes of a file. Image.open would refuse large images, and try other formats.
 _READERS: dict[bytes, Any] = {
     b"\x89PNG": PngImageFile,
     b"\xff\xd8\xff": JpegImageFile,
@@ -20,10 +20,10 @@ _READERS: dict[bytes, Any] = {
     b"RIFF": WebPImageFile,
 }
 _ORIENTATION, _EXIF, _GPS, _INTEROPERABILITY, _WIDTH, _HEIGHT = 0x0112, 0x8769, 0x8825, 0xA005, 0xA002, 0xA003
-# How a TIFF's own samples are stored (TIFF 6.0), which says nothing of ours: size, bits, compression, strips, tiles, …
+# How the samples of a TIFF are stored (TIFF 6.0): size, bits, compression, strips, tiles, …; not true of a new file
 _STORAGE = {*range(254, 267), 273, 277, 278, 279, *range(280, 282), 284, 292, 293, 317, 318, 319, 320, *range(322, 326)}
 _STORAGE |= {330, 332, 338, 339, 340, 341, 347, 512, 513, 514, 519, 529, 530, 531, 532, 700, 33723, 34377, 34675}
-_TURNS = {
+_TRANSPOSES = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -32,7 +32,7 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-# The same as players are told it: a and b, c and d of FFmpeg's display matrix, by Exif's orientation.
+# a, b, c and d of FFmpeg's display matrix, by the orientation of Exif.
 _MATRICES = {
     1: (1, 0, 0, 1), 2: (-1, 0, 0, 1), 3: (-1, 0, 0, -1), 4: (1, 0, 0, -1),
     5: (0, 1, 1, 0), 6: (0, 1, -1, 0), 7: (0, -1, -1, 0), 8: (0, -1, 1, 0),
@@ -41,23 +41,23 @@ _LONGEST = 65000  # bytes of Exif in a JPEG
 
 
 @dataclass(frozen=True, slots=True)
-class About:
-    """What is to be kept of an image file."""
+class ImageMetadata:
+    """The metadata of an image file that an upscaled image keeps."""
 
     profile: bytes | None = None
     """ICC."""
     exif: Image.Exif | None = None
-    """Without what describes the old samples."""
+    """Without the tags of the stored samples."""
     dpi: tuple[float, float] | None = None
-    turn: Image.Transpose | None = None
-    """What brings the picture upright, where Exif says so."""
-    matrix: tuple[int, ...] = ()
-    """The same as a display matrix of FFmpeg's; empty where the picture is upright."""
+    transpose: Image.Transpose | None = None
+    """How to turn the image upright, by the orientation in its Exif."""
+    display_matrix: tuple[int, ...] = ()
+    """The same as FFmpeg's display matrix; empty for an upright image."""
     lost: tuple[str, ...] = ()
-    """Names of what is not kept."""
+    """Names of metadata that are not kept."""
 
     def write(self, image: Image.Image, kind: str, **options: Any) -> tuple[bytes, list[str]]:
-        """The image as a file of that kind (Pillow's name), and what of this it lacks. options: of Pillow's writer."""
+        """Return an image file with the metadata, and the names of those that are lost. kind, options: Pillow's."""
         lost = list(self.lost)
         if self.profile is not None and not _suits(self.profile, image, kind):
             lost.append("a colour profile that is not for these colours")
@@ -80,30 +80,30 @@ class About:
 
 
 def is_srgb(profile: bytes) -> bool:
-    """Whether a colour profile is named sRGB, the colours that are assumed where none is told."""
+    """Return whether a colour profile is named sRGB, which is assumed for images without a profile."""
     return any(name in profile for name in (b"sRGB", "sRGB".encode("utf-16-be")))
 
 
-def lost_in_video(known: About) -> str | None:
-    """A sentence for what a film of such pictures lacks; None where that is nothing (sRGB is what players assume)."""
-    named = known.profile is not None and not is_srgb(known.profile)
-    lost = ["colour profile"] * named + ["Exif data"] * (known.exif is not None)
-    return f"the {' and '.join(lost)} of the picture go into no film" if lost else None
+def lost_in_video(metadata: ImageMetadata) -> str | None:
+    """Return a warning about metadata that a video does not keep; None if there are none. Players assume sRGB."""
+    named = metadata.profile is not None and not is_srgb(metadata.profile)
+    lost = ["colour profile"] * named + ["Exif data"] * (metadata.exif is not None)
+    return f"the {' and '.join(lost)} of the image are left out: videos have no place for them" if lost else None
 
 
-def about(file: bytes | None) -> About:
-    """Read an image file; nothing is known of other files than PNG, JPEG, TIFF and WebP."""
+def read_image_metadata(file: bytes | None) -> ImageMetadata:
+    """Return the metadata of a PNG, JPEG, TIFF or WebP file; empty for other files."""
     reader = next((reader for begin, reader in _READERS.items() if file and file.startswith(begin)), None)
     if file is None or reader is None:
-        return About()
+        return ImageMetadata()
     try:
         with warnings.catch_warnings(action="error"), reader(io.BytesIO(file)) as image:
             return _read(image)
-    except Exception:  # Pillow raises whatever comes to its mind over a damaged file; the picture itself is read
-        return About(lost=("what the damaged file says beside it",))
+    except Exception:  # Pillow raises many kinds of errors for damaged metadata; the image itself may be whole
+        return ImageMetadata(lost=("its damaged metadata",))
 
 
-def _read(image: Image.Image) -> About:
+def _read(image: Image.Image) -> ImageMetadata:
     given, info, dpi = image.getexif(), image.info, image.info.get("dpi")
     kept = Image.Exif()
     kept.update({tag: value for tag, value in given.items() if tag not in {*_STORAGE, _ORIENTATION, _EXIF, _GPS}})
@@ -114,23 +114,23 @@ def _read(image: Image.Image) -> About:
     lost = ["its XMP data"] if "xmp" in info or "XML:com.adobe.xmp" in info or 700 in given else []
     lost += ["its other pages"] if isinstance(image, TiffImageFile) and image.n_frames > 1 else []
     lost += [f"its texts ({', '.join(texts)})"] if texts else []
-    return About(
+    return ImageMetadata(
         profile=info.get("icc_profile"),
         exif=kept if named else None,
-        dpi=dpi if dpi and min(dpi) > 1 else None,  # 1 is Pillow's way to say nothing
-        turn=_TURNS.get(given.get(_ORIENTATION, 1)),
-        matrix=_matrix(given.get(_ORIENTATION, 1)),
+        dpi=dpi if dpi and min(dpi) > 1 else None,  # 1: not stated
+        transpose=_TRANSPOSES.get(given.get(_ORIENTATION, 1)),
+        display_matrix=_matrix(given.get(_ORIENTATION, 1)),
         lost=tuple(lost),
     )
 
 
 def _matrix(orientation: int) -> tuple[int, ...]:
     a, b, c, d = _MATRICES.get(orientation, _MATRICES[1])
-    return () if orientation not in _TURNS else (a << 16, b << 16, 0, c << 16, d << 16, 0, 0, 0, 1 << 30)
+    return () if orientation not in _TRANSPOSES else (a << 16, b << 16, 0, c << 16, d << 16, 0, 0, 0, 1 << 30)
 
 
 def _suits(profile: bytes, image: Image.Image, kind: str) -> bool:
-    # ICC.1:2022, 7.2: the colour space of the data; in WebP gray is written as RGB
+    # ICC.1:2022, 7.2: the colour space of the data. WebP stores gray as RGB.
     return profile[16:20] == (b"GRAY" if image.mode in ("L", "LA") and kind != "WEBP" else b"RGB ")
 
 

@@ -1,4 +1,4 @@
-"""How coarsely a codec quantised a picture: an exact measure of damage that the decoder gives away."""
+"""QP of decoded frames: from the decoder, or estimated from the size of key frames."""
 
 import math
 import struct
@@ -9,30 +9,30 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from vidsr.video.convert.nv12 import in_memory
+from vidsr.video.convert.nv12 import download
 from vidsr.video.convert.pixel_formats import planes_of
 from vidsr.video.convert.side_data import side_data
 
 EXPORT = {"export_side_data": "venc_params"}
-"""Decoder options that make FFmpeg hand the quantisers out."""
+"""Decoder options that make FFmpeg export the QP of frames."""
 
 ESTIMATED = ("hevc", "av1", "vp8")
-"""Codecs whose decoders export none, and on which `estimated_quantiser` was measured."""
+"""Codecs whose decoders export no QP, and on which `estimated_qp` was measured."""
 
 TOP = 51.0
-_FLAT = 0.25  # levels of detail: black, or nearly
+_FLAT = 0.25  # levels of detail: nearly black frames
 _TINY = 16  # pixels
 _VP9, _H264, _MPEG2 = 0, 1, 2  # enum AVVideoEncParamsType
 _BLOCK = 5  # int32 a block: x, y, width, height, delta_qp
 
 
-def mean_qp(picture: av.VideoFrame) -> float | None:
-    """The mean QP over the blocks of a decoded picture, on H.264's scale of 0 to 51.
+def mean_qp(av_frame: av.VideoFrame) -> float | None:
+    """Return the mean QP over the blocks of a decoded frame, on H.264's scale of 0 to 51.
 
-    None where its decoder exports none (HEVC, AV1, VP8, …) or was opened without EXPORT.
+    None if its decoder exports none (HEVC, AV1, VP8, …) or was opened without EXPORT.
     Source: libavutil/video_enc_params.h.
     """
-    raw = side_data(picture, "VIDEO_ENC_PARAMS")
+    raw = side_data(av_frame, "VIDEO_ENC_PARAMS")
     if raw is None:
         return None
     (blocks,) = struct.unpack_from("<I", raw, 0)
@@ -46,43 +46,46 @@ def mean_qp(picture: av.VideoFrame) -> float | None:
 
 
 class Estimator:
-    """Guesses the quantiser where the decoder tells none: from the bits of each key picture, until the next one.
+    """A frame stage that estimates the QP from the size of each key frame, for all frames until the next one.
 
-    The other pictures' own bits measure motion more than damage.
+    The size of the other frames depends more on motion than on damage.
     """
 
     value: float | None = None
-    """Of the picture seen last; None before a key picture that tells anything, and for codecs not ESTIMATED."""
+    """QP of the last frame; None before the first key frame with an estimate, and for codecs with exact QP."""
 
     def __init__(self, codec: str, *, wanted: bool = False) -> None:
-        """codec: FFmpeg's name of it. wanted: also of a codec not ESTIMATED, whose decoder is one that tells none."""
+        """codec: FFmpeg's name. wanted: estimate also for a codec not in ESTIMATED, if its decoder exports no QP."""
         self._wanted = wanted or codec in ESTIMATED
-        self._sizes: deque[tuple[int | None, int]] = deque(maxlen=16)  # pts and bytes; fewer wait to be shown
+        self._sizes: deque[tuple[int | None, int]] = deque(maxlen=16)  # pts and bytes; fewer are reordered
 
-    def sent(self, packet: Any) -> None:
-        """Note the size of a packet that goes to the decoder."""
+    def sent(self, packet: av.Packet) -> None:
+        """Store the size of a packet that goes to the decoder."""
         if self._wanted and packet.is_keyframe:
             self._sizes.append((packet.pts, packet.size))
 
-    def seen(self, picture: av.VideoFrame) -> None:
-        """Look at a picture as it came from the decoder, with the pts of its packet."""
-        if not self._wanted or not picture.key_frame:
-            return
-        size = next((size for pts, size in reversed(self._sizes) if pts == picture.pts), 0)
-        picture = in_memory(picture)
-        bits = picture.format.components[0].bits
-        found = estimated_qp(planes_of(picture)[0], size, bits=bits)
-        self.value = self.value if found is None else found
+    def push(self, av_frame: av.VideoFrame) -> list[av.VideoFrame]:
+        """Update the estimate from a decoded frame, and return it; its pts must be that of its packet."""
+        if self._wanted and av_frame.key_frame:
+            size = next((size for pts, size in reversed(self._sizes) if pts == av_frame.pts), 0)
+            luma, bits = planes_of(download(av_frame))[0], av_frame.format.components[0].bits
+            qp = estimated_qp(luma, size, bits=bits)
+            self.value = self.value if qp is None else qp
+        return [av_frame]
+
+    def flush(self) -> list[av.VideoFrame]:
+        """Return nothing: no frame is held back."""
+        return []
 
 
 def estimated_qp(luma: NDArray[Any], size: int, *, bits: int = 8) -> float | None:
-    """About the QP at which x264 would have done a key picture as much damage as its own codec did.
+    """Estimate the QP at which x264 would have damaged a key frame as much as its codec did.
 
-    luma: (height, width). size: bytes of its packet. None where the picture is flat or tiny, so that bits tell nothing.
+    luma: (height, width). size: bytes of its packet. Returns None for flat or tiny frames, whose size says nothing.
 
-    What counts is the detail for each bit: the mean steps to the right and downwards, in 8-bit levels, over the bits
-    that a pixel took. Fitted on 28 photos coded as key pictures at four qualities, for the QP at which x264 has the
-    same PSNR: 2.5 QP off (RMS) for x265 and SVT-AV1 alike; VP8 comes out about 2 too low.
+    The measure is the detail per bit: the mean steps to the right and downwards, in 8-bit levels, over the bits per
+    pixel. Fitted on 28 photos coded as key frames at four qualities, for the QP at which x264 has the same PSNR: the
+    RMS error is 2.5 QP for x265 and SVT-AV1; VP8 is estimated about 2 too low.
     """
     if size <= 0 or min(luma.shape) < _TINY:
         return None
@@ -96,7 +99,7 @@ def estimated_qp(luma: NDArray[Any], size: int, *, bits: int = 8) -> float | Non
 def _on_h264_scale(kind: int, qp: float) -> float | None:
     if kind == _H264:
         return min(max(qp, 0.0), TOP)
-    if kind == _MPEG2:  # twice the scale code, which is the step
+    if kind == _MPEG2:  # quantiser_scale_code, twice its step
         return from_step(qp)
     if kind == _VP9:
         return from_step(_vp9_step(qp))
@@ -104,20 +107,20 @@ def _on_h264_scale(kind: int, qp: float) -> float | None:
 
 
 def from_step(step: float) -> float:
-    """The H.264 QP whose quantiser step, in levels of an orthonormal transform, is `step`: it doubles every 6 QP."""
+    """Return the H.264 QP with a quantisation step, in levels of an orthonormal transform; it doubles every 6 QP."""
     return min(max(6 * math.log2(max(step, 0.625) / 0.625), 0.0), TOP)
 
 
 def _vp9_step(index: float) -> float:
-    # ac_qlookup (libvpx, vp9_quant_common.c), in eighths of a level: index + 7 up to 92, then bent up to 1828 at 255.
+    # ac_qlookup (libvpx, vp9_quant_common.c), in eighths of a level: index + 7 up to 92, then exponential to 1828.
     return (index + 7) / 8 if index < 92 else 99 * (1828 / 99) ** ((index - 92) / 163) / 8
 
 
 def from_av1_crf(crf: float) -> float:
-    """About the QP at which x264 does a key picture as much damage as SVT-AV1 did at `crf` (24 to 60 measured)."""
+    """Return about the QP at which x264 damages a key frame as much as SVT-AV1 at `crf` (measured for 24 to 60)."""
     return 0.55 * crf + 3
 
 
 def from_x265_qp(qp: float) -> float:
-    """About the QP at which x264 does a key picture as much damage as x265 did at `qp`."""
+    """Return about the QP at which x264 damages a key frame as much as x265 at `qp`."""
     return max(qp - 4, 0.0)

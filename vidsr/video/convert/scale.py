@@ -1,4 +1,4 @@
-"""swscale through PyAV: pictures enlarged, and pictures made like others, with their side data and siting."""
+"""swscale through PyAV: scaling, colour conversion, and blank frames with the side data of others."""
 
 from functools import lru_cache
 from typing import Any
@@ -8,24 +8,22 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 
 from vidsr.color import BT709, ChromaLocation
+from vidsr.video._compat import frame_chroma_location
 from vidsr.video.convert.pixel_formats import planes_of
 
 LIMITED, FULL = 1, 2
 """AVColorRange."""
 _BT601 = 5
-_NUMBERS = {BT709: 1, 4: 4, 5: _BT601, 6: _BT601, 7: 7, 9: 9, 10: 9}  # swscale's own, by code point
-MOST_TIMES = 1024  # enlarged at once; swscale does not go much farther ("not yet implemented")
-_CHROMA_LOCATIONS: dict[int, ChromaLocation] = {
-    0: "left",
-    1: "left",
-    3: "topleft",
-    5: "left",
-}  # AVChromaLocation; the others: center
+_COLORSPACES = {BT709: 1, 4: 4, 5: _BT601, 6: _BT601, 7: 7, 9: 9, 10: 9}  # SWS_CS_*, by code point
+MOST_TIMES = 1024
+"""The largest factor of one call; swscale fails at larger ones ("not yet implemented")."""
+# AVChromaLocation; the others: center
+_CHROMA_LOCATIONS: dict[int, ChromaLocation] = {0: "left", 1: "left", 3: "topleft", 5: "left"}
 
 
 def scale(
     scaler: VideoReformatter,
-    picture: av.VideoFrame,
+    av_frame: av.VideoFrame,
     width: int,
     height: int,
     pixel_format: str,
@@ -33,19 +31,19 @@ def scale(
     full_range: bool,
     threads: int = 0,
 ) -> av.VideoFrame:
-    """Run swscale, never changing range or matrix; the very same picture where there is nothing to do."""
-    span = FULL if full_range else LIMITED  # said for both sides, else yuvj420p to yuv420p would squeeze the range
-    matrix = picture.colorspace
+    """Run swscale without changing range or matrix; return the same frame if there is nothing to do."""
+    # The range is given for both sides: yuvj420p to yuv420p would otherwise change it.
+    color_range, matrix = FULL if full_range else LIMITED, av_frame.colorspace
     result = scaler.reformat(
-        picture,
+        av_frame,
         width,
         height,
         pixel_format,
-        src_colorspace=BT709,  # any that swscale knows: it refuses the others even where it has no use for one
+        src_colorspace=BT709,  # unused, but swscale refuses those that it does not know
         dst_colorspace=BT709,
         interpolation=kernel,
-        src_color_range=span,
-        dst_color_range=span,
+        src_color_range=color_range,
+        dst_color_range=color_range,
         threads=threads,
     )
     result.colorspace = matrix
@@ -54,19 +52,19 @@ def scale(
 
 def recolor(
     scaler: VideoReformatter,
-    picture: av.VideoFrame,
+    av_frame: av.VideoFrame,
     kernel: Any,
     *,
     source: tuple[int, bool],
     target: tuple[int, bool],
 ) -> av.VideoFrame:
-    """Run swscale to change matrix and range: (code point, whether full range) each."""
+    """Run swscale to change matrix and range. source, target: (code point of the matrix, whether full range)."""
     result = scaler.reformat(
-        picture,
-        format=picture.format.name,
+        av_frame,
+        format=av_frame.format.name,
         interpolation=kernel,
-        src_colorspace=_NUMBERS.get(source[0], _BT601),
-        dst_colorspace=_NUMBERS.get(target[0], _BT601),
+        src_colorspace=_COLORSPACES.get(source[0], _BT601),
+        dst_colorspace=_COLORSPACES.get(target[0], _BT601),
         src_color_range=FULL if source[1] else LIMITED,
         dst_color_range=FULL if target[1] else LIMITED,
     )
@@ -74,21 +72,22 @@ def recolor(
     return result
 
 
-def chroma_location_of(picture: av.VideoFrame) -> ChromaLocation:
-    """Where swscale takes the picture's chroma to sit.
+def chroma_location_of(av_frame: av.VideoFrame) -> ChromaLocation:
+    """Return where swscale assumes the chroma samples of a frame.
 
-    PyAV 18 has no name for it, so there it is measured: a ramp in each direction, enlarged, tells by its shift.
+    PyAV 18 does not expose it. There it is measured: a ramp in each direction is upscaled, and its shift shows it.
     """
-    if hasattr(picture, "chroma_location"):
-        return _CHROMA_LOCATIONS.get(int(picture.chroma_location), "center")
+    location = frame_chroma_location(av_frame)
+    if location is not None:
+        return _CHROMA_LOCATIONS.get(location, "center")
     side = 32
-    ramps = blank(picture, side, side, "yuv420p")
+    ramps = blank(av_frame, side, side, "yuv420p")
     ramp = np.arange(0, 8 * side // 2, 8)  # (side / 2,)
     _, u, v = planes_of(ramps)
     u[:], v[:] = ramp[None, :], ramp[:, None]
-    larger = scale(VideoReformatter(), ramps, 2 * side, 2 * side, "yuv420p", "BICUBIC", full_range=True)
-    _, u, v = planes_of(larger)
-    # Co-sited samples of twice the grid stand 1/8 of a sample before every second one, centred ones 1/4.
+    upscaled = scale(VideoReformatter(), ramps, 2 * side, 2 * side, "yuv420p", "BICUBIC", full_range=True)
+    _, u, v = planes_of(upscaled)
+    # In the doubled grid, co-sited samples are 1/8 of a sample before every second one, centred ones 1/4.
     left, top = (8 * 8 - int(value) < 1.5 for value in (u[16, 16], v[16, 16]))
     return "topleft" if left and top else "left" if left else "center"
 
@@ -96,12 +95,15 @@ def chroma_location_of(picture: av.VideoFrame) -> ChromaLocation:
 def blank(
     like: av.VideoFrame | None, width: int, height: int, pixel_format: str, chroma_location: ChromaLocation = "left"
 ) -> av.VideoFrame:
-    """A picture to be written to, with the side data and siting of another. PyAV can only copy these by scaling."""
+    """Return a frame to write to, with the side data and chroma location of another.
+
+    chroma_location: for `like=None`. PyAV copies side data only from frame to frame, by scaling.
+    """
     if not isinstance(like, av.VideoFrame):
-        like = _seed(chroma_location)
+        like = _empty(chroma_location)
     scaler = VideoReformatter()
     small = like
-    if (like.width, like.height, like.format.name) == (width, height, pixel_format):  # that would be no copy
+    if (like.width, like.height, like.format.name) == (width, height, pixel_format):  # would return the frame itself
         small = scale(scaler, like, 16, 16, "gray", "POINT", full_range=False)
     while width > MOST_TIMES * small.width or height > MOST_TIMES * small.height:
         sides = min(width, MOST_TIMES * small.width), min(height, MOST_TIMES * small.height)
@@ -110,8 +112,8 @@ def blank(
 
 
 @lru_cache
-def _seed(chroma_location: ChromaLocation) -> av.VideoFrame:
-    """A picture with nothing in it but its siting: PyAV 18 cannot set that, but a decoder does."""
+def _empty(chroma_location: ChromaLocation) -> av.VideoFrame:
+    # A small frame with a chroma location: PyAV 18 cannot set it, but a decoder does.
     decoder = av.CodecContext.create("rawvideo", "r")
     assert isinstance(decoder, av.VideoCodecContext)
     decoder.width, decoder.height, decoder.pix_fmt = 2, 2, "yuv420p"

@@ -1,12 +1,15 @@
-"""Damage of an input: noticed, counted and located while the film is decoded on, as ffmpeg does."""
+"""Damage of an input: detected, counted and located while decoding goes on, as ffmpeg does."""
 
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Any, Literal
+from typing import Literal
+
+import av
 
 from vidsr.errors import Damaged
+from vidsr.video.timing import TimeRange
 
 Kind = Literal["corrupt_frames", "lost_frames", "corrupt_packets", "lost_packets", "unreadable_parts"]
 _NAMES: dict[Kind, tuple[str, str]] = {
@@ -16,39 +19,39 @@ _NAMES: dict[Kind, tuple[str, str]] = {
     "lost_packets": ("lost packet of another stream", "lost packets of other streams"),
     "unreadable_parts": ("unreadable part", "unreadable parts"),
 }
-_HELD = 64  # packets that were damaged and whose picture has not come; more than any decoder holds back
+_MOST_PENDING = 64  # damaged packets whose frames have not been decoded; more than any decoder holds back
 
 
 @dataclass(frozen=True, slots=True)
 class Damage:
-    """How much of an input was damaged, and where. False where nothing was. Times are seconds from the film's start."""
+    """How much of an input was damaged, and where; false if nothing was. Times are seconds from the beginning."""
 
     corrupt_frames: int = 0
-    """Shown, though a part of them is missing or was made up by the decoder."""
+    """Decoded, but parts of them are missing or were concealed by the decoder."""
     lost_frames: int = 0
-    """Not shown: the decoder could make nothing of them."""
+    """Not decoded."""
     corrupt_packets: int = 0
-    """Of sound and other streams; copied as they came."""
+    """Of other streams; copied unchanged."""
     lost_packets: int = 0
-    """Of sound and other streams; no output takes them."""
+    """Of other streams; rejected by the output."""
     unreadable_parts: int = 0
-    """Stretches of the file that had to be skipped."""
+    """Parts of the file that were skipped."""
     first: float | None = None
-    """When the first of all these is shown; None where there are none."""
+    """When the first damage is shown; None without damage."""
     last: float | None = None
     breaks_off: float | None = None
-    """When the film ends before its file says; None where it does not."""
+    """When the video ends, if that is earlier than its container states."""
 
     @property
     def total(self) -> int:
-        """Frames, packets and parts together."""
+        """Return the number of frames, packets and parts."""
         return sum(getattr(self, kind) for kind in _NAMES)
 
     def __bool__(self) -> bool:
         return self.total > 0 or self.breaks_off is not None
 
     def __str__(self) -> str:
-        """`12 corrupt frames between 00:01:03 and 00:01:05`."""
+        """Return a sentence such as `12 corrupt frames between 00:01:03 and 00:01:05`."""
         counts = [(getattr(self, kind), names) for kind, names in _NAMES.items()]
         parts = [f"{count} {names[count > 1]}" for count, names in counts if count]
         text = " and ".join(part for part in (", ".join(parts[:-1]), *parts[-1:]) if part)
@@ -61,104 +64,115 @@ class Damage:
 
 
 def clock(seconds: float) -> str:
-    """Seconds as players show them: 01:02:05."""
+    """Return seconds as 01:02:05."""
     whole = max(int(seconds), 0)
     return f"{whole // 3600:02}:{whole // 60 % 60:02}:{whole % 60:02}"
 
 
-class Tally:
-    """Counts damage; where `strict`, the first ends the run: `note` and `cut` then raise Damaged."""
+class DamageLog:
+    """Counts the damage in a range of a video. Thread-safe: reading and writing both count."""
 
-    def __init__(self, title: str, *, strict: bool) -> None:
+    read_to = Fraction(0)
+    """Where reading is: the end of the last packet, in seconds on the clock of the video."""
+    next_frame: Fraction | None = None
+    """When the next frame is expected; None before the first."""
+
+    def __init__(self, title: str, span: TimeRange, *, strict: bool) -> None:
+        """strict: raise Damaged at the first damage."""
         self.damage = Damage()
-        self._title, self._strict = title, strict
-        self._lock = threading.Lock()  # what decodes and what writes both count
+        self._title, self._span, self._strict = title, span, strict
+        self._lock = threading.Lock()
 
-    def note(self, kind: Kind, seconds: Fraction, count: int = 1) -> None:
-        """Count damage met at a time: seconds from where the film begins."""
+    def note(self, kind: Kind, time: Fraction | None = None, count: int = 1) -> None:
+        """Count damage at a time on the clock of the video, None for here. Raises Damaged if strict."""
+        if time is None:
+            time = self.read_to if self.next_frame is None else self.next_frame
+        if not self._span.contains(time):
+            return
+        seconds = max(float(time - self._span.origin), 0.0)
         with self._lock:
-            now, time = self.damage, max(float(seconds), 0.0)
-            first = time if now.first is None else min(now.first, time)
-            last = time if now.last is None else max(now.last, time)
+            now = self.damage
+            first = seconds if now.first is None else min(now.first, seconds)
+            last = seconds if now.last is None else max(now.last, seconds)
             self.damage = replace(now, first=first, last=last, **{kind: getattr(now, kind) + count})
-        self._refuse()
+        self._raise_if_strict()
 
-    def cut(self, seconds: Fraction) -> None:
-        """Note that the film ends too early."""
+    def note_truncation(self) -> None:
+        """Note that the video breaks off here. Raises Damaged if strict."""
         with self._lock:
-            self.damage = replace(self.damage, breaks_off=float(seconds))
-        self._refuse()
+            self.damage = replace(self.damage, breaks_off=float(self.read_to - self._span.origin))
+        self._raise_if_strict()
 
-    def _refuse(self) -> None:
+    def _raise_if_strict(self) -> None:
         if self._strict:
-            raise Damaged(f"{self._title} is damaged: {self.damage}; without --strict the film goes on over it")
+            raise Damaged(f"{self._title} is damaged: {self.damage}; without --strict it is upscaled nevertheless")
 
 
-class Watch:
-    """Tells which pictures of the film came out damaged, and which not at all, by what goes in and out of a decoder.
+class DecoderWatch:
+    """Detects corrupt and lost frames from the packets that a decoder takes and the frames that it returns."""
 
-    note: takes a kind of damage, a time stamp in ticks of the film, and how many. late: whether a packet's flag is
-    meant for the next one, as where FFmpeg's parsers cut a stream into pictures (MPEG-TS).
-    """
+    def __init__(self, note: Callable[[Kind, int | None, int], None], *, flag_is_late: bool) -> None:
+        """note: takes the kind of damage, pts in ticks, and a count.
 
-    def __init__(self, note: Callable[[Kind, int | None, int], None], *, late: bool) -> None:
-        self._note, self._late = note, late
-        self._flagged = False  # the packet before
-        self._held: dict[int | None, None] = {}  # time stamps of damaged packets whose picture is still to come
-        self._last: int | None = None  # time stamp of the last packet
-        self._doubtful = False  # its picture came, and is whole unless the packet was damaged
-        self._early = 0  # packets before the first that can be decoded by itself
+        flag_is_late: whether `is_corrupt` is meant for the next packet, as if FFmpeg's parsers split the stream
+        (MPEG-TS).
+        """
+        self._note, self._flag_is_late = note, flag_is_late
+        self._flagged = False  # is_corrupt of the packet before
+        self._pending: dict[int | None, None] = {}  # pts of damaged packets whose frames are not decoded
+        self._last: int | None = None  # pts of the last packet
+        self._doubtful = False  # its frame is decoded, and damaged if the next packet says so
+        self._early = 0  # packets before the first key frame
         self._early_from: int | None = None
-        self._begun = False  # whether such a packet came
-        self._shown = False  # whether its picture did
+        self._key_sent = self._key_decoded = False
 
-    def sent(self, packet: Any) -> None:
-        """A packet goes to the decoder."""
+    def sent(self, packet: av.Packet) -> None:
+        """Note a packet that goes to the decoder."""
         self._settle_doubt()
-        damaged, self._flagged = self._flagged if self._late else packet.is_corrupt, packet.is_corrupt
+        damaged, self._flagged = self._flagged if self._flag_is_late else packet.is_corrupt, packet.is_corrupt
         self._last = packet.pts
         if damaged:
-            self._held[packet.pts] = None
-            if len(self._held) > _HELD:
-                oldest = next(iter(self._held))
-                del self._held[oldest]
+            self._pending[packet.pts] = None
+            if len(self._pending) > _MOST_PENDING:
+                oldest = next(iter(self._pending))
+                del self._pending[oldest]
                 self._note("lost_frames", oldest, 1)
-        if not self._begun and not packet.is_keyframe:
+        if not self._key_sent and not packet.is_keyframe:
             self._early_from = packet.pts if self._early_from is None else self._early_from
             self._early += 1
-        self._begun = self._begun or packet.is_keyframe
+        self._key_sent = self._key_sent or packet.is_keyframe
 
-    def failed(self, packet: Any) -> None:
-        """The decoder refused a packet."""
-        self._held.pop(packet.pts, None)
-        if self._begun:  # the others are counted once it has
+    def refused(self, packet: av.Packet) -> None:
+        """Note a packet that the decoder refused."""
+        self._pending.pop(packet.pts, None)
+        if self._key_sent:  # those before the first key frame are counted when it is decoded
             self._note("lost_frames", packet.pts if packet.pts is not None else packet.dts, 1)
 
-    def came(self, picture: Any) -> None:
-        """A picture came out of the decoder."""
-        damaged = picture.pts in self._held
-        self._held.pop(picture.pts, None)
-        if picture.is_corrupt or (damaged and picture.pts != self._last):
-            self._note("corrupt_frames", picture.pts, 1)
+    def decoded(self, av_frame: av.VideoFrame) -> None:
+        """Note a frame that the decoder returned."""
+        damaged = av_frame.pts in self._pending
+        self._pending.pop(av_frame.pts, None)
+        if av_frame.is_corrupt or (damaged and av_frame.pts != self._last):
+            self._note("corrupt_frames", av_frame.pts, 1)
         else:
             self._doubtful = damaged
-        if picture.key_frame:
+        if av_frame.key_frame:
             self._settle_start()
-        elif not self._shown:
+        elif not self._key_decoded:
             self._early -= 1
 
-    def joined(self) -> None:
-        """The film's clock was set back: what seemed to lack a packet was the end of a recording."""
-        self._held.pop(self._last, None)
+    def restarted(self) -> None:
+        """Note that the clock was set back: what seemed to be a lost packet is the end of a recording."""
+        self._pending.pop(self._last, None)
         self._doubtful = False
 
     def ended(self) -> None:
-        """No more pictures come."""
+        """Note that the decoder is flushed."""
         self._settle_doubt()
         self._settle_start()
-        for pts in self._held:
+        for pts in self._pending:
             self._note("lost_frames", pts, 1)
-        self._held.clear()
+        self._pending.clear()
 
     def _settle_doubt(self) -> None:
         if self._doubtful:
@@ -166,6 +180,6 @@ class Watch:
         self._doubtful = False
 
     def _settle_start(self) -> None:
-        if self._begun and not self._shown and self._early > 0:
+        if self._key_sent and not self._key_decoded and self._early > 0:
             self._note("lost_frames", self._early_from, self._early)
-        self._begun = self._shown = True
+        self._key_sent = self._key_decoded = True

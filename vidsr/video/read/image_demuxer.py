@@ -1,72 +1,71 @@
-"""The pictures of a sequence, one after the other, in place of a container's."""
+"""Reads an image sequence as if it were a container."""
 
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import av
 
-from vidsr.context import Context
 from vidsr.errors import InputError, NotAVideo
 from vidsr.frames import Carried
+from vidsr.video.read.damage import DamageLog
 from vidsr.video.read.demuxer import Demuxer
-from vidsr.video.read.open_input import open_input
-from vidsr.video.read.streams import set_up_decoder, video_stream_of
-from vidsr.video.sequence import Sequence
-from vidsr.video.timing import Clip
+from vidsr.video.read.open_input import OpenedInput, open_input
+from vidsr.video.read.streams import select_video_stream, set_up_decoder
+from vidsr.video.sequence import ImageSequence
+from vidsr.video.timing import TimeRange
 
 
-class Gallery(Demuxer):
-    """Reads one file a frame: its number is its time, so that a missing one leaves a gap."""
+class ImageDemuxer(Demuxer):
+    """Reads one file per frame. The number of a file gives its pts, so that a missing one leaves a gap."""
 
     def __init__(
         self,
-        container: Any,
-        stream: Any,
-        clip: Clip,
+        opened: OpenedInput,
+        stream: av.VideoStream,
+        span: TimeRange,
+        log: DamageLog,
         *,
-        title: str,
-        rate: Fraction | None,
-        strict: bool,
-        pictures: Sequence,
-        context: Context,
+        sequence: ImageSequence,
+        rate: Fraction,
     ) -> None:
-        """container, stream: of the first picture. rate: frames a second; None: 25."""
-        rate = rate or Fraction(25)
-        super().__init__(container, stream, clip, title=title, live=False, rate=rate, strict=strict, context=context)
-        self._files, self._first = pictures.files, pictures.first
-        self._length = (list(pictures.files)[-1] - pictures.first + 1) / rate
+        """opened, stream: of the first image. rate: frame rate."""
+        super().__init__(opened, stream, span, log, rate=rate)
+        self.wrong_durations = False
+        self._sequence = sequence
+        self._length = (list(sequence.files)[-1] - sequence.first + 1) / rate  # seconds
 
-    def seconds(self) -> Fraction | None:
-        """How long the piece is."""
-        left = max(self._length - (self.clip.start or 0), Fraction(0))
-        return left if self.clip.length is None else min(left, self.clip.length)
+    def duration(self) -> Fraction:
+        """Return the seconds in the range."""
+        left = max(self._length - (self.span.start or 0), Fraction(0))
+        return left if self.span.duration is None else min(left, self.span.duration)
 
-    def variable(self) -> bool:
-        """Whether a picture is missing."""
-        return self._length * (self.rate or 1) != len(self._files)
+    def has_variable_rate(self) -> bool:
+        """Return whether an image is missing."""
+        return self._length * (self.rate or 1) != len(self._sequence.files)
 
-    def _decoded(self) -> Iterator[av.VideoFrame | Carried]:
-        for number, file in self._files.items():
-            pts = number - self._first
-            if not self.clip.holds(pts * self.time_base):
+    def items(self) -> Iterator[av.VideoFrame | Carried]:
+        """Yield the frames in the range."""
+        for number, file in self._sequence.files.items():
+            pts = number - self._sequence.first
+            time = pts * self.time_base
+            if not self.span.contains(time):
                 continue
             try:
-                picture = self._picture_in(file)
+                av_frame = self._decode_file(file)
             except (InputError, av.error.FFmpegError, EOFError):
-                self.note("lost_frames", pts)
+                self.log.note("lost_frames", time)
                 continue
-            if picture.is_corrupt:
-                self.note("corrupt_frames", pts)
-            picture.pts, picture.duration, picture.time_base = pts, 1, self.time_base
-            yield picture
+            if av_frame.is_corrupt:
+                self.log.note("corrupt_frames", time)
+            av_frame.pts, av_frame.duration, av_frame.time_base = pts, 1, self.time_base
+            yield av_frame
 
-    def _picture_in(self, file: Path) -> av.VideoFrame:
-        with open_input(file, format=None, live=False, stop=None).container as container:
-            stream = video_stream_of(container, str(file))
+    def _decode_file(self, file: Path) -> av.VideoFrame:
+        with open_input(file) as opened:
+            stream = select_video_stream(opened.container, str(file))
             set_up_decoder(stream)
             self.codec = stream.codec_context.codec.canonical_name
-            for picture in container.decode(stream):
-                return picture  # type: ignore[no-any-return]
-        raise NotAVideo(f"{file} holds no picture")
+            for av_frame in opened.container.decode(stream):
+                return av_frame
+        raise NotAVideo(f"{file} contains no image")

@@ -1,26 +1,28 @@
-"""Opening what is to be read: paths, addresses, pipes and files, with their failures explained."""
+"""Opens inputs: paths, addresses, pipes and file objects, with errors that say what to do."""
 
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Self
 
 import av
+from av.container import InputContainer
 
 from vidsr.context import Stop, Stopped
 from vidsr.errors import InputError, NotAVideo, StreamBroken
 from vidsr.io.names import SCHEME, is_address, is_file, title_of
-from vidsr.io.pipes import is_fifo, open_fifo, stdin
+from vidsr.io.pipes import PipeReader, is_fifo, open_fifo, stdin
 from vidsr.system import most_pixels
 
-# Enough for the headers of every format that is fit for a pipe; more would only delay the first picture.
+# Enough for the headers of every format that can be piped; more would only delay the first frame.
 LIVE_PROBE = {"probesize": "32768", "analyzeduration": "1000", "fpsprobesize": "0"}
-SIZE_LIMIT = {"max_pixels": str(most_pixels())}  # of decoders; they refuse before they take memory
-REWIND = "; an mp4 whose index is at its end cannot be piped: give the file's name, or pipe NUT"
-_UNKNOWN = "{}: no such protocol is read here; receive it with another tool and pipe it in"
-# What a playlist, or anything else that names files, may have opened on its behalf: FFmpeg's protocol_whitelist.
+SIZE_LIMIT = {"max_pixels": str(most_pixels())}
+"""Decoder options: larger frames are refused before memory is allocated."""
+MP4_IN_PIPE = "; an mp4 with its index at the end cannot be piped: give the name of the file, or pipe NUT"
+_UNKNOWN = "{}: unknown protocol; receive it with another tool and pipe it in"
+# FFmpeg's protocol_whitelist: what a playlist, or any other file with names in it, may open.
 _FROM_FILE = "file,crypto,data"
-_FROM_BYTES = "crypto,data"  # a pipe's names would mean files beside whoever reads it
+_FROM_BYTES = "crypto,data"  # names that come through a pipe must not open files of whoever reads it
 _FROM_WEB = "http,https,httpproxy,tls,tcp,crypto,data"
 _NETWORK = (
     "http", "https", "ftp", "gopher", "gophers", "mmsh", "mmst", "rtmp", "rtmpe", "rtmps", "rtmpt", "rtmpte", "rtmpts",
@@ -30,45 +32,64 @@ _FROM_NETWORK = ",".join((*_NETWORK, "httpproxy", "ffrtmphttp", "ffrtmpcrypt", "
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
-    """A container, and what we call it in sentences."""
+class OpenedInput:
+    """An open container; a context manager."""
 
-    container: Any
+    container: InputContainer
     title: str
+    """The input in messages."""
     live: bool
+    file: PipeReader | BinaryIO | None = None
+    """The pipe or file that was opened for it."""
+
+    def close(self) -> None:
+        """Close container and file; may be called again."""
+        self.container.close()
+        if self.file is not None:  # PyAV leaves Python files open
+            self.file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
-def open_input(name: str | Path | BinaryIO, *, format: str | None, live: bool | None, stop: Stop | None) -> Opened:
+def open_input(
+    name: str | Path | BinaryIO, *, format: str | None = None, live: bool | None = False, stop: Stop | None = None
+) -> OpenedInput:
     """Open a container for reading.
 
-    Raises InputError where the name is empty, StreamBroken where it is not there, NotAVideo where it is nothing.
+    live: None decides by the kind of input. Raises InputError for an empty name, StreamBroken if the input does not
+    exist, NotAVideo if FFmpeg cannot read it.
     """
     if name == "":
         raise InputError("the name of the input is empty; give a path, or - for stdin")
     title = title_of(name)
     piped = name == "-" or (isinstance(name, str | Path) and not is_address(name) and is_fifo(Path(name)))
     live = (piped or is_address(name)) if live is None else live
-    file: Any = name
     options = (dict(LIVE_PROBE) if live else {}) | {"protocol_whitelist": _protocols(name, title, piped=piped)}
-    if name == "-":
-        file = stdin(stop)
-    elif piped:
-        file = open_fifo(Path(str(name)), stop)
-    elif isinstance(name, str | Path) and not is_address(name):
-        file = f"file:{os.fspath(name)}"  # else a colon in a name would read as a protocol
-        if is_file(name):
-            options["pattern_type"] = "none"  # and "%d" in the name of a picture as a sequence of them
+    source: Any = name
+    file: PipeReader | BinaryIO | None = None
     try:
-        container = av.open(file, format=format, container_options=options, options=SIZE_LIMIT)
-    except Stopped:
-        raise
-    except (av.error.FFmpegError, OSError, ValueError) as exc:
+        if piped:
+            source = file = stdin(stop) if name == "-" else open_fifo(Path(str(name)), stop)
+        elif isinstance(name, str | Path) and not is_address(name):
+            source = f"file:{os.fspath(name)}"  # FFmpeg would take a colon in a name for a protocol
+            if is_file(name):
+                options["pattern_type"] = "none"  # and "%d" in the name of an image for a sequence
+        container = av.open(source, "r", format=format, container_options=options, options=dict(SIZE_LIMIT))
+    except BaseException as exc:
+        if file is not None:
+            file.close()
+        if isinstance(exc, Stopped) or not isinstance(exc, av.error.FFmpegError | OSError | ValueError):
+            raise
         raise _explain(exc, title, format, piped=piped) from exc
-    return Opened(container, title, live)
+    return OpenedInput(container, title, live, file)
 
 
 def _protocols(name: object, title: str, *, piped: bool) -> str:
-    """What the input may have opened. Raises StreamBroken for addresses that are none of a network."""
+    # The protocols that the input may open. Raises StreamBroken for addresses that are not on a network.
     if not is_address(name):
         return _FROM_FILE if isinstance(name, str | Path) and not piped else _FROM_BYTES
     match = SCHEME.match(str(name))
@@ -88,8 +109,8 @@ def _explain(exc: Exception, title: str, format: str | None, *, piped: bool) -> 
     if isinstance(exc, av.error.ProtocolNotFoundError):
         return StreamBroken(_UNKNOWN.format(title))
     if isinstance(exc, av.error.InvalidDataError | EOFError):
-        return NotAVideo(f"{title}: nothing in it that FFmpeg can read as a film or picture{REWIND if piped else ''}")
+        return NotAVideo(f"{title}: FFmpeg finds no video or image in it{MP4_IN_PIPE if piped else ''}")
     if isinstance(exc, ValueError) and format is not None:
-        return InputError(f"{format!r} is no input format of FFmpeg's; leave the format out to have it guessed")
+        return InputError(f"{format!r} is not an input format of FFmpeg; leave the format out to have it detected")
     reason = getattr(exc, "strerror", None) or exc
     return StreamBroken(f"{title} cannot be opened: {reason}; check the {'address' if is_address(title) else 'path'}")

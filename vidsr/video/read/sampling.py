@@ -1,4 +1,4 @@
-"""What taking samples of a film needs: how much of it there is, and which of its pictures are whole."""
+"""For sampling clips of a video: how much of it there is, and which frames are undamaged."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,44 +8,43 @@ from pathlib import Path
 import av
 
 from vidsr.frames import Frame
+from vidsr.video._compat import rational
 from vidsr.video.read.open_input import open_input
 from vidsr.video.read.source import Source
-from vidsr.video.read.streams import video_stream_of
-from vidsr.video.timing import rational
+from vidsr.video.read.streams import select_video_stream
 
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """How far a film really reaches, whatever its header says."""
+    """How much of a video can be read, whatever its header states."""
 
-    pictures: int
-    """Packets of the film that are to be shown; about as many pictures."""
+    frames: int
+    """Packets that are shown, about as many as frames."""
     seconds: Fraction
-    """To the end of its last packet: from 0, as some containers count their duration, or from the first before that."""
+    """To the end of the last packet: from 0, as some containers count their duration, or from an earlier first one."""
 
 
 def extent_of(path: Path) -> Extent:
-    """Read a film's packets without decoding any, up to the first that cannot be read.
+    """Read the packets of a video, without decoding, up to the first error.
 
     Raises StreamBroken, NotAVideo or NoVideoStream.
     """
-    opened = open_input(path, format=None, live=False, stop=None)
-    with opened.container as container:
-        stream = video_stream_of(container, opened.title)
-        pictures, first, end = 0, 0, 0
+    with open_input(path) as opened:
+        stream = select_video_stream(opened.container, opened.title)
+        frames, first, end = 0, 0, 0
         try:
-            for packet in container.demux(stream):
-                pictures += packet.size > 0 and not packet.is_discard
+            for packet in opened.container.demux(stream):
+                frames += packet.size > 0 and not packet.is_discard
                 if packet.pts is not None:
                     first = min(first, packet.pts)
                     end = max(end, packet.pts + (packet.duration or 0))
-        except (av.error.FFmpegError, OSError, IndexError):  # IndexError: PyAV, where a stream appears on the way
+        except (av.error.FFmpegError, OSError, IndexError):  # IndexError: PyAV, if a stream appears after the header
             pass
-        return Extent(pictures, (end - first) * (rational(stream.time_base) or Fraction(0)))
+        return Extent(frames, (end - first) * (rational(stream.time_base) or Fraction(0)))
 
 
-class WholeFrames:
-    """The frames of a source, but None in place of those that damage may have reached, up to the next key picture."""
+class UndamagedFrames:
+    """The frames of a source; None for those that damage may affect, up to the next key frame."""
 
     lost = 0
     """How many were None so far."""
@@ -58,10 +57,10 @@ class WholeFrames:
         for item in self._source:
             if not isinstance(item, Frame):
                 continue
-            picture = item.av_frame  # none where the decoder gave RGB: such codecs have key pictures only
-            if self._source.damage.total > damage or (picture is not None and picture.is_corrupt):
+            av_frame = item.av_frame  # None if the codec is RGB, and so has only key frames
+            if self._source.damage.total > damage or (av_frame is not None and av_frame.is_corrupt):
                 damage, waiting = self._source.damage.total, True
-            elif picture is None or picture.key_frame:
+            elif av_frame is None or av_frame.key_frame:
                 waiting = False
             self.lost += waiting
             yield None if waiting else item

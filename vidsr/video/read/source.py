@@ -1,43 +1,60 @@
-"""A film or picture as a stream of frames, and of packets that nobody opens."""
+"""A video or image as a stream of frames, and of the packets of its other streams."""
 
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
-from types import TracebackType
-from typing import Any, BinaryIO, Self, get_args
+from typing import Any, BinaryIO, Protocol, Self, get_args
 
 import av
-from av.video.reformatter import VideoReformatter
+from av.container import InputContainer
+from av.stream import Stream
 
-from vidsr.context import Code, Context, Notice
+from vidsr.context import Context
 from vidsr.errors import Damaged, WrongOption
 from vidsr.frames import Carried, Frame, VideoInfo
 from vidsr.io.names import title_of
 from vidsr.options import Deinterlace, ReadOptions
-from vidsr.video.convert.deinterlace import Filter, deinterlaced
-from vidsr.video.convert.from_av import frame_of
-from vidsr.video.convert.image_metadata import about
-from vidsr.video.convert.nv12 import is_surface
-from vidsr.video.convert.pixel_formats import LAYOUTS, nearest_layout
-from vidsr.video.convert.qp import mean_qp
-from vidsr.video.convert.scale import FULL, chroma_location_of
-from vidsr.video.convert.side_data import NAMED, display_matrix, side_data, without_side_data
+from vidsr.video._compat import Chapter, rational
+from vidsr.video.convert.deinterlace import Deinterlacer
+from vidsr.video.convert.image_metadata import read_image_metadata
+from vidsr.video.convert.side_data import display_matrix
 from vidsr.video.copy_info import CopyInfo
 from vidsr.video.metadata import ATTACHED
-from vidsr.video.read.damage import Damage
+from vidsr.video.read.damage import Damage, DamageLog
 from vidsr.video.read.demuxer import Demuxer
-from vidsr.video.read.hwdecode import Offload
-from vidsr.video.read.image_demuxer import Gallery
-from vidsr.video.read.open_input import Opened, open_input
-from vidsr.video.read.streams import is_picture, is_timeless, nothing_in, set_up_decoder, video_stream_of
-from vidsr.video.sequence import Sequence, sequence_of
-from vidsr.video.timing import TICK, Clip, rational
+from vidsr.video.read.framer import Framer
+from vidsr.video.read.hwdecode import Offload, gpu_decoder
+from vidsr.video.read.image_demuxer import ImageDemuxer
+from vidsr.video.read.open_input import OpenedInput, open_input
+from vidsr.video.read.streams import (
+    alpha_decoder,
+    is_image_format,
+    lacks_timestamps,
+    no_frame_error,
+    select_video_stream,
+    set_up_decoder,
+)
+from vidsr.video.read.timestamps import FrameClock, FrameDurations
+from vidsr.video.sequence import ImageSequence, sequence_of
+from vidsr.video.timing import MICROSECOND, TimeRange
 
-_SLOWEST, _FASTEST = Fraction(1, 3600), 1000  # frames a second; encoders cannot count far beyond
+_SLOWEST, _FASTEST = Fraction(1, 3600), 1000  # frames per second; encoders cannot count far beyond
+_DEFAULT_RATE = Fraction(25)
+_MOST_AHEAD = 8 << 20  # bytes of packets that may pass a frame whose duration is not known
+
+
+class FrameStage(Protocol):
+    """Takes frames in the order of their pts, one by one, and returns those that are ready; holds few of them."""
+
+    def push(self, frame: Any, /) -> Iterable[Any]:
+        """Take a frame and return those that are ready."""
+
+    def flush(self) -> Iterable[Any]:
+        """Return the frames that are held back, after the last one."""
 
 
 def open_source(
@@ -54,114 +71,123 @@ def open_source(
     and nothing is lost by it.
     With `start` or `duration`, the output starts at 0. With `strict`, damage ends reading, here and later.
     Raises StreamBroken, NotAVideo, NoVideoStream, Damaged if strict; ValueError for options that make no sense
-    (WrongOption for a frame rate where the input has one).
+    (WrongOption for a frame rate if the input has time stamps).
     """
-    options, context = options or ReadOptions(), context or Context()
-    _check(options)
-    pictures = sequence_of(name)
-    if options.strict and pictures and pictures.notice:
-        raise Damaged(f"{pictures.notice} without --strict")
-    first = name if pictures is None else pictures.files[pictures.first]
-    opened = open_input(first, format=options.input_format, live=options.live, stop=context.stop)
-    try:
-        if options.fps is not None and not (pictures or is_timeless(opened.container)):
+    return Source.open(name, options or ReadOptions(), context, gpu)
+
+
+@dataclass(eq=False)
+class Source:
+    """Frames of a video and packets of its other streams, in the order of the file. Iterate once.
+
+    A packet may come before the frames that it follows, by as many frames as the stages of reading hold back.
+    """
+
+    name: object
+    info: VideoInfo
+    first: Frame
+    stream: av.VideoStream
+    """The stream that is decoded."""
+    sequence: ImageSequence | None
+    """The files of an image sequence."""
+    _opened: OpenedInput = field(repr=False)
+    _demuxer: Demuxer = field(repr=False)
+    _early: list[Frame | Carried] = field(repr=False)
+    _items: Generator[Frame | Carried] = field(repr=False)
+
+    @classmethod
+    def open(cls, name: Any, options: ReadOptions, context: Context | None, gpu: Offload | None) -> Self:
+        """Open an input; see `open_source`."""
+        _check(options)
+        stop, context = (None, Context()) if context is None else (context.stop, context)
+        sequence = sequence_of(name)
+        if sequence and sequence.missing:
+            if options.strict:
+                raise Damaged(f"{sequence.missing} without --strict")
+            context.warn(sequence.missing)
+        if gpu is not None and options.strict:
+            if gpu.always:
+                context.warn("with --strict the CPU decodes, which reports damage that GPUs do not")
+            gpu = None
+        file = sequence.files[sequence.first] if sequence else name
+        opened = open_input(file, format=options.input_format, live=options.live, stop=stop)
+        try:
+            return cls._start(name, replace(opened, title=title_of(name)), sequence, options, context, gpu)
+        except BaseException:
+            opened.close()
+            raise
+
+    @classmethod
+    def _start(
+        cls,
+        name: object,
+        opened: OpenedInput,
+        sequence: ImageSequence | None,
+        options: ReadOptions,
+        context: Context,
+        gpu: Offload | None,
+    ) -> Self:
+        # Decode the first frame; of an image file also look for a second one.
+        if options.fps is not None and not (sequence or lacks_timestamps(opened.container)):
             raise WrongOption(
                 f"{opened.title} has time stamps; a frame rate is for image sequences and raw streams, which have none"
             )
-        return Source(opened, name, options, context, pictures=pictures, gpu=gpu)
-    except BaseException:
-        opened.container.close()
-        raise
-
-
-def _check(options: ReadOptions) -> None:
-    if options.deinterlace not in get_args(Deinterlace):
-        known = ", ".join(get_args(Deinterlace))
-        raise ValueError(f"expected a way to deinterlace such as {known}; got {options.deinterlace!r}")
-    if options.source_qp is not None and not 0 <= options.source_qp <= 51:
-        raise ValueError(f"expected a QP from 0 to 51 for the source; got {options.source_qp}")
-    if min(options.start or 0, options.duration or 0) < 0:
-        raise ValueError("expected seconds from 0 up for start and duration; got a negative number")
-    if options.fps is not None and not _SLOWEST <= options.fps <= _FASTEST:
-        raise WrongOption(f"expected a rate from {_SLOWEST} to {_FASTEST} frames a second; got {options.fps}")
-
-
-class Source:
-    """Frames of the film and packets of everything else, in the order of the file. Iterate once."""
-
-    info: VideoInfo
-
-    def __init__(
-        self,
-        opened: Opened,
-        name: object,
-        options: ReadOptions,
-        context: Context,
-        *,
-        pictures: Sequence | None = None,
-        gpu: Offload | None = None,
-    ) -> None:
-        container = opened.container
-        self.container, self.name, self.live, self._context = container, name, opened.live, context
-        title = self.title = title_of(name)
-        clip = Clip(options.start, options.duration)
-        self.stream = video_stream_of(container, title)
-        set_up_decoder(self.stream)
-        self.pictures = pictures
-        """The files that are the video, where it is none itself."""
-        if gpu is not None and options.strict:
-            if gpu.always:
-                context.warn("with --strict the CPU decodes, which tells of damage as GPUs do not")
-            gpu = None
-        live, rate, strict = self.live, options.fps, options.strict
-        self._demuxer = (
-            Demuxer(
-                container, self.stream, clip, title=title, live=live, rate=rate, strict=strict, gpu=gpu, context=context
-            )
-            if pictures is None
-            else Gallery(
-                container, self.stream, clip, title=title, rate=rate, strict=strict, pictures=pictures, context=context
-            )
-        )
-        if pictures and pictures.notice:
-            context.warn(pictures.notice)
-        self._deinterlace: Deinterlace = options.deinterlace
-        self._time_base = self._demuxer.time_base / (2 if options.deinterlace == "fields" else 1)
-        self._interlaced = False
-        self._framer = Framer(
-            self._demuxer, time_base=self._time_base, source_qp=options.source_qp, on_warning=context.on_warning,
-            semiplanar=gpu is not None and gpu.keeps,
+        stream = select_video_stream(opened.container, opened.title)
+        set_up_decoder(stream)
+        demuxer = _demuxer(opened, stream, sequence, options, context, gpu)
+        deinterlacer = Deinterlacer(options.deinterlace, context.on_warning)
+        fields = options.deinterlace == "fields"
+        time_base = demuxer.time_base / (2 if fields else 1)
+        framer = Framer(
+            demuxer, time_base=time_base, source_qp=options.source_qp, semiplanar=gpu is not None and gpu.keeps,
+            warn=context.on_warning,
         )  # fmt: skip
-        self._stream_of_items = self._items()
-        early = []
-        for item in self._stream_of_items:
-            early.append(item)
-            if isinstance(item, Frame):
-                break
-        first = next((item for item in early if isinstance(item, Frame)), None)
-        if first is None:
-            if self._demuxer.starved is not None:
-                raise self._demuxer.starved
-            rewind = self.live and container.format.name.startswith("mov")
-            raise nothing_in(title, clip, rewind=rewind, sized=self.stream.codec_context.width > 0)
-        self.first: Frame = first
-        still = pictures is None and is_picture(container) and not self._more(early)
-        self._early = early
-        self.info = self._describe(self.first, still)
+        items = _items(demuxer, deinterlacer, framer)
+        early = list(_until_frame(items))
+        first = early[-1] if early else None
+        if not isinstance(first, Frame):
+            if demuxer.out_of_memory is not None:
+                raise demuxer.out_of_memory
+            raise no_frame_error(opened, demuxer.span, size_known=stream.codec_context.width > 0)
+        still = False
+        if sequence is None and is_image_format(opened.container):
+            second = list(_until_frame(items))
+            early, still = early + second, not second or not isinstance(second[-1], Frame)
+        info = _describe(demuxer, stream, first, time_base, doubled=fields and deinterlacer.found)
+        if sequence and demuxer.span.whole:
+            info = replace(info, frames=len(sequence.files))
+        if still:
+            info = replace(info, frames=1, duration=None, still=True)
+        return cls(name, info, first, stream, sequence, opened, demuxer, early, items)
+
+    @property
+    def title(self) -> str:
+        """The input in messages."""
+        return self._opened.title
+
+    @property
+    def live(self) -> bool:
+        """Whether the input is a pipe or a network address, or was opened like one."""
+        return self._opened.live
+
+    @property
+    def container(self) -> InputContainer:
+        """The open container; that of the first image of a sequence."""
+        return self._opened.container
 
     @property
     def damage(self) -> Damage:
-        """What was damaged so far; complete once iterated."""
-        return self._demuxer.damage
+        """The damage so far; complete after iterating."""
+        return self._demuxer.log.damage
 
     @property
     def image(self) -> bytes | None:
-        """The image file; of several the first; None of a film that is none of pictures."""
-        return self._demuxer.image if self.pictures is None else self.pictures.files[self.pictures.first].read_bytes()
+        """The image file, or the first of a sequence; None for a video container."""
+        return self.sequence.files[self.sequence.first].read_bytes() if self.sequence else self._demuxer.image
 
     @property
-    def streams(self) -> list[Any]:
-        """The streams whose packets come as Carried, and the attachments, which have none."""
+    def streams(self) -> list[Stream]:
+        """The streams whose packets come as Carried, and the attachments, which have no packets."""
         return [stream for stream in self.container.streams if stream.index != self.stream.index]
 
     @property
@@ -171,30 +197,32 @@ class Source:
         return {item.stream: bytes(item.packet) for item in carried if item.packet.stream.disposition & ATTACHED}
 
     @cached_property
-    def variable(self) -> bool:
-        """Whether the gaps between frames differ, as far as the file tells without reading it all."""
-        return self._demuxer.variable()
-
-    def number_of(self, pts: int) -> int:
-        """The number of the picture shown at that time, in ticks; of a film that is none of pictures, from 1."""
-        if self.pictures is None:
-            return 1 + pts
-        return self.pictures.first + pts - round(self._demuxer.clip.shift / self._time_base)
+    def has_variable_rate(self) -> bool:
+        """Whether the gaps between frames differ, as far as that is known without reading the whole file."""
+        return self._demuxer.has_variable_rate()
 
     @cached_property
-    def turn(self) -> tuple[int, ...]:
-        """The display matrix by which players are to turn or mirror the pictures; empty where they lie as shown."""
+    def display_matrix(self) -> tuple[int, ...]:
+        """FFmpeg's display matrix, by which players rotate or mirror the frames; empty for none."""
         matrix = display_matrix(self.first.av_frame)
-        return about(self.image).matrix if matrix is None else matrix  # PyAV 18 does not know all of an image's Exif
+        # PyAV 18 does not read the Exif of every image.
+        return read_image_metadata(self.image).display_matrix if matrix is None else matrix
 
-    def spoilt(self, packet: Any) -> None:
-        """Count a carried packet that no output takes. Raises Damaged where strict."""
-        time = (packet.pts or 0) * (rational(packet.time_base) or TICK) - self._demuxer.clip.shift
-        self._demuxer.note("lost_packets", round(time / self._demuxer.time_base))
+    @property
+    def chapters(self) -> list[Chapter]:
+        """The chapters, cut to the range that is read."""
+        return self._demuxer.span.cut_chapters(self.container.chapters())
 
-    def chapters(self) -> list[dict[str, Any]]:
-        """The chapters, cut to what is read."""
-        return self._demuxer.clip.chapters(self.container.chapters())
+    def frame_number(self, pts: int) -> int:
+        """Return the number of the image that is shown at `pts`; without a sequence, count from 1."""
+        if self.sequence is None:
+            return 1 + pts
+        return self.sequence.first + pts - round(self._demuxer.span.shift / self.info.time_base)
+
+    def count_lost_packet(self, packet: av.Packet) -> None:
+        """Count a packet that no output takes as damage. Raises Damaged if strict."""
+        time = (packet.pts or 0) * (rational(packet.time_base) or MICROSECOND)
+        self._demuxer.log.note("lost_packets", time - self._demuxer.span.shift)
 
     def copy_info(self) -> CopyInfo:
         """Return what an output copies from this input, which must stay open until the output is closed."""
@@ -206,172 +234,123 @@ class Source:
             streams=tuple(self.streams),
             cover_art=self.cover_art,
             tags=dict(self.container.metadata),
-            chapters=tuple(self.chapters()),
-            display_matrix=self.turn,
+            chapters=tuple(self.chapters),
+            display_matrix=self.display_matrix,
             image=self.image,
-            image_files=self.pictures.files if self.pictures else {},
-            is_variable=lambda: self.variable,
-            frame_number=self.number_of,
-            lost_packet=self.spoilt,
+            image_files=self.sequence.files if self.sequence else {},
+            is_variable=lambda: self.has_variable_rate,
+            frame_number=self.frame_number,
+            lost_packet=self.count_lost_packet,
         )
 
     def carried(self) -> Iterator[Carried]:
-        """Everything but the film, which is decoded no further; instead of iterating."""
+        """Yield only the packets of the other streams, without decoding; instead of iterating."""
         self._demuxer.decoding = False
         return (item for item in self if isinstance(item, Carried))
 
     def __iter__(self) -> Iterator[Frame | Carried]:
         early, self._early = self._early, []
-        return chain(early, self._stream_of_items)
+        return chain(early, self._items)
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
-        """Close the file; safe to call again."""
-        with suppress(ValueError):  # a generator that another thread is just running cannot be closed
-            self._stream_of_items.close()
-        self.container.close()
-
-    def _items(self) -> Generator[Frame | Carried]:
-        pictures = deinterlaced(self._demuxer.items(), self._deinterlace, found=self._found_fields)
-        yield from self._framer.frames(pictures)
-
-    def _found_fields(self, notice: Notice) -> None:
-        self._interlaced = True
-        self._context.on_warning(notice)
-
-    def _more(self, early: list[Frame | Carried]) -> bool:
-        # Whether an image file holds a second picture.
-        for item in self._stream_of_items:
-            early.append(item)
-            if isinstance(item, Frame):
-                return True
-        return False
-
-    def _describe(self, first: Frame, still: bool) -> VideoInfo:
-        stream = self.stream
-        rate = self._demuxer.rate or rational(stream.average_rate) or rational(stream.guessed_rate)
-        seconds = self._demuxer.seconds()
-        frames = round(seconds * rate) if seconds and rate else None
-        if self._demuxer.clip.whole:
-            frames = stream.frames or frames if self.pictures is None else len(self.pictures.files)
-        if self._interlaced and self._deinterlace == "fields":
-            rate, frames = rate and 2 * rate, frames and 2 * frames
-        return VideoInfo(
-            width=first.width,
-            height=first.height,
-            bits=first.bits,
-            color=first.color,
-            time_base=self._time_base,
-            rate=rate,
-            frames=1 if still else frames,
-            duration=None if still else seconds,
-            aspect=rational(stream.sample_aspect_ratio) or Fraction(1),
-            gray=len(first.planes) == 1,
-            alpha=first.alpha is not None,
-            codec=stream.codec_context.name,
-            still=still,
-        )
+        """Close the input; may be called again."""
+        with suppress(ValueError):  # another thread is running the generator
+            self._items.close()
+        self._opened.close()
 
 
-_STUDIO = ("h264", "hevc", "vvc", "av1")  # codecs by whose rules untagged material has limited range
-_SILENT = ("hevc", "vvc")  # whose 4:2:2 sits on the left; their decoders tell where chroma sits of 4:2:0 only
-_PATIENCE = 3  # pictures of a new size in a row before damaged input is believed to have changed it
+def _check(options: ReadOptions) -> None:
+    if options.deinterlace not in get_args(Deinterlace):
+        known = ", ".join(get_args(Deinterlace))
+        raise ValueError(f"expected one of {known} for deinterlace; got {options.deinterlace!r}")
+    if options.source_qp is not None and not 0 <= options.source_qp <= 51:
+        raise ValueError(f"expected a QP from 0 to 51 for the source; got {options.source_qp}")
+    if min(options.start or 0, options.duration or 0) < 0:
+        raise ValueError("expected seconds from 0 up for start and duration; got a negative number")
+    if options.fps is not None and not _SLOWEST <= options.fps <= _FASTEST:
+        raise WrongOption(f"expected a rate from {_SLOWEST} to {_FASTEST} frames a second; got {options.fps}")
 
 
-class Framer:
-    """Makes Frames of the pictures of one film. Not for two threads at once."""
-
-    def __init__(
-        self,
-        demuxer: Demuxer,
-        *,
-        time_base: Fraction,
-        source_qp: float | None,
-        on_warning: Callable[[Notice], None],
-        semiplanar: bool = False,
-    ) -> None:
-        """time_base: of the pictures' time stamps. source_qp: QP of every frame; None: as the decoder tells.
-
-        semiplanar: see `frame_of`.
-        """
-        self._semiplanar = semiplanar
-        self._demuxer, self._time_base, self._quality, self._on_warning = demuxer, time_base, source_qp, on_warning
-        self._scaler = VideoReformatter()
-        self._left = Filter("setparams", chroma_location="left")
-        self._chroma_location: Any = None
-        self._layout = ""
-        self._before: Frame | None = None
-
-    def frames(self, items: Iterable[av.VideoFrame | Carried]) -> Iterator[Frame | Carried]:
-        """Frames instead of pictures; those of damaged input that claim another size for a moment are lost."""
-        odd: list[Frame] = []  # pictures of another size, held until they are believed
-        size: tuple[int, int] | None = None
-        for item in items:
-            if isinstance(item, Carried):
-                yield item
-                continue
-            frame = self._frame(item)
-            here = (frame.width, frame.height)
-            if size in (None, here) or not self._demuxer.damage.total or len(odd) + 1 >= _PATIENCE:
-                yield from odd
-                yield frame
-                size, odd = here, []
-            elif odd and (odd[-1].width, odd[-1].height) != here:
-                self._lose(odd)
-                odd = [frame]
-            else:
-                odd.append(frame)
-        self._lose(odd)
-
-    def _lose(self, frames: list[Frame]) -> None:
-        for frame in frames:
-            time = frame.pts * frame.time_base - self._demuxer.clip.shift
-            self._demuxer.note("lost_frames", round(time / self._demuxer.time_base))
-
-    def _frame(self, picture: av.VideoFrame) -> Frame:
-        codec, kind = self._demuxer.codec, picture.sw_format or picture.format
-        layout = kind.name
-        if codec in NAMED:
-            picture = without_side_data(picture)
-        if codec in _SILENT and layout.startswith("yuv422"):
-            picture = self._left(picture)  # else swscale would take it for centred
-        if not picture.color_range and len(kind.components) < 3 and codec not in _STUDIO:
-            picture.color_range = FULL  # gray, untagged: a photo's
-        if layout != self._layout:
-            self._layout, self._chroma_location = layout, None if picture.format.is_rgb else chroma_location_of(picture)
-            for notice in remarks_on(picture):
-                self._on_warning(notice)
-        qp = mean_qp(picture) if self._quality is None else self._quality
-        if qp is None:
-            qp = self._demuxer.estimator.value
-        frame = frame_of(
-            picture, chroma_location=self._chroma_location, qp=qp, scaler=self._scaler, semiplanar=self._semiplanar
-        )
-        before, self._before = self._before, replace(frame, time_base=self._time_base)
-        if before is not None and before.qp != qp and frame.shows(before):
-            self._before = replace(self._before, qp=before.qp)
-        return self._before
+def _demuxer(
+    opened: OpenedInput,
+    stream: av.VideoStream,
+    sequence: ImageSequence | None,
+    options: ReadOptions,
+    context: Context,
+    gpu: Offload | None,
+) -> Demuxer:
+    start = opened.container.start_time
+    span = TimeRange(options.start, options.duration, Fraction(0) if start is None else start * MICROSECOND)
+    log = DamageLog(opened.title, span, strict=options.strict)
+    if sequence:
+        return ImageDemuxer(opened, stream, span, log, sequence=sequence, rate=options.fps or _DEFAULT_RATE)
+    decoder = alpha_decoder(stream) or gpu_decoder(stream, gpu, context)
+    return Demuxer(opened, stream, span, log, rate=options.fps, decoder=decoder)
 
 
-DYNAMIC_HDR = {"DOVI_METADATA": "Dolby Vision", "DYNAMIC_HDR_PLUS": "HDR10+"}
+def _items(demuxer: Demuxer, deinterlacer: Deinterlacer, framer: Framer) -> Generator[Frame | Carried]:
+    # Frames go through the stages; packets pass beside them.
+    durations = FrameDurations(demuxer.track_end)
+    clock = FrameClock(demuxer.span, demuxer.time_base, demuxer.step, demuxer.log)
+    after: list[FrameStage] = [demuxer.estimator, clock, deinterlacer, framer]
+    stages: list[FrameStage] = [durations, *after] if demuxer.wrong_durations else after
+    ahead = 0  # bytes of packets since the last frame
+    for item in demuxer.items():
+        if isinstance(item, Carried):
+            ahead += item.packet.size
+            if ahead > _MOST_AHEAD:
+                yield from _pushed(durations.give_up(), after)
+            yield item
+        else:
+            ahead = 0
+            yield from _pushed([item], stages)
+    yield from _pushed([], stages, end=True)
 
 
-def remarks_on(picture: av.VideoFrame) -> Iterator[Notice]:
-    """A notice for each thing that is lost of a decoded picture."""
-    layout = picture.format
-    if layout.is_rgb or layout.has_palette:
-        if layout.components[0].bits > 10:
-            yield Notice(f"{layout.name} is read as 10-bit colour", (Code.PIXEL_FORMAT,))
-    elif not is_surface(picture) and layout.name not in LAYOUTS and layout.name != "ya8":  # which is gray with alpha
-        near = nearest_layout(layout)
-        yield Notice(f"{layout.name} is read as {near}, the nearest that can be enlarged", (Code.PIXEL_FORMAT,))
-    for kind, name in DYNAMIC_HDR.items():
-        if side_data(picture, kind) is not None:
-            yield Notice(f"{name} metadata are left out: no encoder here takes them", (Code.DYNAMIC_HDR,))
+def _pushed(frames: Iterable[Any], stages: Sequence[FrameStage], *, end: bool = False) -> Iterable[Any]:
+    # What comes out of the stages; at the end also what they hold back.
+    for stage in stages:
+        frames = [ready for frame in frames for ready in stage.push(frame)]
+        if end:
+            frames += stage.flush()
+    return frames
+
+
+def _until_frame(items: Iterable[Frame | Carried]) -> Iterator[Frame | Carried]:
+    for item in items:
+        yield item
+        if isinstance(item, Frame):
+            return
+
+
+def _describe(
+    demuxer: Demuxer, stream: av.VideoStream, first: Frame, time_base: Fraction, *, doubled: bool
+) -> VideoInfo:
+    # doubled: whether each field becomes a frame.
+    rate = demuxer.rate or rational(stream.average_rate) or rational(stream.guessed_rate)
+    duration = demuxer.duration()
+    frames = round(duration * rate) if duration and rate else None
+    if demuxer.span.whole:
+        frames = stream.frames or frames
+    if doubled:
+        rate, frames = rate and 2 * rate, frames and 2 * frames
+    return VideoInfo(
+        width=first.width,
+        height=first.height,
+        bits=first.bits,
+        color=first.color,
+        time_base=time_base,
+        rate=rate,
+        frames=frames,
+        duration=duration,
+        aspect=rational(stream.sample_aspect_ratio) or Fraction(1),
+        gray=len(first.planes) == 1,
+        alpha=first.alpha is not None,
+        codec=stream.codec_context.name,
+    )

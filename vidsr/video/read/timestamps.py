@@ -1,64 +1,126 @@
-"""Durations of pictures in an mp4: FFmpeg tells those of packets, which are gaps between decoding times."""
+"""Time stamps of what is read: clocks that were set back, durations in mp4, strictly rising pts, variable rates."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
+from fractions import Fraction
 from itertools import pairwise
-from typing import Any
 
 import av
+from av.container import InputContainer
 
-from vidsr.frames import Carried
-from vidsr.video.timing import rational
+from vidsr.video._compat import rational
+from vidsr.video.read.damage import DamageLog
+from vidsr.video.timing import TimeRange
 
-_HELD_BYTES = 8 << 20  # of packets that wait with a picture; more come where the film ends long before its sound
+
+class Timeline:
+    """Lets clocks that were set back (joined or restarted streams) run on, alike for every stream."""
+
+    def __init__(self, *, discontinuous: bool) -> None:
+        """discontinuous: whether the format allows clocks to be set back, so that small steps count."""
+        self._tolerance = Fraction(1, 10) if discontinuous else Fraction(1)
+        self._shifts = [Fraction(0)]  # seconds added, one for each time the clock was set back
+        self._epoch: dict[int, int] = {}
+        self._last: dict[int, tuple[Fraction, Fraction]] = {}  # stream: time as read, and its duration
+
+    def adjust(self, packet: av.Packet) -> bool:
+        """Shift the time stamps of a packet, and return whether the clock of its stream was set back before it."""
+        time_base = rational(packet.time_base)
+        if packet.dts is None or time_base is None:
+            return False
+        index, time = packet.stream_index, packet.dts * time_base
+        before = epoch = self._epoch.get(index, 0)
+        if index in self._last:
+            last, duration = self._last[index]
+            if time < last - self._tolerance:
+                epoch += 1
+                if epoch == len(self._shifts):
+                    self._shifts.append(self._shifts[-1] + last + duration - time)
+        self._epoch[index] = epoch
+        self._last[index] = time, (packet.duration or 0) * time_base
+        if self._shifts[epoch]:
+            ticks = round(self._shifts[epoch] / time_base)
+            packet.dts += ticks
+            packet.pts = None if packet.pts is None else packet.pts + ticks
+        return epoch != before
 
 
-def abut(items: Iterable[av.VideoFrame | Carried], end: Callable[[], int | None]) -> Iterator[av.VideoFrame | Carried]:
-    """Give each picture the time until the next one is shown; the order stays.
+class FrameDurations:
+    """A frame stage that makes each frame last until the next one is shown; holds one frame back.
 
-    end: asked behind the last picture, when the track ends, in ticks of the pictures; None where that is not known.
-    A picture whose next does not come soon, or is shown no later, keeps the duration it has.
+    For mov and mp4, where FFmpeg derives durations from decoding times, which reordering makes wrong.
     """
-    shown: av.VideoFrame | None = None  # waits for the next
-    behind: list[Carried] = []
-    size = 0
-    for item in items:
-        if isinstance(item, Carried) and shown is not None and size < _HELD_BYTES:
-            behind.append(item)
-            size += item.packet.size
-            continue
-        if shown is not None:
-            yield _until(shown, None if isinstance(item, Carried) else item.pts)
-            yield from behind
-            shown, behind, size = None, [], 0
-        if isinstance(item, Carried):
-            yield item
-        else:
-            shown = item
-    if shown is not None:
-        yield _until(shown, end())
-        yield from behind
+
+    def __init__(self, end: Callable[[], int | None]) -> None:
+        """end: returns when the track ends, in ticks, or None if that is unknown; called after the last frame."""
+        self._end = end
+        self._held: av.VideoFrame | None = None
+
+    def push(self, av_frame: av.VideoFrame) -> list[av.VideoFrame]:
+        """Take a frame and return the one before."""
+        held = self._release(av_frame.pts)
+        self._held = av_frame
+        return held
+
+    def flush(self) -> list[av.VideoFrame]:
+        """Return the last frame."""
+        return self._release(self._end() if self._held is not None else None)
+
+    def give_up(self) -> list[av.VideoFrame]:
+        """Return the frame that is held back, with the duration that FFmpeg states."""
+        return self._release(None)
+
+    def _release(self, end: int | None) -> list[av.VideoFrame]:
+        held, self._held = self._held, None
+        if held is None:
+            return []
+        if end is not None and held.pts is not None and end > held.pts:
+            held.duration = end - held.pts
+        return [held]
 
 
-def _until(picture: av.VideoFrame, time: int | None) -> av.VideoFrame:
-    if time is not None and picture.pts is not None and time > picture.pts:
-        picture.duration = time - picture.pts
-    return picture
+class FrameClock:
+    """A frame stage that makes pts rise strictly, drops frames outside a range, and shifts the others."""
+
+    def __init__(self, span: TimeRange, time_base: Fraction, step: int, log: DamageLog) -> None:
+        """step: ticks to the next frame where its pts and the duration are missing."""
+        self._span, self._time_base, self._step, self._log = span, time_base, step, log
+        self._shift = round(span.shift / time_base)
+        self._last: int | None = None
+        self._next = 0
+
+    def push(self, av_frame: av.VideoFrame) -> list[av.VideoFrame]:
+        """Return the frame if it is in the range."""
+        pts = self._next if av_frame.pts is None else av_frame.pts
+        if self._last is not None:
+            pts = max(pts, self._last + 1)
+        self._last = pts
+        av_frame.duration = av_frame.duration or 0
+        self._next = pts + (av_frame.duration or self._step)
+        self._log.next_frame = self._next * self._time_base
+        if not self._span.contains(pts * self._time_base):
+            return []
+        av_frame.pts = pts + self._shift
+        return [av_frame]
+
+    def flush(self) -> list[av.VideoFrame]:
+        """Return nothing: no frame is held back."""
+        return []
 
 
-def varies(container: Any, stream: Any) -> bool:
-    """Whether the gaps between frames differ, without reading the whole file; where that is not known, they do."""
+def has_variable_rate(container: InputContainer, stream: av.VideoStream) -> bool:
+    """Return whether the gaps between frames differ, from the first packets of the file; True if that is unknown."""
     average, base = rational(stream.average_rate), rational(stream.guessed_rate)
     if average is None or average != base or not container.name.startswith("file:"):
         return True
     gaps = _first_gaps(container, stream.index)
-    return bool(gaps) and max(gaps) - min(gaps) > 2  # a constant rate rounded to ticks wavers by 1
+    return bool(gaps) and max(gaps) - min(gaps) > 2  # rounding to ticks moves a constant rate by 1
 
 
-def _first_gaps(container: Any, index: int, count: int = 128) -> list[int]:
+def _first_gaps(container: InputContainer, index: int, count: int = 128) -> list[int]:
     # Differences between the first time stamps, in ticks, read through a second container.
     times: list[int] = []
     try:
-        with av.open(container.name, container_options=container.container_options) as second:
+        with av.open(container.name, "r", container_options=container.container_options) as second:
             for packet in second.demux(second.streams[index]):
                 if packet.pts is not None:
                     times.append(packet.pts)
@@ -67,6 +129,6 @@ def _first_gaps(container: Any, index: int, count: int = 128) -> list[int]:
     except (av.error.FFmpegError, OSError, ValueError):
         return []
     times.sort()
-    # The last ones may still be missing pictures that are shown before them.
+    # Among the last ones, frames that are decoded later may be missing.
     times = times[:-16] if len(times) >= count else times
     return [b - a for a, b in pairwise(times)]

@@ -1,18 +1,21 @@
-"""Whether a film was read to its end: what its container promised, against what came."""
+"""Whether a video was read to its end, by what its container states; gaps in Matroska files."""
 
 import os
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
-from vidsr.video.timing import TICK
+import av
+from av.container import InputContainer
 
-_EXACT = ("matroska,webm", "avi")  # formats whose header tells how long the film is, and is right about it
-_SLACK = Fraction(1, 2)  # seconds by which headers are rounded, or count what is not shown
+from vidsr.video.timing import MICROSECOND
+
+_EXACT = ("matroska,webm", "avi")  # formats whose header states the right duration
+_TOLERANCE = Fraction(1, 2)  # seconds: durations are rounded, and include what is not shown
 
 
-def pictures_behind(stream: Any, dts: int | None) -> int:
-    """How many pictures the index of an mp4 still names behind the last packet that was read."""
+def frames_after(stream: av.VideoStream, dts: int | None) -> int:
+    """Return how many frames the index of an mp4 has after the last packet that was read."""
     entries = stream.index_entries
     count = len(entries)
     if dts is None:
@@ -22,27 +25,27 @@ def pictures_behind(stream: Any, dts: int | None) -> int:
     return len(entries) - count
 
 
-def breaks_off(container: Any, reached: Fraction) -> bool:
-    """Whether a film ends before it should, as far as its container tells.
+def is_truncated(container: InputContainer, read_to: Fraction) -> bool:
+    """Return whether a video ends before its container states.
 
-    reached: seconds on the film's own clock at which the last packet that was read ends.
+    read_to: the end of the last packet, in seconds on the clock of the video.
     """
     name = container.format.name
     path = path_of(container)
     if name in ("matroska,webm", "mpegts") and path is not None:
         with path.open("rb") as file:
-            return _ends_in_a_packet(file) if name == "mpegts" else is_cut_off(file)
-    return name in _EXACT and bool(container.duration) and container.duration * TICK - reached > _SLACK
+            return _ends_inside_packet(file) if name == "mpegts" else is_cut_off(file)
+    return name in _EXACT and (container.duration or 0) * MICROSECOND - read_to > _TOLERANCE
 
 
-def path_of(container: Any) -> Path | None:
-    """The file that a container is read from; None for pipes, addresses and file objects."""
+def path_of(container: InputContainer) -> Path | None:
+    """Return the file that a container is read from; None for pipes, addresses and file objects."""
     path = Path(container.name.removeprefix("file:"))
     return path if container.name.startswith("file:") and path.is_file() else None
 
 
-def _ends_in_a_packet(file: BinaryIO) -> bool:
-    # 0x47 opens the last packet, of 188 bytes (ISO 13818-1), where the file is whole.
+def _ends_inside_packet(file: BinaryIO) -> bool:
+    # In a whole file, the last packet of 188 bytes begins with 0x47 (ISO 13818-1).
     if file.seek(0, os.SEEK_END) < 188:
         return True
     file.seek(-188, os.SEEK_END)
@@ -51,39 +54,39 @@ def _ends_in_a_packet(file: BinaryIO) -> bool:
 
 _SEGMENT, _CLUSTER, _GROUP = 0x18538067, 0x1F43B675, 0xA0
 _BLOCKS = (0xA3, 0xA1)
-# What may stand between two blocks: the parts of clusters and groups, and all that a segment holds.
+# Elements that may be between two blocks: the parts of clusters and groups, and all parts of a segment.
 # fmt: off
 _BETWEEN = {
     0xE7, 0xA7, 0xAB, 0xEC, 0xBF, 0x9B, 0xFB, 0xFA, 0xA4, 0x8E, 0x75A1, 0x75A2, 0x5854,
     0x114D9B74, 0x1549A966, 0x1654AE6B, 0x1C53BB6B, 0x1941A469, 0x1043A770, 0x1254C367,
 }
 # fmt: on
-_USUAL = 256  # bytes between two packets; where there are more, they are looked at
-_VAGUE = range(-16, 64)  # bytes by which the end of a packet may lie elsewhere: headers, laces, stripped headers
+_USUAL = 256  # bytes between two packets; more are examined
+_UNCERTAIN = range(-16, 64)  # offsets of the end of a packet: headers, laces, stripped headers
 
 
 def is_cut_off(file: BinaryIO) -> bool:
-    """Whether a file ends before its segment does; live files do not know where that is."""
+    """Return whether a Matroska file ends before its segment; False for live files, which do not state it."""
     whole = os.fstat(file.fileno()).st_size
     for _ in range(8):
         name, size = _number(file, marked=True), _number(file, marked=False)
         if name is None or size is None:
             return False
-        if name == _SEGMENT or size > whole:  # a seek beyond what any file may have would fail
+        if name == _SEGMENT or size > whole:  # seeking beyond the largest possible file would fail
             return file.tell() + size > whole
         file.seek(size, os.SEEK_CUR)
     return False
 
 
-class Holes:
-    """Watches the packets of a file for bytes between them that are no elements: FFmpeg skips those in silence."""
+class GapFinder:
+    """Finds bytes between the packets of a Matroska file that are not elements; FFmpeg skips them silently."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._last: tuple[int, int] | None = None  # where the last block began, and its bytes
+        self._last: tuple[int, int] | None = None  # position and size of the last block
 
-    def before(self, packet: Any) -> bool:
-        """Whether there is a hole between this packet and the one before."""
+    def is_before(self, packet: av.Packet) -> bool:
+        """Return whether there is a gap between a packet and the one before."""
         if packet.pos is None or packet.pos < 0:
             return False
         last = self._last
@@ -93,13 +96,13 @@ class Holes:
             return False
         try:
             with self._path.open("rb") as file:
-                return not any(_joins(file, sum(last) + 4 + shift, packet.pos) for shift in _VAGUE)
-        except OSError:  # moved or removed since it was opened; FFmpeg reads on
+                return not any(_joins(file, sum(last) + 4 + shift, packet.pos) for shift in _UNCERTAIN)
+        except OSError:  # moved or removed since it was opened
             return False
 
 
 def _joins(file: BinaryIO, start: int, end: int) -> bool:
-    # Whether elements stand one behind the other from `start` to the block whose content begins at `end`.
+    # Whether elements follow each other from `start` to the block whose content begins at `end`.
     file.seek(start)
     while file.tell() < end:
         name, size = _number(file, marked=True), _number(file, marked=False)
@@ -114,7 +117,7 @@ def _joins(file: BinaryIO, start: int, end: int) -> bool:
 
 
 def _number(file: BinaryIO, *, marked: bool) -> int | None:
-    # As many bytes as there are zeros before the first one, which marks the length; all ones: not known.
+    # EBML: the leading zeros are the length in bytes; all ones are an unknown size.
     first = file.read(1)
     if not first or not first[0]:
         return None

@@ -7,7 +7,7 @@ from av.stream import Disposition, Stream
 from vidsr.color import BT470BG, SMPTE170M, UNSPECIFIED, guessed_matrix
 from vidsr.context import Code, Notice
 from vidsr.frames import VideoInfo
-from vidsr.video.convert.side_data import CODECS as MASTERING_ENCODERS
+from vidsr.video.convert.side_data import MASTERING_ENCODERS
 from vidsr.video.metadata import stream_tags
 from vidsr.video.write.containers import describe
 from vidsr.video.write.encoding_plan import EncodingPlan

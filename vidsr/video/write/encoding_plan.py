@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any
 
 from av.stream import Disposition
 
 from vidsr.context import Notice
 from vidsr.frames import VideoInfo
 from vidsr.options import EncodeOptions
+from vidsr.video._compat import Chapter
 from vidsr.video.convert.pixel_formats import is_transparent
 from vidsr.video.convert.side_data import Mastering
 from vidsr.video.write.containers import Muxer
@@ -53,7 +53,7 @@ class EncodingPlan:
     """Mastering display and light levels of the input."""
     tags: Mapping[str, str] = field(default_factory=dict)
     """Metadata of the container."""
-    chapters: tuple[dict[str, Any], ...] = ()
+    chapters: tuple[Chapter, ...] = ()
     stream_tags: Mapping[str, str] = field(default_factory=dict)
     """Metadata of the video stream."""
     disposition: Disposition | None = None

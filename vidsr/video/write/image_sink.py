@@ -18,7 +18,7 @@ from vidsr.errors import OutputError, SameFile, StreamBroken, TargetExists
 from vidsr.frames import Carried, Frame, bands
 from vidsr.io.atomic import TemporaryFolder, sync_folder
 from vidsr.io.names import title_of
-from vidsr.video.convert.image_metadata import About, about
+from vidsr.video.convert.image_metadata import ImageMetadata, read_image_metadata
 from vidsr.video.convert.nv12 import planar
 from vidsr.video.convert.pixel_formats import layout_name
 from vidsr.video.convert.resizer import Resizer
@@ -74,7 +74,7 @@ def _video_losses(copy: CopyInfo) -> Iterator[Notice]:
 class ImageSink:
     """Writes one frame as an image, upright, with the metadata of the image that it came from."""
 
-    def __init__(self, target: Target, format: str, metadata: About, context: Context) -> None:
+    def __init__(self, target: Target, format: str, metadata: ImageMetadata, context: Context) -> None:
         """format: Pillow's name."""
         self._target, self._format, self._metadata, self._context = target, format, metadata, context
         self._written = False
@@ -114,7 +114,7 @@ def _finish(target: Target, exc: BaseException | None, *, written: bool) -> None
         raise OutputError(f"{target.title} was not written: the input has no frames")
 
 
-def encode_image(frame: Frame, format: str, metadata: About, context: Context) -> bytes:
+def encode_image(frame: Frame, format: str, metadata: ImageMetadata, context: Context) -> bytes:
     """Return a frame as an image file, upright; warn of what is not kept.
 
     format: Pillow's name. metadata: of the file that the frame came from.
@@ -125,11 +125,11 @@ def encode_image(frame: Frame, format: str, metadata: About, context: Context) -
         rgb = np.dstack([rgb, np.rint(frame.alpha * (255 / ((1 << frame.bits) - 1))).astype(np.uint8)])
     elif frame.alpha is not None:
         context.warn(f"the alpha channel is left out: {format} cannot store it; use .png, .webp or .tif", Code.ALPHA)
-    image = Image.fromarray(rotated(frame, rgb) if metadata.turn is None else rgb)
+    image = Image.fromarray(rotated(frame, rgb) if metadata.transpose is None else rgb)
     if len(frame.planes) == 1:
         image = image.convert("L" if image.mode == "RGB" else "LA")
-    if metadata.turn is not None:
-        image = image.transpose(metadata.turn)
+    if metadata.transpose is not None:
+        image = image.transpose(metadata.transpose)
     content, lost = metadata.write(image, format, **_OPTIONS.get(format, {}))
     if lost:
         context.warn(f"the image loses {' and '.join(lost)}", Code.TAGS)
@@ -218,7 +218,7 @@ class SequenceTarget(Target):
         self._temporary.remove()
 
     def _move_into_folder(self) -> None:
-        old = set(self._pattern.found().values())
+        old = set(self._pattern.find().values())
         for file in sorted(self._images.iterdir()):
             final = self._pattern.folder / file.name
             file.replace(final)
@@ -231,7 +231,7 @@ class SequenceTarget(Target):
         folder = title_of(self._pattern.folder)
         if self._pattern.folder.exists() and not self._pattern.folder.is_dir():
             raise OutputError(f"{folder} is a file, not a folder; name another folder for the images")
-        existing = next(iter(self._pattern.found().values()), None)
+        existing = next(iter(self._pattern.find().values()), None)
         if existing is not None and not self._overwrite:
             raise TargetExists(
                 f"{title_of(existing)} exists already; pass --overwrite to replace the images of {self.title}"
@@ -253,7 +253,7 @@ class SequenceSink:
         if isinstance(item, Carried):
             return
         number = self._first + (item.pts if self._sources else self._written)
-        metadata = about(_read(self._sources[number]) if number in self._sources else None)
+        metadata = read_image_metadata(_read(self._sources[number]) if number in self._sources else None)
         self._target.write(number, encode_image(item, self._format, metadata, self._context))
         self._written += 1
 
@@ -275,7 +275,7 @@ def open_sequence(
     """
     if copy is not None and copy.image_files:
         sources = {path.resolve() for path in copy.image_files.values()}
-        if any(path.resolve() in sources for path in pattern.found().values()):
+        if any(path.resolve() in sources for path in pattern.find().values()):
             raise SameFile(f"{title} is the input itself; name another output")
     return SequenceSink(SequenceTarget(pattern, title, overwrite=overwrite), format, copy, context)
 

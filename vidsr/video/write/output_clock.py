@@ -13,7 +13,8 @@ from av.codec.codec import Codec
 from vidsr.context import Code, Context
 from vidsr.errors import OutputError
 from vidsr.frames import Frame
-from vidsr.video.timing import TICK, rational
+from vidsr.video._compat import Chapter
+from vidsr.video.timing import MICROSECOND, rational
 
 _FASTEST_SVT = Fraction(240)  # frames a second that SVT-AV1 accepts; only its rate control uses them
 _FASTEST = Fraction(65535)
@@ -209,13 +210,13 @@ class StartShift:
             packet.dts = None if packet.dts is None else packet.dts + ticks
         return item
 
-    def chapters(self, chapters: Iterable[dict[str, Any]]) -> tuple[dict[str, Any], ...]:
+    def chapters(self, chapters: Iterable[Chapter]) -> tuple[Chapter, ...]:
         """Return the chapters, moved along."""
         moved = []
         for chapter in chapters:
-            ticks = round(self.seconds / (rational(chapter["time_base"]) or TICK))
-            start, end = (max(chapter[key] + ticks, 0) for key in ("start", "end"))
-            moved.append({**chapter, "start": start, "end": end})
+            ticks = round(self.seconds / (rational(chapter["time_base"]) or MICROSECOND))
+            start, end = max(chapter["start"] + ticks, 0), max(chapter["end"] + ticks, 0)
+            moved.append(chapter | {"start": start, "end": end})
         return tuple(moved)
 
 

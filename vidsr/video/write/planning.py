@@ -12,7 +12,7 @@ from vidsr.context import Code, Notice
 from vidsr.errors import OutputError
 from vidsr.frames import Frame, VideoInfo
 from vidsr.options import EncodeOptions
-from vidsr.video.convert.image_metadata import about, lost_in_video
+from vidsr.video.convert.image_metadata import lost_in_video, read_image_metadata
 from vidsr.video.convert.nv12 import lies_on_gpu
 from vidsr.video.convert.pixel_formats import LAYOUTS, layout_name
 from vidsr.video.convert.side_data import mastering_of
@@ -110,7 +110,7 @@ def _warnings(plan: EncodingPlan, copy: CopyInfo | None) -> Iterator[Notice]:
         yield Notice(f"{plan.encoder} may not be repeatable: a resumed output may differ from one made in one run")
     if copy is None:
         return
-    lost = lost_in_video(about(copy.image))
+    lost = lost_in_video(read_image_metadata(copy.image))
     if lost:
         yield Notice(lost, (Code.TAGS,))
     yield from container_losses(plan)

@@ -13,7 +13,7 @@ from vidsr.errors import OutputError
 from vidsr.frames import Carried, Frame, VideoInfo
 from vidsr.io.names import title_of
 from vidsr.options import EncodeOptions
-from vidsr.video.convert.image_metadata import about
+from vidsr.video.convert.image_metadata import read_image_metadata
 from vidsr.video.copy_info import CopyInfo
 from vidsr.video.sequence import pattern_of
 from vidsr.video.write.containers import muxer_of
@@ -91,7 +91,7 @@ def _open_image_sink(
         context.on_warning(notice)
     if pattern is not None:
         return open_sequence(pattern, title_of(name), format, copy, overwrite=options.overwrite, context=context)
-    metadata = about(copy.image if copy else None)
+    metadata = read_image_metadata(copy.image if copy else None)
     return ImageSink(_open_target(name, options, copy, context), format, metadata, context)
 
 

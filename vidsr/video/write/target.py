@@ -12,7 +12,7 @@ from vidsr.context import Stop
 from vidsr.errors import DiskFull, OutputError, SameFile, TargetExists
 from vidsr.io.atomic import TemporaryFolder, sync_folder
 from vidsr.io.names import is_address, title_of
-from vidsr.io.pipes import PipeEnd, SeekableWriter, Writer, is_fifo, open_fifo_end, stdout
+from vidsr.io.pipes import PipeWriter, SeekableWriter, Writer, is_fifo, open_fifo_writer, stdout
 
 _FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 
@@ -101,7 +101,7 @@ class StreamTarget(Target):
 
     piped = True
 
-    def __init__(self, end: PipeEnd, title: str) -> None:
+    def __init__(self, end: PipeWriter, title: str) -> None:
         self._end, self.title = end, title
         self.file = Writer(end)
 
@@ -145,7 +145,7 @@ def open_target(name: str | Path | BinaryIO, *, source: object, overwrite: bool,
     if _is_same_file(path, source):
         raise SameFile(f"{title_of(path)} is the input itself; name another output")
     if is_fifo(path):
-        return StreamTarget(open_fifo_end(path, stop), title_of(path))
+        return StreamTarget(open_fifo_writer(path, stop), title_of(path))
     return FileTarget(path, overwrite=overwrite)
 
 

@@ -14,7 +14,7 @@ from vidsr.frames import Frame
 from vidsr.metrics import psnr
 from vidsr.resize import resize
 from vidsr.video.convert.qp import from_av1_crf, from_step
-from vidsr.video.recode import Channel, recode
+from vidsr.video.convert.recode import Channel, recode
 
 
 def moving(count=4, height=64, width=96):
@@ -55,12 +55,12 @@ def test_decoders_that_tell_no_quantiser_leave_it_unknown():
 
 
 def test_a_refused_size_gets_a_sentence():
-    with pytest.raises(InputError, match=r"libx264 is given Frame.95x64.*even size"):
+    with pytest.raises(InputError, match=r"even size for libx264; got Frame.95x64"):
         recode(moving(width=95))
 
 
 def test_a_preset_that_there_is_not_gets_a_sentence():
-    with pytest.raises(InputError, match=r"libx264 does not take 96x64 pictures with .*'preset': 'bogus'"):
+    with pytest.raises(InputError, match=r"libx264 cannot encode 96x64 frames with .*'preset': 'bogus'"):
         recode(moving(), options={"preset": "bogus"})
 
 

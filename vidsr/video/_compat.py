@@ -1,0 +1,73 @@
+"""Differences between PyAV 18 and 19, and what crashes both: every workaround for a version of PyAV is here."""
+
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any, cast
+
+import av
+import numpy as np
+from av.sidedata.sidedata import SideData, SideDataContainer, Type
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from av.container.core import Chapter as Chapter
+else:
+    Chapter = dict
+    """A chapter as PyAV has it; a class of its stubs only."""
+
+CRASHING_SIDE_DATA = ("png", "apng")
+"""Decoders whose side data must not be read; see `without_side_data`."""
+
+DECODER_ERRORS = (av.error.FFmpegError, ValueError)
+"""What a decoder raises. ValueError: PyAV 19, for a decoder that could not be opened."""
+
+
+def rational(value: Any) -> Fraction | None:
+    """Return a rational of PyAV's as a Fraction, or None if it is unset.
+
+    PyAV 18 gives a Fraction or None, PyAV 19 an AVRational, which may be 0/1 or 1/0.
+    """
+    if value is None or not value.denominator or not value.numerator:
+        return None
+    return Fraction(value.numerator, value.denominator)
+
+
+def side_data_of(av_frame: av.VideoFrame) -> list[SideData]:
+    """Return the side data of a frame; empty if PyAV 18 does not know one of its types, such as a photo's Exif."""
+    try:
+        # Not av_frame.side_data: PyAV 18 caches it in a cycle, which only the garbage collector frees.
+        entries: Any = SideDataContainer(av_frame)  # type: ignore[call-arg]  # missing in the stubs
+        # PyAV 18 iterates over entries, PyAV 19 over their types.
+        return [entries[entry] if isinstance(entry, Type) else entry for entry in entries]
+    except ValueError:
+        return []
+
+
+def without_side_data(av_frame: av.VideoFrame) -> av.VideoFrame:
+    """Return a copy of a frame without side data, for the decoders of CRASHING_SIDE_DATA.
+
+    Their ICC profile has a name. Reading named side data frees the name twice, in PyAV 18 and 19.
+    """
+    copy = av.VideoFrame(av_frame.width, av_frame.height, av_frame.format.name)
+    for target, source in zip(copy.planes, av_frame.planes, strict=True):
+        written, given = _lines(target), _lines(source)
+        width = min(written.shape[1], given.shape[1])
+        np.copyto(written[:, :width], given[:, :width])
+    for name in ("pts", "duration", "time_base", "color_range", "colorspace", "color_primaries", "color_trc"):
+        setattr(copy, name, getattr(av_frame, name))
+    return copy
+
+
+def _lines(plane: Any) -> NDArray[np.uint8]:
+    # (height, bytes); a palette is one line
+    return np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size or plane.buffer_size)
+
+
+def frame_chroma_location(av_frame: av.VideoFrame) -> int | None:
+    """Return the AVChromaLocation of a frame; None in PyAV 18, which does not expose it."""
+    location: Any = getattr(av_frame, "chroma_location", None)
+    return None if location is None else int(location)
+
+
+def decoder_chroma_location(codec_context: av.VideoCodecContext) -> int:
+    """Return the AVChromaLocation that a decoder was given by its container; 0 (unspecified) in PyAV 18."""
+    return cast(int, getattr(codec_context, "chroma_sample_location", 0))

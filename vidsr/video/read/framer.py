@@ -1,0 +1,111 @@
+"""The last stage of reading: decoded frames become Frames."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from fractions import Fraction
+
+import av
+from av.video.reformatter import VideoReformatter
+
+from vidsr.color import ChromaLocation
+from vidsr.context import Code, Notice
+from vidsr.frames import Frame
+from vidsr.video._compat import CRASHING_SIDE_DATA, without_side_data
+from vidsr.video.convert.deinterlace import Filter
+from vidsr.video.convert.from_av import frame_of
+from vidsr.video.convert.nv12 import is_surface
+from vidsr.video.convert.pixel_formats import LAYOUTS, nearest_layout
+from vidsr.video.convert.qp import mean_qp
+from vidsr.video.convert.scale import FULL, chroma_location_of
+from vidsr.video.convert.side_data import DYNAMIC_HDR, side_data
+from vidsr.video.read.demuxer import Demuxer
+
+_LIMITED_IF_UNTAGGED = ("h264", "hevc", "vvc", "av1")  # codecs whose specification gives untagged video limited range
+_LEFT_IN_422 = ("hevc", "vvc")  # codecs with 4:2:2 chroma on the left, whose decoders state the location of 4:2:0 only
+_PATIENCE = 3  # frames of a new size in a row before damaged input is believed to have changed it
+
+
+class Framer:
+    """A frame stage that makes Frames of decoded frames. Not thread-safe.
+
+    In damaged input, it holds frames of a new size back until the next ones confirm it.
+    """
+
+    def __init__(
+        self,
+        demuxer: Demuxer,
+        *,
+        time_base: Fraction,
+        source_qp: float | None,
+        semiplanar: bool,
+        warn: Callable[[Notice], None],
+    ) -> None:
+        """time_base: of pts. source_qp: QP of every frame; None: from the decoder. semiplanar: see `frame_of`."""
+        self._demuxer, self._time_base, self._source_qp, self._warn = demuxer, time_base, source_qp, warn
+        self._semiplanar = semiplanar
+        self._scaler = VideoReformatter()
+        self._set_left = Filter("setparams", chroma_location="left")
+        self._chroma_location: ChromaLocation | None = None
+        self._pixel_format = ""
+        self._before: Frame | None = None
+        self._size: tuple[int, int] | None = None
+        self._doubtful: list[Frame] = []  # frames of another size
+
+    def push(self, av_frame: av.VideoFrame) -> list[Frame]:
+        """Take a decoded frame and return the Frames that are ready."""
+        frame = self._frame(av_frame)
+        size = (frame.width, frame.height)
+        damaged = self._demuxer.log.damage.total > 0
+        if self._size in (None, size) or not damaged or len(self._doubtful) + 1 >= _PATIENCE:
+            ready = [*self._doubtful, frame]
+            self._size, self._doubtful = size, []
+            return ready
+        if self._doubtful and (self._doubtful[-1].width, self._doubtful[-1].height) != size:
+            self.flush()
+        self._doubtful.append(frame)
+        return []
+
+    def flush(self) -> list[Frame]:
+        """Drop the frames whose size was not confirmed, and return nothing."""
+        for frame in self._doubtful:
+            self._demuxer.log.note("lost_frames", frame.pts * frame.time_base - self._demuxer.span.shift)
+        self._doubtful = []
+        return []
+
+    def _frame(self, av_frame: av.VideoFrame) -> Frame:
+        codec, pixel_format = self._demuxer.codec, av_frame.sw_format or av_frame.format
+        if codec in CRASHING_SIDE_DATA:
+            av_frame = without_side_data(av_frame)
+        if codec in _LEFT_IN_422 and pixel_format.name.startswith("yuv422"):
+            av_frame = self._set_left(av_frame)  # swscale would assume the centre
+        if not av_frame.color_range and len(pixel_format.components) < 3 and codec not in _LIMITED_IF_UNTAGGED:
+            av_frame.color_range = FULL  # gray of a photo
+        if pixel_format.name != self._pixel_format:
+            self._pixel_format = pixel_format.name
+            self._chroma_location = None if av_frame.format.is_rgb else chroma_location_of(av_frame)
+            for notice in losses_of(av_frame):
+                self._warn(notice)
+        qp = mean_qp(av_frame) if self._source_qp is None else self._source_qp
+        if qp is None:
+            qp = self._demuxer.estimator.value
+        frame = frame_of(
+            av_frame, chroma_location=self._chroma_location, qp=qp, scaler=self._scaler, semiplanar=self._semiplanar
+        )
+        before, self._before = self._before, replace(frame, time_base=self._time_base)
+        if before is not None and before.qp != qp and frame.shows(before):
+            self._before = replace(self._before, qp=before.qp)
+        return self._before
+
+
+def losses_of(av_frame: av.VideoFrame) -> Iterator[Notice]:
+    """Yield a warning for each property of a decoded frame that a Frame cannot hold."""
+    pixel_format = av_frame.format
+    if pixel_format.is_rgb or pixel_format.has_palette:
+        if pixel_format.components[0].bits > 10:
+            yield Notice(f"{pixel_format.name} is converted to 10 bits", (Code.PIXEL_FORMAT,))
+    elif not is_surface(av_frame) and pixel_format.name not in LAYOUTS and pixel_format.name != "ya8":  # gray, alpha
+        near = nearest_layout(pixel_format)
+        yield Notice(f"{pixel_format.name} is converted to {near}, the nearest supported format", (Code.PIXEL_FORMAT,))
+    for kind, name in DYNAMIC_HDR.items():
+        if side_data(av_frame, kind) is not None:
+            yield Notice(f"{name} metadata are left out: no encoder here writes them", (Code.DYNAMIC_HDR,))
