@@ -17,7 +17,7 @@ from vidsr.options import EncodeOptions
 from vidsr.pipeline import upscale_video
 from vidsr.video.write.sink import open_sink
 
-LAYOUTS: dict[str, tuple[int, int] | None] = {"4:2:0": (1, 1), "4:2:2": (1, 0), "4:4:4": (0, 0), "gray": None}
+PIXEL_FORMATS: dict[str, tuple[int, int] | None] = {"4:2:0": (1, 1), "4:2:2": (1, 0), "4:4:4": (0, 0), "gray": None}
 ICTCP = 14  # a matrix that swscale does not know
 MATRICES = [*LUMA_WEIGHTS, YCGCO, ICTCP]
 SIZE = 46, 34
@@ -57,11 +57,11 @@ def assert_repeated(before: Sequence[Frame], after: Sequence[Frame], factor: int
 
 @pytest.mark.parametrize("full_range", [False, True], ids=["limited", "full"])
 @pytest.mark.parametrize("bits", [8, 10])
-@pytest.mark.parametrize("layout", list(LAYOUTS))
+@pytest.mark.parametrize("layout", list(PIXEL_FORMATS))
 def test_every_matrix_and_range_comes_through_untouched(
     layout: str, bits: int, full_range: bool, tmp_path: Path
 ) -> None:
-    subsampling = LAYOUTS[layout]
+    subsampling = PIXEL_FORMATS[layout]
     for matrix in MATRICES:
         color = ColorSpec(matrix, full_range, primaries=9, transfer=16, subsampling=subsampling or (0, 0))
         given = noise(color, bits=bits, gray=subsampling is None)

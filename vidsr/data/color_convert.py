@@ -7,7 +7,7 @@ import numpy as np
 from vidsr.color import SMPTE170M, ColorSpec, rgb_to_yuv
 from vidsr.data.photos import BAND, Image
 from vidsr.frames import Frame
-from vidsr.video.convert.pixel_formats import layout_name
+from vidsr.video.convert.pixel_formats import pixel_format_name
 from vidsr.video.convert.resizer import Resizer
 
 COLOR = ColorSpec(SMPTE170M, full_range=False)
@@ -27,7 +27,7 @@ def frame_to_image(frame: Frame, channels: int, resizer: Resizer) -> Image:
 def frame_to_rgb(frame: Frame, resizer: Resizer) -> Image:
     """Convert a frame by its matrix and range, with interpolated chroma: (height, width, 3) uint8."""
     if frame.color.subsampling != (0, 0) and len(frame.planes) > 1:
-        frame = resizer.convert(frame, frame.width, frame.height, layout_name(frame.bits, (0, 0), gray=False))
+        frame = resizer.convert(frame, frame.width, frame.height, pixel_format_name(frame.bits, (0, 0), gray=False))
     rgb = np.empty((frame.height, frame.width, 3), np.uint8)
     for top in range(0, frame.height, BAND):
         band = replace(frame, planes=tuple(plane[top : top + BAND] for plane in frame.planes), av_frame=None)

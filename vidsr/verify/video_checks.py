@@ -9,7 +9,7 @@ from vidsr.context import Code
 from vidsr.verify.findings import Finding, same
 from vidsr.verify.inventory import SRGB, Inventory
 from vidsr.verify.timestamp_checks import gap_between, slack
-from vidsr.video.convert.pixel_formats import LAYOUTS
+from vidsr.video.convert.pixel_formats import PIXEL_FORMATS
 
 # The muxer decides where their clocks begin.
 _OWN_CLOCK = ("mpegts", "nut", "flv", "avi", "yuv4mpegpipe")
@@ -81,19 +81,17 @@ def _end(before: Inventory, after: Inventory, shift: Fraction) -> Finding:
 
 def _colours(before: Inventory, after: Inventory) -> Iterator[Finding]:
     a, b = before.color, after.color
-    (bits, halvings, gray), (other_bits, other_halvings, other_gray) = (
-        LAYOUTS[before.pixel_format],
-        LAYOUTS[after.pixel_format],
-    )
-    room = gray or (not other_gray and all(x >= y for x, y in zip(halvings, other_halvings, strict=True)))
-    yield Finding(Code.PIXEL_FORMAT, before.pixel_format, after.pixel_format, room and other_bits >= bits)
+    old, new = PIXEL_FORMATS[before.pixel_format], PIXEL_FORMATS[after.pixel_format]
+    finer = all(x >= y for x, y in zip(old.subsampling, new.subsampling, strict=True))
+    holds = new.bits >= old.bits and (old.gray or (finer and not new.gray))
+    yield Finding(Code.PIXEL_FORMAT, before.pixel_format, after.pixel_format, holds)
     yield same(Code.RANGE, "full" if a.full_range else "limited", "full" if b.full_range else "limited")
-    if not gray:
+    if not old.gray:
         matrices = {a.matrix, b.matrix}
         yield Finding(Code.MATRIX, str(a.matrix), str(b.matrix), len(matrices) == 1 or matrices == {BT470BG, SMPTE170M})
     yield same(Code.PRIMARIES, a.primaries, b.primaries)
     yield same(Code.TRANSFER, a.transfer, b.transfer)
-    if halvings == other_halvings == (1, 1):  # elsewhere chroma lies on luma, at least in half of the lines
+    if old.subsampling == new.subsampling == (1, 1):  # elsewhere chroma lies on luma, at least in half of the lines
         yield same(Code.CHROMA_LOCATION, a.chroma_location, b.chroma_location)
 
 

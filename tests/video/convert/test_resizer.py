@@ -18,13 +18,13 @@ from vidsr.color import BT709, LUMA_WEIGHTS, SMPTE170M, YCGCO, ChromaLocation, C
 from vidsr.frames import Frame
 from vidsr.resize import resize
 from vidsr.video.convert.from_av import frame_of
-from vidsr.video.convert.pixel_formats import LAYOUTS, layout_name, planes_of
+from vidsr.video.convert.pixel_formats import PIXEL_FORMATS, pixel_format_name, planes_of
 from vidsr.video.convert.resizer import Resizer, to_av_frame
 from vidsr.video.convert.scale import chroma_location_of, scale
 from vidsr.video.convert.side_data import side_data
 from vidsr.video.write.image_sink import rgb_of
 
-PLAIN = sorted({layout_name(bits, shifts, gray=gray) for bits, shifts, gray in LAYOUTS.values()})
+PLAIN = sorted({pixel_format_name(bits, shifts, gray=gray) for bits, shifts, gray in PIXEL_FORMATS.values()})
 
 
 def tagged(chroma_location: ChromaLocation, size: tuple[int, int] = (64, 64)) -> Frame:
@@ -38,7 +38,7 @@ def tagged(chroma_location: ChromaLocation, size: tuple[int, int] = (64, 64)) ->
 def test_planar_pictures_become_frames_without_a_copy(layout: str) -> None:
     picture = av.VideoFrame(50, 34, layout)
     frame = frame_of(picture)
-    bits, (right, down), gray = LAYOUTS[layout]
+    bits, (right, down), gray = PIXEL_FORMATS[layout]
     assert frame.bits == bits and len(frame.planes) == (1 if gray else 3)
     assert frame.planes[0].shape == (34, 50) and frame.planes[0].ctypes.data == picture.planes[0].buffer_ptr
     if not gray:
@@ -74,7 +74,7 @@ def test_odd_sizes_round_chroma_up() -> None:
 def test_other_formats_become_the_nearest_layout(name: str, near: str) -> None:
     picture = av.VideoFrame.from_ndarray(drawing(64, 48), format="rgb24").reformat(format=name)
     frame = frame_of(picture)
-    assert layout_name(frame.bits, frame.color.subsampling, gray=len(frame.planes) == 1) == near
+    assert pixel_format_name(frame.bits, frame.color.subsampling, gray=len(frame.planes) == 1) == near
     expected = av.VideoFrame.from_ndarray(drawing(64, 48), format="rgb24").reformat(format=near)
     difference = planes_of(expected)[0].astype(int) - frame.planes[0]
     assert np.abs(difference).max() <= (2 if frame.bits == 8 else 6)

@@ -14,7 +14,7 @@ from vidsr.color import UNSPECIFIED, ChromaLocation, ColorSpec, guessed_matrix
 from vidsr.frames import Frame, Plane
 from vidsr.video._compat import rational
 from vidsr.video.convert.nv12 import bits_of, can_stay_semiplanar, download, semiplanar_planes
-from vidsr.video.convert.pixel_formats import LAYOUTS, alpha_of, nearest_layout, planes_of
+from vidsr.video.convert.pixel_formats import PIXEL_FORMATS, alpha_of, nearest_pixel_format, planes_of
 from vidsr.video.convert.scale import FULL, LIMITED, blank, chroma_location_of, scale
 
 _RGB, _RESERVED = 0, 3  # matrix code points that are wrong for YUV
@@ -30,8 +30,8 @@ def frame_of(
 ) -> Frame:
     """Return a decoded av.VideoFrame as a Frame, without a copy if it is planar YUV or gray of 8 or 10 bits.
 
-    RGB becomes full-range BT.601 4:4:4 at 10 bits; other pixel formats become the nearest of LAYOUTS. A missing matrix
-    becomes BT.709 from 720 lines up, else BT.601.
+    RGB becomes full-range BT.601 4:4:4 at 10 bits; other pixel formats become the nearest of PIXEL_FORMATS. A missing
+    matrix becomes BT.709 from 720 lines up, else BT.601.
     chroma_location: None measures it. semiplanar: leave NV12 and P010 as they are, also in the memory of a GPU.
     """
     time_base = rational(av_frame.time_base) or Fraction(1, 25)
@@ -45,9 +45,9 @@ def frame_of(
     keep = semiplanar and can_stay_semiplanar(av_frame)
     decoded = av_frame = av_frame if keep else download(av_frame)
     full = av_frame.color_range == FULL or av_frame.format.name.startswith("yuvj")
-    if not keep and av_frame.format.name not in LAYOUTS:
+    if not keep and av_frame.format.name not in PIXEL_FORMATS:
         av_frame = _converted(av_frame, scaler, full)
-    bits, subsampling, gray = (bits_of(av_frame), (1, 1), False) if keep else LAYOUTS[av_frame.format.name]
+    bits, subsampling, gray = (bits_of(av_frame), (1, 1), False) if keep else PIXEL_FORMATS[av_frame.format.name]
     alpha = None if keep else alpha_of(decoded if gray else av_frame, bits, scaler)
     av_frame.color_range = FULL if full else LIMITED
     av_frame.colorspace = _matrix_of(av_frame)
@@ -64,8 +64,8 @@ def frame_of(
 
 
 def _converted(av_frame: av.VideoFrame, scaler: VideoReformatter, full: bool) -> av.VideoFrame:
-    # The frame in the nearest of LAYOUTS.
-    near, rounded = nearest_layout(av_frame.format), ten_bit_planes(av_frame, full_range=full)
+    # The frame in the nearest of PIXEL_FORMATS.
+    near, rounded = nearest_pixel_format(av_frame.format), ten_bit_planes(av_frame, full_range=full)
     if rounded is None:
         flags = Interpolation.BICUBIC | Interpolation.ACCURATE_RND
         return scale(scaler, av_frame, av_frame.width, av_frame.height, near, flags, full)

@@ -73,12 +73,12 @@ def can_stay_semiplanar(av_frame: av.VideoFrame) -> bool:
     """Return whether a semi-planar Frame loses nothing: progressive, unrotated 4:2:0 of even size without captions."""
     even = av_frame.width % 2 == 0 and av_frame.height % 2 == 0  # PyAV cuts odd chroma off
     plain = not av_frame.interlaced_frame and not any(side_data(av_frame, kind) for kind in _KEPT_SIDE_DATA)
-    return _layout_of(av_frame) in BITS and even and plain
+    return _format_of(av_frame) in BITS and even and plain
 
 
 def bits_of(av_frame: av.VideoFrame) -> int:
     """Return the depth of a semi-planar frame."""
-    return BITS[_layout_of(av_frame)]
+    return BITS[_format_of(av_frame)]
 
 
 def semiplanar_planes(av_frame: av.VideoFrame) -> tuple[Plane, ...]:
@@ -116,15 +116,15 @@ def nv12_av_frame(frame: Frame, context: CudaContext | None = None) -> av.VideoF
     """
     av_frame: av.VideoFrame = frame.av_frame
     if not _holds(av_frame, frame.planes[0]):
-        layout = next(name for name, bits in BITS.items() if bits == frame.bits)
-        av_frame = av.VideoFrame.from_dlpack(frame.planes, format=layout, cuda_context=context)
+        name = next(name for name, bits in BITS.items() if bits == frame.bits)
+        av_frame = av.VideoFrame.from_dlpack(frame.planes, format=name, cuda_context=context)
     set_properties(av_frame, frame)
     return av_frame
 
 
 def _holds(av_frame: av.VideoFrame | None, plane: Any) -> bool:
     # Whether a frame's first plane is this one.
-    if not isinstance(av_frame, av.VideoFrame) or _layout_of(av_frame) not in BITS:
+    if not isinstance(av_frame, av.VideoFrame) or _format_of(av_frame) not in BITS:
         return False
     if isinstance(plane, Surface):
         return True  # only decoded frames have them
@@ -133,15 +133,15 @@ def _holds(av_frame: av.VideoFrame | None, plane: Any) -> bool:
 
 
 def _to_planar(av_frame: av.VideoFrame) -> av.VideoFrame:
-    layout, color_range = _layout_of(av_frame), av_frame.color_range
+    name, color_range = _format_of(av_frame), av_frame.color_range
     copy = VideoReformatter().reformat(
-        av_frame, format=_PLANAR.get(layout, layout), interpolation="POINT", src_color_range=1, dst_color_range=1
+        av_frame, format=_PLANAR.get(name, name), interpolation="POINT", src_color_range=1, dst_color_range=1
     )
     copy.colorspace, copy.color_range = av_frame.colorspace, color_range
     return copy
 
 
-def _layout_of(av_frame: av.VideoFrame) -> str:
+def _format_of(av_frame: av.VideoFrame) -> str:
     return (av_frame.sw_format or av_frame.format).name
 
 

@@ -1,6 +1,6 @@
 """The pixel formats that a Frame can hold, and their FFmpeg names."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import av
 import numpy as np
@@ -9,39 +9,47 @@ from av.video.reformatter import VideoReformatter
 from vidsr.frames import Plane
 
 _SUBSAMPLINGS = {"420": (1, 1), "422": (1, 0), "444": (0, 0)}
-# FFmpeg name -> (bits, subsampling, gray)
-LAYOUTS: dict[str, tuple[int, tuple[int, int], bool]] = {
-    **{f"yuv{name}p": (8, shifts, False) for name, shifts in _SUBSAMPLINGS.items()},
-    **{f"yuvj{name}p": (8, shifts, False) for name, shifts in _SUBSAMPLINGS.items()},
-    **{f"yuva{name}p": (8, shifts, False) for name, shifts in _SUBSAMPLINGS.items()},
-    **{f"yuv{name}p10le": (10, shifts, False) for name, shifts in _SUBSAMPLINGS.items()},
-    **{f"yuva{name}p10le": (10, shifts, False) for name, shifts in _SUBSAMPLINGS.items()},
-    "gray": (8, (0, 0), True),
-    "gray10le": (10, (0, 0), True),
-}
 
 
-def layout_name(bits: int, subsampling: tuple[int, int], *, gray: bool, alpha: bool = False) -> str:
-    """Return the FFmpeg name of a pixel format. bits: 8 or 10. subsampling: as in ColorSpec. Gray has no alpha."""
+class PixelFormat(NamedTuple):
+    """What a Frame states of its pixel format."""
+
+    bits: int
+    """8 or 10."""
+    subsampling: tuple[int, int]
+    """As in ColorSpec."""
+    gray: bool
+
+
+PIXEL_FORMATS = {
+    f"yuv{kind}{name}p{depth}": PixelFormat(bits, halvings, gray=False)
+    for kind, bits, depth in (("", 8, ""), ("", 10, "10le"), ("a", 8, ""), ("a", 10, "10le"), ("j", 8, ""))
+    for name, halvings in _SUBSAMPLINGS.items()
+} | {"gray": PixelFormat(8, (0, 0), gray=True), "gray10le": PixelFormat(10, (0, 0), gray=True)}
+"""By FFmpeg name."""
+
+
+def pixel_format_name(bits: int, subsampling: tuple[int, int], *, gray: bool, alpha: bool = False) -> str:
+    """Return the FFmpeg name of a pixel format, from the attributes of PixelFormat. Gray has no alpha."""
     depth = "10le" if bits == 10 else ""
     if gray:
         return f"gray{depth}"
-    name = next(name for name, shifts in _SUBSAMPLINGS.items() if shifts == subsampling)
+    name = next(name for name, halvings in _SUBSAMPLINGS.items() if halvings == subsampling)
     return f"yuv{'a' if alpha else ''}{name}p{depth}"
 
 
-def is_transparent(layout: str) -> bool:
-    """Return whether one of LAYOUTS has alpha, as its last plane."""
-    return layout.startswith("yuva")
+def is_transparent(pixel_format: str) -> bool:
+    """Return whether one of PIXEL_FORMATS has alpha, as its last plane."""
+    return pixel_format.startswith("yuva")
 
 
-def nearest_layout(layout: av.VideoFormat) -> str:
-    """Return the one of LAYOUTS that loses the least of a YUV or gray format."""
-    across, down = layout.chroma_width(64) < 64, layout.chroma_height(64) < 64
+def nearest_pixel_format(given: av.VideoFormat) -> str:
+    """Return the one of PIXEL_FORMATS that loses the least of a YUV or gray format."""
+    across, down = given.chroma_width(64) < 64, given.chroma_height(64) < 64
     subsampling = (1, 1) if across and down else (1, 0) if across else (0, 0)
-    gray = len(layout.components) < 3
-    alpha = not gray and any(component.is_alpha for component in layout.components)
-    return layout_name(10 if layout.components[0].bits > 8 else 8, subsampling, gray=gray, alpha=alpha)
+    gray = len(given.components) < 3
+    alpha = not gray and any(component.is_alpha for component in given.components)
+    return pixel_format_name(10 if given.components[0].bits > 8 else 8, subsampling, gray=gray, alpha=alpha)
 
 
 def alpha_of(av_frame: av.VideoFrame, bits: int, scaler: VideoReformatter) -> Plane | None:
@@ -50,7 +58,7 @@ def alpha_of(av_frame: av.VideoFrame, bits: int, scaler: VideoReformatter) -> Pl
     None, too, for an opaque frame in a format that always has alpha (that of GIF, for example).
     """
     pixel_format = av_frame.format
-    if pixel_format.name in LAYOUTS:
+    if pixel_format.name in PIXEL_FORMATS:
         return planes_of(av_frame)[-1] if is_transparent(pixel_format.name) else None
     if not (pixel_format.has_palette or any(component.is_alpha for component in pixel_format.components)):
         return None

@@ -9,7 +9,7 @@ from av.video.reformatter import Interpolation, VideoReformatter
 
 from vidsr.color import ColorSpec
 from vidsr.frames import Frame, Plane
-from vidsr.video.convert.pixel_formats import LAYOUTS, is_transparent, layout_name, planes_of
+from vidsr.video.convert.pixel_formats import PIXEL_FORMATS, is_transparent, pixel_format_name, planes_of
 from vidsr.video.convert.scale import FULL, LIMITED, blank, recolor, scale
 
 Kernel = Literal["nearest", "bilinear", "bicubic", "lanczos"]
@@ -43,8 +43,8 @@ class Resizer:
         return self.convert(frame, width, height, pixel_format_of(frame))
 
     def convert(self, frame: Frame, width: int, height: int, pixel_format: str) -> Frame:
-        """Resize, and convert to `pixel_format`, one of LAYOUTS."""
-        bits, subsampling, gray = LAYOUTS[pixel_format]
+        """Resize, and convert to `pixel_format`, one of PIXEL_FORMATS."""
+        bits, subsampling, gray = PIXEL_FORMATS[pixel_format]
         if frame.alpha is not None:
             alpha = self._resize_alpha(frame, frame.alpha, width, height, bits)
             return replace(self.convert(replace(frame, alpha=None), width, height, pixel_format), alpha=alpha)
@@ -75,9 +75,9 @@ class Resizer:
 
     def _convert_gray(self, frame: Frame, width: int, height: int, pixel_format: str) -> Frame:
         # swscale assumes that gray has full range, and would convert the range.
-        bits, subsampling, gray = LAYOUTS[pixel_format]
+        bits, subsampling, gray = PIXEL_FORMATS[pixel_format]
         luma = replace(frame, planes=frame.planes[:1], color=replace(frame.color, subsampling=(0, 0)))
-        luma = self.convert(luma, width, height, layout_name(bits, (0, 0), gray=True))
+        luma = self.convert(luma, width, height, pixel_format_name(bits, (0, 0), gray=True))
         color = replace(frame.color, subsampling=subsampling)
         if gray:
             return replace(luma, color=color)
@@ -89,7 +89,7 @@ class Resizer:
     def _resize_alpha(self, frame: Frame, alpha: Plane, width: int, height: int, bits: int) -> Plane:
         plain = ColorSpec(frame.color.matrix, full_range=True, subsampling=(0, 0))
         source = to_av_frame(Frame((alpha,), plain, frame.bits))
-        gray, kernel, threads = layout_name(bits, (0, 0), gray=True), self._alpha_kernel, self._threads
+        gray, kernel, threads = pixel_format_name(bits, (0, 0), gray=True), self._alpha_kernel, self._threads
         scaled = scale(self._alpha_scaler, source, width, height, gray, kernel, full_range=True, threads=threads)
         return planes_of(scaled)[0]
 
@@ -152,7 +152,7 @@ def set_properties(av_frame: av.VideoFrame, frame: Frame) -> None:
 
 def pixel_format_of(frame: Frame) -> str:
     """Return the FFmpeg name of the pixel format of a frame's planes."""
-    return layout_name(frame.bits, frame.color.subsampling, gray=len(frame.planes) == 1)
+    return pixel_format_name(frame.bits, frame.color.subsampling, gray=len(frame.planes) == 1)
 
 
 def _holds(av_frame: av.VideoFrame | None, planes: tuple[Any, ...], pixel_format: str) -> bool:

@@ -14,7 +14,7 @@ from vidsr.video._compat import CRASHING_SIDE_DATA, without_side_data
 from vidsr.video.convert.deinterlace import Filter
 from vidsr.video.convert.from_av import frame_of
 from vidsr.video.convert.nv12 import is_surface
-from vidsr.video.convert.pixel_formats import LAYOUTS, nearest_layout
+from vidsr.video.convert.pixel_formats import PIXEL_FORMATS, nearest_pixel_format
 from vidsr.video.convert.qp import mean_qp
 from vidsr.video.convert.scale import FULL, chroma_location_of
 from vidsr.video.convert.side_data import DYNAMIC_HDR, side_data
@@ -99,13 +99,13 @@ class Framer:
 
 def losses_of(av_frame: av.VideoFrame) -> Iterator[Notice]:
     """Yield a warning for each property of a decoded frame that a Frame cannot hold."""
-    pixel_format = av_frame.format
+    pixel_format, name = av_frame.format, av_frame.format.name
     if pixel_format.is_rgb or pixel_format.has_palette:
         if pixel_format.components[0].bits > 10:
-            yield Notice(f"{pixel_format.name} is converted to 10 bits", (Code.PIXEL_FORMAT,))
-    elif not is_surface(av_frame) and pixel_format.name not in LAYOUTS and pixel_format.name != "ya8":  # gray, alpha
-        near = nearest_layout(pixel_format)
-        yield Notice(f"{pixel_format.name} is converted to {near}, the nearest supported format", (Code.PIXEL_FORMAT,))
-    for kind, name in DYNAMIC_HDR.items():
+            yield Notice(f"{name} is converted to 10 bits", (Code.PIXEL_FORMAT,))
+    elif not is_surface(av_frame) and name not in PIXEL_FORMATS and name != "ya8":  # gray with alpha
+        near = nearest_pixel_format(pixel_format)
+        yield Notice(f"{name} is converted to {near}, the nearest supported format", (Code.PIXEL_FORMAT,))
+    for kind, title in DYNAMIC_HDR.items():
         if side_data(av_frame, kind) is not None:
-            yield Notice(f"{name} metadata are left out: no encoder here writes them", (Code.DYNAMIC_HDR,))
+            yield Notice(f"{title} metadata are left out: no encoder here writes them", (Code.DYNAMIC_HDR,))

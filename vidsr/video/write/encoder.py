@@ -9,7 +9,7 @@ from av.video.frame import CudaContext, PictureType
 from vidsr.context import Code, Context, Notice
 from vidsr.frames import Frame, VideoInfo
 from vidsr.video.convert.nv12 import BITS, lies_on_gpu, nv12_av_frame, planar
-from vidsr.video.convert.pixel_formats import layout_name
+from vidsr.video.convert.pixel_formats import pixel_format_name
 from vidsr.video.convert.resizer import Resizer, to_av_frame
 from vidsr.video.convert.side_data import side_data
 from vidsr.video.write.encoder_setup import add_video_stream
@@ -117,8 +117,8 @@ def _changes(frame: Frame, info: VideoInfo) -> Iterator[Notice]:
     if (frame.width, frame.height) != (info.width, info.height):
         sizes = f"from {info.width}x{info.height} to {frame.width}x{frame.height}"
         yield Notice(f"the frame size changes {sizes}: the video keeps its first size")
-    now = layout_name(frame.bits, frame.color.subsampling, gray=len(frame.planes) == 1)
-    first = layout_name(info.bits, info.color.subsampling, gray=info.gray)
+    now = pixel_format_name(frame.bits, frame.color.subsampling, gray=len(frame.planes) == 1)
+    first = pixel_format_name(info.bits, info.color.subsampling, gray=info.gray)
     if now != first:
         what = f"the pixel format changes from {first} to {now}: the video keeps its first one"
         yield Notice(what, (Code.PIXEL_FORMAT,))

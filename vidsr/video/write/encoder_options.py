@@ -7,7 +7,7 @@ from av.codec.codec import Codec
 from vidsr.errors import OutputError
 from vidsr.frames import VideoInfo
 from vidsr.options import EncodeOptions
-from vidsr.video.convert.pixel_formats import LAYOUTS, is_transparent, layout_name
+from vidsr.video.convert.pixel_formats import PIXEL_FORMATS, is_transparent, pixel_format_name
 from vidsr.video.convert.side_data import Mastering, mastering_options
 
 PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo")
@@ -32,7 +32,7 @@ _REPEATABLE: dict[str, dict[str, str]] = {
     "prores_ks": {"threads": "4"},
 }
 SEMI_PLANAR = {"nv12": "yuv420p", "p010le": "yuv420p10le", "nv16": "yuv422p", "p210le": "yuv422p10le"}
-"""Pixel formats with U and V in one plane, and those of LAYOUTS that hold the same samples."""
+"""Pixel formats with U and V in one plane, and those of PIXEL_FORMATS that hold the same samples."""
 _UNSUPPORTED = {("libvpx-vp9", "yuva422p"), ("libvpx-vp9", "yuva444p")}  # listed by the encoder, which then warns
 
 
@@ -42,7 +42,7 @@ def encoder_options(
     """Return the options of an encoder; those that the user set replace others.
 
     encoder: FFmpeg's name. info: of the output. mastering: HDR metadata for the encoder to write. planar_format: the
-    pixel format, one of LAYOUTS.
+    pixel format, one of PIXEL_FORMATS.
     Raises OutputError for a preset or an option that the encoder cannot have.
     """
     user = {key: value for key, value in (options.encoder_options or {}).items() if key != "pix_fmt"}
@@ -60,7 +60,7 @@ def encoder_options(
             merged[key] = f"{merged[key]}:{value}" if joined else value
     if options.repeatable:
         merged |= _repeatable_options(encoder, user, transparent=is_transparent(planar_format))
-    if LAYOUTS[planar_format][1] != (0, 0):
+    if PIXEL_FORMATS[planar_format][1] != (0, 0):
         merged["chroma_sample_location"] = info.color.chroma_location
     if encoder == "ffv1" and min(info.width, info.height) < 16:
         merged.setdefault("slices", "1")  # its own default fails for some tiny sizes
@@ -168,18 +168,18 @@ def choose_pixel_format(codec: Codec, info: VideoInfo, user: Mapping[str, str], 
     """
     formats = [each.name for each in codec.video_formats or [] if (codec.name, each.name) not in _UNSUPPORTED]
     if "pix_fmt" in user:
-        if user["pix_fmt"] not in (formats or LAYOUTS) or user["pix_fmt"] not in {*LAYOUTS, *SEMI_PLANAR}:
+        if user["pix_fmt"] not in (formats or PIXEL_FORMATS) or user["pix_fmt"] not in {*PIXEL_FORMATS, *SEMI_PLANAR}:
             raise OutputError(f"vidsr cannot encode {user['pix_fmt']} with {codec.name}; leave pix_fmt out")
         return user["pix_fmt"]
     transparent = info.alpha and _keeps_alpha(codec, muxer)
-    wanted = layout_name(info.bits, info.color.subsampling, gray=info.gray and not transparent, alpha=transparent)
+    wanted = pixel_format_name(info.bits, info.color.subsampling, gray=info.gray and not transparent, alpha=transparent)
     if not formats or wanted in formats:
         return wanted
-    possible = [name for name in formats if name in LAYOUTS and "yuvj" not in name]
+    possible = [name for name in formats if name in PIXEL_FORMATS and "yuvj" not in name]
     possible = [name for name in possible if is_transparent(name) is transparent]
     possible = possible or [name for name in formats if name in SEMI_PLANAR]
-    if info.bits == 10 and not any(LAYOUTS[SEMI_PLANAR.get(name, name)][0] == 10 for name in possible):
-        possible += [name for name in formats if name in SEMI_PLANAR and LAYOUTS[SEMI_PLANAR[name]][0] == 10]
+    if info.bits == 10 and not any(PIXEL_FORMATS[SEMI_PLANAR.get(name, name)][0] == 10 for name in possible):
+        possible += [name for name in formats if name in SEMI_PLANAR and PIXEL_FORMATS[SEMI_PLANAR[name]][0] == 10]
     if not possible:
         raise OutputError(f"{codec.name} supports no pixel format that vidsr writes; try libx264 or libx265")
     return min(possible, key=lambda name: _loss(name, info))
@@ -192,13 +192,13 @@ def _keeps_alpha(codec: Codec, muxer: str) -> bool:
         return muxer in ("matroska", "webm")
     # x265 writes alpha as a layer that hardly any player shows.
     return codec.name != "libx265" and any(
-        each.name in LAYOUTS and is_transparent(each.name) for each in codec.video_formats or []
+        each.name in PIXEL_FORMATS and is_transparent(each.name) for each in codec.video_formats or []
     )
 
 
 def _loss(name: str, info: VideoInfo) -> tuple[int, int, int, int]:
     """Return what a pixel format costs, worst first: lost chroma, lost bits, added chroma, added bits."""
-    bits, subsampling, gray = LAYOUTS[SEMI_PLANAR.get(name, name)]
+    bits, subsampling, gray = PIXEL_FORMATS[SEMI_PLANAR.get(name, name)]
     have = info.color.subsampling
     lost = 3 if gray and not info.gray else sum(max(b - a, 0) for a, b in zip(have, subsampling, strict=True))
     if info.gray:

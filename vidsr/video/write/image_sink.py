@@ -20,7 +20,7 @@ from vidsr.io.atomic import TemporaryFolder, sync_folder
 from vidsr.io.names import title_of
 from vidsr.video.convert.image_metadata import ImageMetadata, read_image_metadata
 from vidsr.video.convert.nv12 import planar
-from vidsr.video.convert.pixel_formats import layout_name
+from vidsr.video.convert.pixel_formats import pixel_format_name
 from vidsr.video.convert.resizer import Resizer
 from vidsr.video.convert.side_data import side_data
 from vidsr.video.copy_info import CopyInfo
@@ -139,7 +139,7 @@ def encode_image(frame: Frame, format: str, metadata: ImageMetadata, context: Co
 def rgb_of(frame: Frame) -> NDArray[np.uint8]:
     """Return a frame as RGB: (height, width, 3) uint8, with chroma interpolated from where its samples are."""
     if frame.color.subsampling != (0, 0) and len(frame.planes) > 1:
-        pixel_format = layout_name(frame.bits, (0, 0), gray=False)
+        pixel_format = pixel_format_name(frame.bits, (0, 0), gray=False)
         frame = Resizer("bicubic").convert(frame, frame.width, frame.height, pixel_format)
     rgb = np.empty((frame.height, frame.width, 3), np.uint8)
     for lines in bands(frame.height):

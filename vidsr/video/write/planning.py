@@ -14,7 +14,7 @@ from vidsr.frames import Frame, VideoInfo
 from vidsr.options import EncodeOptions
 from vidsr.video.convert.image_metadata import lost_in_video, read_image_metadata
 from vidsr.video.convert.nv12 import lies_on_gpu
-from vidsr.video.convert.pixel_formats import LAYOUTS, layout_name
+from vidsr.video.convert.pixel_formats import PIXEL_FORMATS, pixel_format_name
 from vidsr.video.convert.side_data import mastering_of
 from vidsr.video.copy_info import CopyInfo
 from vidsr.video.metadata import needs_free_tags, stream_tags, video_tags
@@ -120,12 +120,12 @@ def _warnings(plan: EncodingPlan, copy: CopyInfo | None) -> Iterator[Notice]:
 def _pixel_format_warnings(plan: EncodingPlan) -> Iterator[Notice]:
     info, planar_format = plan.info, plan.planar_format
     gray = info.gray and not plan.keeps_alpha
-    wanted = layout_name(info.bits, info.color.subsampling, gray=gray, alpha=plan.keeps_alpha)
+    wanted = pixel_format_name(info.bits, info.color.subsampling, gray=gray, alpha=plan.keeps_alpha)
     if planar_format == wanted:
         return
     if "pix_fmt" in (plan.options.encoder_options or {}):
         what = f"the video is encoded as {planar_format}, as requested, instead of {wanted}"
         yield Notice(what, (Code.PIXEL_FORMAT,))
-    elif not (info.gray and LAYOUTS[planar_format][0] == info.bits):  # gray loses nothing by chroma planes
+    elif not (info.gray and PIXEL_FORMATS[planar_format][0] == info.bits):  # gray loses nothing by chroma planes
         what = f"{plan.encoder} does not support {wanted}: the video is encoded as {planar_format}, the closest"
         yield Notice(what, (Code.PIXEL_FORMAT,))
