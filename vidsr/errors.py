@@ -16,7 +16,7 @@ VidsrError
   WrongOption  [2]   an option that does not fit the input (ValueError)
 
 Typer keeps 2 for wrong usage. Signals: 130 (INT), 143 (TERM), 129 (HUP); a reader that closed our stdout: 141.
-Every message is one sentence: it names the thing, says what was found and what was expected, and offers the next step.
+A message is one sentence. It should name the thing, say what was found and what was expected, and offer the next step.
 """
 
 
@@ -55,7 +55,7 @@ class StreamBroken(InputError, OSError):
 
 
 class DataError(InputError, ValueError):
-    """Training or test data cannot be used."""
+    """Training or test data, or an array given from Python, cannot be used."""
 
 
 class ModelError(VidsrError):
@@ -87,7 +87,7 @@ class EngineError(VidsrError):
 
 
 class EngineMissing(EngineError, ImportError):
-    """The runtime asked for is not installed."""
+    """The engine asked for cannot be used here: it is not installed, has no device, or no plan was built."""
 
 
 class ExtraMissing(EngineError, ImportError):

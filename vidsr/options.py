@@ -42,8 +42,7 @@ class ReadOptions:
     duration: Fraction | None = _option(None, "Stop after this much time, in seconds or as [H:]M:S.")
     fps: Fraction | None = _option(
         None,
-        "Read image sequences and raw streams, which store no frame rate, at this one, such as 24 or 30000/1001; by "
-        "default 25.",
+        "Frame rate of image sequences and raw streams, which store none, such as 24 or 30000/1001; by default 25.",
     )
     deinterlace: Deinterlace = _option(
         "frames",
@@ -73,7 +72,7 @@ class UpscaleOptions:
         "Upscale with this model, by name or path, or with bicubic, lanczos or nearest; by default with the model for "
         "the scale.",
     )
-    scale: int | None = _option(None, "Upscale by this factor; by default 2.")
+    scale: int | None = _option(None, "Upscale by this factor; by default that of the model, or 2 without a model.")
     width: int | None = _option(None, "Make the output this wide, in pixels.")
     height: int | None = _option(None, "Make the output this high, in pixels; the width follows.")
     engine: str = _option("auto", "Compute the network with this engine; vidsr doctor lists them.")
@@ -102,8 +101,8 @@ class EncodeOptions:
     crf: float = _option(20, "Encode at this quality; lower is better and makes larger files.")
     preset: str = _option(
         "veryfast",
-        "Encode at this speed, from ultrafast to veryslow, which makes the smallest files; auto is the slowest that "
-        "keeps up with the video.",
+        "Encode with this preset, from ultrafast to veryslow: a slower one makes smaller files; auto is the slowest "
+        "that keeps up with the video.",
     )
     encoder_options: Mapping[str, str] | None = _option(
         None, "Set an option of the encoder, such as tune=animation; repeat it to set several."

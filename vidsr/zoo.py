@@ -1,4 +1,4 @@
-"""Models by name, path or scale: on the shelf, in the user's folder, or any file."""
+"""Models by name, path or scale: shipped with vidsr, in the user's folder, or any file."""
 
 import difflib
 import os

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from vidsr.color import ColorSpec
 from vidsr.frames import Carried, Frame
 from vidsr.pipeline import stages
-from vidsr.pipeline.stages import paced, upscale
+from vidsr.pipeline.stages import upscale, watch_delay
 from vidsr.prefetch import prefetch
 
 GRAY = ColorSpec(1, full_range=False, subsampling=(0, 0))
@@ -241,7 +241,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 def lags(clock: Clock, *, arrives: Callable[[int], float], takes: float, seconds: int) -> list[float]:
-    """What `paced` tells of a stream of 25 frames a second; arrives: seconds a frame is waited for."""
+    """What `watch_delay` tells of a stream of 25 frames a second; arrives: seconds a frame is waited for."""
     told: list[float] = []
 
     def stream() -> Iterator[Frame]:
@@ -249,7 +249,7 @@ def lags(clock: Clock, *, arrives: Callable[[int], float], takes: float, seconds
             clock.now += arrives(number)
             yield a_frame(number)
 
-    for _ in paced(stream(), told.append):
+    for _ in watch_delay(stream(), told.append):
         clock.now += takes
     return told
 

@@ -14,8 +14,8 @@ READ_ONLY = {".gif", ".m2v", ".mpeg", ".mpg", ".ogv", ".vob", ".wmv"}  # videos 
 def jobs(inputs: list[str], output: str, container: str | None, *, one: bool = False) -> list[tuple[str, str]]:
     """Pair every input with its output.
 
-    One file goes to `output` itself, and so does a folder of images that make one video: if `one` is set, or the output
-    is an image sequence. Otherwise `output` is a folder, created if it is missing: an output is named as its input; a
+    `output` is a file for one input, or for a folder of images that is read as one video (`one`, or a numbered output).
+    Otherwise it is a folder, created if it is missing: an output is named as its input; a
     video ends in `container`, or as its input if that can be written, or in .mkv.
     Raises OutputError if two inputs would share an output, and InputError for a folder without videos or images.
     """
@@ -24,7 +24,10 @@ def jobs(inputs: list[str], output: str, container: str | None, *, one: bool = F
     if len(inputs) == 1 and (one or not _is_folder(inputs[0]) or _is_numbered(output)):
         return [(inputs[0], output)]
     if one:
-        raise typer.BadParameter("several inputs; name one video, a folder, or images as %05d.png", param_hint="--fps")
+        raise typer.BadParameter(
+            "it needs one input, and there are several inputs; name one video, a folder, or images as %05d.png",
+            param_hint="--fps",
+        )
     if _is_video(output):
         raise typer.BadParameter(
             f"{output} is one video, and there are several inputs; name a folder, or give --fps to join images"

@@ -62,7 +62,10 @@ def evaluate(
         ),
     ] = None,
 ) -> None:
-    """Measure the quality of models on images and videos, or the bandwidth they save. Only reports are replaced."""
+    """Measure the quality of models on images and videos, or the bandwidth they save.
+
+    An existing file is overwritten only if it is an earlier report.
+    """
     names = [*(models or []), *(model or [])]
     options = EvaluateOptions(
         _metrics(metrics or []), frames, _crfs(compress or [], codec), codec, preset, scale, engine, precision

@@ -26,7 +26,7 @@ OUTPUT, ENGINE, SAY = "Output", "Engine", "Reports"  # panels of --help
 
 
 class Upscale(TyperCommand):
-    """Names the argument that is missing: one alone is taken for the last."""
+    """Reports a missing OUTPUT: click gives a single argument to the last parameter."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Say that OUTPUT is missing where only INPUT is given."""
@@ -95,7 +95,7 @@ def upscale(
     ] = False,
     verbose: Verbose = False,
 ) -> None:
-    """Upscale videos and images. Everything but the picture is copied."""
+    """Upscale videos and images. Everything else is copied; what the output cannot hold is converted or reported."""
     from vidsr.context import Context, Notice
     from vidsr.pipeline import run_job
     from vidsr.pipeline.stages import JobOptions

@@ -51,7 +51,10 @@ class StoreSettings:
             got = f"{self.channels} channels and {self.frames} frames"
             raise DataError(f"expected 1 or 3 channels, and 1 frame or 3 to 7; got {got}")
         if min(self.pairs, self.side) < 1 or not 0 <= self.validation + self.test < 1:
-            raise DataError("expected pairs and side over 0, and shares of validation and test that sum to less than 1")
+            got = f"{self.pairs} pairs, a side of {self.side}, and shares of {self.validation} and {self.test}"
+            raise DataError(
+                f"expected pairs and side over 0, and shares of validation and test that sum to less than 1; got {got}"
+            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The threads that prepare a store: they write a file a canvas and a note a source, which interruptions keep."""
+"""The threads that prepare a store: one file per canvas and one note per source, which survive an interruption."""
 
 import io
 import json
@@ -60,7 +60,7 @@ def begin(partial: Path, digest: str) -> None:
 def cut(
     sources: Sequence[SourceFile], partial: Path, settings: StoreSettings, workers: int, progress: Progress
 ) -> None:
-    """Write a file of pairs a canvas and a note a source.
+    """Write one file of pairs per canvas and one note per source.
 
     A thread does a whole photo. Videos, and photos that are large or give many pairs, are decoded in the calling
     thread, one after the other, and their canvases are distributed to the threads.

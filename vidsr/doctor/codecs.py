@@ -65,7 +65,7 @@ def _packets(encoder: str, pixel_format: str = "yuv420p") -> list[Any]:
     av_frame.pts = 0
     packets = [*context.encode(av_frame), *context.encode(None)]
     if not packets:
-        raise ValueError("it encodes a frame to nothing")
+        raise ValueError("it returned no packet for a frame")
     return packets
 
 

@@ -11,7 +11,7 @@ from vidsr.nets.reparam import NormConv
 SLOPE = 0.2
 
 
-class Verdict(NamedTuple):
+class DiscriminatorOutput(NamedTuple):
     """The output of a discriminator."""
 
     scores: Tensor
@@ -52,14 +52,14 @@ class Discriminator(nn.Module):
         self.layers = nn.ModuleList(layers)
         self.dense = nn.Sequential(nn.Linear(before * (size // 16) ** 2, 1024), nn.LeakyReLU(SLOPE), nn.Linear(1024, 1))
 
-    def forward(self, x: Tensor) -> Verdict:
+    def forward(self, x: Tensor) -> DiscriminatorOutput:
         """Return scores (n, 1) and eight maps of (n, c, size, size) in [0, 1]."""
         assert x.shape[2:] == (self.size, self.size), f"expected side {self.size}, got {tuple(x.shape)}"
         x, maps = x * 2 - 1, []
         for layer in self.layers:
             x = functional.leaky_relu(layer(x), SLOPE)
             maps.append(x)
-        return Verdict(self.dense(x.flatten(1)), maps)
+        return DiscriminatorOutput(self.dense(x.flatten(1)), maps)
 
 
 class UNet(nn.Module):
@@ -80,7 +80,7 @@ class UNet(nn.Module):
         self.last = nn.ModuleList([_normed(nn.Conv2d(width, width, 3, 1, 1, bias=False)) for _ in range(2)])
         self.tail = nn.Conv2d(width, 1, 3, padding=1)
 
-    def forward(self, x: Tensor) -> Verdict:
+    def forward(self, x: Tensor) -> DiscriminatorOutput:
         """Return scores (n, 1, h, w) and nine maps of (n, c, h, w) in [0, 1]."""
         assert x.shape[2] % 8 == x.shape[3] % 8 == 0, f"expected sides that are multiples of 8, got {tuple(x.shape)}"
         maps = [functional.leaky_relu(self.head(x), SLOPE)]
@@ -94,7 +94,7 @@ class UNet(nn.Module):
         for layer in self.last:
             x = functional.leaky_relu(layer(x), SLOPE)
             maps.append(x)
-        return Verdict(self.tail(x), maps)
+        return DiscriminatorOutput(self.tail(x), maps)
 
 
 def _normed(layer: nn.Module) -> nn.Module:

@@ -1,4 +1,4 @@
-"""The stages between a source and a sink, each an iterator over the one before: upscale, paced."""
+"""The stages between a source and a sink, each an iterator over the one before: upscaled, watch_delay."""
 
 import time
 from collections import deque
@@ -89,7 +89,7 @@ def _results(held: deque[PendingFrame | Item], reused: Callable[[], None] | None
             yield larger
 
 
-def paced(stream: Iterable[Item], late: Callable[[float], None]) -> Generator[Item, None, None]:
+def watch_delay(stream: Iterable[Item], late: Callable[[float], None]) -> Generator[Item, None, None]:
     """Let a live stream through, and report how many seconds its consumers are behind it.
 
     Time spent waiting for the stream itself, beyond its duration, does not count: it may pause.

@@ -19,7 +19,7 @@ from vidsr.options import Deinterlace, EncodeOptions, Hwaccel, Precision, ReadOp
 from vidsr.pipeline.auto_preset import check_preset, settled
 from vidsr.pipeline.progress import RunRecord, Summary
 from vidsr.pipeline.resume.segments import check_resumable, upscale_in_segments
-from vidsr.pipeline.stages import JobOptions, paced, plan_output, upscaled
+from vidsr.pipeline.stages import JobOptions, plan_output, upscaled, watch_delay
 from vidsr.pipeline.supervise import supervised
 from vidsr.upscaling.frame_upscaler import FrameUpscaler
 from vidsr.upscaling.output_size import Plan
@@ -62,10 +62,10 @@ def upscale_video(
     progress: Callable[[Progress], None] = ignore,
     warn: Callable[[Notice], None] = ignore,
 ) -> Summary:
-    """Upscale a video or an image; nothing but the picture changes.
+    """Upscale a video or an image; everything else is kept, or reported.
 
     source, target: a path, a network address, a binary file, or `-` for stdin and stdout. Every option is described in
-    `vidsr.options`, whose three classes `run_job` takes instead. start, duration: seconds.
+    `vidsr.options`; `run_job` takes the same ones as three objects. start, duration: seconds.
     resume: write the video in segments of `segment_frames` frames, kept in a folder beside the target until all are
     done, so that the same call continues a run that was stopped; see `upscale_in_segments`.
     progress: called after every frame; what it raises ends the run. warn: called with each thing that cannot be kept
@@ -152,7 +152,7 @@ def _pump(
         (record.say if record.late else record.context.warn)(message)
         record.late = True
 
-    items = paced(video, late) if video.live else video
+    items = watch_delay(video, late) if video.live else video
     with closing(upscaled(items, upscaler, video.info, large, live=live, reused=record.count_reused)) as ready:
         try:
             for item in ready:
@@ -195,8 +195,8 @@ def find_gpu(hwaccel: Hwaccel, device: str, *, resume: bool, context: Context) -
     """Return the GPU that may decode, as cuda:N, or None.
 
     Ask before an engine uses the GPU; see `can_open_gpu`. hwaccel: auto decodes on the GPU that upscales, if nothing is
-    lost by it; cuda decodes there whatever can be. device: the network's, as asked for. Raises ValueError for another
-    word.
+    lost by it; cuda decodes on it wherever possible. device: the network's, as asked for. Raises ValueError for any
+    other value.
     """
     if hwaccel not in get_args(Hwaccel):
         raise ValueError(f"expected one of {', '.join(get_args(Hwaccel))} for hwaccel; got {hwaccel!r}")
@@ -210,7 +210,7 @@ def find_gpu(hwaccel: Hwaccel, device: str, *, resume: bool, context: Context) -
 
 
 def offload(gpu: str | None, hwaccel: Hwaccel, upscaler: FrameUpscaler) -> Offload | None:
-    """Return what the GPU that was found does: it keeps frames in its memory if the network takes them there."""
+    """Return how the GPU decodes, and whether decoded frames stay in its memory."""
     if gpu is None:
         return None
     setup = upscaler.setup

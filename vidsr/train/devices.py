@@ -145,9 +145,7 @@ def default_precision(device: str) -> Precision:
 def check_batches(accelerator: Accelerator, recipe: Recipe) -> None:
     """Raise RecipeError if a stage's batch cannot be split into equal parts, or not with CUDA graphs."""
     if accelerator.compile == "graphs" and accelerator.accumulate > 1:
-        raise RecipeError(
-            "a CUDA graph overwrites the output of its last run; use --accumulate 1 with --compile graphs"
-        )
+        raise RecipeError("--compile graphs needs --accumulate 1, because a CUDA graph overwrites its last output")
     for stage in recipe.stages:
         if stage.batch % accelerator.parts:
             raise RecipeError(

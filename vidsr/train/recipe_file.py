@@ -77,12 +77,20 @@ def check(recipe: Recipe) -> None:
         raise RecipeError(f"net.depth is {net.depth}; it must be even if net.residual is set")
     if min(pixel.steps, gan.steps) < 0:
         raise RecipeError("pixel.steps and gan.steps must not be negative")
-    counts = (data.patches, data.side, recipe.steps, gan.discriminator_steps, gan.discriminator_width)
-    if min(*counts, pixel.batch, gan.batch, pixel.validate_every, gan.validate_every) < 1:
-        raise RecipeError(
-            "data.patches, data.side, the sum of the stages' steps, batch, validate_every, discriminator_steps and"
-            " discriminator_width must be positive"
-        )
+    counts = {
+        "data.patches": data.patches,
+        "data.side": data.side,
+        "the sum of pixel.steps and gan.steps": recipe.steps,
+        "pixel.batch": pixel.batch,
+        "gan.batch": gan.batch,
+        "pixel.validate_every": pixel.validate_every,
+        "gan.validate_every": gan.validate_every,
+        "gan.discriminator_steps": gan.discriminator_steps,
+        "gan.discriminator_width": gan.discriminator_width,
+    }
+    for name, count in counts.items():
+        if count < 1:
+            raise RecipeError(f"{name} is {count}; it must be 1 or more")
     if data.frames not in (1, 3, 4, 5, 6, 7) or gan.window not in (1, 3) or gan.window > data.frames:
         raise RecipeError("data.frames must be 1 or 3 to 7, gan.window 1 or 3 and at most data.frames")
     if gan.flicker and data.frames == 1:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from vidsr.nets.discriminator import Verdict
+from vidsr.nets.discriminator import DiscriminatorOutput
 from vidsr.nets.vgg import Vgg
 from vidsr.train.batches import Batch
 from vidsr.train.config import GanStage, PixelStage, Recipe
@@ -142,10 +142,10 @@ def _upscale(net: nn.Module, state: State, batch: Batch) -> Tensor:
     return output.float()
 
 
-def _score(discriminator: nn.Module, state: State, recipe: Recipe, images: Tensor) -> Verdict:
+def _score(discriminator: nn.Module, state: State, recipe: Recipe, images: Tensor) -> DiscriminatorOutput:
     shown = _discriminator_input(images, state, recipe)
     with state.accelerator.autocast():
-        verdict: Verdict = discriminator(shown)
+        verdict: DiscriminatorOutput = discriminator(shown)
     return verdict
 
 

@@ -58,7 +58,7 @@ def checked(width: int, height: int) -> tuple[int, int]:
     return width, height
 
 
-def halvings(frame: Frame) -> tuple[int, int]:
+def subsampling_of(frame: Frame) -> tuple[int, int]:
     """Return how often the sides of a frame must be divisible by two: not at all without chroma."""
     return (0, 0) if len(frame.planes) == 1 else frame.color.subsampling
 

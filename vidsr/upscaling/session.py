@@ -19,7 +19,7 @@ from vidsr.upscaling.fp16_guard import open_guarded
 from vidsr.upscaling.graph.edges import attach, plane_index, shuffle
 from vidsr.upscaling.graph.frame_format import FrameFormat, format_of
 from vidsr.upscaling.model_file import Model
-from vidsr.upscaling.output_size import halvings
+from vidsr.upscaling.output_size import subsampling_of
 from vidsr.upscaling.tiling import Span, tile_spans
 
 TILES_AHEAD = 4  # in an engine at once, unless more frames are in flight: one is taken while others are computed
@@ -99,7 +99,7 @@ class Session:
     def _cut(self, frame: Frame, tile: Tile) -> Iterator[Plane]:
         height, width = self._size
         for index, plane in enumerate(frame.planes[: self._model.card.channels]):
-            across, down = halvings(frame) if index else (0, 0)
+            across, down = subsampling_of(frame) if index else (0, 0)
             rows = slice(tile.rows.start >> down, (tile.rows.start + height + down) >> down)
             yield plane[rows, tile.columns.start >> across : (tile.columns.start + width + across) >> across]
 
@@ -108,7 +108,8 @@ def setup_for(model: Model, bits: int, options: SessionOptions) -> Setup:
     """Return what computes: with precision `auto`, f32 in place of bf16 where that would damage 10 bits.
 
     That is so on the way to R'G'B' and back (up to 8 levels), and in a network that resizes its input itself (4
-    levels). What other luma networks add to is kept in f32 anyway. f16 is eight times as fine.
+    levels). Other luma networks add a residual to an input that stays in f32. f16 needs no such care: its steps are an
+    eighth of bf16's.
     """
     asked = options.upscale
     setup = settle(engine=asked.engine, device=asked.device, precision=asked.precision)
@@ -140,8 +141,8 @@ def best_setup(graph_of: Callable[[bool], bytes], setup: Setup, options: Upscale
     """Return a setup with TensorRT if an engine was built for this graph, and report what computes.
 
     graph_of: see `open_guarded`. Nothing changes, and nothing is reported, on the CPU and where the user named an
-    engine. If every frame must be computed alone, no engine is looked for: one that is built meanwhile would make the
-    next run another.
+    engine. If every frame must be computed alone, no TensorRT engine is used: one built between two runs would change
+    the result.
     """
     if options.engine != "auto" or setup.device == "cpu":
         return setup
@@ -192,7 +193,7 @@ class PendingPlanes:
     def _put(self, tile: Tile, results: Arrays, canvas: Frame) -> None:
         for name, codes in results.items():
             index = plane_index(name)
-            across, down = halvings(canvas) if index else (0, 0)
+            across, down = subsampling_of(canvas) if index else (0, 0)
             rows, columns = _kept(tile.rows, self._scale, down), _kept(tile.columns, self._scale, across)
             target = canvas.planes[index][rows, columns]
             if name == UNSHUFFLED:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from vidsr.frames import Frame
 from vidsr.upscaling.frame_upscaler import FrameUpscaler
-from vidsr.upscaling.output_size import OutputSize, Plan, halvings
+from vidsr.upscaling.output_size import OutputSize, Plan, subsampling_of
 from vidsr.video.convert.nv12 import planar
 from vidsr.video.convert.resizer import Kernel, Resizer
 
@@ -35,4 +35,4 @@ class ResizingUpscaler(FrameUpscaler):
     def submit(self, frame: Frame) -> Done:
         """Resize a frame; it is ready at once."""
         frame = planar(frame)
-        return Done(self._resizer.resize(frame, *self.output_size(frame.width, frame.height, halvings(frame))))
+        return Done(self._resizer.resize(frame, *self.output_size(frame.width, frame.height, subsampling_of(frame))))

@@ -17,7 +17,7 @@ from vidsr.errors import OutOfMemory
 from vidsr.frames import Frame
 from vidsr.io.cache import read_cache, write_cache
 from vidsr.upscaling.model_file import Model
-from vidsr.upscaling.output_size import halvings
+from vidsr.upscaling.output_size import subsampling_of
 from vidsr.upscaling.session import Session, SessionOptions, setup_for
 from vidsr.upscaling.tiling import MOST_PIXELS, equal_tile
 
@@ -79,7 +79,7 @@ def _fastest(model: Model, frame: Frame, options: SessionOptions) -> tuple[Size,
 def _seconds(model: Model, frame: Frame, options: SessionOptions, size: Size) -> Iterator[float]:
     """Yield the time of single frames, after one that warms up."""
     scale = model.card.scale
-    across, down = halvings(frame)
+    across, down = subsampling_of(frame)
     large = (frame.height * scale, frame.width * scale)
     half = tuple((side + halving) >> halving for side, halving in zip(large, (down, across), strict=True))
     canvas = replace(frame, planes=tuple(np.empty(half if i else large, p.dtype) for i, p in enumerate(frame.planes)))

@@ -19,7 +19,7 @@ from vidsr.system import cores
 from vidsr.upscaling.frame_upscaler import FrameUpscaler, PendingFrame
 from vidsr.upscaling.gpu_session import GpuSession, is_whole
 from vidsr.upscaling.model_file import Model, load_model
-from vidsr.upscaling.output_size import OutputSize, Plan, checked, halvings
+from vidsr.upscaling.output_size import OutputSize, Plan, checked, subsampling_of
 from vidsr.upscaling.session import PendingPlanes, Session, SessionOptions
 from vidsr.upscaling.swscale_upscaler import Done, ResizingUpscaler
 from vidsr.upscaling.tile_tuning import open_session
@@ -110,7 +110,7 @@ class Upscaler(FrameUpscaler):
 
     def submit(self, frame: Frame) -> PendingFrame:
         """Start on one frame and return at once; see FrameUpscaler."""
-        plan, model = self._planned(frame.width, frame.height, halvings(frame))
+        plan, model = self._planned(frame.width, frame.height, subsampling_of(frame))
         if frame.semiplanar:
             if model is not None and is_whole(frame, plan, self._options) and self._takes(frame):
                 opened = partial(GpuSession, on_device=self.setup.engine in TAKES_DLPACK)

@@ -1,4 +1,4 @@
-"""Differences between PyAV 18 and 19, and what crashes both: every workaround for a version of PyAV is here."""
+"""Differences between PyAV 18 and 19, and what crashes both."""
 
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, cast

@@ -12,7 +12,7 @@ from tests.clips import size_of
 from tests.video.videos import make_film
 from vidsr.evaluate.bandwidth.bandwidth_report import comparisons_table
 from vidsr.evaluate.bandwidth.commands import command, receiver, sender, target_point
-from vidsr.evaluate.bandwidth.encode import Clip, EncoderPreset, probe_clip
+from vidsr.evaluate.bandwidth.encode import Clip, StudyEncoder, probe_clip
 from vidsr.evaluate.bandwidth.rd_curves import Point, RdCurve
 from vidsr.evaluate.bandwidth.results import BandwidthResult, compare
 from vidsr.evaluate.bandwidth.verdict import verdict, winner
@@ -39,7 +39,7 @@ def result(*small, vmaf=True, path=Path("video.mp4"), size=(1920, 1080), codec="
     ]
     video = Clip(path, "0", *size, 48, 2.0, size)
     return BandwidthResult(
-        video, EncoderPreset(codec, CODECS[codec].default_preset), "as measured", tuple(curves), compare(curves)
+        video, StudyEncoder(codec, CODECS[codec].default_preset), "as measured", tuple(curves), compare(curves)
     )
 
 

@@ -31,7 +31,7 @@ def call(function: Callable[..., Any], *arguments: Any) -> Any:
         if error == runtime.cudaError_t.cudaErrorMemoryAllocation:
             raise OutOfMemory("the picture does not fit into the GPU's memory; give a smaller --tile")
         text = runtime.cudaGetErrorString(error)[1].decode()
-        raise EngineError(f"the GPU cannot go on: {text} ({function.__name__}); see 'vidsr doctor'")
+        raise EngineError(f"a CUDA call failed: {text} ({function.__name__}); see `vidsr doctor`")
     return values[0] if len(values) == 1 else tuple(values)
 
 

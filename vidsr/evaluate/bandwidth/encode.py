@@ -37,7 +37,7 @@ SIZES = {1: "full", 2: "half", 3: "third", 4: "quarter"}
 
 
 @dataclass(frozen=True, slots=True)
-class EncoderPreset:
+class StudyEncoder:
     """The encoder of a study."""
 
     codec: str
@@ -111,7 +111,7 @@ def probe_clip(path: Path, frames: int, *, step: int) -> Clip:
     return Clip(path, digest, width, height, count, seconds, (first.width, first.height), rotation)
 
 
-def encode(clip: Clip, scale: int, crf: float, encoder: EncoderPreset) -> tuple[Channel, Iterator[Frame]]:
+def encode(clip: Clip, scale: int, crf: float, encoder: StudyEncoder) -> tuple[Channel, Iterator[Frame]]:
     """Encode and decode a clip downscaled by `scale`. The channel counts the bytes of the frames taken so far."""
     channel = Channel(codec=encoder.codec, crf=crf, options=encoder.options, rate=RATE, estimate=True)
     resizer = Resizer("lanczos", accurate=True)
@@ -125,7 +125,7 @@ def kbit_per_second(channel: Channel, clip: Clip) -> float:
 
 
 def measure(
-    clip: Clip, crf: float, encoder: EncoderPreset, methods: Sequence[DeliveryMethod], tick: Callable[[], None]
+    clip: Clip, crf: float, encoder: StudyEncoder, methods: Sequence[DeliveryMethod], tick: Callable[[], None]
 ) -> dict[str, Point]:
     """Encode a clip and return a point for each method. methods: all of one scale. tick: called after each frame.
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from vidsr.evaluate.bandwidth.encode import Clip, EncoderPreset
+from vidsr.evaluate.bandwidth.encode import Clip, StudyEncoder
 from vidsr.evaluate.bandwidth.rd_curves import Crossover, Metric, RdCurve, bd_rate, bits_saved, crossover, metrics_of
 
 QUALITIES = (80, 90)
@@ -32,7 +32,7 @@ class BandwidthResult:
     """What was measured on one clip."""
 
     video: Clip
-    encoder: EncoderPreset
+    encoder: StudyEncoder
     protocol: str
     curves: tuple[RdCurve, ...]
     """The first is the clip at full size, the second half size upscaled by Lanczos."""

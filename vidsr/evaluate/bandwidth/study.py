@@ -16,7 +16,7 @@ from vidsr.evaluate.bandwidth.encode import (
     RATE,
     Clip,
     DeliveryMethod,
-    EncoderPreset,
+    StudyEncoder,
     measure,
     open_delivery_methods,
     probe_clip,
@@ -59,7 +59,7 @@ def evaluate_bandwidth(
     codec = find_codec(options.codec)
     require_bjontegaard()  # before minutes of measuring
     _check_cache()
-    encoder = EncoderPreset(options.codec, options.preset or codec.default_preset)
+    encoder = StudyEncoder(options.codec, options.preset or codec.default_preset)
     with open_delivery_methods(models, options) as methods:
         step = 2 * math.lcm(*(method.scale for method in methods))
         videos = [probe_clip(clip, options.frames or FRAMES, step=step) for clip in clips]
@@ -92,7 +92,7 @@ def _crfs(codec: str, scale: int) -> tuple[float, ...]:
     return _CRFS[CODECS[codec].max_crf][scale > 1]
 
 
-def _protocol(video: Clip, encoder: EncoderPreset, curves: Sequence[RdCurve]) -> str:
+def _protocol(video: Clip, encoder: StudyEncoder, curves: Sequence[RdCurve]) -> str:
     """Describe how a clip was measured."""
     crop = "" if video.whole == (video.width, video.height) else f", cropped from {video.whole[0]}x{video.whole[1]}"
     metrics = "PSNR-Y, VMAF (v0.6.1) and VMAF-NEG, means over frames"
@@ -108,7 +108,7 @@ def _protocol(video: Clip, encoder: EncoderPreset, curves: Sequence[RdCurve]) ->
 
 
 def _points(
-    video: Clip, methods: Sequence[DeliveryMethod], crf: float, encoder: EncoderPreset, tick: Callable[[int], None]
+    video: Clip, methods: Sequence[DeliveryMethod], crf: float, encoder: StudyEncoder, tick: Callable[[int], None]
 ) -> dict[str, Point]:
     """Return the point of each method, all of one scale, from the cache or measured."""
     settings = {

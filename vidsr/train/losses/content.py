@@ -32,7 +32,7 @@ PIXEL: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"l1": l1, "mse": mse, "c
 
 @torch.no_grad()
 def balance(low: Tensor, truth: Tensor, power: float) -> Tensor:
-    """Return unnormalised weights of the samples: the error of bilinear interpolation to the power -`power`: (n,).
+    """Return unnormalised weights of the samples: error ** -power, where error is that of bilinear interpolation: (n,).
 
     PSNR is logarithmic: a small error matters more where images are blurred and all errors are small.
     """

@@ -110,7 +110,7 @@ class GraphEditor:
         return True
 
     def take_repeats(self) -> int:
-        """Remove the repeated input that a network of one channel adds last: `image` is then what it was added to.
+        """Remove the final Add of the repeated input of a luma network; `image` is then its other operand.
 
         Return how often it is repeated; 0 for a network that ends otherwise.
         """

@@ -50,7 +50,9 @@ class Muxer:
     def check(self, name: str | Path | BinaryIO) -> None:
         """Raise NotPipeable if the muxer must seek and the output cannot, OutputError if it does not write one file."""
         if not self.image and not is_address(name) and ContainerFormat(self.name, "w").no_file:
-            raise OutputError(f"{self.name} is written as several files, not as one; pipe NUT into ffmpeg to make it")
+            raise OutputError(
+                f"{self.name} consists of several files, which vidsr cannot write; pipe NUT to ffmpeg, which can"
+            )
         piped = name == "-" or is_address(name)
         if isinstance(name, str | Path):
             piped = piped or is_fifo(Path(name))
