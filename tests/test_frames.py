@@ -21,7 +21,7 @@ def test_floats_and_bytes_make_the_same_frame():
 
 
 def test_a_picture_that_is_not_rgb_is_refused():
-    with pytest.raises(ValueError, match=r"\(height, width, 3\), got \(4, 6\)"):
+    with pytest.raises(ValueError, match=r"\(height, width, 3\); got \(4, 6\)"):
         Frame.from_rgb(np.zeros((4, 6), np.uint8))
 
 

@@ -225,7 +225,7 @@ def test_an_mp4_with_its_index_at_the_end_is_explained(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
     writer = threading.Thread(target=lambda: _write_quietly(tmp_path / "fifo", video.read_bytes()))
     writer.start()
-    with pytest.raises(NotAVideo, match=r"cannot be piped: give the file's name, or pipe NUT"):
+    with pytest.raises(NotAVideo, match=r"cannot be piped: give the name of the file, or pipe NUT"):
         open_source(tmp_path / "fifo")
     writer.join()
 
