@@ -87,7 +87,7 @@ def test_a_rate_for_a_film_that_has_one_is_wrong_usage(tmp_path: Path) -> None:
 
 def test_a_missing_sequence_is_said_plainly(tmp_path: Path) -> None:
     shown = upscale(tmp_path / "frames" / "%05d.png", tmp_path / "film.mp4")
-    assert shown.exit_code == 3 and "there is no such picture (as 00001.png)" in shown.stderr.replace("\n", " ")
+    assert shown.exit_code == 3 and "no such image, for example 00001.png" in shown.stderr.replace("\n", " ")
 
 
 def test_a_signal_leaves_none_of_the_pictures(tmp_path: Path) -> None:

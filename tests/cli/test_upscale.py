@@ -276,7 +276,7 @@ def wait_for_a_file_in(folder: Path, *, besides: int = 0) -> None:
 
 @pytest.mark.skipif(can_open_gpu("cuda"), reason="there is a GPU")
 def test_who_asks_for_a_gpu_to_decode_is_told_where_there_is_none(clip: Path, tmp_path: Path) -> None:
-    told = "vidsr: no GPU decodes here, which `vidsr doctor` tells more of: the CPU does"
+    told = "vidsr: no GPU can decode here, `vidsr doctor` shows why: the CPU decodes"
     assert told in upscale(clip, tmp_path / "asked.mkv", "--hwaccel", "cuda").stderr
     assert told not in upscale(clip, tmp_path / "plain.mkv").stderr
 

@@ -145,7 +145,7 @@ def test_an_mp4_with_its_index_at_the_end_cannot_be_piped(tmp_path: Path) -> Non
         shown = run("-", tmp_path / "out.mkv", stdin=cat.stdout)
         assert cat.stdout is not None
         cat.stdout.close()
-    assert shown.code == 3 and "give the file's name, or pipe NUT" in shown.sentence
+    assert shown.code == 3 and "give the name of the file, or pipe NUT" in shown.sentence
     assert list(contents(tmp_path)) == ["a.mp4"]
 
 

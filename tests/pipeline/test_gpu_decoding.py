@@ -27,7 +27,7 @@ def test_without_a_gpu_the_same_film_is_made_and_only_who_asked_for_one_is_told(
             source, tmp_path / f"{name}.nut", model="bicubic", hwaccel=name, overwrite=True, warn=told
         )
     assert [str(notice) for notice in summary.notices if "GPU" in str(notice)] == (
-        ["no GPU decodes here, which `vidsr doctor` tells more of: the CPU does"] if hwaccel == "cuda" else []
+        ["no GPU can decode here, `vidsr doctor` shows why: the CPU decodes"] if hwaccel == "cuda" else []
     )
     assert (tmp_path / "auto.nut").read_bytes() == (tmp_path / f"{hwaccel}.nut").read_bytes()
 
