@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from tests.evaluate.quality.test_images import picture
 from tests.evaluate.quality.test_videos import write_video
 from vidsr.cli import app
+from vidsr.engines import settle
 from vidsr.evaluate.bandwidth import study
 from vidsr.evaluate.quality.images import evaluate_images
 from vidsr.options import EvaluateOptions
@@ -40,6 +41,13 @@ def test_the_protocol_stands_above_the_table(folder):
     rows = [line for line in done.stdout.splitlines() if "x2" in line]
     assert ["protocol bicubic" in row for row in rows] == [True, False, False]
     assert "+0.00" in rows[0]
+
+
+def test_the_precision_of_pytorch_is_said(folder):
+    pytest.importorskip("torch")
+    done = run("live-x2", "--images", folder, "--engine", "torch", "--metrics", "psnr")
+    assert done.exit_code == 0, done.output
+    assert done.stderr.startswith(f"vidsr: PyTorch computes in {settle(engine='torch').precision} on ")
 
 
 def test_several_values_may_follow_one_option(folder):

@@ -66,10 +66,15 @@ def evaluate(
 
     An existing file is overwritten only if it is an earlier report.
     """
+    from vidsr.engines import settle
+
     names = [*(models or []), *(model or [])]
     options = EvaluateOptions(
         _metrics(metrics or []), frames, _crfs(compress or [], codec), codec, preset, scale, engine, precision
     )
+    if engine == "torch" and precision == "auto":
+        setup = settle(engine=engine)
+        say(f"PyTorch computes in {setup.precision} on {setup.device}")
     if bandwidth:
         if images or videos or metrics or compress or scale or sheet:
             raise typer.BadParameter(

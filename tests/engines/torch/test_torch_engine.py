@@ -18,6 +18,7 @@ from vidsr.card import read_card
 from vidsr.color import BT709, ColorSpec
 from vidsr.engines import Precision, Setup, open_engine, settle
 from vidsr.engines.graph_format import PLANES_IN
+from vidsr.engines.torch import torch_engine
 from vidsr.errors import EngineError, NotAModel, OutOfMemory
 from vidsr.upscaling.model_file import read_graph as load
 
@@ -166,8 +167,12 @@ def test_a_picture_that_does_not_fit_is_told_to_be_cut() -> None:
         answer(plain(tile, times=np.array([1, 1, 1 << 24, 1 << 24], np.int64)), {})
 
 
-def test_precision_auto_is_f32_on_a_cpu() -> None:
-    assert settle(engine="torch", device="cpu") == Setup("torch", "cpu", "f32")
+@pytest.mark.parametrize(("native", "precision"), [(True, "bf16"), (False, "f32")])
+def test_precision_auto_on_a_cpu_is_bf16_only_if_that_is_native(
+    native: bool, precision: Precision, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch_engine, "has_native_bf16", lambda: native)
+    assert settle(engine="torch", device="cpu") == Setup("torch", "cpu", precision)
 
 
 @pytest.mark.parametrize(

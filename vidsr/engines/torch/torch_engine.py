@@ -17,6 +17,7 @@ from vidsr.engines.torch.device import CpuDevice, CudaDevice, Device, Wait
 from vidsr.engines.torch.torch_graph import build, read
 from vidsr.errors import EngineError, NotAModel, VidsrError
 from vidsr.options import Precision
+from vidsr.system import has_native_bf16
 
 PRECISIONS: dict[Precision, torch.dtype] = {"f32": torch.float32, "bf16": torch.bfloat16, "f16": torch.float16}
 # What reading and building may raise if a graph is damaged or made for another input size.
@@ -111,7 +112,10 @@ class TorchEngine(Engine):
 
 
 def settle(device: str, precision: Precision) -> tuple[str, Precision]:
-    """Return the device and precision to use; see `vidsr.engines.settle`. On a GPU auto is f16; bf16 is visible."""
+    """Return the device and precision to use; see `vidsr.engines.settle`.
+
+    auto is f16 on a GPU, where bf16 would be visible; on a CPU it is bf16 if that is native, else f32.
+    """
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     if device != "cpu":
@@ -120,7 +124,8 @@ def settle(device: str, precision: Precision) -> tuple[str, Precision]:
             found = f"{count} GPUs here, and {device} is not among them" if count else "no GPU here"
             raise EngineError(f"PyTorch finds {found}; use --device cpu, or see `vidsr doctor`")
     if precision == "auto":
-        return device, "f32" if device == "cpu" else "f16"
+        on_cpu: Precision = "bf16" if has_native_bf16() else "f32"
+        return device, on_cpu if device == "cpu" else "f16"
     return device, precision
 
 
