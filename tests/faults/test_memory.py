@@ -18,8 +18,8 @@ def test_a_limit_on_memory_is_said_and_leaves_nothing(codec: str, mebibytes: int
     source = huge(tmp_path / "a.jpg")
     shown = run("--codec", codec, source, tmp_path / "out.mkv", preexec_fn=limit)
     sentence = shown.said[-1]  # x264 has a line of its own before
-    if sentence.endswith("it does not say why, but may lack memory"):
+    if sentence.endswith("it gives no reason, but may lack memory"):
         assert shown.code == 6 and f"{codec} cannot encode 15360x8640" in sentence
     else:
-        assert shown.code == 5 and "not enough memory is left for pictures of this size; ask for a smaller" in sentence
+        assert shown.code == 5 and "not enough memory is left for frames of this size; ask for a smaller" in sentence
     assert list(contents(tmp_path)) == ["a.jpg"]
