@@ -66,7 +66,7 @@ class Video:
                 stream.codec_context.name if stream.codec_context is not None else "unknown",
                 stream.metadata.get("language", "und"),
             )
-            for stream in self._source.streams
+            for stream in self._source.copy_info().streams
         )
         duration = None if info.duration is None else float(info.duration)
         return VideoMetadata(

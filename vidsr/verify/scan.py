@@ -56,7 +56,8 @@ class _Tally:
 
 
 def _read(source: Source) -> Inventory:
-    tallies = {stream.index: _Tally(stream) for stream in source.streams}
+    copy = source.copy_info()
+    tallies = {stream.index: _Tally(stream) for stream in copy.streams}
     times, fields, captions, transparent = array("q"), 0, 0, 0
     last = first = source.first
     for item in source:
@@ -69,7 +70,7 @@ def _read(source: Source) -> Inventory:
         transparent += item.alpha is not None and int(item.alpha.min()) < (1 << item.bits) - 1
         captions += side_data(item.av_frame, "A53_CC") is not None
         last = item
-    video, chapters = source.stream, source.chapters
+    video, chapters = source.stream, copy.chapters
     return Inventory(
         title=source.title,
         container=source.container.format.name,
@@ -79,7 +80,7 @@ def _read(source: Source) -> Inventory:
         pixel_format=pixel_format_of(first),
         color=first.color,
         aspect=source.info.aspect,
-        display_matrix=source.display_matrix,
+        display_matrix=copy.display_matrix,
         tick=first.time_base,
         times=times,
         end=(last.pts + last.duration_ticks) * last.time_base if last.duration_ticks else None,
@@ -92,17 +93,15 @@ def _read(source: Source) -> Inventory:
         disposition=int(video.disposition),
         stream_tags=_tags_of(video),
         tags=_dated(_lowered(video_tags(source.container.metadata))),
-        image_metadata=_image_metadata(source),
+        image_metadata=_image_metadata(copy.image),
         chapters=tuple(_chapter(chapter) for chapter in chapters),
-        tracks=tuple(_track(s, tallies[s.index]) for s in source.streams if not (chapters and _is_chapter_track(s))),
+        tracks=tuple(_track(s, tallies[s.index]) for s in copy.streams if not (chapters and _is_chapter_track(s))),
         damage=source.damage,
     )
 
 
-def _image_metadata(source: Source) -> dict[str, str]:
-    if source.image is None:
-        return {}
-    known = read_image_metadata(source.image)
+def _image_metadata(image: bytes | None) -> dict[str, str]:
+    known = read_image_metadata(image)
     kind = SRGB if known.profile and is_srgb(known.profile) else _digest(known.profile or b"")
     profile = {"colour profile": kind} if known.profile else {}
     return profile | {f"Exif {tag}": str(value) for tag, value in (known.exif or {}).items()}

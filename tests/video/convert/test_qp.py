@@ -145,7 +145,7 @@ def test_codecs_that_were_not_measured_are_left_unknown(video_stream_of):
         for packet in packets:
             estimator.sent(packet)
         for picture in pictures:
-            estimator.push(picture)
+            estimator.update(picture)
         assert (estimator.value is None) == (codec == "prores")
 
 

@@ -208,7 +208,7 @@ def test_a_picture_that_is_to_be_turned_does_not_stay(tmp_path: Path) -> None:
         stream.set_display_matrix((0, 1 << 16, 0, -(1 << 16), 0, 0, 0, 0, 1 << 30))
 
     with open_source(make_film(tmp_path / "turned.mp4", decorate=turn)) as video:
-        assert video.display_matrix
+        assert video.copy_info().display_matrix
         assert not surfaces.can_stay_semiplanar(video.first.av_frame.reformat(format="nv12"))
     with open_source(make_film(tmp_path / "upright.mp4")) as video:
         assert surfaces.can_stay_semiplanar(video.first.av_frame.reformat(format="nv12"))

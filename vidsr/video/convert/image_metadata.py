@@ -23,19 +23,10 @@ _ORIENTATION, _EXIF, _GPS, _INTEROPERABILITY, _WIDTH, _HEIGHT = 0x0112, 0x8769, 
 # How the samples of a TIFF are stored (TIFF 6.0): size, bits, compression, strips, tiles, …; not true of a new file
 _STORAGE = {*range(254, 267), 273, 277, 278, 279, *range(280, 282), 284, 292, 293, 317, 318, 319, 320, *range(322, 326)}
 _STORAGE |= {330, 332, 338, 339, 340, 341, 347, 512, 513, 514, 519, 529, 530, 531, 532, 700, 33723, 34377, 34675}
-_TRANSPOSES = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
 # a, b, c and d of FFmpeg's display matrix, by the orientation of Exif.
 _MATRICES = {
-    1: (1, 0, 0, 1), 2: (-1, 0, 0, 1), 3: (-1, 0, 0, -1), 4: (1, 0, 0, -1),
-    5: (0, 1, 1, 0), 6: (0, 1, -1, 0), 7: (0, -1, -1, 0), 8: (0, -1, 1, 0),
+    2: (-1, 0, 0, 1), 3: (-1, 0, 0, -1), 4: (1, 0, 0, -1), 5: (0, 1, 1, 0), 6: (0, 1, -1, 0), 7: (0, -1, -1, 0),
+    8: (0, -1, 1, 0),
 }  # fmt: skip
 _LONGEST = 65000  # bytes of Exif in a JPEG
 
@@ -49,10 +40,8 @@ class ImageMetadata:
     exif: Image.Exif | None = None
     """Without the tags of the stored samples."""
     dpi: tuple[float, float] | None = None
-    transpose: Image.Transpose | None = None
-    """How to turn the image upright, by the orientation in its Exif."""
     display_matrix: tuple[int, ...] = ()
-    """The same as FFmpeg's display matrix; empty for an upright image."""
+    """How players turn the image upright, from the orientation in its Exif; empty for an upright image."""
     lost: tuple[str, ...] = ()
     """Names of metadata that are not kept."""
 
@@ -118,15 +107,16 @@ def _read(image: Image.Image) -> ImageMetadata:
         profile=info.get("icc_profile"),
         exif=kept if named else None,
         dpi=dpi if dpi and min(dpi) > 1 else None,  # 1: not stated
-        transpose=_TRANSPOSES.get(given.get(_ORIENTATION, 1)),
         display_matrix=_matrix(given.get(_ORIENTATION, 1)),
         lost=tuple(lost),
     )
 
 
 def _matrix(orientation: int) -> tuple[int, ...]:
-    a, b, c, d = _MATRICES.get(orientation, _MATRICES[1])
-    return () if orientation not in _TRANSPOSES else (a << 16, b << 16, 0, c << 16, d << 16, 0, 0, 0, 1 << 30)
+    if orientation not in _MATRICES:
+        return ()
+    a, b, c, d = _MATRICES[orientation]
+    return a << 16, b << 16, 0, c << 16, d << 16, 0, 0, 0, 1 << 30
 
 
 def _suits(profile: bytes, image: Image.Image, kind: str) -> bool:

@@ -46,7 +46,7 @@ def mean_qp(av_frame: av.VideoFrame) -> float | None:
 
 
 class Estimator:
-    """A frame stage that estimates the QP from the size of each key frame, for all frames until the next one.
+    """Estimates the QP from the size of each key frame, for all frames until the next one.
 
     The size of the other frames depends more on motion than on damage.
     """
@@ -64,18 +64,14 @@ class Estimator:
         if self._wanted and packet.is_keyframe:
             self._sizes.append((packet.pts, packet.size))
 
-    def push(self, av_frame: av.VideoFrame) -> list[av.VideoFrame]:
-        """Update the estimate from a decoded frame, and return it; its pts must be that of its packet."""
-        if self._wanted and av_frame.key_frame:
-            size = next((size for pts, size in reversed(self._sizes) if pts == av_frame.pts), 0)
-            luma, bits = planes_of(download(av_frame))[0], av_frame.format.components[0].bits
-            qp = estimated_qp(luma, size, bits=bits)
-            self.value = self.value if qp is None else qp
-        return [av_frame]
-
-    def flush(self) -> list[av.VideoFrame]:
-        """Return nothing: no frame is held back."""
-        return []
+    def update(self, av_frame: av.VideoFrame) -> None:
+        """Update the estimate from a decoded frame, whose pts must be that of its packet."""
+        if not self._wanted or not av_frame.key_frame:
+            return
+        size = next((size for pts, size in reversed(self._sizes) if pts == av_frame.pts), 0)
+        av_frame = download(av_frame)
+        qp = estimated_qp(planes_of(av_frame)[0], size, bits=av_frame.format.components[0].bits)
+        self.value = self.value if qp is None else qp
 
 
 def estimated_qp(luma: NDArray[Any], size: int, *, bits: int = 8) -> float | None:

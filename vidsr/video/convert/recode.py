@@ -87,7 +87,7 @@ class Channel:
                 self.payload += packet.size
                 estimator.sent(packet)
             for av_frame in decoder.decode(packet):
-                estimator.push(av_frame)
+                estimator.update(av_frame)
                 qp = mean_qp(av_frame)
                 if qp is None and self._estimate:
                     qp = estimator.value

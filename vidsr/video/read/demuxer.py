@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from contextlib import suppress
 from fractions import Fraction
-from typing import Protocol
 
 import av
 
@@ -27,13 +26,6 @@ _SEEKABLE = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm")  # in other formats a s
 _AFTER_END = 1  # seconds read past the end of a range, for packets that are interleaved late
 
 
-class Decoder(Protocol):
-    """A decoder of PyAV, or one that behaves like it."""
-
-    def decode(self, packet: av.Packet | None) -> list[av.VideoFrame]:
-        """Return the frames that are ready after a packet, or after None for the end."""
-
-
 class Demuxer:
     """Reads one container: decoded frames of one stream, packets of the others."""
 
@@ -52,7 +44,7 @@ class Demuxer:
         log: DamageLog,
         *,
         rate: Fraction | None = None,
-        decoder: Decoder | None = None,
+        decoder: av.VideoCodecContext | GpuDecoder | None = None,
     ) -> None:
         """rate: frame rate of a container without time stamps. decoder: instead of the stream's own."""
         container = opened.container
@@ -64,9 +56,9 @@ class Demuxer:
         self.step = max(round(1 / nominal_rate / self.time_base), 1)
         """Ticks between frames without time stamps."""
         self.wrong_durations = container.format.name.startswith("mov") and not opened.live
-        """Whether `FrameDurations` are needed, and may hold a frame back."""
+        """Whether frames have wrong durations, and one may be held back; see `FrameTimes`."""
         self._container, self._stream, self._live, self._title = container, stream, opened.live, opened.title
-        self._decoder: Decoder = decoder or stream
+        self._decoder = decoder or stream.codec_context
         self._watch = DecoderWatch(self._note, flag_is_late=container.format.name == "mpegts")
         path = path_of(container)
         self._gaps = GapFinder(path) if path and container.format.name == "matroska,webm" else None

@@ -1,4 +1,4 @@
-"""The last stage of reading: decoded frames become Frames."""
+"""Stages of reading: the times of decoded frames, and Frames made of them."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -23,6 +23,56 @@ from vidsr.video.read.demuxer import Demuxer
 _LIMITED_IF_UNTAGGED = ("h264", "hevc", "vvc", "av1")  # codecs whose specification gives untagged video limited range
 _LEFT_IN_422 = ("hevc", "vvc")  # codecs with 4:2:2 chroma on the left, whose decoders state the location of 4:2:0 only
 _PATIENCE = 3  # frames of a new size in a row before damaged input is believed to have changed it
+
+
+class FrameTimes:
+    """A frame stage that completes the times of decoded frames and drops those outside the range.
+
+    pts become strictly rising, and begin at 0 in a range. In mov and mp4, FFmpeg derives durations from decoding times,
+    which reordering makes wrong: there, one frame is held back, to last until the next one is shown.
+    """
+
+    def __init__(self, demuxer: Demuxer) -> None:
+        self._demuxer = demuxer
+        self._shift = round(demuxer.span.shift / demuxer.time_base)
+        self._held: av.VideoFrame | None = None
+        self._last: int | None = None
+        self._next = 0
+
+    def push(self, av_frame: av.VideoFrame) -> list[av.VideoFrame]:
+        """Take a decoded frame and return those that are ready."""
+        if not self._demuxer.wrong_durations:
+            return self._timed(av_frame)
+        ready = self._release(av_frame.pts)
+        self._held = av_frame
+        return ready
+
+    def flush(self) -> list[av.VideoFrame]:
+        """Return the last frame, which lasts until the end of the track."""
+        return self._release(self._demuxer.track_end() if self._held is not None else None)
+
+    def give_up(self) -> list[av.VideoFrame]:
+        """Return the frame that is held back, with the duration that FFmpeg states."""
+        return self._release(None)
+
+    def _release(self, end: int | None) -> list[av.VideoFrame]:
+        held, self._held = self._held, None
+        if held is None:
+            return []
+        if end is not None and held.pts is not None and end > held.pts:
+            held.duration = end - held.pts
+        return self._timed(held)
+
+    def _timed(self, av_frame: av.VideoFrame) -> list[av.VideoFrame]:
+        demuxer = self._demuxer
+        demuxer.estimator.update(av_frame)
+        pts = self._next if av_frame.pts is None else av_frame.pts
+        self._last = pts = pts if self._last is None else max(pts, self._last + 1)
+        av_frame.duration = av_frame.duration or 0
+        self._next = pts + (av_frame.duration or demuxer.step)
+        demuxer.log.next_frame = self._next * demuxer.time_base
+        av_frame.pts = pts + self._shift
+        return [av_frame] if demuxer.span.contains(pts * demuxer.time_base) else []
 
 
 class Framer:

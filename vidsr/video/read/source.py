@@ -1,24 +1,23 @@
 """A video or image as a stream of frames, and of the packets of its other streams."""
 
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from functools import cached_property
+from functools import cache
 from itertools import chain
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol, Self, get_args
+from typing import Any, BinaryIO, Self, get_args
 
 import av
 from av.container import InputContainer
-from av.stream import Stream
 
 from vidsr.context import Context
 from vidsr.errors import Damaged, WrongOption
 from vidsr.frames import Carried, Frame, VideoInfo
 from vidsr.io.names import title_of
 from vidsr.options import Deinterlace, ReadOptions
-from vidsr.video._compat import Chapter, rational
+from vidsr.video._compat import rational
 from vidsr.video.convert.deinterlace import Deinterlacer
 from vidsr.video.convert.image_metadata import read_image_metadata
 from vidsr.video.convert.side_data import display_matrix
@@ -26,7 +25,7 @@ from vidsr.video.copy_info import CopyInfo
 from vidsr.video.metadata import ATTACHED
 from vidsr.video.read.damage import Damage, DamageLog
 from vidsr.video.read.demuxer import Demuxer
-from vidsr.video.read.framer import Framer
+from vidsr.video.read.framer import Framer, FrameTimes
 from vidsr.video.read.hwdecode import Offload, gpu_decoder
 from vidsr.video.read.image_demuxer import ImageDemuxer
 from vidsr.video.read.open_input import OpenedInput, open_input
@@ -38,23 +37,12 @@ from vidsr.video.read.streams import (
     select_video_stream,
     set_up_decoder,
 )
-from vidsr.video.read.timestamps import FrameClock, FrameDurations
 from vidsr.video.sequence import ImageSequence, sequence_of
 from vidsr.video.timing import MICROSECOND, TimeRange
 
 _SLOWEST, _FASTEST = Fraction(1, 3600), 1000  # frames per second; encoders cannot count far beyond
 _DEFAULT_RATE = Fraction(25)
 _MOST_AHEAD = 8 << 20  # bytes of packets that may pass a frame whose duration is not known
-
-
-class FrameStage(Protocol):
-    """Takes frames in the order of their pts, one by one, and returns those that are ready; holds few of them."""
-
-    def push(self, frame: Any, /) -> Iterable[Any]:
-        """Take a frame and return those that are ready."""
-
-    def flush(self) -> Iterable[Any]:
-        """Return the frames that are held back, after the last one."""
 
 
 def open_source(
@@ -180,67 +168,36 @@ class Source:
         """The damage so far; complete after iterating."""
         return self._demuxer.log.damage
 
-    @property
-    def image(self) -> bytes | None:
-        """The image file, or the first of a sequence; None for a video container."""
-        return self.sequence.files[self.sequence.first].read_bytes() if self.sequence else self._demuxer.image
-
-    @property
-    def streams(self) -> list[Stream]:
-        """The streams whose packets come as Carried, and the attachments, which have no packets."""
-        return [stream for stream in self.container.streams if stream.index != self.stream.index]
-
-    @property
-    def cover_art(self) -> dict[int, bytes]:
-        """Cover art by the index of its stream; it comes before the first frame."""
-        carried = (item for item in self._early if isinstance(item, Carried))
-        return {item.stream: bytes(item.packet) for item in carried if item.packet.stream.disposition & ATTACHED}
-
-    @cached_property
-    def has_variable_rate(self) -> bool:
-        """Whether the gaps between frames differ, as far as that is known without reading the whole file."""
-        return self._demuxer.has_variable_rate()
-
-    @cached_property
-    def display_matrix(self) -> tuple[int, ...]:
-        """FFmpeg's display matrix, by which players rotate or mirror the frames; empty for none."""
-        matrix = display_matrix(self.first.av_frame)
-        # PyAV 18 does not read the Exif of every image.
-        return read_image_metadata(self.image).display_matrix if matrix is None else matrix
-
-    @property
-    def chapters(self) -> list[Chapter]:
-        """The chapters, cut to the range that is read."""
-        return self._demuxer.span.cut_chapters(self.container.chapters())
-
-    def frame_number(self, pts: int) -> int:
-        """Return the number of the image that is shown at `pts`; without a sequence, count from 1."""
+    def _frame_number(self, pts: int) -> int:
         if self.sequence is None:
             return 1 + pts
         return self.sequence.first + pts - round(self._demuxer.span.shift / self.info.time_base)
 
-    def count_lost_packet(self, packet: av.Packet) -> None:
-        """Count a packet that no output takes as damage. Raises Damaged if strict."""
+    def _count_lost_packet(self, packet: av.Packet) -> None:
         time = (packet.pts or 0) * (rational(packet.time_base) or MICROSECOND)
         self._demuxer.log.note("lost_packets", time - self._demuxer.span.shift)
 
     def copy_info(self) -> CopyInfo:
-        """Return what an output copies from this input, which must stay open until the output is closed."""
+        """Return what an output copies from this input. Call it before iterating; the input must stay open."""
+        image = self.sequence.files[self.sequence.first].read_bytes() if self.sequence else self._demuxer.image
+        matrix = display_matrix(self.first.av_frame)
+        early = [item.packet for item in self._early if isinstance(item, Carried)]  # cover art comes first
         return CopyInfo(
             name=self.name,
             info=self.info,
             first=self.first,
             video_stream=self.stream,
-            streams=tuple(self.streams),
-            cover_art=self.cover_art,
+            streams=tuple(stream for stream in self.container.streams if stream.index != self.stream.index),
+            cover_art={p.stream_index: bytes(p) for p in early if p.stream.disposition & ATTACHED},
             tags=dict(self.container.metadata),
-            chapters=tuple(self.chapters),
-            display_matrix=self.display_matrix,
-            image=self.image,
+            chapters=tuple(self._demuxer.span.cut_chapters(self.container.chapters())),
+            # PyAV 18 does not read the Exif of every image.
+            display_matrix=read_image_metadata(image).display_matrix if matrix is None else matrix,
+            image=image,
             image_files=self.sequence.files if self.sequence else {},
-            is_variable=lambda: self.has_variable_rate,
-            frame_number=self.frame_number,
-            lost_packet=self.count_lost_packet,
+            is_variable=cache(self._demuxer.has_variable_rate),
+            frame_number=self._frame_number,
+            lost_packet=self._count_lost_packet,
         )
 
     def carried(self) -> Iterator[Carried]:
@@ -295,31 +252,26 @@ def _demuxer(
 
 
 def _items(demuxer: Demuxer, deinterlacer: Deinterlacer, framer: Framer) -> Generator[Frame | Carried]:
-    # Frames go through the stages; packets pass beside them.
-    durations = FrameDurations(demuxer.track_end)
-    clock = FrameClock(demuxer.span, demuxer.time_base, demuxer.step, demuxer.log)
-    after: list[FrameStage] = [demuxer.estimator, clock, deinterlacer, framer]
-    stages: list[FrameStage] = [durations, *after] if demuxer.wrong_durations else after
+    # Frames go through three stages; packets pass beside them.
+    times = FrameTimes(demuxer)
+
+    def framed(av_frames: list[av.VideoFrame], *, end: bool = False) -> list[Frame]:
+        whole = [ready for av_frame in av_frames for ready in deinterlacer.push(av_frame)]
+        whole += deinterlacer.flush() if end else []
+        frames = [ready for av_frame in whole for ready in framer.push(av_frame)]
+        return frames + (framer.flush() if end else [])
+
     ahead = 0  # bytes of packets since the last frame
     for item in demuxer.items():
         if isinstance(item, Carried):
             ahead += item.packet.size
             if ahead > _MOST_AHEAD:
-                yield from _pushed(durations.give_up(), after)
+                yield from framed(times.give_up())
             yield item
         else:
             ahead = 0
-            yield from _pushed([item], stages)
-    yield from _pushed([], stages, end=True)
-
-
-def _pushed(frames: Iterable[Any], stages: Sequence[FrameStage], *, end: bool = False) -> Iterable[Any]:
-    # What comes out of the stages; at the end also what they hold back.
-    for stage in stages:
-        frames = [ready for frame in frames for ready in stage.push(frame)]
-        if end:
-            frames += stage.flush()
-    return frames
+            yield from framed(times.push(item))
+    yield from framed(times.flush(), end=True)
 
 
 def _until_frame(items: Iterable[Frame | Carried]) -> Iterator[Frame | Carried]:

@@ -1,6 +1,5 @@
-"""Time stamps of what is read: clocks that were set back, durations in mp4, strictly rising pts, variable rates."""
+"""Time stamps of packets: clocks that were set back, and variable frame rates."""
 
-from collections.abc import Callable
 from fractions import Fraction
 from itertools import pairwise
 
@@ -8,8 +7,6 @@ import av
 from av.container import InputContainer
 
 from vidsr.video._compat import rational
-from vidsr.video.read.damage import DamageLog
-from vidsr.video.timing import TimeRange
 
 
 class Timeline:
@@ -42,69 +39,6 @@ class Timeline:
             packet.dts += ticks
             packet.pts = None if packet.pts is None else packet.pts + ticks
         return epoch != before
-
-
-class FrameDurations:
-    """A frame stage that makes each frame last until the next one is shown; holds one frame back.
-
-    For mov and mp4, where FFmpeg derives durations from decoding times, which reordering makes wrong.
-    """
-
-    def __init__(self, end: Callable[[], int | None]) -> None:
-        """end: returns when the track ends, in ticks, or None if that is unknown; called after the last frame."""
-        self._end = end
-        self._held: av.VideoFrame | None = None
-
-    def push(self, av_frame: av.VideoFrame) -> list[av.VideoFrame]:
-        """Take a frame and return the one before."""
-        held = self._release(av_frame.pts)
-        self._held = av_frame
-        return held
-
-    def flush(self) -> list[av.VideoFrame]:
-        """Return the last frame."""
-        return self._release(self._end() if self._held is not None else None)
-
-    def give_up(self) -> list[av.VideoFrame]:
-        """Return the frame that is held back, with the duration that FFmpeg states."""
-        return self._release(None)
-
-    def _release(self, end: int | None) -> list[av.VideoFrame]:
-        held, self._held = self._held, None
-        if held is None:
-            return []
-        if end is not None and held.pts is not None and end > held.pts:
-            held.duration = end - held.pts
-        return [held]
-
-
-class FrameClock:
-    """A frame stage that makes pts rise strictly, drops frames outside a range, and shifts the others."""
-
-    def __init__(self, span: TimeRange, time_base: Fraction, step: int, log: DamageLog) -> None:
-        """step: ticks to the next frame where its pts and the duration are missing."""
-        self._span, self._time_base, self._step, self._log = span, time_base, step, log
-        self._shift = round(span.shift / time_base)
-        self._last: int | None = None
-        self._next = 0
-
-    def push(self, av_frame: av.VideoFrame) -> list[av.VideoFrame]:
-        """Return the frame if it is in the range."""
-        pts = self._next if av_frame.pts is None else av_frame.pts
-        if self._last is not None:
-            pts = max(pts, self._last + 1)
-        self._last = pts
-        av_frame.duration = av_frame.duration or 0
-        self._next = pts + (av_frame.duration or self._step)
-        self._log.next_frame = self._next * self._time_base
-        if not self._span.contains(pts * self._time_base):
-            return []
-        av_frame.pts = pts + self._shift
-        return [av_frame]
-
-    def flush(self) -> list[av.VideoFrame]:
-        """Return nothing: no frame is held back."""
-        return []
 
 
 def has_variable_rate(container: InputContainer, stream: av.VideoStream) -> bool:

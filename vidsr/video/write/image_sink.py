@@ -1,7 +1,6 @@
 """Frames written as images with Pillow: one image, or a numbered sequence."""
 
 import os
-import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +21,7 @@ from vidsr.video.convert.image_metadata import ImageMetadata, read_image_metadat
 from vidsr.video.convert.nv12 import planar
 from vidsr.video.convert.pixel_formats import pixel_format_name
 from vidsr.video.convert.resizer import Resizer
-from vidsr.video.convert.side_data import side_data
+from vidsr.video.convert.side_data import display_matrix
 from vidsr.video.copy_info import CopyInfo
 from vidsr.video.metadata import video_tags
 from vidsr.video.sequence import Pattern
@@ -125,11 +124,12 @@ def encode_image(frame: Frame, format: str, metadata: ImageMetadata, context: Co
         rgb = np.dstack([rgb, np.rint(frame.alpha * (255 / ((1 << frame.bits) - 1))).astype(np.uint8)])
     elif frame.alpha is not None:
         context.warn(f"the alpha channel is left out: {format} cannot store it; use .png, .webp or .tif", Code.ALPHA)
-    image = Image.fromarray(rotated(frame, rgb) if metadata.transpose is None else rgb)
+    matrix = metadata.display_matrix or display_matrix(frame.av_frame)
+    if matrix is None:  # PyAV 18 may know the rotation only
+        rgb = np.rot90(rgb, getattr(frame.av_frame, "rotation", 0) // 90)
+    image = Image.fromarray(rotated(rgb, matrix) if matrix else rgb)
     if len(frame.planes) == 1:
         image = image.convert("L" if image.mode == "RGB" else "LA")
-    if metadata.transpose is not None:
-        image = image.transpose(metadata.transpose)
     content, lost = metadata.write(image, format, **_OPTIONS.get(format, {}))
     if lost:
         context.warn(f"the image loses {' and '.join(lost)}", Code.TAGS)
@@ -148,14 +148,11 @@ def rgb_of(frame: Frame) -> NDArray[np.uint8]:
     return rgb
 
 
-def rotated(frame: Frame, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Rotate and mirror the pixels as the frame's display matrix (such as a camera's orientation) asks for."""
-    matrix = side_data(frame.av_frame, "DISPLAYMATRIX")
-    if matrix is None:  # PyAV 18 may know the rotation only
-        return np.rot90(rgb, getattr(frame.av_frame, "rotation", 0) // 90)
-    a, b, _, c, d = struct.unpack("<5i", matrix[:20])
+def rotated(rgb: NDArray[np.uint8], matrix: tuple[int, ...]) -> NDArray[np.uint8]:
+    """Rotate and mirror pixels (height, width, channels) by FFmpeg's display matrix."""
+    a, b, _, c, d = matrix[:5]
     if b or c:  # x and y are exchanged
-        rgb = rgb.transpose(1, 0, 2)  # (width, height, 3)
+        rgb = rgb.transpose(1, 0, 2)
         a, d = c, b
     rgb = rgb[:, ::-1] if a < 0 else rgb
     rgb = rgb[::-1] if d < 0 else rgb
