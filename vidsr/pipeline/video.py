@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Literal, get_args
 
-from vidsr.context import Context, Notice, Progress, ignore
+from vidsr.context import Context, Notice, Progress, ignore, log_warning
 from vidsr.engines import TAKES_DLPACK
 from vidsr.frames import Frame, VideoInfo
 from vidsr.io.names import is_address, title_of
@@ -60,7 +60,7 @@ def upscale_video(
     resume: bool = False,
     segment_frames: int = JobOptions().segment_frames,
     progress: Callable[[Progress], None] = ignore,
-    warn: Callable[[Notice], None] = ignore,
+    warn: Callable[[Notice], None] = log_warning,
 ) -> Summary:
     """Upscale a video or an image; everything else is kept, or reported.
 

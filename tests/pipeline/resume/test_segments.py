@@ -179,7 +179,7 @@ def test_a_run_killed_at_random_moments_ends_in_the_same_bytes(clip: Path, whole
 @pytest.mark.parametrize(
     ("changed", "sentence"),
     [
-        ({"crf": 23}, "was begun with crf 20.0, and this run has crf 23.0; ask for the same, or delete .* to begin"),
+        ({"crf": 23}, "was begun with crf 20.0, and this run has crf 23.0; ask for the same, or delete .* to start again"),
         ({"preset": "fast"}, "with preset veryfast, and this run has preset fast"),
         ({"scale": 3}, "with no scale, and this run has scale 3"),
         ({"model": "nearest"}, "with model bicubic, and this run has model nearest"),
@@ -353,8 +353,8 @@ def test_an_existing_target_is_left_alone_unless_overwriting_is_asked_for(clip: 
         ("clip.mkv", "-", NotPipeable, "stdout is not a file, which --resume writes"),
         ("clip.mkv", "tcp://localhost:1", NotPipeable, "is not a file, which --resume writes"),
         ("clip.mkv", "/dev/null", NotPipeable, "/dev/null is not a file"),
-        ("clip.mkv", "larger.png", OutputError, "holds pictures, which stay once they are made; leave --resume out"),
-        ("clip.mkv", "larger.y4m", OutputError, "holds raw pictures, not packets; leave --resume out"),
+        ("clip.mkv", "larger.png", OutputError, "holds images, which stay once they are made; leave --resume out"),
+        ("clip.mkv", "larger.y4m", OutputError, "holds raw frames, not packets; leave --resume out"),
     ],
 )
 def test_what_cannot_resume_is_refused(
