@@ -68,7 +68,7 @@ def test_the_usual_size_is_full_hd(built: list[dict[str, Any]]) -> None:
         (["--name", "mine"], "takes no option of a run"),
     ],
 )
-def test_what_makes_no_sense_is_refused(built: list[dict[str, Any]], arguments: list[str], sentence: str) -> None:
+def test_contradictory_options_are_refused(built: list[dict[str, Any]], arguments: list[str], sentence: str) -> None:
     done = run("live-x2", "--trt", *arguments)
     assert done.exit_code == 2
     assert sentence in done.output

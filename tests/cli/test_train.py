@@ -30,14 +30,14 @@ validate_every = 10
 
 
 @pytest.fixture
-def shop(tmp_path, monkeypatch):
+def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     draw_photo(tmp_path / "photos" / "a.png")
     (tmp_path / "tiny.toml").write_text(RECIPE)
     return tmp_path
 
 
-def test_a_recipe_becomes_weights_and_weights_become_a_model(shop):
+def test_a_recipe_becomes_weights_and_weights_become_a_model(folder):
     trained = CliRunner().invoke(app, ["train", "tiny.toml", "--data", "photos", "--validation", "photos"])
     assert trained.exit_code == 0, trained.output
     assert trained.stdout.strip() == "runs/tiny/best.safetensors"
@@ -48,7 +48,7 @@ def test_a_recipe_becomes_weights_and_weights_become_a_model(shop):
     exported = CliRunner().invoke(app, ["export", "runs/tiny", "--licence", "CC0", "--images", "photos"])
     assert exported.exit_code == 0, exported.output
     assert exported.stdout.strip() == "export/tiny.onnx"
-    card = read_card(shop / "export" / "tiny.onnx")
+    card = read_card(folder / "export" / "tiny.onnx")
     assert card.licence == "CC0"
     assert {"psnr_photos", "bicubic_psnr_photos"} <= card.metrics.keys()
 
@@ -62,7 +62,7 @@ def test_a_recipe_becomes_weights_and_weights_become_a_model(shop):
         (["export", "photos"], 9, "photos does not contain weights"),
     ],
 )
-def test_what_goes_wrong_is_a_line_and_an_exit_code(shop, arguments, code, sentence):
+def test_an_error_is_one_line_and_an_exit_code(folder, arguments, code, sentence):
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == code
     assert result.stderr.startswith("vidsr: ")
@@ -70,18 +70,18 @@ def test_what_goes_wrong_is_a_line_and_an_exit_code(shop, arguments, code, sente
     assert len(result.stderr.splitlines()) == 1
 
 
-def test_without_the_extra_the_command_names_it(shop, monkeypatch):
+def test_without_the_extra_the_command_names_it(folder, monkeypatch):
     monkeypatch.setitem(sys.modules, "vidsr.train.loop", None)
     result = CliRunner().invoke(app, ["train", "tiny.toml", "--data", "photos"])
     assert result.exit_code == 5
     assert "pip install vidsr[train]" in result.stderr
 
 
-def test_the_log_of_a_run_is_json_lines(shop):
-    draw_photo(shop / "more" / "b.png", seed=1)
+def test_the_log_of_a_run_is_json_lines(folder):
+    draw_photo(folder / "more" / "b.png", seed=1)
     assert (
         CliRunner().invoke(app, ["train", "tiny.toml", "--data", "photos", "--data", "more", "--run", "here"]).exit_code
         == 0
     )
-    lines = [json.loads(line) for line in (shop / "here" / "log.jsonl").read_text().splitlines()]
+    lines = [json.loads(line) for line in (folder / "here" / "log.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == [10, 20]

@@ -49,7 +49,7 @@ def train(display: Display, clock: Clock, first: int, last: int, *, seconds: flo
         display.show("training", step, STEPS)
 
 
-def test_a_steady_pace_is_told_as_it_is(clock):
+def test_a_constant_speed_is_measured_exactly(clock):
     pace = Pace(clock)
     assert pace.per_second is None
     for images in range(0, 3200, 32):
@@ -69,16 +69,16 @@ def test_what_was_done_before_does_not_count_as_speed(clock):
 
 def test_a_pace_follows_what_happens_lately_without_jumping(clock):
     pace, images = Pace(clock), 0
-    told = []
+    speeds = []
     for rate in (100, 10):
         for _ in range(int(5 * MEMORY_S)):
             pace.update(images)
             clock.now += 1
             images += rate
-            told.append(pace.per_second)
-    assert told[int(5 * MEMORY_S) - 1] == pytest.approx(100)
-    assert told[int(5 * MEMORY_S) + 3] > 90, "a slow moment is not yet a slow training"
-    assert told[-1] == pytest.approx(10, rel=0.1)
+            speeds.append(pace.per_second)
+    assert speeds[int(5 * MEMORY_S) - 1] == pytest.approx(100)
+    assert speeds[int(5 * MEMORY_S) + 3] > 90, "a slow moment is not yet a slow training"
+    assert speeds[-1] == pytest.approx(10, rel=0.1)
 
 
 def test_on_a_terminal_the_bar_moves_with_every_step(clock):
@@ -129,14 +129,14 @@ def test_all_losses_of_the_second_stage_find_room_on_a_narrow_terminal(clock):
     assert "rate 0.0001 · 8.00 images/s" in end
 
 
-def test_a_step_of_the_discriminator_alone_is_no_validation(clock):
+def test_a_step_of_the_discriminator_alone_is_not_a_validation(clock):
     console, shown = terminal()
     with Display(RECIPE, console=console, clock=clock) as display:
         display.step({"step": 2100, "stage": "gan", "discriminator": 0.7, "rate": 1e-4})
     assert "discriminator 0.7 · rate 0.0001" in shown.getvalue()
 
 
-def test_of_coded_pictures_alone_the_validation_is_told_too():
+def test_a_validation_of_coded_images_alone_is_shown():
     coded = {name.replace("clean", "coded"): value for name, value in VALIDATION.items()}
     console, _ = terminal()
     display = Display(RECIPE, console=console)
@@ -144,15 +144,15 @@ def test_of_coded_pictures_alone_the_validation_is_told_too():
     assert display.note() == "31.02 dB, bicubic 28.43"
 
 
-def test_where_stderr_is_no_terminal_losses_are_json_with_speed_and_time_left(capsys, clock):
+def test_without_a_terminal_losses_are_json_with_speed_and_time_left(capsys, clock):
     with Display(RECIPE, clock=clock) as display:
         train(display, clock, 990, 1000, seconds=0.25)
         for step in (900, 1000, 1100):
             display.step(LOSSES | {"step": step})
         display.step(VALIDATION)
-    told = capsys.readouterr()
-    assert told.out == ""
-    losses, validation = told.err.splitlines()
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    losses, validation = captured.err.splitlines()
     # 1000 steps of 32 images and 1000 of 8 are left
     assert json.loads(losses) == LOSSES | {"images_per_s": 128.0, "eta_s": round((32_000 + 8_000) / 128)}
     assert validation.startswith("step 1000: PSNR-Y clean: 31.02 dB")
@@ -165,7 +165,7 @@ def test_before_this_process_has_done_anything_its_speed_is_unknown(capsys, cloc
     assert json.loads(capsys.readouterr().err) == LOSSES | {"images_per_s": None, "eta_s": None}
 
 
-def test_other_work_has_a_bar_of_its_own_and_no_part_in_the_speed(clock):
+def test_other_work_has_its_own_bar_and_does_not_count_as_speed(clock):
     console, shown = terminal()
     with Display(RECIPE, console=console, clock=clock) as display:
         for done in (0, 50, 100):

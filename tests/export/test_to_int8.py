@@ -55,7 +55,7 @@ def test_the_file_is_plain_and_its_inner_layers_are_in_8_bits(quantised: Path) -
     assert "quantiser" in [tensor.name for tensor in graph.initializer]
 
 
-def test_the_card_says_what_it_came_from_and_boasts_no_foreign_figures(quantised: Path) -> None:
+def test_the_card_names_its_source_and_has_no_metrics_of_it(quantised: Path) -> None:
     card = read_card(quantised)
     assert card is not None
     assert (card.name, card.scale, card.receptive_field, card.qp, card.metrics) == ("mine-int8", 2, 4, True, {})
@@ -64,7 +64,7 @@ def test_the_card_says_what_it_came_from_and_boasts_no_foreign_figures(quantised
 
 @pytest.mark.parametrize("engine", [name for name in runnable() if name != "torch"])
 @pytest.mark.parametrize("bits", [8, 10])
-def test_it_makes_nearly_the_same_picture_on_engines_and_still_knows_the_quantiser(
+def test_all_engines_give_nearly_the_same_output_and_the_qp_still_matters(
     source: Path, quantised: Path, engine: str, bits: int
 ) -> None:
     ramp = np.add.outer(np.arange(48), np.arange(64)) * 2 + 16
@@ -88,7 +88,7 @@ def test_clips_that_do_not_fit_a_network_of_several_pixels_at_once_calibrate_it(
     assert read_card(eight).step == 2  # type: ignore[union-attr]
 
 
-def test_inside_is_what_lies_between_two_layers_and_not_on_the_way_of_the_quantiser() -> None:
+def test_inner_nodes_lie_between_two_layers_outside_the_qp_branch() -> None:
     model = named(network(layers=2, qp=0.5))
     kinds = sorted(name.split(".")[0] for name in inner_nodes(model))
     assert kinds == ["Conv", "Conv", "Relu", "Relu"]
@@ -101,7 +101,7 @@ def test_a_network_without_inner_layers_or_names_is_refused() -> None:
         inner_nodes(network())
 
 
-def test_what_8_bits_spoil_is_not_written(
+def test_a_network_that_int8_changes_too_much_is_not_written(
     source: Path, video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(to_int8, "MIN_PSNR", 90)
@@ -112,11 +112,11 @@ def test_what_8_bits_spoil_is_not_written(
     assert not list(tmp_path.iterdir())
 
 
-def test_quantising_reports_itself_to_nobody(quantised: Path) -> None:
+def test_telemetry_is_not_imported(quantised: Path) -> None:
     assert sys.modules.get("openvino_telemetry") is None
 
 
-def test_quantising_silences_nobody_else(
+def test_logging_of_others_is_not_silenced(
     source: Path, video: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     to_int8.export_int8(source, [video], tmp_path / "mine.onnx")

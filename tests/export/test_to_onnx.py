@@ -31,7 +31,7 @@ def written(folder, net, spec):
     return path
 
 
-def test_the_file_is_plain_one_picture_in_one_out_of_any_size(weights, tmp_path):
+def test_the_file_has_one_input_and_one_output_of_any_size(weights, tmp_path):
     path = export(weights, tmp_path / "mine.onnx")
     graph = onnx.load(path).graph
     assert [port.name for port in graph.input] == ["luma"]
@@ -41,7 +41,7 @@ def test_the_file_is_plain_one_picture_in_one_out_of_any_size(weights, tmp_path)
     assert QP_NAME in [tensor.name for tensor in graph.initializer]
 
 
-def test_what_is_repeated_is_the_picture_itself_which_the_edges_do_at_a_fifth_of_the_time(weights, tmp_path):
+def test_the_repeated_input_is_concatenated_directly_so_that_edges_can_replace_it(weights, tmp_path):
     graph = onnx.load(export(weights, tmp_path / "mine.onnx")).graph
     (repeat,) = [node for node in graph.node if node.op_type == "Concat"]
     assert set(repeat.input) == {"luma"}
@@ -54,7 +54,7 @@ def test_the_card_says_what_was_measured(weights, tmp_path):
     assert card.parameters > 0
 
 
-def test_a_network_of_columns_is_plain_operators_whatever_the_size_and_says_so(tmp_path):
+def test_a_network_of_columns_uses_plain_operators_of_any_size(tmp_path):
     spec = SPEC | {"columns": 2, "width": 16}
     path = export(written(tmp_path, nets.build(spec), spec), tmp_path / "mine.onnx")
     card, graph = read_card(path), onnx.load(path).graph
@@ -69,16 +69,16 @@ def test_by_default_it_goes_to_the_export_folder(weights, tmp_path, monkeypatch)
     assert (tmp_path / "export" / "mine.onnx").exists()
 
 
-def test_a_file_that_computes_something_else_is_not_left_on_disk(weights, tmp_path, monkeypatch):
+def test_a_file_that_computes_something_else_is_not_written(weights, tmp_path, monkeypatch):
     truly = to_onnx.to_onnx
 
-    def spoilt(net, card):
+    def damaged(net, card):
         model = truly(net, card)
         tail = next(t for t in model.graph.initializer if t.name == "tail.bias")
         tail.CopyFrom(onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(tail) + np.float32(0.01), tail.name))
         return model
 
-    monkeypatch.setattr(to_onnx, "to_onnx", spoilt)
+    monkeypatch.setattr(to_onnx, "to_onnx", damaged)
     with pytest.raises(ParityFailed, match=r"differs from PyTorch by 0\.01"):
         export(weights, tmp_path / "mine.onnx")
     assert not (tmp_path / "mine.onnx").exists()
@@ -92,7 +92,7 @@ def test_file_and_network_agree_on_odd_sizes_to_a_rounding(spec):
     assert check_parity(to_onnx.to_onnx(net, card), net, card) < 1e-5
 
 
-def test_weights_of_before_columns_took_the_place_of_unshuffle_are_what_they_were(tmp_path):
+def test_weights_from_before_columns_replaced_unshuffle_can_be_read(tmp_path):
     old = SPEC | {"unshuffle": 1, "residual": False}
     net = nets.build(SPEC)
     plain, again = (export(written(tmp_path, net, spec), tmp_path / "a.onnx").read_bytes() for spec in (SPEC, old))

@@ -92,7 +92,7 @@ class Asked(Exception):
 
 
 @pytest.mark.parametrize("size", [(1920, 1080), (3840, 2160)])
-def test_for_large_pictures_it_is_built_for_the_bands_that_are_computed_at_once(
+def test_for_large_frames_an_engine_is_built_for_bands(
     size: tuple[int, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[bytes] = []
@@ -106,9 +106,9 @@ def test_for_large_pictures_it_is_built_for_the_bands_that_are_computed_at_once(
     model, large = stored(tmp_path, 1), replace(PIXELS, width=size[0], height=size[1])
     with pytest.raises(Asked):
         Session(model, frame(large), SessionOptions(UpscaleOptions(engine="tensorrt", device="cuda", precision="f16")))
-    said: list[str] = []
-    sizes = in_bands(Sizes(size, size, size), model, said.append)
-    assert (sizes.best == size) == (size == (1920, 1080)) == (not said)
+    warnings: list[str] = []
+    sizes = in_bands(Sizes(size, size, size), model, warnings.append)
+    assert (sizes.best == size) == (size == (1920, 1080)) == (not warnings)
     built = graph_for(model, replace(large, width=sizes.best[0], height=sizes.best[1]), guarded=True)
     assert spec_of(asked[0], "f16") == spec_of(built, "f16")
 
@@ -138,7 +138,7 @@ def test_a_graph_whose_sizes_vary_is_the_graph_of_each_of_them(channels: int, bi
     assert dims["quantiser"] == [1, 1, 1, 1]
 
 
-def test_sizes_that_make_no_sense_are_refused(tmp_path: Path) -> None:
+def test_contradictory_sizes_are_refused(tmp_path: Path) -> None:
     with pytest.raises(WrongOption, match="expected a minimum, a usual and a maximum size, got 96x64 64x48 128x96"):
         Sizes((96, 64), (64, 48), (128, 96))
     with pytest.raises(WrongOption, match="must be even, got 63x48 96x64 128x96"):
@@ -155,7 +155,7 @@ def test_sizes_that_make_no_sense_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("channels", "pixels"), KINDS)
-def test_what_computes_the_same_passes(channels: int, pixels: FrameFormat, tmp_path: Path) -> None:
+def test_an_engine_that_computes_the_same_passes(channels: int, pixels: FrameFormat, tmp_path: Path) -> None:
     pytest.importorskip("onnxruntime", reason="needs vidsr[onnx]")
     model = stored(tmp_path, channels)
     pixels = replace(pixels, width=160, height=96)  # more than the corner that is compared
@@ -165,7 +165,7 @@ def test_what_computes_the_same_passes(channels: int, pixels: FrameFormat, tmp_p
 
 
 @pytest.mark.parametrize("surface", [False, True])
-def test_what_computes_something_else_does_not(surface: bool, tmp_path: Path) -> None:
+def test_an_engine_that_computes_something_else_fails(surface: bool, tmp_path: Path) -> None:
     pixels = replace(PIXELS, surface=surface)
     other = graph_for(stored(tmp_path, 1, seed=1), pixels, guarded=True)
     with (
@@ -176,31 +176,31 @@ def test_what_computes_something_else_does_not(surface: bool, tmp_path: Path) ->
 
 
 def test_timings_are_kept_with_their_checksum(tmp_path: Path) -> None:
-    path, said = tmp_path / "deep" / "timings.cache", []
-    assert read_timings(path, said.append) == b""
-    keep_timings(path, b"timings", said.append)
+    path, warnings = tmp_path / "deep" / "timings.cache", []
+    assert read_timings(path, warnings.append) == b""
+    keep_timings(path, b"timings", warnings.append)
     assert path.read_bytes() == hashlib.sha256(b"timings").digest() + b"timings"
-    assert read_timings(path, said.append) == b"timings"
-    assert not said
+    assert read_timings(path, warnings.append) == b"timings"
+    assert not warnings
 
 
-@pytest.mark.parametrize("spoilt", [b"", b"short", b"x" * 40])
-def test_damaged_timings_are_thrown_away_with_a_sentence(tmp_path: Path, spoilt: bytes) -> None:
-    path, said = tmp_path / "timings.cache", []
-    path.write_bytes(spoilt)
-    assert read_timings(path, said.append) == b""
-    assert len(said) == 1 and str(path) in said[0] and "is damaged and was deleted" in said[0]
+@pytest.mark.parametrize("damaged", [b"", b"short", b"x" * 40])
+def test_damaged_timings_are_deleted_with_a_warning(tmp_path: Path, damaged: bytes) -> None:
+    path, warnings = tmp_path / "timings.cache", []
+    path.write_bytes(damaged)
+    assert read_timings(path, warnings.append) == b""
+    assert len(warnings) == 1 and str(path) in warnings[0] and "is damaged and was deleted" in warnings[0]
     assert not path.exists()
 
 
-def test_that_timings_cannot_be_kept_is_said_and_spoils_nothing(tmp_path: Path) -> None:
+def test_timings_that_cannot_be_written_give_a_warning_only(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
-    said: list[str] = []
-    keep_timings(tmp_path / "file" / "timings.cache", b"timings", said.append)
-    assert len(said) == 1 and said[0].endswith("the next build takes as long as this one")
+    warnings: list[str] = []
+    keep_timings(tmp_path / "file" / "timings.cache", b"timings", warnings.append)
+    assert len(warnings) == 1 and warnings[0].endswith("the next build takes as long as this one")
 
 
-def test_without_a_gpu_nothing_is_built_and_nothing_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_gpu_nothing_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if gpus():
         pytest.skip("there is a GPU here")
     monkeypatch.setenv("VIDSR_ENGINES", str(tmp_path))

@@ -47,7 +47,7 @@ def test_batches_drawn_ahead_are_those_of_their_steps_in_order(steps):
         assert all(torch.equal(a, b) for a, b in zip(ours, theirs, strict=True))
 
 
-def test_what_goes_wrong_ahead_is_told_where_the_batch_is_wanted():
+def test_an_error_in_drawing_is_raised_where_the_batch_is_used():
     pairs = Pairs(np.zeros((0, 1, 2, 2, 1), np.uint8), np.zeros((0, 1, 4, 4, 1), np.uint8), np.zeros((0, 1)), None)
     with pytest.raises(ValueError, match="high"):
         next(draw_batches(pairs, RECIPE, Accelerator(), RECIPE.pixel, range(3)))

@@ -89,7 +89,7 @@ def test_changes_win_over_the_recipe_and_leave_the_rest():
         ("gan.stops=1", r"unknown key gan\.stops"),
     ],
 )
-def test_a_change_that_is_none_is_refused(change, sentence):
+def test_a_malformed_change_is_refused(change, sentence):
     with pytest.raises(RecipeError, match=sentence):
         load_recipe("srgan-mse-x4", [change])
 

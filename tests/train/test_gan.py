@@ -162,7 +162,7 @@ def test_a_run_resumed_in_either_stage_has_the_losses_of_an_uninterrupted_one(
     assert any("discriminator" in line for line in whole.values())
 
 
-def test_a_loss_that_is_no_number_stops_the_run_or_skips_the_step_as_the_recipe_says(store, tmp_path, monkeypatch):
+def test_a_loss_that_is_not_finite_stops_the_run_or_skips_the_step(store, tmp_path, monkeypatch):
     kind = ADVERSARIAL["vanilla"]
     poisoned = type(kind)(lambda ours, truth: kind.generator(ours, truth) * float("nan"), kind.discriminator)
     monkeypatch.setitem(ADVERSARIAL, "vanilla", poisoned)
@@ -175,7 +175,7 @@ def test_a_loss_that_is_no_number_stops_the_run_or_skips_the_step_as_the_recipe_
 
 
 @pytest.mark.parametrize("broken", ["net", "average", "discriminator"])
-def test_weights_that_are_no_number_never_replace_the_checkpoint(store, tmp_path, monkeypatch, broken):
+def test_weights_that_are_not_finite_never_replace_the_checkpoint(store, tmp_path, monkeypatch, broken):
     def breaks(state, recipe, parts, vgg):
         losses = gan_step(state, recipe, parts, vgg)
         if state.step == 39:  # as a gradient that is no number does, whose loss was one still

@@ -112,7 +112,7 @@ def test_a_checkpoint_of_another_kind_gets_the_same_sentence(photos, tmp_path):
         run(photos, tmp_path)
 
 
-def test_a_loss_that_is_no_number_stops_and_keeps_the_checkpoint(photos, tmp_path):
+def test_a_loss_that_is_not_finite_stops_the_run_before_a_checkpoint(photos, tmp_path):
     with pytest.raises(Diverged, match=r"set pixel\.rate below 1e\+30"):
         run(photos, tmp_path / "wild", recipe=recipe(rate=1e30, warmup=1, clip=1e30, validate_every=10))
     assert not Run(tmp_path / "wild").weights.exists()
@@ -171,20 +171,20 @@ def test_a_store_of_another_scale_is_refused(photos, tmp_path):
         train(recipe(), [store.folder], tmp_path / "run")
 
 
-def test_one_source_alone_needs_pictures_to_validate_on(tmp_path):
+def test_a_single_source_needs_a_validation_folder(tmp_path):
     draw_photo(tmp_path / "photos" / "only.png")
     with pytest.raises(DataError, match=r"too few sources .* --validation"):
         run(tmp_path / "photos", tmp_path / "run")
 
 
-def test_a_film_among_the_pictures_to_validate_on_gives_one_of_its_own(tmp_path):
+def test_a_video_in_the_validation_folder_gives_one_image(tmp_path):
     draw_video(tmp_path / "film.mkv", (texture(48, 64, seed=i) for i in range(9)))
     draw_photo(tmp_path / "photo.png", height=40, width=40)
     pairs = pairs_of_folder(tmp_path, 2)
     assert [pair.high.shape for pair in pairs] == [(48, 64, 1)] * 2 + [(40, 40, 1)] * 2
 
 
-def test_a_picture_too_small_to_validate_on_is_told_before_a_store_is_prepared(photos, tmp_path):
+def test_a_validation_image_that_is_too_small_is_refused_before_a_store_is_prepared(photos, tmp_path):
     draw_photo(tmp_path / "test" / "small.png", height=16, width=40)
     with pytest.raises(DataError, match=r"small\.png is too small to validate on: 40x16"):
         train(recipe(), [photos], tmp_path / "run", validation=tmp_path / "test")

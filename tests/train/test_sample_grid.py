@@ -58,7 +58,7 @@ def test_luma_is_shown_from_black_to_white(tmp_path):
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
-def test_small_pictures_make_all_squares_as_small(tmp_path, scale):
+def test_the_smallest_image_limits_the_size_of_all_crops(tmp_path, scale):
     small = sample(height=scale * 33, width=scale * 50, scale=scale)
     grid = drawn(tmp_path / "grid.png", [sample(width=60 * scale, height=40 * scale, scale=scale), small])
     side = min(CROP, 33 * scale) // scale * scale
@@ -72,7 +72,7 @@ def test_colour_and_luma_may_share_a_grid(tmp_path):
     assert np.ptp(tile(grid, 1, 3, TILE).astype(int), axis=2).max() == 0
 
 
-def test_luma_may_have_an_axis_of_its_own(tmp_path):
+def test_luma_may_have_a_channel_axis(tmp_path):
     flat = sample(channels=1)
     deep = Sample(*(picture[..., None] for picture in (flat.low, flat.bicubic, flat.output, flat.truth)))
     assert np.array_equal(drawn(tmp_path / "a.png", [flat]), drawn(tmp_path / "b.png", [deep]))
@@ -84,7 +84,7 @@ def test_the_same_samples_give_the_same_bytes(tmp_path):
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
 
 
-def test_a_flat_picture_is_shown_from_its_first_pixel(tmp_path):
+def test_a_flat_image_is_shown_from_its_first_pixel(tmp_path):
     flat = np.full((128, 128, 3), 90, np.uint8)
     grid = drawn(tmp_path / "grid.png", [Sample(flat[::2, ::2], flat, flat, flat)])
     assert (tile(grid, 0, 3, TILE) == 90).all()

@@ -53,7 +53,7 @@ def test_losses_and_rates_stand_under_their_stage_at_their_steps(tmp_path):
     assert points(tmp_path, "gan/discriminator") == [(300, 0.7)]
 
 
-def test_bicubics_figures_bear_the_names_of_ours_in_a_run_beside_it(tmp_path):
+def test_figures_of_bicubic_have_the_same_tags_in_a_subfolder(tmp_path):
     with TensorBoard(tmp_path, step=0) as board:
         board.write(VALIDATION)
     assert points(tmp_path, "validation/psnr_clean") == [(200, 31.02)]
@@ -88,7 +88,7 @@ def test_a_resumed_board_drops_what_was_written_after_its_step(tmp_path):
     assert [image.step for image in read(tmp_path).Images("samples")] == [100, 200]
 
 
-def test_a_board_phones_nobody(tmp_path, monkeypatch):
+def test_tensorboard_opens_no_connection(tmp_path, monkeypatch):
     def refuse(*_):
         raise AssertionError("somebody phoned")
 
@@ -113,7 +113,7 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # the writer's thread dies of it
-def test_a_disk_that_fills_up_is_told_at_the_latest_when_the_board_closes(tmp_path, monkeypatch):
+def test_a_full_disk_is_reported_at_the_latest_on_closing(tmp_path, monkeypatch):
     def fill(*_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 

@@ -128,7 +128,7 @@ def to_onnx(net: nn.Module, card: ModelCard) -> ModelProto:
 
 
 @torch.no_grad()
-def check_parity(model: ModelProto, net: nn.Module, card: ModelCard, *, engine: str = "auto") -> float:
+def check_parity(model: ModelProto, net: nn.Module, card: ModelCard) -> float:
     """Run model and network on noise of odd sizes, if the network takes them, and return the largest difference.
 
     Raises ParityFailed if it is 1/255 or more.
@@ -139,7 +139,7 @@ def check_parity(model: ModelProto, net: nn.Module, card: ModelCard, *, engine: 
         height, width = (side - side % card.step for side in size)
         image = torch.rand(1, card.channels, height, width, generator=generator)
         inputs = (image, torch.full((1, 1, 1, 1), qp)) if card.qp else (image,)
-        with open_engine(_with_fixed_size(model, height, width, qp), engine=engine, precision="f32") as opened:
+        with open_engine(_with_fixed_size(model, height, width, qp), precision="f32") as opened:
             (output,) = opened.submit({model.graph.input[0].name: image.numpy()}).result().values()
             largest = max(largest, float(np.abs(output - net(*inputs).numpy()).max()))
     if not largest < PARITY_LIMIT:

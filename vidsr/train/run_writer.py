@@ -4,7 +4,6 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 import torch
@@ -48,11 +47,9 @@ class RunWriter:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *exc: object) -> None:
         if self._board:
-            self._board.__exit__(kind, error, trace)
+            self._board.__exit__(*exc)
 
     def step(self, stage: PixelStage | GanStage, state: State, losses: Mapping[str, Tensor]) -> None:
         """Count a step; log its losses, validate and save the checkpoint if due. Raises Diverged, DiskFull."""

@@ -22,54 +22,6 @@ class Adversarial:
     """Whether the discriminator's loss needs `gradient_penalty`, and thus one without batch normalisation."""
 
 
-def vanilla_generator(output: Tensor, truth: Tensor) -> Tensor:
-    """-log sigmoid(output): the form that does not saturate (Ledig et al., arXiv 1609.04802, equation 6)."""
-    return softplus(-output).mean()
-
-
-def vanilla_discriminator(output: Tensor, truth: Tensor) -> Tensor:
-    """-log sigmoid(truth) - log(1 - sigmoid(output)) (Goodfellow et al., arXiv 1406.2661, equation 1)."""
-    return softplus(-truth).mean() + softplus(output).mean()
-
-
-def least_squares_generator(output: Tensor, truth: Tensor) -> Tensor:
-    """½ (output - 1)² (Mao et al., arXiv 1611.04076, equation 9)."""
-    return 0.5 * (output - 1).square().mean()
-
-
-def least_squares_discriminator(output: Tensor, truth: Tensor) -> Tensor:
-    """½ (truth - 1)² + ½ output² (Mao et al., arXiv 1611.04076, equation 9)."""
-    return 0.5 * (truth - 1).square().mean() + 0.5 * output.square().mean()
-
-
-def negative_score(output: Tensor, truth: Tensor) -> Tensor:
-    """-output: hinge (Miyato et al., arXiv 1802.05957, equation 17), Wasserstein (arXiv 1701.07875, algorithm 1)."""
-    return -output.mean()
-
-
-def hinge_discriminator(output: Tensor, truth: Tensor) -> Tensor:
-    """max(0, 1 - truth) + max(0, 1 + output) (Miyato et al., arXiv 1802.05957, equation 16)."""
-    return relu(1 - truth).mean() + relu(1 + output).mean()
-
-
-def relativistic_generator(output: Tensor, truth: Tensor) -> Tensor:
-    """The discriminator's with sides swapped (Jolicoeur-Martineau, arXiv 1807.00734; ESRGAN, 1809.00219, equation 2).
-
-    Means are over the scores given, in distributed training over one process's share of a batch.
-    """
-    return relativistic_discriminator(truth, output)
-
-
-def relativistic_discriminator(output: Tensor, truth: Tensor) -> Tensor:
-    """Vanilla, on scores relative to the mean score of the other side (arXiv 1809.00219, equation 1)."""
-    return softplus(output.mean() - truth).mean() + softplus(output - truth.mean()).mean()
-
-
-def wasserstein_discriminator(output: Tensor, truth: Tensor) -> Tensor:
-    """output - truth, to be used with a gradient penalty (Arjovsky et al., arXiv 1701.07875, algorithm 1)."""
-    return output.mean() - truth.mean()
-
-
 def gradient_penalty(discriminator: Callable[[Tensor], Tensor], output: Tensor, truth: Tensor, mix: Tensor) -> Tensor:
     """(‖∇ discriminator(x)‖ - 1)² at x between output and truth, averaged over samples; the paper's weight is 10.
 
@@ -84,10 +36,40 @@ def gradient_penalty(discriminator: Callable[[Tensor], Tensor], output: Tensor, 
     return (norms - 1).square().mean()
 
 
+def _relativistic(own: Tensor, other: Tensor) -> Tensor:
+    """Return the vanilla loss of `other` above `own`, each relative to the mean score of the other side."""
+    return softplus(own.mean() - other).mean() + softplus(own - other.mean()).mean()
+
+
 ADVERSARIAL = {
-    "vanilla": Adversarial(vanilla_generator, vanilla_discriminator),
-    "least_squares": Adversarial(least_squares_generator, least_squares_discriminator),
-    "hinge": Adversarial(negative_score, hinge_discriminator),
-    "relativistic": Adversarial(relativistic_generator, relativistic_discriminator, relative=True),
-    "wasserstein": Adversarial(negative_score, wasserstein_discriminator, penalised=True),
+    # Discriminator: Goodfellow et al., arXiv 1406.2661, equation 1. Generator: the form that does not saturate, Ledig
+    # et al., arXiv 1609.04802, equation 6.
+    "vanilla": Adversarial(
+        generator=lambda output, truth: softplus(-output).mean(),
+        discriminator=lambda output, truth: softplus(-truth).mean() + softplus(output).mean(),
+    ),
+    # Mao et al., arXiv 1611.04076, equation 9.
+    "least_squares": Adversarial(
+        generator=lambda output, truth: 0.5 * (output - 1).square().mean(),
+        discriminator=lambda output, truth: 0.5 * ((truth - 1).square().mean() + output.square().mean()),
+    ),
+    # Miyato et al., arXiv 1802.05957, equations 16 and 17.
+    "hinge": Adversarial(
+        generator=lambda output, truth: -output.mean(),
+        discriminator=lambda output, truth: relu(1 - truth).mean() + relu(1 + output).mean(),
+    ),
+    # Jolicoeur-Martineau, arXiv 1807.00734; ESRGAN, arXiv 1809.00219, equations 1 and 2. Means are over the scores
+    # given, in distributed training over one process's share of a batch.
+    "relativistic": Adversarial(
+        generator=lambda output, truth: _relativistic(truth, output),
+        discriminator=_relativistic,
+        relative=True,
+    ),
+    # Arjovsky et al., arXiv 1701.07875, algorithm 1.
+    "wasserstein": Adversarial(
+        generator=lambda output, truth: -output.mean(),
+        discriminator=lambda output, truth: output.mean() - truth.mean(),
+        penalised=True,
+    ),
 }
+"""The kinds of GAN, by the names that recipes use."""
