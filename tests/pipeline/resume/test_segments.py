@@ -179,7 +179,10 @@ def test_a_run_killed_at_random_moments_ends_in_the_same_bytes(clip: Path, whole
 @pytest.mark.parametrize(
     ("changed", "sentence"),
     [
-        ({"crf": 23}, "was begun with crf 20.0, and this run has crf 23.0; ask for the same, or delete .* to start again"),
+        (
+            {"crf": 23},
+            "was begun with crf 20.0, and this run has crf 23.0; ask for the same, or delete .* to start again",
+        ),
         ({"preset": "fast"}, "with preset veryfast, and this run has preset fast"),
         ({"scale": 3}, "with no scale, and this run has scale 3"),
         ({"model": "nearest"}, "with model bicubic, and this run has model nearest"),
