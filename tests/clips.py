@@ -1,4 +1,4 @@
-"""Small films with sound, made on the spot."""
+"""Small videos with sound, made on the spot."""
 
 from collections.abc import Sequence
 from fractions import Fraction
@@ -44,20 +44,20 @@ def video(
 
 
 def drawn(size: tuple[int, int], index: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """One picture of the film: (h, w) uint8."""
+    """One picture of the video: (h, w) uint8."""
     rows, columns = np.mgrid[: size[1], : size[0]]
     return (((rows * 3 + columns * 2 + index * 5) % 200) + 20).astype(np.uint8)
 
 
 def times_of(path: Path) -> list[Fraction]:
-    """Seconds at which the frames of a film are shown."""
+    """Seconds at which the frames of a video are shown."""
     with av.open(str(path)) as container:
         frames = container.decode(video=0)
         return [Fraction(frame.pts) * Fraction(frame.time_base) for frame in frames if frame.pts is not None]
 
 
 def size_of(path: Path) -> tuple[int, int]:
-    """Width and height of the film."""
+    """Width and height of the video."""
     with av.open(str(path)) as container:
         return container.streams.video[0].width, container.streams.video[0].height
 

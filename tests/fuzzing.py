@@ -1,4 +1,4 @@
-"""Damaged files, made from whole ones by a number, each enlarged: `python -m tests.fuzzing FOLDER FIRST SECONDS`.
+"""Damaged files, made from whole ones by a number, each upscaled: `python -m tests.fuzzing FOLDER FIRST SECONDS`.
 
 Prints a line before each attempt and one behind it, so that whoever watches knows what ended this process. The same
 number makes the same damage: `python -m tests.fuzzing FOLDER FIRST 0` repeats one.
@@ -20,7 +20,7 @@ if __name__ == "__main__":  # before anything asks, so that a claim costs as lit
 from PIL import Image
 
 from tests.networks import network, save
-from tests.video.videos import drawing, frame_from, make_film
+from tests.video.videos import drawing, frame_from, make_video
 from vidsr.errors import VidsrError
 from vidsr.pipeline import upscale_video
 from vidsr.upscaling.upscaler import load_upscaler
@@ -40,7 +40,7 @@ def make_whole(folder: Path) -> list[Path]:
     made = []
     for name, codec in CONTAINERS.items():
         layout = "yuvj420p" if codec == "mjpeg" else "yuv420p"
-        made.append(make_film(folder / f"whole.{name}", codec=codec, pixel_format=layout, sound=SOUNDS.get(name)))
+        made.append(make_video(folder / f"whole.{name}", codec=codec, pixel_format=layout, sound=SOUNDS.get(name)))
     for kind in PICTURES:
         made.append(folder / f"whole.{kind}")
         more = {"save_all": True, "append_images": [Image.fromarray(drawing(64, 48, 1))]} if kind == "gif" else {}

@@ -1,4 +1,4 @@
-"""Every file of a folder is enlarged faithfully, or refused in a sentence; never half, never silently less.
+"""Every file of a folder is upscaled faithfully, or refused in a sentence; never half, never silently less.
 
 VIDSR_MEDIA names a folder of odd and broken files; without it those that the test makes itself stand for them.
 """
@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.video.videos import drawing, make_film
+from tests.video.videos import drawing, make_video
 from vidsr.errors import VidsrError
 from vidsr.pipeline import upscale_video
 from vidsr.verify import verify_video
@@ -21,15 +21,15 @@ LONGEST_S = 300  # for one file, on a busy machine
 CHILD = "import sys; sys.path[:0] = sys.argv[1:2]; from tests.test_corpus import enlarge; enlarge(*sys.argv[2:])"
 STILLS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 MADE: dict[str, Callable[[Path], object]] = {
-    "even.mp4": lambda path: make_film(path, sound="aac"),
-    "uneven.mkv": lambda path: make_film(path, pts=[0, 1, 5, 6, 20, 100], sound="flac"),
-    "late.ts": lambda path: make_film(path, codec="mpeg2video", pts=range(250, 270), sound="mp2"),
-    "ten_bits.mkv": lambda path: make_film(path, pixel_format="yuv422p10le"),
-    "odd.mkv": lambda path: make_film(path, size=(7, 5), codec="ffv1", pixel_format="yuv444p"),
-    "one.nut": lambda path: make_film(path, codec="ffv1", pts=[0]),
-    "gray.mkv": lambda path: make_film(path, codec="ffv1", pixel_format="gray"),
-    "cut.mkv": lambda path: cut(make_film(path, pts=range(50), sound="aac")),
-    "cut.mp4": lambda path: cut(make_film(path, pts=range(50))),
+    "even.mp4": lambda path: make_video(path, sound="aac"),
+    "uneven.mkv": lambda path: make_video(path, pts=[0, 1, 5, 6, 20, 100], sound="flac"),
+    "late.ts": lambda path: make_video(path, codec="mpeg2video", pts=range(250, 270), sound="mp2"),
+    "ten_bits.mkv": lambda path: make_video(path, pixel_format="yuv422p10le"),
+    "odd.mkv": lambda path: make_video(path, size=(7, 5), codec="ffv1", pixel_format="yuv444p"),
+    "one.nut": lambda path: make_video(path, codec="ffv1", pts=[0]),
+    "gray.mkv": lambda path: make_video(path, codec="ffv1", pixel_format="gray"),
+    "cut.mkv": lambda path: cut(make_video(path, pts=range(50), sound="aac")),
+    "cut.mp4": lambda path: cut(make_video(path, pts=range(50))),
     "empty.mp4": lambda path: path.write_bytes(b""),
     "text.mp4": lambda path: path.write_text("no film"),
     "photo.jpg": lambda path: Image.fromarray(drawing(64, 48)).save(path),
@@ -80,12 +80,12 @@ def outcome(source: Path, folder: Path, model: str) -> str:
 
 @pytest.mark.parametrize("model", ["nearest", "live-x2"])
 @pytest.mark.parametrize("source", given(), ids=lambda path: path.name)
-def test_every_file_of_the_folder_is_enlarged_faithfully_or_refused(source: Path, model: str, tmp_path: Path) -> None:
+def test_every_file_of_the_folder_is_upscaled_faithfully_or_refused(source: Path, model: str, tmp_path: Path) -> None:
     assert "differs" not in (said := outcome(source, tmp_path, model)), said
 
 
 @pytest.mark.parametrize("name", MADE)
-def test_every_file_made_here_is_enlarged_faithfully_or_refused(
+def test_every_file_made_here_is_upscaled_faithfully_or_refused(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     MADE[name](tmp_path / name)

@@ -82,7 +82,7 @@ def watch(child: Child, outcomes: Counter[str], faults: list[str]) -> tuple[int,
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="watches memory through Linux's /proc")
-def test_damaged_files_are_enlarged_or_refused(tmp_path: Path) -> None:
+def test_damaged_files_are_upscaled_or_refused(tmp_path: Path) -> None:
     make_whole(tmp_path)
     seconds, number = float(os.environ.get("VIDSR_FUZZ_SECONDS", 5)), int(os.environ.get("VIDSR_FUZZ_FIRST", 0))
     outcomes: Counter[str] = Counter()

@@ -62,9 +62,9 @@ def test_a_checkout_that_is_not_installed_has_its_shelf(checkout: Path, python: 
 
 
 def test_bench_starts_the_same_checkout_in_its_child_processes(python: Callable[..., str], tmp_path: Path) -> None:
-    from tests.video.videos import make_film
+    from tests.video.videos import make_video
 
-    video = make_film(tmp_path / "small.mkv", size=(64, 48), pts=range(4))
+    video = make_video(tmp_path / "small.mkv", size=(64, 48), pts=range(4))
     script = "import pathlib; from vidsr.bench.case_runs import first_frame_s; "
     script += f'print(first_frame_s(pathlib.Path({str(video)!r}), ["--model", "live-x2"]))'
     assert float(python("-c", script)) > 0

@@ -1,4 +1,4 @@
-"""A long film through a pipe at full speed: memory stays flat, and sound and picture end together.
+"""A long video through a pipe at full speed: memory stays flat, and sound and picture end together.
 
 VIDSR_SOAK_SECONDS: how much film (120); 3600 for the hour.
 """

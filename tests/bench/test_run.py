@@ -14,7 +14,7 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 from tests.networks import network, receptive_field, save
-from tests.video.videos import make_film
+from tests.video.videos import make_video
 from vidsr.bench import cases
 from vidsr.bench import matmul_peak as peak
 from vidsr.bench.case_runs import run_of, timing_of
@@ -91,7 +91,7 @@ def test_the_plot_is_a_picture(measured: Result, folder: Path) -> None:
 
 
 def test_the_table_says_what_was_measured_and_on_what(tmp_path: Path) -> None:
-    video = make_film(tmp_path / "mine.mkv", size=(96, 64), pts=range(6), codec="ffv1")
+    video = make_video(tmp_path / "mine.mkv", size=(96, 64), pts=range(6), codec="ffv1")
     shown = run("bicubic", "--size", "36p-72p", "--runs", 1, "--video", video)
     assert shown.exit_code == 0, shown.output
     lines = shown.stdout.splitlines()
@@ -137,7 +137,7 @@ def test_without_matplotlib_the_plot_is_refused_with_what_installs_it(
 
 
 def test_a_video_of_too_few_frames_is_refused(tmp_path: Path) -> None:
-    video = make_film(tmp_path / "short.mkv", size=(96, 64), pts=range(3), codec="ffv1")
+    video = make_video(tmp_path / "short.mkv", size=(96, 64), pts=range(3), codec="ffv1")
     refused = run("bicubic", "--size", "36p-72p", "--video", video)
     assert refused.exit_code == 3
     assert "has 3 frames, too few" in refused.stderr

@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.evaluate.networks import repeating
-from tests.video.videos import make_film
+from tests.video.videos import make_video
 from vidsr.cli import app
 from vidsr.evaluate.bandwidth import study
 from vidsr.evaluate.quality.vmaf import why_unavailable
@@ -15,7 +15,7 @@ from vidsr.evaluate.quality.vmaf import why_unavailable
 @pytest.fixture
 def video(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    return make_film(tmp_path / "clip.mkv", size=(192, 128), pts=range(4), codec="ffv1")
+    return make_video(tmp_path / "clip.mkv", size=(192, 128), pts=range(4), codec="ffv1")
 
 
 def run(*words):

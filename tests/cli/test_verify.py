@@ -9,7 +9,7 @@ from typer.testing import CliRunner, Result
 
 from tests.clips import video
 from tests.verify.remuxed import remux
-from tests.video.videos import make_film
+from tests.video.videos import make_video
 from vidsr.cli import app
 
 
@@ -88,7 +88,7 @@ def test_what_a_file_says_of_itself_cannot_command_the_terminal(tmp_path: Path) 
     def titled(container: Any, _: Any) -> None:
         container.metadata["\x1b[2Jtitle"] = "\x1b]0;mine\x07"
 
-    video = make_film(tmp_path / "a.mkv", decorate=titled)
+    video = make_video(tmp_path / "a.mkv", decorate=titled)
     done = vidsr("upscale", video, tmp_path / "b.ts", "--model", "nearest", "--verify")
     assert "mpegts cannot store them" in done.stderr and "\\x1b" in done.stderr
     assert "\x1b" not in done.stderr

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from tests.faults.scene import TIME_LIMIT_S
-from tests.video.videos import make_film
+from tests.video.videos import make_video
 
 SMALL = 10
-"""Frames of the films that faults are made of."""
+"""Frames of the videos that faults are made of."""
 
 
 @pytest.fixture(autouse=True)
@@ -32,9 +32,9 @@ def nothing_hangs() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def videos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with small films, with sound: film.mp4 (its index in front), .mkv, .ts, .nut; late.mp4 (at its end)."""
+    """A folder of small videos with sound: video.mp4 (index first), .mkv, .ts, .nut; late.mp4 (index last)."""
     folder = tmp_path_factory.mktemp("films")
-    for name in ("film.mkv", "film.ts", "film.nut", "late.mp4"):
-        make_film(folder / name, sound="aac", pts=range(SMALL))
-    make_film(folder / "film.mp4", sound="aac", pts=range(SMALL), options={"movflags": "faststart"})
+    for name in ("video.mkv", "video.ts", "video.nut", "late.mp4"):
+        make_video(folder / name, sound="aac", pts=range(SMALL))
+    make_video(folder / "video.mp4", sound="aac", pts=range(SMALL), options={"movflags": "faststart"})
     return folder

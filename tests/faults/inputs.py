@@ -1,4 +1,4 @@
-"""Inputs with something wrong or odd, each made in a folder out of small whole films."""
+"""Inputs with something wrong or odd, each made in a folder out of small whole videos."""
 
 import io
 import random
@@ -11,13 +11,13 @@ import av
 import numpy as np
 from PIL import Image
 
-from tests.video.videos import drawing, make_film
+from tests.video.videos import drawing, make_video
 
 Change = Callable[[bytes], bytes]
 
 
 def changed(videos: Path, folder: Path, name: str, change: Change = lambda data: data, *, to: str = "") -> Path:
-    """A copy of a film, its bytes changed."""
+    """A copy of a video, its bytes changed."""
     return written(folder / (to or name), change((videos / name).read_bytes()))
 
 
@@ -59,7 +59,7 @@ def sound_alone(path: Path, *, cover: bool) -> Path:
 
 
 def header_alone(path: Path) -> Path:
-    """A film is announced, and not one packet follows."""
+    """A video is announced, and not one packet follows."""
     with av.open(str(path), "w") as out:
         video: Any = out.add_stream("ffv1", rate=25)
         video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
@@ -68,12 +68,12 @@ def header_alone(path: Path) -> Path:
 
 
 def joined(path: Path, *parts: Path) -> Path:
-    """Films one behind the other, as streams are cut and joined."""
+    """Videos one behind the other, as streams are cut and joined."""
     return written(path, b"".join(part.read_bytes() for part in parts))
 
 
 def retimed(video: Path, path: Path, pts: Callable[[int], int]) -> Path:
-    """A copy of a film with other time stamps: pts of the packet of each number, in milliseconds."""
+    """A copy of a video with other time stamps: pts of the packet of each number, in milliseconds."""
     with av.open(str(video)) as source, av.open(str(path), "w") as out:
         copy = out.add_stream_from_template(source.streams.video[0], opaque=True)
         packets = [packet for packet in source.demux(video=0) if packet.size]
@@ -86,7 +86,7 @@ def retimed(video: Path, path: Path, pts: Callable[[int], int]) -> Path:
     return path
 
 
-def two_films(path: Path) -> Path:
+def two_videos(path: Path) -> Path:
     """Two streams of video in one file, the first the larger."""
     with av.open(str(path), "w") as out:
         streams: list[Any] = [out.add_stream("ffv1", rate=25) for _ in range(2)]
@@ -105,8 +105,8 @@ def two_films(path: Path) -> Path:
 
 def appearing(videos: Path, path: Path) -> Path:
     """A transport stream in which sound begins behind a while: two recordings, the first without."""
-    silent = make_film(path.with_name("silent.ts"), pts=range(60))
-    joined(path, silent, videos / "film.ts")
+    silent = make_video(path.with_name("silent.ts"), pts=range(60))
+    joined(path, silent, videos / "video.ts")
     silent.unlink()
     return path
 

@@ -1,4 +1,4 @@
-"""Inputs that are no film are refused in a sentence; damaged and odd ones are enlarged with all that there is."""
+"""Inputs that are no video are refused in a sentence; damaged and odd ones are upscaled with all that there is."""
 
 import re
 from collections.abc import Callable
@@ -22,16 +22,16 @@ from tests.faults.inputs import (
     retimed,
     sound_alone,
     still,
-    two_films,
+    two_videos,
     written,
 )
 from tests.faults.scene import contents, run, upscale
-from tests.video.damaged import flip_bits, make_hole, whole_film, without_key
-from tests.video.videos import facts_of, frames_of, make_film
+from tests.video.damaged import flip_bits, make_hole, whole_video, without_key
+from tests.video.videos import facts_of, frames_of, make_video
 
 NOTHING = "FFmpeg finds no video or image in it"
 Make = Callable[[Path, Path], Path]
-"""(a folder with whole films, the folder to make it in) -> the input."""
+"""(a folder with whole videos, the folder to make it in) -> the input."""
 
 
 class Refused(NamedTuple):
@@ -51,7 +51,7 @@ REFUSED = [
     Refused("sound and its cover", lambda _, d: sound_alone(d / "a.mka", cover=True), "holds only cover art; give a"),
     Refused(
         "a codec that nobody knows",
-        lambda f, d: changed(f, d, "film.mp4", lambda data: data.replace(b"avc1", b"xyz1")),
+        lambda f, d: changed(f, d, "video.mp4", lambda data: data.replace(b"avc1", b"xyz1")),
         "video codec has no decoder here; convert it first",
     ),
     Refused(
@@ -68,7 +68,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize("fault", REFUSED, ids=lambda fault: fault.what)
-def test_an_input_that_is_no_film_is_refused_in_a_sentence(fault: Refused, videos: Path, tmp_path: Path) -> None:
+def test_an_input_that_is_no_video_is_refused_in_a_sentence(fault: Refused, videos: Path, tmp_path: Path) -> None:
     source = fault.make(videos, tmp_path)
     before = contents(tmp_path)
     shown = upscale(source, tmp_path / "out.mkv")
@@ -83,21 +83,21 @@ def test_a_folder_for_an_input_needs_a_folder_for_the_outputs(videos: Path, tmp_
 
 
 def test_a_file_that_may_not_be_read_is_refused(videos: Path, tmp_path: Path) -> None:
-    video = changed(videos, tmp_path, "film.mp4")
+    video = changed(videos, tmp_path, "video.mp4")
     video.chmod(0)
     shown = run(video, tmp_path / "out.mkv", bound_by_permissions=True)
-    assert shown.code == 3 and "film.mp4 may not be read by this user; check its permissions" in shown.sentence
+    assert shown.code == 3 and "video.mp4 may not be read by this user; check its permissions" in shown.sentence
     video.chmod(0o600)
-    assert list(contents(tmp_path)) == ["film.mp4"]
+    assert list(contents(tmp_path)) == ["video.mp4"]
 
 
 def flipped(path: Path) -> Path:
-    """A film with bits flipped."""
-    return written(path, flip_bits(whole_film(path, "mpeg2").read_bytes()))
+    """A video with bits flipped."""
+    return written(path, flip_bits(whole_video(path, "mpeg2").read_bytes()))
 
 
 class Accepted(NamedTuple):
-    """An input that is enlarged, with so many frames, and a sentence about it where there is one to say."""
+    """An input that is upscaled, with so many frames, and a sentence about it where there is one to say."""
 
     what: str
     make: Make
@@ -108,59 +108,65 @@ class Accepted(NamedTuple):
 DAMAGED = "is damaged: "
 MANY = range(1, SMALL + 1)
 TAKEN = [
-    Accepted("an mp4 cut off behind its index", lambda f, d: changed(f, d, "film.mp4", cut(0.7)), MANY, "lost frame"),
-    Accepted("a matroska cut off", lambda f, d: changed(f, d, "film.mkv", cut(0.6)), MANY, "breaks off at 00:00:00"),
+    Accepted("an mp4 cut off behind its index", lambda f, d: changed(f, d, "video.mp4", cut(0.7)), MANY, "lost frame"),
+    Accepted("a matroska cut off", lambda f, d: changed(f, d, "video.mkv", cut(0.6)), MANY, "breaks off at 00:00:00"),
     Accepted(
-        "a transport stream cut off", lambda f, d: changed(f, d, "film.ts", cut(0.6)), MANY, "breaks off at 00:00:00"
+        "a transport stream cut off", lambda f, d: changed(f, d, "video.ts", cut(0.6)), MANY, "breaks off at 00:00:00"
     ),
-    Accepted("a wrong extension", lambda f, d: changed(f, d, "film.mkv", to="a.mp4"), SMALL),
-    Accepted("no extension", lambda f, d: changed(f, d, "film.ts", to="a"), SMALL),
+    Accepted("a wrong extension", lambda f, d: changed(f, d, "video.mkv", to="a.mp4"), SMALL),
+    Accepted("no extension", lambda f, d: changed(f, d, "video.ts", to="a"), SMALL),
     Accepted("a photo", lambda _, d: still(d / "a.jpg"), 1),
     Accepted(
         "a size that changes",
-        lambda f, d: joined(d / "a.ts", f / "film.ts", make_film(d / "b.ts", size=(96, 64), pts=range(SMALL))),
+        lambda f, d: joined(d / "a.ts", f / "video.ts", make_video(d / "b.ts", size=(96, 64), pts=range(SMALL))),
         2 * SMALL,
     ),
     Accepted(
         "a pixel format that changes",
-        lambda f, d: joined(d / "a.ts", f / "film.ts", make_film(d / "b.ts", pixel_format="yuv444p", pts=range(SMALL))),
+        lambda f, d: joined(
+            d / "a.ts", f / "video.ts", make_video(d / "b.ts", pixel_format="yuv444p", pts=range(SMALL))
+        ),
         2 * SMALL,
     ),
-    Accepted("a clock that is set back", lambda f, d: joined(d / "a.ts", f / "film.ts", f / "film.ts"), 2 * SMALL),
+    Accepted("a clock that is set back", lambda f, d: joined(d / "a.ts", f / "video.ts", f / "video.ts"), 2 * SMALL),
     Accepted("flipped bits in an mp4", lambda _, d: flipped(d / "a.mp4"), range(20, 37), "corrupt frames"),
     Accepted("flipped bits in a transport stream", lambda _, d: flipped(d / "a.ts"), range(20, 37), "corrupt frames"),
     Accepted("flipped bits in a matroska", lambda _, d: flipped(d / "a.mkv"), range(20, 37), "corrupt frames"),
-    Accepted("a hole in a transport stream", lambda f, d: changed(f, d, "film.ts", make_hole), MANY, DAMAGED),
+    Accepted("a hole in a transport stream", lambda f, d: changed(f, d, "video.ts", make_hole), MANY, DAMAGED),
     Accepted(
         "no key picture at the start",
-        lambda _, d: without_key(whole_film(d / "a.mkv", "h264"), d / "b.mkv"),
+        lambda _, d: without_key(whole_video(d / "a.mkv", "h264"), d / "b.mkv"),
         range(25, 32),
         r"\d lost frames at 00:00:00",
     ),
-    Accepted("times below zero", lambda f, d: retimed(f / "film.mkv", d / "a.mkv", lambda i: 40 * i - 200), SMALL),
+    Accepted("times below zero", lambda f, d: retimed(f / "video.mkv", d / "a.mkv", lambda i: 40 * i - 200), SMALL),
     Accepted(
-        "a gap of 100 s", lambda f, d: retimed(f / "film.mkv", d / "a.mkv", lambda i: 40 * i + 100_000 * (i > 4)), SMALL
+        "a gap of 100 s",
+        lambda f, d: retimed(f / "video.mkv", d / "a.mkv", lambda i: 40 * i + 100_000 * (i > 4)),
+        SMALL,
     ),
     Accepted(
-        "times that go back", lambda f, d: retimed(f / "film.mkv", d / "a.mkv", lambda i: 40 * i - 70 * (i == 5)), SMALL
+        "times that go back",
+        lambda f, d: retimed(f / "video.mkv", d / "a.mkv", lambda i: 40 * i - 70 * (i == 5)),
+        SMALL,
     ),
-    Accepted("an odd size in 4:4:4", lambda _, d: make_film(d / "a.mkv", size=(321, 181), pixel_format="yuv444p"), 12),
-    Accepted("an odd size in 4:2:0", lambda _, d: make_film(d / "a.mkv", size=(63, 47), codec="ffv1"), 12),
+    Accepted("an odd size in 4:4:4", lambda _, d: make_video(d / "a.mkv", size=(321, 181), pixel_format="yuv444p"), 12),
+    Accepted("an odd size in 4:2:0", lambda _, d: make_video(d / "a.mkv", size=(63, 47), codec="ffv1"), 12),
     Accepted(
-        "one pixel", lambda _, d: make_film(d / "a.mkv", size=(1, 1), codec="ffv1", pixel_format="bgr0", pts=[0]), 1
+        "one pixel", lambda _, d: make_video(d / "a.mkv", size=(1, 1), codec="ffv1", pixel_format="bgr0", pts=[0]), 1
     ),
-    Accepted("one frame", lambda _, d: make_film(d / "a.mp4", pts=[0]), 1),
-    Accepted("gray", lambda _, d: make_film(d / "a.mkv", codec="ffv1", pixel_format="gray"), 12),
+    Accepted("one frame", lambda _, d: make_video(d / "a.mp4", pts=[0]), 1),
+    Accepted("gray", lambda _, d: make_video(d / "a.mkv", codec="ffv1", pixel_format="gray"), 12),
     Accepted("a palette", lambda _, d: gif(d / "a.gif"), 4),
     Accepted(
-        "two films in one", lambda _, d: two_films(d / "a.mkv"), 5, "is a second video: it is copied, not upscaled"
+        "two films in one", lambda _, d: two_videos(d / "a.mkv"), 5, "is a second video: it is copied, not upscaled"
     ),
     Accepted("sound that begins on the way", lambda f, d: appearing(f, d / "a.ts"), 60 + SMALL),
 ]
 
 
 @pytest.mark.parametrize("odd", TAKEN, ids=lambda odd: odd.what)
-def test_an_odd_input_is_enlarged_with_all_that_there_is(odd: Accepted, videos: Path, tmp_path: Path) -> None:
+def test_an_odd_input_is_upscaled_with_all_that_there_is(odd: Accepted, videos: Path, tmp_path: Path) -> None:
     source = odd.make(videos, tmp_path)
     before, target = contents(tmp_path), tmp_path / "out.mkv"
     shown = upscale(source, target)
@@ -184,12 +190,12 @@ def test_a_picture_of_8k_is_made_to_fit(tmp_path: Path) -> None:
 
 
 def test_a_gap_in_time_stays_a_gap(videos: Path, tmp_path: Path) -> None:
-    source = retimed(videos / "film.mkv", tmp_path / "a.mkv", lambda i: 40 * i + 100_000 * (i > 4))
+    source = retimed(videos / "video.mkv", tmp_path / "a.mkv", lambda i: 40 * i + 100_000 * (i > 4))
     assert upscale(source, tmp_path / "out.mkv").code == 0
     assert facts_of(tmp_path / "out.mkv").times == facts_of(source).times
 
 
 def test_times_below_zero_are_no_hindrance_to_nut(videos: Path, tmp_path: Path) -> None:
-    source = retimed(videos / "film.mkv", tmp_path / "a.mkv", lambda i: 40 * i - 200)
+    source = retimed(videos / "video.mkv", tmp_path / "a.mkv", lambda i: 40 * i - 200)
     assert upscale(source, tmp_path / "out.nut").code == 0
     assert len(frames_of(tmp_path / "out.nut")) == SMALL

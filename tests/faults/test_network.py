@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.scene import contents, upscale
-from tests.video.videos import frames_of, make_film
+from tests.video.videos import frames_of, make_video
 
 
 @contextmanager
@@ -79,11 +79,11 @@ def test_a_protocol_that_nobody_knows_is_said(tmp_path: Path) -> None:
     assert shown.code == 3 and "unknown protocol; receive it with another tool" in shown.sentence
 
 
-def test_a_film_comes_over_http(videos: Path, tmp_path: Path) -> None:
-    data = (videos / "film.mp4").read_bytes()
+def test_a_video_comes_over_http(videos: Path, tmp_path: Path) -> None:
+    data = (videos / "video.mp4").read_bytes()
     with serving(lambda request: sent(request, data, len(data))) as address:
         shown = upscale(f"{address}/a.mp4", tmp_path / "out.mkv")
-    assert shown.code == 0 and len(frames_of(tmp_path / "out.mkv")) == len(frames_of(videos / "film.mp4"))
+    assert shown.code == 0 and len(frames_of(tmp_path / "out.mkv")) == len(frames_of(videos / "video.mp4"))
 
 
 def sent(request: BaseHTTPRequestHandler, data: bytes, length: int) -> None:
@@ -94,7 +94,7 @@ def sent(request: BaseHTTPRequestHandler, data: bytes, length: int) -> None:
 
 
 def test_a_server_that_goes_away_midway_is_told_of(videos: Path, tmp_path: Path) -> None:
-    data = (videos / "film.mp4").read_bytes()
+    data = (videos / "video.mp4").read_bytes()
     with serving(lambda request: sent(request, data[: len(data) * 3 // 4], len(data))) as address:
         shown = upscale(f"{address}/a.mp4", tmp_path / "out.mkv")
         strict = upscale("--strict", f"{address}/a.mp4", tmp_path / "strict.mkv")
@@ -102,7 +102,7 @@ def test_a_server_that_goes_away_midway_is_told_of(videos: Path, tmp_path: Path)
     assert strict.code == 7 and list(contents(tmp_path)) == ["out.mkv"]
 
 
-def test_a_film_goes_over_tcp(videos: Path, tmp_path: Path) -> None:
+def test_a_video_goes_over_tcp(videos: Path, tmp_path: Path) -> None:
     got = bytearray()
 
     def take(connection: socket.socket) -> None:
@@ -110,14 +110,14 @@ def test_a_film_goes_over_tcp(videos: Path, tmp_path: Path) -> None:
             got.extend(piece)
 
     with peer(take) as address:
-        shown = upscale("-f", "nut", videos / "film.mp4", address)
+        shown = upscale("-f", "nut", videos / "video.mp4", address)
     assert shown.code == 0
     (tmp_path / "out.nut").write_bytes(got)
-    assert len(frames_of(tmp_path / "out.nut")) == len(frames_of(videos / "film.mp4"))
+    assert len(frames_of(tmp_path / "out.nut")) == len(frames_of(videos / "video.mp4"))
 
 
 def test_a_peer_that_goes_away_while_it_is_written_to_is_said(tmp_path: Path) -> None:
-    video = make_film(tmp_path / "a.mkv", codec="ffv1", size=(320, 240), pts=range(60))
+    video = make_video(tmp_path / "a.mkv", codec="ffv1", size=(320, 240), pts=range(60))
 
     def leave(connection: socket.socket) -> None:
         connection.recv(10)
@@ -131,5 +131,5 @@ def test_a_peer_that_goes_away_while_it_is_written_to_is_said(tmp_path: Path) ->
 
 def test_a_peer_that_is_not_there_to_write_to_is_said(videos: Path) -> None:
     address = f"tcp://{nobody()}"
-    shown = upscale("-f", "nut", videos / "film.mp4", address)
+    shown = upscale("-f", "nut", videos / "video.mp4", address)
     assert shown.code == 6 and address in shown.sentence and "refused" in shown.sentence

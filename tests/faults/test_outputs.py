@@ -13,7 +13,7 @@ import pytest
 
 from tests.faults.inputs import changed, linked
 from tests.faults.scene import TIME_LIMIT_S, Outcome, command, contents, run, upscale
-from tests.video.videos import frames_of, make_film
+from tests.video.videos import frames_of, make_video
 
 
 class Refused(NamedTuple):
@@ -21,7 +21,7 @@ class Refused(NamedTuple):
 
     what: str
     output: Callable[[Path], Path]
-    """Folder with film.mp4 -> the output."""
+    """Folder with video.mp4 -> the output."""
     sentence: str
     options: tuple[str, ...] = ()
 
@@ -46,16 +46,16 @@ REFUSED = [
     Refused("a folder that is not there", lambda d: d / "gone" / "out.mkv", "gone does not exist; create it first"),
     Refused("a file for a folder", lambda d: taken(d / "file") / "out.mkv", "file is a file, not a folder"),
     Refused("a file that is there", lambda d: taken(d / "out.mkv"), r"out\.mkv exists already; pass --overwrite"),
-    Refused("the input", lambda d: d / "film.mp4", r"film\.mp4 is the input itself; name another", ("--overwrite",)),
+    Refused("the input", lambda d: d / "video.mp4", r"video\.mp4 is the input itself; name another", ("--overwrite",)),
     Refused(
         "a symbolic link to the input",
-        lambda d: linked(d / "soft.mp4", d / "film.mp4"),
+        lambda d: linked(d / "soft.mp4", d / "video.mp4"),
         r"soft\.mp4 is the input itself; name another",
         ("--overwrite",),
     ),
     Refused(
         "a hard link to the input",
-        lambda d: hard_link(d / "hard.mp4", d / "film.mp4"),
+        lambda d: hard_link(d / "hard.mp4", d / "video.mp4"),
         r"hard\.mp4 is the input itself; name another",
         ("--overwrite",),
     ),
@@ -75,7 +75,7 @@ REFUSED = [
 
 @pytest.mark.parametrize("fault", REFUSED, ids=lambda fault: fault.what)
 def test_an_output_that_cannot_be_is_refused_in_a_sentence(fault: Refused, videos: Path, tmp_path: Path) -> None:
-    video = changed(videos, tmp_path, "film.mp4")
+    video = changed(videos, tmp_path, "video.mp4")
     output = fault.output(tmp_path)
     before = contents(tmp_path)
     shown = upscale(*fault.options, video, output)
@@ -84,14 +84,14 @@ def test_an_output_that_cannot_be_is_refused_in_a_sentence(fault: Refused, video
 
 
 def test_an_odd_size_is_made_even_for_a_codec_that_needs_it(videos: Path, tmp_path: Path) -> None:
-    shown = upscale("--size", "101x75", videos / "film.mp4", tmp_path / "out.mp4")
+    shown = upscale("--size", "101x75", videos / "video.mp4", tmp_path / "out.mp4")
     assert shown.code == 0 and "101x75 becomes 100x76: this chroma subsampling needs even sides" in shown.sentence
 
 
 def test_a_folder_that_may_not_be_written_to_is_refused(videos: Path, tmp_path: Path) -> None:
     closed = folder(tmp_path / "closed")
     closed.chmod(0o555)
-    shown = run(videos / "film.mp4", closed / "out.mkv", bound_by_permissions=True)
+    shown = run(videos / "video.mp4", closed / "out.mkv", bound_by_permissions=True)
     closed.chmod(0o755)
     assert shown.code == 6 and "is not writable; name another" in shown.sentence and not contents(closed)
 
@@ -114,13 +114,13 @@ def on_a_small_disk(folder: Path, *arguments: str | Path, size: str = "64k", opt
 @pytest.mark.skipif(not Path("/proc/self/ns/mnt").exists(), reason="small disks are mounted the Linux way")
 @pytest.mark.parametrize("extension", ["mp4", "mkv"])
 def test_a_disk_that_fills_up_is_said_and_left_empty(extension: str, videos: Path, tmp_path: Path) -> None:
-    shown = on_a_small_disk(tmp_path, "--crf", "0", videos / "film.mkv", tmp_path / f"out.{extension}", size="12k")
+    shown = on_a_small_disk(tmp_path, "--crf", "0", videos / "video.mkv", tmp_path / f"out.{extension}", size="12k")
     assert shown.code == 6 and "its disk is full; free some space, or choose another folder" in shown.sentence
 
 
 @pytest.mark.skipif(not Path("/proc/self/ns/mnt").exists(), reason="small disks are mounted the Linux way")
 def test_a_disk_that_is_read_only_is_said(videos: Path, tmp_path: Path) -> None:
-    shown = on_a_small_disk(tmp_path, videos / "film.mkv", tmp_path / "out.mkv", options="ro")
+    shown = on_a_small_disk(tmp_path, videos / "video.mkv", tmp_path / "out.mkv", options="ro")
     assert shown.code == 6 and "is not writable; name another" in shown.sentence
 
 
@@ -129,7 +129,7 @@ def test_a_limit_on_the_size_of_files_is_said(extension: str, videos: Path, tmp_
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (6000, 6000))
 
-    shown = run("--crf", "0", videos / "film.mkv", tmp_path / f"out.{extension}", preexec_fn=limit)
+    shown = run("--crf", "0", videos / "video.mkv", tmp_path / f"out.{extension}", preexec_fn=limit)
     assert (
         shown.code == 6
         and f"out.{extension} exceeds the file size limit of its disk or of the shell; choose" in shown.sentence
@@ -140,7 +140,7 @@ def test_a_limit_on_the_size_of_files_is_said(extension: str, videos: Path, tmp_
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
 @pytest.mark.parametrize("format", ["nut", "mkv", "ts"])
 def test_a_full_device_is_said(format: str, videos: Path) -> None:
-    shown = upscale("-f", format, videos / "film.mkv", "/dev/full")
+    shown = upscale("-f", format, videos / "video.mkv", "/dev/full")
     assert shown.code == 6 and "/dev/full: its disk is full" in shown.sentence
 
 
@@ -162,14 +162,14 @@ NAMES = {
 @pytest.mark.parametrize("name", NAMES.values(), ids=NAMES.keys())
 def test_a_strange_name_is_a_name(name: str, videos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     try:
-        changed(videos, tmp_path, "film.mp4", to=name)
+        changed(videos, tmp_path, "video.mp4", to=name)
     except OSError:
         pytest.skip("this file system has no such names")
     monkeypatch.chdir(tmp_path)
     folder(tmp_path / "out")
     shown = upscale("--", name, f"out/{name}")
     assert shown.code == 0 and shown.said == ()
-    assert len(frames_of(tmp_path / "out" / name)) == len(frames_of(videos / "film.mp4"))
+    assert len(frames_of(tmp_path / "out" / name)) == len(frames_of(videos / "video.mp4"))
     assert [path.name for path in (tmp_path / "out").iterdir()] == [name]
 
 
@@ -181,12 +181,12 @@ def test_a_failure_names_a_strange_name_in_one_line_of_text(name: str, tmp_path:
 
 def test_a_name_in_a_process_of_its_own_comes_through_the_command_line(videos: Path, tmp_path: Path) -> None:
     name = "-ü\udcff %d'\n.mp4"
-    changed(videos, tmp_path, "film.mp4", to=name)
+    changed(videos, tmp_path, "video.mp4", to=name)
     shown = run("--", name, f"./out{name}", cwd=tmp_path)
     assert shown.code == 0 and len(frames_of(tmp_path / f"out{name}")) > 0
 
 
-def test_pictures_numbered_by_a_name_are_no_film(videos: Path, tmp_path: Path) -> None:
-    make_film(tmp_path / "o%d.mkv", pts=range(3))
+def test_pictures_numbered_by_a_name_are_no_video(videos: Path, tmp_path: Path) -> None:
+    make_video(tmp_path / "o%d.mkv", pts=range(3))
     assert upscale(tmp_path / "o%d.mkv", tmp_path / "p%d.mkv").code == 0
     assert len(frames_of(tmp_path / "p%d.mkv")) == 3

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.video.videos import enlarge, facts_of, frame_from, info_of, make_film
+from tests.video.videos import facts_of, frame_from, info_of, make_video, resize_video
 from vidsr.context import Context, Stop, Stopped, ignore
 from vidsr.errors import NotAVideo, NotPipeable
 from vidsr.frames import Frame
@@ -72,8 +72,8 @@ def test_stop_wakes_a_source_that_waits_for_its_first_bytes(pipe: tuple[int, int
     stop.close()
 
 
-def test_stop_wakes_a_source_in_the_middle_of_a_film(pipe: tuple[int, int], tmp_path: Path) -> None:
-    video = make_film(tmp_path / "in.nut").read_bytes()
+def test_stop_wakes_a_source_in_the_middle_of_a_video(pipe: tuple[int, int], tmp_path: Path) -> None:
+    video = make_video(tmp_path / "in.nut").read_bytes()
     stop = Stop()
     os.write(pipe[1], video[: len(video) * 2 // 3])
     with open_source(PipeReader(pipe[0], stop), ReadOptions(live=True), context=Context(stop=stop)) as source:  # type: ignore[arg-type]
@@ -107,7 +107,7 @@ def test_a_fifo_is_opened_without_waiting_for_its_writer_and_read_to_its_end(tmp
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="this system does not list a process's open files")
 @pytest.mark.parametrize("readable", [True, False])
 def test_a_fifo_that_was_read_or_refused_is_closed(readable: bool, tmp_path: Path) -> None:
-    data = make_film(tmp_path / "a.nut").read_bytes() if readable else b"no video" * 100
+    data = make_video(tmp_path / "a.nut").read_bytes() if readable else b"no video" * 100
     os.mkfifo(tmp_path / "fifo")
     before = len(list(Path("/proc/self/fd").iterdir()))
     for _ in range(2):
@@ -150,7 +150,7 @@ def test_short_writes_are_completed() -> None:
     assert half.got == b"0123456789"
 
 
-def test_films_go_through_fifos_of_every_format_that_can_be_piped(tmp_path: Path) -> None:
+def test_videos_go_through_fifos_of_every_format_that_can_be_piped(tmp_path: Path) -> None:
     for given, format in (
         ("nut", "nut"),
         ("mkv", "mkv"),
@@ -160,14 +160,14 @@ def test_films_go_through_fifos_of_every_format_that_can_be_piped(tmp_path: Path
         ("mkv", "ts"),
         ("ts", "flv"),
     ):
-        video = make_film(tmp_path / f"in.{given}", sound="aac", pts=range(25))
+        video = make_video(tmp_path / f"in.{given}", sound="aac", pts=range(25))
         for name in ("from", "to"):
             os.mkfifo(tmp_path / name)
         writer = threading.Thread(target=lambda video=video: (tmp_path / "from").write_bytes(video.read_bytes()))  # type: ignore[misc]
         reader = threading.Thread(target=lambda: (tmp_path / "out").write_bytes((tmp_path / "to").read_bytes()))
         writer.start()
         reader.start()
-        enlarge(tmp_path / "from", tmp_path / "to", format=format, live=True)
+        resize_video(tmp_path / "from", tmp_path / "to", format=format, live=True)
         writer.join()
         reader.join()
         after, before = facts_of(tmp_path / "out"), facts_of(video)
@@ -178,7 +178,7 @@ def test_films_go_through_fifos_of_every_format_that_can_be_piped(tmp_path: Path
 
 
 def test_a_reader_that_goes_away_is_a_broken_pipe(pipe: tuple[int, int], tmp_path: Path) -> None:
-    video = make_film(tmp_path / "in.mkv", size=(128, 96), pts=range(60))
+    video = make_video(tmp_path / "in.mkv", size=(128, 96), pts=range(60))
     os.mkfifo(tmp_path / "to")
 
     def read_a_little() -> None:
@@ -188,7 +188,7 @@ def test_a_reader_that_goes_away_is_a_broken_pipe(pipe: tuple[int, int], tmp_pat
     reader = threading.Thread(target=read_a_little)
     reader.start()
     with pytest.raises(BrokenPipeError):
-        enlarge(video, tmp_path / "to", codec="ffv1", live=True)
+        resize_video(video, tmp_path / "to", codec="ffv1", live=True)
     reader.join()
 
 
@@ -221,7 +221,7 @@ def test_formats_that_cannot_be_piped_are_refused_with_one_that_can(format: str)
 
 
 def test_an_mp4_with_its_index_at_the_end_is_explained(tmp_path: Path) -> None:
-    video = make_film(tmp_path / "in.mp4", size=(320, 180), pts=range(50), codec="mpeg4")
+    video = make_video(tmp_path / "in.mp4", size=(320, 180), pts=range(50), codec="mpeg4")
     os.mkfifo(tmp_path / "fifo")
     writer = threading.Thread(target=lambda: _write_quietly(tmp_path / "fifo", video.read_bytes()))
     writer.start()
@@ -241,7 +241,7 @@ def test_live_output_with_a_silent_subtitle_track_does_not_wait_for_it(tmp_path:
     def subtitles(container: Any, stream: Any) -> None:
         container.add_mux_stream("subrip")
 
-    video = make_film(tmp_path / "in.mkv", pts=range(20), decorate=subtitles)
+    video = make_video(tmp_path / "in.mkv", pts=range(20), decorate=subtitles)
 
     class Counting:
         total = 0

@@ -14,7 +14,7 @@ from PIL import Image
 
 from tests.networks import network, save
 from tests.pipeline.test_round_trip import noise, video_stream_of
-from tests.video.videos import codes_of, drawing, frames_of, make_film, messages_of
+from tests.video.videos import codes_of, drawing, frames_of, make_video, messages_of
 from vidsr.color import ColorSpec
 from vidsr.context import Code
 from vidsr.frames import Frame
@@ -175,7 +175,7 @@ def test_a_transparent_gif_keeps_its_holes(tmp_path: Path) -> None:
 
 
 def test_vp9_without_alpha_keeps_its_own_decoder(tmp_path: Path) -> None:
-    with open_source(make_film(tmp_path / "a.webm", codec="libvpx-vp9")) as source:
+    with open_source(make_video(tmp_path / "a.webm", codec="libvpx-vp9")) as source:
         assert not source.info.alpha and source.first.qp is not None
 
 

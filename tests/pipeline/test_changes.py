@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tests.networks import network, save
-from tests.video.videos import drawing, facts_of, frame_from, frames_of, info_of, make_film, messages_of
+from tests.video.videos import drawing, facts_of, frame_from, frames_of, info_of, make_video, messages_of
 from vidsr.color import ColorSpec, rgb_to_yuv
 from vidsr.context import Code, Context, Notice, ignore
 from vidsr.frames import Frame
@@ -101,7 +101,7 @@ def test_new_primaries_and_transfer_cannot_be_stored_and_are_warned_of(tmp_path:
 
 
 def test_a_broadcast_that_changes_its_size_keeps_its_times_and_sound(tmp_path: Path) -> None:
-    parts = [make_film(tmp_path / f"{w}.ts", size=(w, 48), sound="mp2", pts=range(25)) for w in (64, 96)]
+    parts = [make_video(tmp_path / f"{w}.ts", size=(w, 48), sound="mp2", pts=range(25)) for w in (64, 96)]
     video = tmp_path / "a.ts"
     video.write_bytes(b"".join(part.read_bytes() for part in parts))
     before = frames_of(video)

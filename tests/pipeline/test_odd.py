@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from tests.pipeline.test_round_trip import assert_repeated, noise, video_stream_of
-from tests.video.videos import drawing, facts_of, frames_of, make_film
+from tests.video.videos import drawing, facts_of, frames_of, make_video
 from vidsr.color import ColorSpec
 from vidsr.context import Code
 from vidsr.errors import NotAVideo, OutputError
@@ -29,7 +29,7 @@ TINY = [(1, 1), (2, 1), (1, 2), (3, 5), (66, 4), (45, 33)]
 @pytest.mark.parametrize("layout", ["yuv420p", "yuv422p", "yuv444p", "gray", "yuv420p10le", "gray10le"])
 @pytest.mark.parametrize("size", TINY, ids=lambda size: "x".join(map(str, size)))
 def test_odd_and_tiny_sizes_are_doubled(size: tuple[int, int], layout: str, tmp_path: Path) -> None:
-    video = make_film(tmp_path / "a.nut", codec="rawvideo", size=size, pixel_format=layout, pts=(0, 1, 5))
+    video = make_video(tmp_path / "a.nut", codec="rawvideo", size=size, pixel_format=layout, pts=(0, 1, 5))
     summary = upscale_video(video, tmp_path / "b.mkv", model="nearest", codec="ffv1")
     before, after = frames_of(video), frames_of(tmp_path / "b.mkv")
     assert summary.output_size == (2 * size[0], 2 * size[1]) == (after[0].width, after[0].height)
@@ -41,14 +41,14 @@ def test_odd_and_tiny_sizes_are_doubled(size: tuple[int, int], layout: str, tmp_
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 5)])
 def test_the_shipped_models_upscale_tiny_frames(size: tuple[int, int], tmp_path: Path) -> None:
-    video = make_film(tmp_path / "a.nut", codec="rawvideo", size=size, pixel_format="yuv420p", pts=range(2))
+    video = make_video(tmp_path / "a.nut", codec="rawvideo", size=size, pixel_format="yuv420p", pts=range(2))
     upscale_video(video, tmp_path / "b.mkv")
     assert facts_of(tmp_path / "b.mkv").size == (2 * size[0], 2 * size[1])
 
 
 @pytest.mark.parametrize("name", ["b.mkv", "b.mp4", "b.ts", "b.nut", "b.webm"])
 def test_one_frame_is_a_film(name: str, tmp_path: Path) -> None:
-    video = make_film(tmp_path / "a.mkv", pts=(0,), last=13)
+    video = make_video(tmp_path / "a.mkv", pts=(0,), last=13)
     summary = upscale_video(video, tmp_path / name, model="bicubic")
     assert summary.frames == 1 and len(frames_of(tmp_path / name)) == 1
     if name in ("b.mkv", "b.mp4"):
@@ -66,7 +66,7 @@ def test_no_frame_is_an_error_and_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_a_video_too_wide_for_the_encoder_is_refused_with_its_reason(tmp_path: Path) -> None:
-    video = make_film(tmp_path / "a.nut", codec="rawvideo", size=(8200, 16), pts=(0,))
+    video = make_video(tmp_path / "a.nut", codec="rawvideo", size=(8200, 16), pts=(0,))
     with pytest.raises(OutputError, match=r"libx264 cannot encode 16400x32 yuv420p: .*width"):
         upscale_video(video, tmp_path / "b.mkv", model="nearest")
     assert [path.name for path in tmp_path.iterdir()] == ["a.nut"]
@@ -117,7 +117,7 @@ def test_rgb_film_keeps_its_colours(codec: str, layout: str, name: str, tmp_path
         stream.codec_context.options = {"qp": "0"} if codec.startswith("libx264") else {}
 
     encoder = "libx264rgb" if codec == "libx264" else codec
-    video = make_film(tmp_path / name, codec=encoder, pixel_format=layout, pts=range(3), decorate=lossless)
+    video = make_video(tmp_path / name, codec=encoder, pixel_format=layout, pts=range(3), decorate=lossless)
     upscale_video(video, tmp_path / "b.mkv", model="nearest", codec="ffv1")
     after = frames_of(tmp_path / "b.mkv")
     assert [frame.pts * frame.time_base for frame in after] == [Fraction(i, 25) for i in range(3)]
@@ -138,7 +138,7 @@ def test_palettes_keep_their_colours(kind: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("layout", ["yuv420p12le", "yuv422p12le", "yuv444p12le"])
 def test_twelve_bits_become_ten_and_say_so(layout: str, tmp_path: Path) -> None:
-    video = make_film(tmp_path / "a.mkv", codec="ffv1", pixel_format=layout, pts=range(2))
+    video = make_video(tmp_path / "a.mkv", codec="ffv1", pixel_format=layout, pts=range(2))
     notices = upscale_video(video, tmp_path / "b.mkv", model="nearest", codec="ffv1").notices
     assert [notice.codes for notice in notices] == [(Code.PIXEL_FORMAT,)] and layout in notices[0].message
     with av.open(str(video)) as source:
@@ -156,7 +156,7 @@ def test_full_range_anamorphic_rotated_video_stays_so(name: str, turn: int, tmp_
         stream.codec_context.color_range = 2
         stream.set_display_rotation(turn)
 
-    video = make_film(tmp_path / "a.mp4", decorate=decorate)
+    video = make_video(tmp_path / "a.mp4", decorate=decorate)
     summary = upscale_video(video, tmp_path / name, model="bicubic")
     facts, (first, *_) = facts_of(tmp_path / name), frames_of(tmp_path / name)
     assert summary.notices == () and facts.aspect == Fraction(64, 45) and facts.size == (128, 96)

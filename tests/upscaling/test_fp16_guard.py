@@ -12,7 +12,7 @@ from tests.engines.test_choice import native_of_openvino
 from tests.networks import network, receptive_field, save
 from tests.notices import Notices
 from tests.upscaling.test_upscaler import frame, same, upscaled
-from tests.video.videos import make_film
+from tests.video.videos import make_video
 from vidsr.card import ModelCard
 from vidsr.context import Context, ignore
 from vidsr.engines import Engine, Setup, installed
@@ -86,7 +86,7 @@ def test_a_frame_that_stands_alone_does_not_depend_on_those_before_it(engine: st
 
 @pytest.mark.parametrize("engine", HALF)
 def test_the_user_is_told(engine: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    video, loud = make_film(tmp_path / "a.mkv", codec="ffv1", size=(32, 24), pts=range(3)), saved(tmp_path, gain=30000)
+    video, loud = make_video(tmp_path / "a.mkv", codec="ffv1", size=(32, 24), pts=range(3)), saved(tmp_path, gain=30000)
     done = upscale_video(video, tmp_path / "b.mkv", model=loud, engine=engine, precision="f16")
     assert SENTENCE.format("loud") in map(str, done.notices) and caplog.text == ""
     upscaled(frame(), loud, engine=engine, precision="f16")
@@ -111,7 +111,7 @@ def test_a_run_that_can_be_resumed_lets_every_frame_stand_alone(
         "__init__",
         lambda self, *args, stateless: asked.append(stateless) or real(self, *args, stateless=stateless),
     )
-    video, quiet = make_film(tmp_path / "a.mkv", codec="ffv1", size=(32, 24), pts=range(3)), saved(tmp_path, gain=1)
+    video, quiet = make_video(tmp_path / "a.mkv", codec="ffv1", size=(32, 24), pts=range(3)), saved(tmp_path, gain=1)
     for resume in (False, True):
         upscale_video(video, tmp_path / f"{resume}.mkv", model=quiet, engine=HALF[0], precision="f16", resume=resume)
     assert asked == [False, True]

@@ -1,4 +1,4 @@
-"""Films to be held against one another, and what happens to a film on a bad way."""
+"""Videos to be held against one another, and what happens to a video on a bad way."""
 
 from collections.abc import Callable
 from fractions import Fraction
@@ -7,7 +7,7 @@ from typing import Any
 
 import av
 
-from tests.video.videos import make_film
+from tests.video.videos import make_video
 
 SECOND = Fraction(1)
 
@@ -29,7 +29,7 @@ def rich(path: Path, **options: Any) -> Path:
         container.streams[1].metadata["language"] = "jpn"
 
     options = {"sound": "aac", "pts": range(24), "decorate": decorate, **options}
-    return make_film(path, **options)
+    return make_video(path, **options)
 
 
 def remux(
@@ -41,7 +41,7 @@ def remux(
     describe: Callable[[Any], None] = lambda container: None,
     options: dict[str, str] | None = None,
 ) -> Path:
-    """Copy a film packet by packet.
+    """Copy a video packet by packet.
 
     packets: sees each with its number in its stream, may change it, and says whether it is kept. streams: says which
     are. describe: changes the container before its header is written.
@@ -67,10 +67,10 @@ def remux(
 
 
 def captioned(path: Path, decorate: Callable[[Any, Any], None] = lambda container, stream: None) -> Path:
-    """A film of H.264 with closed captions beside each picture (ATSC A/53, in SEI messages). decorate: of make_film."""
+    """An H.264 video with closed captions (ATSC A/53, in SEI messages). decorate: as for make_video."""
     message = bytes.fromhex("b500314741393403") + b"\x41\xff" + b"\xfc\x94\x2c" + b"\xff"
     unit = b"\0\0\0\1\x06\x04" + bytes([len(message)]) + message + b"\x80"
-    plain = make_film(path.with_name("plain.ts"), decorate=decorate)
+    plain = make_video(path.with_name("plain.ts"), decorate=decorate)
 
     with av.open(str(plain)) as inp, av.open(str(path), "w") as out:
         copy = out.add_stream_from_template(inp.streams[0], opaque=True)

@@ -11,7 +11,7 @@ from PIL import Image
 
 from tests.verify.remuxed import captioned, rich
 from tests.video.read.test_source import with_cover
-from tests.video.videos import codes_of, drawing, enlarge, make_film
+from tests.video.videos import codes_of, drawing, make_video, resize_video
 from tests.video.write.test_container_losses import decorated
 from tests.video.write.test_stream_copy import subtitled
 from vidsr.context import Code
@@ -28,9 +28,9 @@ CONTAINERS = ("mp4", "mkv", "mov", "ts", "nut")
 
 @pytest.mark.parametrize("after", CONTAINERS)
 @pytest.mark.parametrize("before", CONTAINERS)
-def test_a_film_is_faithful_from_any_container_to_any_other(before: str, after: str, tmp_path: Path) -> None:
+def test_a_video_is_faithful_from_any_container_to_any_other(before: str, after: str, tmp_path: Path) -> None:
     video = rich(tmp_path / f"a.{before}", time_base=Fraction(1, 1000), pts=[0, 40, 100, 133, 500, 520, 960], last=40)
-    notices = enlarge(video, tmp_path / f"b.{after}", preset="ultrafast")
+    notices = resize_video(video, tmp_path / f"b.{after}", preset="ultrafast")
     found = verify_video(video, tmp_path / f"b.{after}", notices=notices)
     assert found.differences == ()
     announced = {finding.name for finding in found.findings if finding.state == "announced"}
@@ -41,7 +41,7 @@ def test_a_film_is_faithful_from_any_container_to_any_other(before: str, after: 
 @pytest.mark.parametrize("make", [subtitled, with_cover, decorated])
 def test_what_a_container_cannot_hold_is_announced(make, after: str, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     video = make(tmp_path)
-    notices = enlarge(video, tmp_path / f"b.{after}", preset="ultrafast")
+    notices = resize_video(video, tmp_path / f"b.{after}", preset="ultrafast")
     assert verify_video(video, tmp_path / f"b.{after}", notices=notices).differences == ()
 
 
@@ -54,8 +54,8 @@ def test_what_a_container_cannot_hold_is_announced(make, after: str, tmp_path: P
     ],
 )  # fmt: skip
 def test_sound_is_the_same_whatever_wraps_it(sound: str, before: str, after: str, tmp_path: Path) -> None:
-    video = make_film(tmp_path / f"a.{before}", sound=sound, pts=range(50))
-    notices = enlarge(video, tmp_path / f"b.{after}", preset="ultrafast")
+    video = make_video(tmp_path / f"a.{before}", sound=sound, pts=range(50))
+    notices = resize_video(video, tmp_path / f"b.{after}", preset="ultrafast")
     found = verify_video(video, tmp_path / f"b.{after}", notices=notices)
     assert found.differences == ()
     payload = [finding.state for finding in found.findings if finding.name == "stream 1 payload"]
@@ -71,7 +71,7 @@ def test_sound_is_the_same_whatever_wraps_it(sound: str, before: str, after: str
 )  # fmt: skip
 def test_closed_captions_go_along_or_are_announced(codec: str, after: str, kept: bool, tmp_path: Path) -> None:
     video = captioned(tmp_path / "a.ts")
-    notices = enlarge(video, tmp_path / f"b.{after}", codec=codec, preset="ultrafast")
+    notices = resize_video(video, tmp_path / f"b.{after}", codec=codec, preset="ultrafast")
     found = verify_video(video, tmp_path / f"b.{after}", notices=notices)
     assert found.differences == ()
     (captions,) = (finding for finding in found.findings if finding.name == "captions")
@@ -81,9 +81,9 @@ def test_closed_captions_go_along_or_are_announced(codec: str, after: str, kept:
 @pytest.mark.parametrize("after", ["mkv", "webm", "flv", "ts", "mp4"])
 def test_frames_too_close_together_to_be_told_apart_are_announced(after: str, tmp_path: Path) -> None:
     close = [*range(0, 10_000, 1000), 10_000, 10_001, 10_002, *range(11_000, 15_000, 1000)]
-    video = make_film(tmp_path / "a.nut", codec="ffv1", pts=close, time_base=Fraction(1, 25_000), last=1000)
+    video = make_video(tmp_path / "a.nut", codec="ffv1", pts=close, time_base=Fraction(1, 25_000), last=1000)
     codec = "libvpx-vp9" if after == "webm" else "libx264"
-    notices = enlarge(video, tmp_path / f"b.{after}", codec=codec, preset="ultrafast")
+    notices = resize_video(video, tmp_path / f"b.{after}", codec=codec, preset="ultrafast")
     assert codes_of(notices) == ([] if after in ("ts", "mp4") else [Code.PTS, Code.DURATION])
     assert verify_video(video, tmp_path / f"b.{after}", notices=notices).differences == ()
 
@@ -112,14 +112,14 @@ def test_chroma_sits_where_it_sat_or_that_is_announced(
     def decorate(_: Any, stream: Any) -> None:
         stream.codec_context.options = {"x264-params": f"chromaloc={place}"}
 
-    video = make_film(tmp_path / "a.mp4", decorate=decorate)
-    notices = enlarge(video, tmp_path / f"b.{after}", codec=codec, preset="ultrafast")
+    video = make_video(tmp_path / "a.mp4", decorate=decorate)
+    notices = resize_video(video, tmp_path / f"b.{after}", codec=codec, preset="ultrafast")
     assert verify_video(video, tmp_path / f"b.{after}", notices=notices).differences == ()
 
 
 def test_a_layout_that_was_asked_for_is_announced(tmp_path: Path) -> None:
-    video = make_film(tmp_path / "a.mkv", pixel_format="yuv444p")
-    notices = enlarge(video, tmp_path / "b.mkv", encoder_options={"pix_fmt": "yuv420p"})
+    video = make_video(tmp_path / "a.mkv", pixel_format="yuv444p")
+    notices = resize_video(video, tmp_path / "b.mkv", encoder_options={"pix_fmt": "yuv420p"})
     assert codes_of(notices) == [Code.PIXEL_FORMAT]
     assert verify_video(video, tmp_path / "b.mkv", notices=notices).faithful
 
@@ -128,30 +128,30 @@ def test_pixels_that_are_square_to_the_eye_are_not_worth_a_word(tmp_path: Path) 
     def decorate(_: Any, stream: Any) -> None:
         stream.codec_context.sample_aspect_ratio = Fraction(427, 426)  # of 854x480, made half as large
 
-    video = make_film(tmp_path / "a.mp4", pts=range(2), decorate=decorate)
+    video = make_video(tmp_path / "a.mp4", pts=range(2), decorate=decorate)
     for name in ("b.y4m", "b.webm"):
-        notices = enlarge(video, tmp_path / name)
+        notices = resize_video(video, tmp_path / name)
         assert Code.ASPECT not in codes_of(notices)
         assert verify_video(video, tmp_path / name, notices=notices).faithful
 
 
 @pytest.mark.parametrize("after", ["mp4", "mkv", "mov", "nut"])
 @pytest.mark.parametrize("also", [{}, {"com.maker.lens": "50mm"}])  # which an mp4 holds, and a date with it, otherwise
-def test_the_date_of_a_film_stays_without_a_word(also: dict[str, str], after: str, tmp_path: Path) -> None:
+def test_the_date_of_a_video_stays_without_a_word(also: dict[str, str], after: str, tmp_path: Path) -> None:
     def decorate(container: Any, _: Any) -> None:
         container.metadata.update({"creation_time": "2024-05-06T07:08:09Z"} | also)
 
     options = {"movflags": "use_metadata_tags"} if also else {}
-    video = make_film(tmp_path / "a.mp4", sound="aac", pts=range(3), decorate=decorate, options=options)
-    assert enlarge(video, tmp_path / f"b.{after}") == []
+    video = make_video(tmp_path / "a.mp4", sound="aac", pts=range(3), decorate=decorate, options=options)
+    assert resize_video(video, tmp_path / f"b.{after}") == []
     assert verify_video(video, tmp_path / f"b.{after}").differences == ()
     with av.open(str(tmp_path / f"b.{after}")) as written:
         assert written.metadata["creation_time"].startswith("2024-05-06T07:08:09")
 
 
 def test_a_cover_loses_no_more_than_its_file_name(tmp_path: Path) -> None:
-    enlarge(with_cover(tmp_path), tmp_path / "a.mkv")  # where it is a file
-    enlarge(tmp_path / "a.mkv", tmp_path / "b.mp4")
+    resize_video(with_cover(tmp_path), tmp_path / "a.mkv")  # where it is a file
+    resize_video(tmp_path / "a.mkv", tmp_path / "b.mp4")
     found = verify_video(tmp_path / "a.mkv", tmp_path / "b.mp4")
     assert found.differences == ()
 
@@ -161,7 +161,7 @@ def test_a_piece_is_faithful(after: str, tmp_path: Path) -> None:
     piece = {"start": Fraction(1, 5), "duration": Fraction(1, 5)}
     for make in (subtitled, with_cover):
         video = make(tmp_path)
-        notices = enlarge(video, tmp_path / f"b.{after}", overwrite=True, **piece)
+        notices = resize_video(video, tmp_path / f"b.{after}", overwrite=True, **piece)
         assert verify_video(video, tmp_path / f"b.{after}", notices=notices, **piece).differences == ()
 
 
@@ -174,7 +174,7 @@ def test_a_packet_that_the_container_cannot_hold_is_announced(tmp_path: Path) ->
             return bool(container.mux(large))
         return True
 
-    video = make_film(tmp_path / "plain.mp4", sound="aac", pts=range(12))
+    video = make_video(tmp_path / "plain.mp4", sound="aac", pts=range(12))
     with av.open(str(video)) as inp, av.open(str(tmp_path / "a.mp4"), "w") as container:
         out = [container.add_stream_from_template(stream, opaque=True) for stream in inp.streams]
         counts = [0, 0]
@@ -185,15 +185,15 @@ def test_a_packet_that_the_container_cannot_hold_is_announced(tmp_path: Path) ->
                 if grow(packet, counts[which]):
                     packet.stream = out[which]
                     container.mux(packet)
-    notices = enlarge(tmp_path / "a.mp4", tmp_path / "b.ts")
+    notices = resize_video(tmp_path / "a.mp4", tmp_path / "b.ts")
     assert codes_of(notices) == [Code.PACKETS, Code.PAYLOAD, Code.TIMES] and notices[0].streams == (1,)
     found = verify_video(tmp_path / "a.mp4", tmp_path / "b.ts", notices=notices)
     assert found.faithful
     assert "stream 1 packets" in {finding.name for finding in found.findings if finding.state == "announced"}
 
 
-def test_a_second_film_is_the_same_in_any_wrapping(tmp_path: Path) -> None:
-    small, large = make_film(tmp_path / "a.mp4", size=(32, 32)), make_film(tmp_path / "b.mp4", b_frames=2)
+def test_a_second_video_is_the_same_in_any_wrapping(tmp_path: Path) -> None:
+    small, large = make_video(tmp_path / "a.mp4", size=(32, 32)), make_video(tmp_path / "b.mp4", b_frames=2)
     both = tmp_path / "both.mkv"
     with av.open(str(small)) as first, av.open(str(large)) as second, av.open(str(both), "w") as out:
         copies = [out.add_stream_from_template(inp.streams[0], opaque=True) for inp in (second, first)]
@@ -203,7 +203,7 @@ def test_a_second_film_is_the_same_in_any_wrapping(tmp_path: Path) -> None:
                     packet.stream = copy
                     out.mux(packet)
     for after in ("ts", "mp4", "nut"):
-        notices = enlarge(both, tmp_path / f"c.{after}", preset="ultrafast")
+        notices = resize_video(both, tmp_path / f"c.{after}", preset="ultrafast")
         found = verify_video(both, tmp_path / f"c.{after}", notices=notices)
         assert found.differences == () and "stream 1 payload" in [finding.name for finding in found.findings]
 
@@ -225,7 +225,7 @@ def test_deinterlacing_is_announced(way: str, tmp_path: Path) -> None:
     def decorate(_: Any, stream: Any) -> None:
         stream.codec_context.options = {"x264-params": "tff=1"}
 
-    video = make_film(tmp_path / "a.mkv", decorate=decorate, sound="aac")
+    video = make_video(tmp_path / "a.mkv", decorate=decorate, sound="aac")
     summary = upscale_video(video, tmp_path / "b.mkv", model="nearest", preset="ultrafast", deinterlace=way)  # type: ignore[arg-type]
     found = verify_video(video, tmp_path / "b.mkv", notices=summary.notices)
     assert found.differences == ()

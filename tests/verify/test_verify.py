@@ -9,7 +9,7 @@ import av
 import pytest
 
 from tests.verify.remuxed import CHAPTERS, chapter, remux, rich
-from tests.video.videos import enlarge, make_film
+from tests.video.videos import make_video, resize_video
 from vidsr.context import Code, Notice
 from vidsr.errors import StreamBroken
 from vidsr.verify import Verification, verify_video
@@ -84,7 +84,7 @@ def test_harm_is_found(harm: dict[str, Any], found: list[str], video: Path, tmp_
 
 
 def test_a_frame_that_is_missing_in_the_middle_is_named(tmp_path: Path) -> None:
-    video = make_film(tmp_path / "a.mkv", codec="ffv1", pixel_format="yuv420p")
+    video = make_video(tmp_path / "a.mkv", codec="ffv1", pixel_format="yuv420p")
     found = verify_video(video, remux(video, tmp_path / "b.mkv", packets=lost(FILM, 5)))
     pts = next(finding for finding in found.findings if finding.name == "pts")
     assert names(found) == ["frames", "pts"]
@@ -106,23 +106,23 @@ def test_colour_that_is_told_otherwise_is_found(filters: str, found: list[str], 
         def decorate(_: Any, stream: Any) -> None:
             stream.codec_context.options = {"x264-params": params}
 
-        return make_film(tmp_path / name, decorate=decorate)
+        return make_video(tmp_path / name, decorate=decorate)
 
     plain = made("a.mp4", "fullrange=off:colorprim=bt709:transfer=bt709:colormatrix=bt709")
     assert names(verify_video(plain, made("b.mp4", filters))) == found
 
 
 def test_a_picture_of_another_shape_is_found_and_another_size_is_not(tmp_path: Path) -> None:
-    video = make_film(tmp_path / "a.mp4", size=(64, 48))
-    larger = verify_video(video, make_film(tmp_path / "b.mp4", size=(192, 144)))
+    video = make_video(tmp_path / "a.mp4", size=(64, 48))
+    larger = verify_video(video, make_video(tmp_path / "b.mp4", size=(192, 144)))
     assert larger.faithful
     assert larger.findings[0].target == "192x144, 3 times"
-    assert names(verify_video(video, make_film(tmp_path / "c.mp4", size=(64, 64)))) == ["aspect"]
+    assert names(verify_video(video, make_video(tmp_path / "c.mp4", size=(64, 64)))) == ["aspect"]
 
 
 def test_fewer_bits_are_found_and_more_are_not(tmp_path: Path) -> None:
     layouts = ("yuv420p", "yuv420p10le")
-    eight, ten = (make_film(tmp_path / f"{layout}.mkv", codec="ffv1", pixel_format=layout) for layout in layouts)
+    eight, ten = (make_video(tmp_path / f"{layout}.mkv", codec="ffv1", pixel_format=layout) for layout in layouts)
     assert names(verify_video(ten, eight)) == ["pixel format"]
     assert verify_video(eight, ten).faithful
 
@@ -178,7 +178,7 @@ def test_only_what_was_announced_is_excused(video: Path, tmp_path: Path) -> None
 
 def test_a_piece_is_held_against_that_piece(video: Path, tmp_path: Path) -> None:
     piece = {"start": Fraction(1, 5), "duration": Fraction(2, 5)}
-    notices = enlarge(video, tmp_path / "b.mkv", **piece)
+    notices = resize_video(video, tmp_path / "b.mkv", **piece)
     assert verify_video(video, tmp_path / "b.mkv", notices=notices, **piece).faithful
     assert "frames" in names(verify_video(video, tmp_path / "b.mkv", notices=notices))
 
@@ -188,7 +188,7 @@ def test_a_file_that_is_not_there_is_said(video: Path, tmp_path: Path) -> None:
         verify_video(video, tmp_path / "b.mkv")
 
 
-def test_a_long_film_takes_eight_bytes_a_frame_and_a_packet(video: Path) -> None:
+def test_a_long_video_takes_eight_bytes_a_frame_and_a_packet(video: Path) -> None:
     from vidsr.verify.scan import read_inventory
 
     held = read_inventory(video)

@@ -1,4 +1,4 @@
-"""Films damaged in every way that films are: bits flipped, holes, ends cut off, packets lost, no beginning."""
+"""Videos damaged in every way that videos are: bits flipped, holes, ends cut off, packets lost, no beginning."""
 
 import random
 from collections.abc import Callable, Iterator
@@ -24,8 +24,8 @@ FORMATS = {"h264": ("mp4", "mkv", "ts", "h264"), "hevc": ("mp4", "mkv", "ts"), "
 FORMATS["vp9"] = ("mp4", "mkv")
 
 
-def whole_film(path: Path, codec: str) -> Path:
-    """Write a film of a noisy drawing, with a key picture every 9; as its name ends."""
+def whole_video(path: Path, codec: str) -> Path:
+    """Write a video of a noisy drawing, with a key frame every 9; as its name ends."""
     name, options = CODECS[codec]
     noise = np.random.default_rng(1)
     with keep_priority(), av.open(str(path), "w", container_options=_front(path)) as out:
@@ -81,7 +81,7 @@ def behead(data: bytes) -> bytes:
 
 
 def without_key(path: Path, target: Path) -> Path:
-    """Copy a film without its first four packets, so that it begins with pictures that refer to nothing."""
+    """Copy a video without its first four packets, so that it begins with pictures that refer to nothing."""
     with av.open(str(path)) as video, av.open(str(target), "w", container_options=_front(target)) as out:
         copy = out.add_stream_from_template(video.streams.video[0], opaque=True)
         for index, packet in enumerate(video.demux()):
@@ -92,7 +92,7 @@ def without_key(path: Path, target: Path) -> Path:
 
 
 def damages(extension: str) -> Iterator[Callable[[bytes], bytes]]:
-    """What can be done to the bytes of a film of that format."""
+    """What can be done to the bytes of a video of that format."""
     yield from (flip_bits, make_hole, cut_off)
     if extension == "ts":
         yield from (lose_packets, lose_sync)
@@ -101,5 +101,5 @@ def damages(extension: str) -> Iterator[Callable[[bytes], bytes]]:
 
 
 def _front(path: Path) -> dict[str, str]:
-    # The index in front, else a film that is cut off has none.
+    # The index in front, else a video that is cut off has none.
     return {"movflags": "faststart"} if path.suffix == ".mp4" else {}

@@ -1,4 +1,4 @@
-"""Nothing but the picture changes: odd and broken films in, every container out."""
+"""Nothing but the picture changes: odd and broken videos in, every container out."""
 
 import os
 from fractions import Fraction
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.video.videos import Facts, enlarge, facts_of
+from tests.video.videos import Facts, facts_of, resize_video
 
 DATA = os.environ.get("VIDSR_DATA")
 UNREADABLE = {"audio_only.m4a", "text_not_video.mp4", "trunc_no_moov.mp4", "zero_length.mp4"}
@@ -55,10 +55,10 @@ def pairs() -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(("name", "extension"), pairs())
-def test_times_sound_chapters_and_tags_of_every_film_are_kept(name: str, extension: str, tmp_path: Path) -> None:
+def test_times_sound_chapters_and_tags_of_every_video_are_kept(name: str, extension: str, tmp_path: Path) -> None:
     source = Path(str(DATA)) / "media" / name
     target = tmp_path / f"out.{extension}"
-    enlarge(source, target, preset="ultrafast")
+    resize_video(source, target, preset="ultrafast")
     before, after = facts_of(source), facts_of(target)
     lossless = ("mp4", "mkv", "mov")
     assert_same_times(before, after, shifted=extension not in lossless or source.suffix not in (".mp4", ".mkv", ".mov"))

@@ -1,4 +1,4 @@
-"""Pictures that make a film, in and out."""
+"""Pictures that make a video, in and out."""
 
 import errno
 from fractions import Fraction
@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
-from tests.video.videos import codes_of, drawing, enlarge, facts_of, frames_of, make_film, messages_of
+from tests.video.videos import codes_of, drawing, facts_of, frames_of, make_video, messages_of, resize_video
 from vidsr.context import Code, Context, Notice, ignore
 from vidsr.errors import (
     Damaged,
@@ -54,7 +54,7 @@ def times_and_notices(name: Path, **options: Any) -> tuple[list[Fraction], list[
         return [frame.pts * frame.time_base for frame in frames], notices
 
 
-def test_numbered_pictures_are_a_film_at_the_rate_given(tmp_path: Path) -> None:
+def test_numbered_pictures_are_a_video_at_the_rate_given(tmp_path: Path) -> None:
     name = pictures(tmp_path, range(1, 6))
     with open_source(name, ReadOptions(fps=Fraction(30000, 1001))) as video:
         assert not video.info.still
@@ -93,7 +93,7 @@ def test_a_missing_picture_leaves_a_gap_and_a_sentence(tmp_path: Path) -> None:
     times, notices = times_and_notices(name, fps=Fraction(10))
     assert times == [0, Fraction(1, 10), Fraction(4, 10)]
     assert [f"{name}: 2 " in message and "00003.png" in message for message in messages_of(notices)] == [True]
-    enlarge(name, tmp_path / "b.mkv")
+    resize_video(name, tmp_path / "b.mkv")
     assert facts_of(tmp_path / "b.mkv").times == [0, Fraction(4, 100), Fraction(16, 100)]
 
 
@@ -107,8 +107,8 @@ def test_other_names_are_one_file(name: str) -> None:
     assert pattern_of(name) is None
 
 
-def test_a_film_whose_name_looks_like_a_pattern_is_a_film(tmp_path: Path) -> None:
-    assert len(frames_of(make_film(tmp_path / "o%d.mp4"))) == 12
+def test_a_video_whose_name_looks_like_a_pattern_is_a_video(tmp_path: Path) -> None:
+    assert len(frames_of(make_video(tmp_path / "o%d.mp4"))) == 12
     Image.fromarray(drawing(16, 16)).save(tmp_path / "a%d.png")
     with open_source(tmp_path / "a%d.png") as still:
         assert still.info.still
@@ -122,7 +122,7 @@ def test_a_pattern_finds_the_files_it_names(before: str, digits: int, after: str
     assert int(name[len(before) : -len(after) - 4]) == number
 
 
-def test_a_folder_is_a_film_of_its_pictures_in_natural_order(tmp_path: Path) -> None:
+def test_a_folder_is_a_video_of_its_pictures_in_natural_order(tmp_path: Path) -> None:
     pictures(tmp_path, [1, 2, 10], name="a %d.png")
     (tmp_path / ".hidden.png").touch()
     (tmp_path / "notes.txt").touch()
@@ -163,7 +163,7 @@ def test_a_picture_that_cannot_be_read_is_counted_and_leaves_a_gap(tmp_path: Pat
 def test_a_picture_of_another_size_is_brought_to_the_first_ones(tmp_path: Path) -> None:
     name = pictures(tmp_path, [1, 2])
     pictures(tmp_path, [3], size=(40, 40))
-    enlarge(name, tmp_path / "b.mkv")
+    resize_video(name, tmp_path / "b.mkv")
     assert [(frame.width, frame.height) for frame in frames_of(tmp_path / "b.mkv")] == [(64, 48)] * 3
 
 
@@ -175,11 +175,11 @@ def test_sixteen_bits_are_read_as_ten_with_a_sentence(tmp_path: Path) -> None:
         assert video.info.bits == 10 and codes_of(notices) == [Code.PIXEL_FORMAT]
 
 
-def test_a_raw_stream_takes_a_rate_and_a_film_does_not(tmp_path: Path) -> None:
-    raw = make_film(tmp_path / "a.h264", b_frames=2)
+def test_a_raw_stream_takes_a_rate_and_a_video_does_not(tmp_path: Path) -> None:
+    raw = make_video(tmp_path / "a.h264", b_frames=2)
     times, _ = times_and_notices(raw, fps=Fraction(24000, 1001))
     assert times == [index * Fraction(1001, 24000) for index in range(12)]
-    video = make_film(tmp_path / "a.mkv")
+    video = make_video(tmp_path / "a.mkv")
     with pytest.raises(WrongOption, match=r"a\.mkv has time stamps"):
         open_source(video, ReadOptions(fps=Fraction(24)))
     for rate in (Fraction(0), Fraction(1, 3601), Fraction(1001)):
@@ -220,9 +220,9 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_a_film_becomes_numbered_pictures(tmp_path: Path) -> None:
-    video = make_film(tmp_path / "a.mkv", pts=range(3), size=(32, 24))
-    assert codes_of(enlarge(video, tmp_path / "out" / "f%03d.png")) == [*TIMES, *COLORS]
+def test_a_video_becomes_numbered_pictures(tmp_path: Path) -> None:
+    video = make_video(tmp_path / "a.mkv", pts=range(3), size=(32, 24))
+    assert codes_of(resize_video(video, tmp_path / "out" / "f%03d.png")) == [*TIMES, *COLORS]
     assert names(tmp_path / "out") == ["f001.png", "f002.png", "f003.png"]
     assert names(tmp_path) == ["a.mkv", "out"]
     for number, frame in enumerate(frames_of(video), 1):
@@ -234,8 +234,8 @@ def test_a_film_becomes_numbered_pictures(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["jpg", "tif", "webp", "bmp"])
 def test_pictures_of_every_kind_are_written(kind: str, tmp_path: Path) -> None:
-    video = make_film(tmp_path / "a.mkv", pts=range(2))
-    enlarge(video, tmp_path / f"%d.{kind}")
+    video = make_video(tmp_path / "a.mkv", pts=range(2))
+    resize_video(video, tmp_path / f"%d.{kind}")
     assert names(tmp_path) == [f"1.{kind}", f"2.{kind}", "a.mkv"]
 
 
@@ -250,29 +250,29 @@ def test_numbered_pictures_keep_their_numbers_gaps_and_what_they_say(tmp_path: P
     tagged = Image.Exif()
     tagged.update({0x010F: "Maker", 0x0112: 6})
     Image.fromarray(drawing(32, 24)).save(tmp_path / "in" / "1002.jpg", exif=tagged.tobytes(), icc_profile=PROFILE)
-    notices = enlarge(name, tmp_path / "out" / "%06d.png")
+    notices = resize_video(name, tmp_path / "out" / "%06d.png")
     assert len(notices) == 1 and "1003.jpg" in notices[0].message
     assert names(tmp_path / "out") == ["001001.png", "001002.png", "001004.png"]
     with Image.open(tmp_path / "out" / "001002.png") as turned, Image.open(tmp_path / "out" / "001001.png") as plain:
         assert (turned.size, turned.info["icc_profile"], turned.getexif()[0x010F]) == ((48, 64), PROFILE, "Maker")
         assert (plain.size, "icc_profile" in plain.info) == ((64, 48), False)
-    enlarge(name, tmp_path / "part" / "%d.png", start=Fraction(1, 25))
+    resize_video(name, tmp_path / "part" / "%d.png", start=Fraction(1, 25))
     assert names(tmp_path / "part") == ["1002.png", "1004.png"]
 
 
 def test_pictures_of_several_sizes_stay_of_several_sizes(tmp_path: Path) -> None:
     name = pictures(tmp_path / "in", [1, 2])
     pictures(tmp_path / "in", [3], size=(10, 40))
-    enlarge(name, tmp_path / "out" / "%d.png")
+    resize_video(name, tmp_path / "out" / "%d.png")
     with Image.open(tmp_path / "out" / "3.png") as image:
         assert image.size == (20, 80)
 
 
 def test_what_image_files_cannot_hold_is_warned_of(tmp_path: Path) -> None:
-    video = make_film(
+    video = make_video(
         tmp_path / "a.mkv", sound="aac", pts=[0, 1, 5], decorate=lambda out, _: out.metadata.update({"title": "A"})
     )
-    notices = enlarge(video, tmp_path / "out" / "%d.png")
+    notices = resize_video(video, tmp_path / "out" / "%d.png")
     assert codes_of(notices) == [Code.STREAM, Code.TAGS, *TIMES, *COLORS]
     assert notices[0].streams == (1,)
 
@@ -283,15 +283,15 @@ def test_aspect_and_wide_colours_that_image_files_lose_are_warned_of(tmp_path: P
         context.sample_aspect_ratio = Fraction(64, 45)
         context.color_primaries, context.color_trc, context.colorspace = 9, 16, 9
 
-    video = make_film(tmp_path / "a.mkv", pts=range(2), decorate=decorate)
-    notices = enlarge(video, tmp_path / "out" / "%d.png")
+    video = make_video(tmp_path / "a.mkv", pts=range(2), decorate=decorate)
+    notices = resize_video(video, tmp_path / "out" / "%d.png")
     assert codes_of(notices) == [*TIMES, *COLORS, Code.ASPECT]
     assert "primaries 9, transfer 16" in notices[1].message
 
 
 def test_the_loss_of_two_bits_in_image_files_is_warned_of(tmp_path: Path) -> None:
-    video = make_film(tmp_path / "a.mkv", codec="ffv1", pixel_format="yuv420p10le", pts=range(2))
-    assert codes_of(enlarge(video, tmp_path / "%d.png")) == [Code.PIXEL_FORMAT, *TIMES, *COLORS]
+    video = make_video(tmp_path / "a.mkv", codec="ffv1", pixel_format="yuv420p10le", pts=range(2))
+    assert codes_of(resize_video(video, tmp_path / "%d.png")) == [Code.PIXEL_FORMAT, *TIMES, *COLORS]
 
 
 def test_a_sequence_that_breaks_off_leaves_nothing(tmp_path: Path) -> None:
@@ -316,7 +316,7 @@ def test_a_full_disk_leaves_nothing_and_is_named(tmp_path: Path, monkeypatch: py
 
     monkeypatch.setattr("os.fsync", full)
     with pytest.raises(DiskFull, match="its disk is full"):
-        enlarge(name, tmp_path / "out" / "%d.png")
+        resize_video(name, tmp_path / "out" / "%d.png")
     assert names(tmp_path) == ["in"]
 
 
@@ -325,9 +325,9 @@ def test_a_sequence_is_not_overwritten_unless_asked_and_then_wholly(tmp_path: Pa
     pictures(tmp_path / "out", [2, 3, 4], name="%d.png")
     (tmp_path / "out" / "other.png").touch()
     with pytest.raises(TargetExists, match=r"2\.png exists already; pass --overwrite"):
-        enlarge(name, tmp_path / "out" / "%d.png")
+        resize_video(name, tmp_path / "out" / "%d.png")
     assert names(tmp_path / "out") == ["2.png", "3.png", "4.png", "other.png"]
-    enlarge(name, tmp_path / "out" / "%d.png", overwrite=True)
+    resize_video(name, tmp_path / "out" / "%d.png", overwrite=True)
     assert names(tmp_path / "out") == ["1.png", "2.png", "other.png"]
     with Image.open(tmp_path / "out" / "2.png") as image:
         assert image.size == (64, 48)
@@ -338,21 +338,21 @@ def test_the_input_is_never_its_own_output(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "in")
     for other in (name, tmp_path / "in" / "%05d.png", tmp_path / "link" / "%05d.png"):
         with pytest.raises(SameFile, match="is the input itself"):
-            enlarge(name, other, overwrite=True)
+            resize_video(name, other, overwrite=True)
 
 
 def test_a_place_that_cannot_be_is_refused_before_the_first_picture(tmp_path: Path) -> None:
     name = pictures(tmp_path / "in", range(1, 3))
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="is a file, not a folder"):
-        enlarge(name, tmp_path / "file" / "%d.png")
+        resize_video(name, tmp_path / "file" / "%d.png")
     with pytest.raises(OutputError, match="does not exist; create it first"):
-        enlarge(name, tmp_path / "no" / "where" / "%d.png")
+        resize_video(name, tmp_path / "no" / "where" / "%d.png")
     assert names(tmp_path) == ["file", "in"]
 
 
 def test_a_still_whose_name_looks_like_a_pattern_is_written_as_one(tmp_path: Path) -> None:
     Image.fromarray(drawing(16, 16)).save(tmp_path / "a%d.png")
-    enlarge(tmp_path / "a%d.png", tmp_path / "b%d.png")
-    enlarge(make_film(tmp_path / "a%d.mp4", pts=range(2)), tmp_path / "o%d.mp4")
+    resize_video(tmp_path / "a%d.png", tmp_path / "b%d.png")
+    resize_video(make_video(tmp_path / "a%d.mp4", pts=range(2)), tmp_path / "o%d.mp4")
     assert names(tmp_path) == ["a%d.mp4", "a%d.png", "b%d.png", "o%d.mp4"]

@@ -1,4 +1,4 @@
-"""Films made by the tests, and what a test asks of one."""
+"""Videos made by the tests, and what a test asks of one."""
 
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
@@ -33,7 +33,7 @@ def drawing(width: int, height: int, index: int = 0) -> NDArray[np.uint8]:
     return np.stack([red, green, blue], axis=2).astype(np.uint8)
 
 
-def make_film(
+def make_video(
     path: Path,
     *,
     size: tuple[int, int] = (64, 48),
@@ -48,7 +48,7 @@ def make_film(
     b_frames: int = 0,
     decorate: Callable[[Any, Any], None] = lambda container, stream: None,
 ) -> Path:
-    """Write a film of one drawing a time stamp, with a tone where `sound` names an audio codec."""
+    """Write a video of one drawing a time stamp, with a tone where `sound` names an audio codec."""
     with keep_priority(), av.open(str(path), "w", format=format, container_options=options or {}) as out:
         video = out.add_stream(codec, rate=Fraction(1) / time_base)
         video.width, video.height, video.pix_fmt = *size, pixel_format
@@ -84,7 +84,7 @@ def _tone(stream: Any, seconds: float) -> Iterable[Any]:
     yield from stream.encode(None)
 
 
-def enlarge(
+def resize_video(
     source: Any,
     target: Any,
     *,
@@ -121,7 +121,7 @@ def messages_of(notices: Iterable[Notice]) -> list[str]:
 
 @dataclass
 class Facts:
-    """What must stay the same in a film."""
+    """What must stay the same in a video."""
 
     times: list[Fraction] = field(default_factory=list)
     """Seconds at which each frame is shown."""
@@ -144,7 +144,7 @@ class Facts:
 
 
 def facts_of(path: Path | str) -> Facts:
-    """Read a film the slow way, with nothing of ours but the rule for frames without a time stamp."""
+    """Read a video the slow way, with nothing of ours but the rule for frames without a time stamp."""
     facts = Facts()
     digests: dict[int, Any] = {}
     with av.open(f"file:{path}") as container:
@@ -199,7 +199,7 @@ def _without_adts(payload: bytes, stream: Any) -> bytes:
 
 
 def info_of(frame: Frame, **changes: Any) -> VideoInfo:
-    """The description of a film of such frames."""
+    """The description of a video of such frames."""
     info = VideoInfo(
         frame.width, frame.height, frame.bits, frame.color, frame.time_base, Fraction(25), None, None,
         gray=len(frame.planes) == 1, alpha=frame.alpha is not None,
@@ -220,6 +220,6 @@ def frame_from(
 
 
 def frames_of(path: Path | str) -> list[Frame]:
-    """Every frame of a film."""
+    """Every frame of a video."""
     with open_source(path) as video:
         return [item for item in video if isinstance(item, Frame)]

@@ -14,7 +14,7 @@ from tests.browser import opened
 from tests.evaluate.bandwidth.test_verdict import BETTER_STILL
 from tests.evaluate.bandwidth.test_verdict import result as synthetic
 from tests.evaluate.networks import repeating
-from tests.video.videos import make_film
+from tests.video.videos import make_video
 from vidsr.errors import DataError, DiskFull, ExtraMissing
 from vidsr.evaluate.bandwidth import encode, study
 from vidsr.evaluate.bandwidth.bandwidth_examples import crf_for_rate, make_examples
@@ -38,7 +38,7 @@ def without_vmaf(monkeypatch):
 
 @pytest.fixture
 def video(tmp_path):
-    return make_film(tmp_path / "clip.mkv", size=(192, 128), pts=range(6), codec="ffv1")
+    return make_video(tmp_path / "clip.mkv", size=(192, 128), pts=range(6), codec="ffv1")
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def twice(tmp_path):
 def measured(tmp_path_factory):
     """One result, with all metrics that are available here, and its model."""
     folder = tmp_path_factory.mktemp("measured")
-    video = make_film(folder / "clip.mkv", size=(192, 128), pts=range(6), codec="ffv1")
+    video = make_video(folder / "clip.mkv", size=(192, 128), pts=range(6), codec="ffv1")
     model = repeating(folder / "twice.onnx")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
@@ -204,7 +204,7 @@ def test_a_cache_that_cannot_be_written_is_refused_before_anything_is_encoded(vi
 
 
 def test_bit_rates_are_relative_to_presentation_time(tmp_path):
-    video = make_film(tmp_path / "vfr.mkv", pts=[0, 20, 60, 80], time_base=Fraction(1, 1000), codec="ffv1")
+    video = make_video(tmp_path / "vfr.mkv", pts=[0, 20, 60, 80], time_base=Fraction(1, 1000), codec="ffv1")
     found = probe_clip(video, 9, step=4)
     assert found.seconds == pytest.approx(0.08 * 4 / 3)
     assert found.rate == Fraction(75, 2)
@@ -212,7 +212,7 @@ def test_bit_rates_are_relative_to_presentation_time(tmp_path):
 
 
 def test_odd_sides_are_cropped(run, tmp_path, without_vmaf):
-    (found,) = run(clips=[make_film(tmp_path / "odd.mkv", size=(131, 99), pts=range(3), codec="ffv1")])
+    (found,) = run(clips=[make_video(tmp_path / "odd.mkv", size=(131, 99), pts=range(3), codec="ffv1")])
     assert (found.video.width, found.video.height) == (128, 96)
     assert "of 128x96, cropped from 131x99" in found.protocol
 
@@ -227,13 +227,13 @@ def test_odd_sides_are_cropped(run, tmp_path, without_vmaf):
     ],
 )
 def test_clips_that_cannot_be_measured_are_refused(run, tmp_path, options, sentence):
-    clip = make_film(tmp_path / "bad.mkv", codec="ffv1", **{"pts": range(3), **options})
+    clip = make_video(tmp_path / "bad.mkv", codec="ffv1", **{"pts": range(3), **options})
     with pytest.raises(DataError, match=rf"bad\.mkv .*{sentence}"):
         run(clips=[clip])
 
 
 def test_a_video_too_small_for_its_codec_is_refused_before_anything_is_encoded(run, tmp_path):
-    clip = make_film(tmp_path / "small.mkv", size=(96, 96), pts=range(3), codec="ffv1")
+    clip = make_video(tmp_path / "small.mkv", size=(96, 96), pts=range(3), codec="ffv1")
     with pytest.raises(DataError, match=r"small\.mkv would be encoded at 48x48, but x265 needs at least 64 pixels"):
         run(clips=[clip], codec="libx265")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.clips import size_of
-from tests.video.videos import make_film
+from tests.video.videos import make_video
 from vidsr.evaluate.bandwidth.bandwidth_report import comparisons_table
 from vidsr.evaluate.bandwidth.commands import command, receiver, sender, target_point
 from vidsr.evaluate.bandwidth.encode import Clip, StudyEncoder, probe_clip
@@ -177,7 +177,7 @@ def test_the_senders_command_runs(codec, tmp_path):
     encoders = subprocess.run(["ffmpeg", "-hide_banner", "-encoders"], capture_output=True, text=True).stdout
     if codec not in encoders:
         pytest.skip(f"this ffmpeg has no {codec}")
-    video = make_film(tmp_path / "my video.mp4", size=(258, 146), pts=range(4), sound="aac")
+    video = make_video(tmp_path / "my video.mp4", size=(258, 146), pts=range(4), sound="aac")
     found = result(BETTER_STILL, path=video, size=(256, 144), codec=codec)
     found = replace(found, video=replace(found.video, whole=(258, 146)))
     small = found.curve("half + lanczos")
@@ -188,7 +188,7 @@ def test_the_senders_command_runs(codec, tmp_path):
 
 @pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="no ffmpeg command here")
 def test_the_senders_command_keeps_the_shape_of_a_rotated_video(tmp_path):
-    video = make_film(
+    video = make_video(
         tmp_path / "upright.mp4", size=(258, 146), pts=range(4),
         decorate=lambda _, stream: stream.set_display_rotation(90),
     )  # fmt: skip

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.evaluate.networks import repeating
-from tests.video.videos import make_film
+from tests.video.videos import make_video
 from vidsr.errors import DataError
 from vidsr.evaluate.quality.methods import BICUBIC, LANCZOS
 from vidsr.evaluate.quality.scores import Row
@@ -68,7 +68,7 @@ def test_a_video_of_another_format_is_refused(tmp_path):
 
 
 def test_a_video_that_changes_its_size_is_refused(tmp_path):
-    halves = [make_film(tmp_path / f"{side}.h264", size=(side, 64), pts=range(3), format="h264") for side in (96, 64)]
+    halves = [make_video(tmp_path / f"{side}.h264", size=(side, 64), pts=range(3), format="h264") for side in (96, 64)]
     video = tmp_path / "two sizes.h264"
     video.write_bytes(b"".join(half.read_bytes() for half in halves))
     with pytest.raises(DataError, match=r"two sizes\.h264 changes its frame size"):

@@ -18,7 +18,7 @@ import pytest
 
 from tests.clips import sound_of, times_of, video
 from tests.networks import network, save
-from tests.video.videos import facts_of, make_film
+from tests.video.videos import facts_of, make_video
 from tests.video.write.test_stream_copy import subtitled
 from vidsr.context import Progress
 from vidsr.errors import DiskFull, InputError, NotPipeable, OutputError, TargetExists
@@ -102,7 +102,7 @@ def test_decoding_times_rise_where_segments_meet_before_a_gap(tmp_path: Path) ->
 def test_frames_too_close_for_the_ticks_of_the_output_stay_apart_where_segments_meet(tmp_path: Path) -> None:
     times = [40_000 * index for index in range(10)]
     times += [times[-1] + gap for gap in (2, 4, 6, 40_000, 80_000)]  # microseconds, and an mp4 counts in 11 of them
-    clip = make_film(tmp_path / "clip.nut", pts=times, time_base=Fraction(1, 1_000_000))
+    clip = make_video(tmp_path / "clip.nut", pts=times, time_base=Fraction(1, 1_000_000))
     for name, resume in (("a.mp4", True), ("b.mp4", False)):
         upscaled(clip, tmp_path / name, resume=resume)
     assert facts_of(tmp_path / "a.mp4") == facts_of(tmp_path / "b.mp4")

@@ -1,4 +1,4 @@
-"""Interlaced film: made whole before it is enlarged, every frame at its own time; progressive film left alone."""
+"""Interlaced video: made whole before it is upscaled, every frame at its own time; progressive video left alone."""
 
 import os
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.clips import times_of
-from tests.video.videos import codes_of, facts_of, frames_of, make_film
+from tests.video.videos import codes_of, facts_of, frames_of, make_video
 from vidsr.color import BT709
 from vidsr.context import Code, Context, Notice
 from vidsr.frames import Carried, Frame
@@ -41,8 +41,8 @@ def woven(index: int) -> NDArray[np.uint8]:
     return picture
 
 
-def interlaced_film(path: Path, layout: str = "yuv420p", count: int = 6, flag: str = "t") -> Path:
-    """A raw film, top field first, whose chroma is gray."""
+def interlaced_video(path: Path, layout: str = "yuv420p", count: int = 6, flag: str = "t") -> Path:
+    """A raw video, top field first, whose chroma is gray."""
     name, size, across, down = Y4M_LAYOUTS[layout]
     chroma = np.full((2, SIZE[1] >> down, SIZE[0] >> across), 128 << 2 * (size - 1), f"<u{size}").tobytes()
     pictures = b"".join(
@@ -69,7 +69,7 @@ def mpeg2(path: Path, *, interlaced: bool, size: tuple[int, int] = SIZE, **optio
         stream.codec_context.options = {"flags": "+ilme+ildct"} if interlaced else {}
         stream.codec_context.colorspace = BT709
 
-    return make_film(path, codec="mpeg2video", size=size, decorate=decorate, **options)
+    return make_video(path, codec="mpeg2video", size=size, decorate=decorate, **options)
 
 
 def joined(path: Path, parts: Sequence[Path]) -> Path:
@@ -79,7 +79,7 @@ def joined(path: Path, parts: Sequence[Path]) -> Path:
 
 @pytest.mark.parametrize("layout", list(Y4M_LAYOUTS))
 def test_each_interlaced_picture_becomes_one_whole_frame_at_its_own_time(layout: str, tmp_path: Path) -> None:
-    video = interlaced_film(tmp_path / "a.y4m", layout)
+    video = interlaced_video(tmp_path / "a.y4m", layout)
     left, _ = read(video, "off")
     frames, notices = read(video, "frames")
     assert codes_of(notices) == [Code.FIELDS]
@@ -95,7 +95,7 @@ def test_each_interlaced_picture_becomes_one_whole_frame_at_its_own_time(layout:
 
 
 def test_each_field_becomes_a_frame_half_a_picture_later(tmp_path: Path) -> None:
-    frames, notices = read(interlaced_film(tmp_path / "a.y4m"), "fields")
+    frames, notices = read(interlaced_video(tmp_path / "a.y4m"), "fields")
     assert codes_of(notices) == FIELDS
     assert [f.pts * f.time_base for f in frames] == [Fraction(i, 50) for i in range(12)]
     assert {f.duration for f in frames} == {0.02}
@@ -105,24 +105,24 @@ def test_each_field_becomes_a_frame_half_a_picture_later(tmp_path: Path) -> None
         assert source.info.rate == 50 and source.info.time_base == Fraction(1, 50)
 
 
-def test_film_is_left_woven_where_that_is_asked_for(tmp_path: Path) -> None:
-    frames, notices = read(interlaced_film(tmp_path / "a.y4m"), "off")
+def test_video_is_left_woven_where_that_is_asked_for(tmp_path: Path) -> None:
+    frames, notices = read(interlaced_video(tmp_path / "a.y4m"), "off")
     assert codes_of(notices) == [Code.FIELDS]
     assert all(np.array_equal(frame.planes[0], woven(i)) for i, frame in enumerate(frames))
 
 
 @pytest.mark.parametrize("way", ["frames", "fields"])
-def test_a_progressive_film_never_meets_the_filter(
+def test_a_progressive_video_never_meets_the_filter(
     way: Deinterlace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("vidsr.video.convert.deinterlace._Bwdif", None)
-    frames, notices = read(interlaced_film(tmp_path / "a.y4m", flag="p"), way)
+    frames, notices = read(interlaced_video(tmp_path / "a.y4m", flag="p"), way)
     assert notices == [] and len(frames) == 6
     assert [f.pts * f.time_base for f in frames] == [Fraction(i, 25) for i in range(6)]
 
 
 @pytest.mark.parametrize("way", ["frames", "fields"])
-def test_only_the_interlaced_pictures_of_a_mixed_film_are_touched(way: Deinterlace, tmp_path: Path) -> None:
+def test_only_the_interlaced_pictures_of_a_mixed_video_are_touched(way: Deinterlace, tmp_path: Path) -> None:
     whole = mpeg2(tmp_path / "p.m2v", interlaced=False, format="mpeg2video")
     fields = mpeg2(tmp_path / "i.m2v", interlaced=True, format="mpeg2video")
     video = joined(tmp_path / "mixed.m2v", [whole, fields, whole])
@@ -161,8 +161,8 @@ def test_the_second_field_does_not_wait_out_a_gap(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("count", [1, 2])
-def test_a_film_of_one_or_two_interlaced_pictures_is_whole(count: int, tmp_path: Path) -> None:
-    video = interlaced_film(tmp_path / "a.y4m", count=count)
+def test_a_video_of_one_or_two_interlaced_pictures_is_whole(count: int, tmp_path: Path) -> None:
+    video = interlaced_video(tmp_path / "a.y4m", count=count)
     assert [len(read(video, way)[0]) for way in ("frames", "fields", "off")] == [count, 2 * count, count]
 
 
@@ -172,7 +172,7 @@ def test_pictures_without_room_for_two_fields_are_left_as_they_are(tmp_path: Pat
     assert len(frames) == 1 and codes_of(notices) == [Code.FIELDS]
 
 
-def test_sound_keeps_its_packets_and_the_film_its_times(tmp_path: Path) -> None:
+def test_sound_keeps_its_packets_and_the_video_its_times(tmp_path: Path) -> None:
     video = mpeg2(tmp_path / "a.ts", interlaced=True, sound="mp2", pts=range(25))
     with open_source(video) as source:
         carried = sum(isinstance(item, Carried) for item in source)
@@ -192,11 +192,11 @@ def test_sound_keeps_its_packets_and_the_film_its_times(tmp_path: Path) -> None:
 
 def test_a_way_that_is_none_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="frames, fields, off for deinterlace; got 'blend'"):
-        open_source(interlaced_film(tmp_path / "a.y4m"), ReadOptions(deinterlace="blend"))  # type: ignore[arg-type]
+        open_source(interlaced_video(tmp_path / "a.y4m"), ReadOptions(deinterlace="blend"))  # type: ignore[arg-type]
 
 
 @pytest.mark.skipif(DATA is None, reason="VIDSR_DATA names no folder with odd films")
-def test_broadcast_film_is_deinterlaced_at_its_own_times() -> None:
+def test_broadcast_video_is_deinterlaced_at_its_own_times() -> None:
     video = Path(str(DATA)) / "media" / "interlaced_tff_mpeg2.ts"
     left, _ = read(video, "off")
     frames, notices = read(video, "frames")

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms, ImageOps
 
-from tests.video.videos import drawing, enlarge
+from tests.video.videos import drawing, resize_video
 from vidsr.context import Code
 from vidsr.video.convert.image_metadata import ImageMetadata, read_image_metadata
 
@@ -37,7 +37,7 @@ def picture(path: Path, *, orientation: int = 1, mode: str = "RGB", **options: A
 @pytest.mark.parametrize("source", KINDS)
 def test_profile_exif_and_dots_per_inch_go_along(source: str, target: str, tmp_path: Path) -> None:
     path = picture(tmp_path / f"a.{source}")
-    assert enlarge(path, tmp_path / f"b.{target}") == []
+    assert resize_video(path, tmp_path / f"b.{target}") == []
     with Image.open(tmp_path / f"b.{target}") as after:
         assert after.size == (80, 48)
         assert after.info["icc_profile"] == PROFILE
@@ -56,7 +56,7 @@ def test_profile_exif_and_dots_per_inch_go_along(source: str, target: str, tmp_p
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_picture_that_lies_on_its_side_is_turned_upright_once(kind: str, orientation: int, tmp_path: Path) -> None:
     path = picture(tmp_path / f"a.{kind}", orientation=orientation)
-    enlarge(path, tmp_path / "b.png", factor=1)
+    resize_video(path, tmp_path / "b.png", factor=1)
     with Image.open(path) as before, Image.open(tmp_path / "b.png") as after:
         assert after.getexif().get(0x0112, 1) == 1
         expected = np.asarray(ImageOps.exif_transpose(before).convert("RGB")).astype(int)
@@ -69,14 +69,14 @@ def test_the_profile_changes_no_pixel(tmp_path: Path) -> None:
     picture(tmp_path / "plain.png", icc_profile=None)
     picture(tmp_path / "tagged.png")
     for name in ("plain", "tagged"):
-        enlarge(tmp_path / f"{name}.png", tmp_path / f"{name}2.png")
+        resize_video(tmp_path / f"{name}.png", tmp_path / f"{name}2.png")
     with Image.open(tmp_path / "plain2.png") as a, Image.open(tmp_path / "tagged2.png") as b:
         assert a.tobytes() == b.tobytes() and "icc_profile" not in a.info
 
 
 def lost(source: Path, target: Path) -> str:
     """Return the one warning of a run."""
-    (notice,) = enlarge(source, target)
+    (notice,) = resize_video(source, target)
     assert notice.codes == (Code.TAGS,)
     return notice.message
 
@@ -89,7 +89,7 @@ def test_a_profile_of_other_colours_is_left_out_with_a_warning(tmp_path: Path) -
 def test_a_profile_of_grays_goes_where_grays_are_written(tmp_path: Path) -> None:
     gray = PROFILE[:16] + b"GRAY" + PROFILE[20:]
     path = picture(tmp_path / "a.png", mode="L", icc_profile=gray)
-    assert enlarge(path, tmp_path / "b.png") == []
+    assert resize_video(path, tmp_path / "b.png") == []
     assert "colour profile" in lost(path, tmp_path / "b.webp")
 
 
@@ -107,13 +107,13 @@ def test_texts_and_xmp_that_are_not_kept_are_warned_of(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("name", "expected"), [("sRGB", "the Exif data"), ("P3", "colour profile and Exif data")])
-def test_what_a_film_of_a_picture_lacks_is_warned_of(name: str, expected: str, tmp_path: Path) -> None:
+def test_what_a_video_of_a_picture_lacks_is_warned_of(name: str, expected: str, tmp_path: Path) -> None:
     profile = PROFILE.replace("sRGB".encode("utf-16-be"), name.ljust(4).encode("utf-16-be"))
     path = picture(tmp_path / "a.jpg", icc_profile=profile)
     assert expected in lost(path, tmp_path / "b.mp4")
 
 
-def test_pages_that_are_not_enlarged_are_warned_of(tmp_path: Path) -> None:
+def test_pages_that_are_not_upscaled_are_warned_of(tmp_path: Path) -> None:
     page = Image.fromarray(drawing(40, 24))
     page.save(tmp_path / "a.tif", save_all=True, append_images=[page])
     assert "pages" in lost(tmp_path / "a.tif", tmp_path / "b.png")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.video.videos import codes_of, enlarge, frame_from, frames_of, info_of
+from tests.video.videos import codes_of, frame_from, frames_of, info_of, resize_video
 from vidsr.color import BT2020
 from vidsr.context import Code, Context, ignore
 from vidsr.frames import Frame
@@ -21,7 +21,7 @@ SEEN += [Fraction(50, 10000), Fraction(1000)]
 LIGHT = 1000, 400
 
 
-def film_in(path: Path, transfer: int, params: str = "", count: int = 2, **options: Any) -> Path:
+def hdr_video(path: Path, transfer: int, params: str = "", count: int = 2, **options: Any) -> Path:
     frame = frame_from(pixel_format="yuv420p10le", matrix=BT2020, primaries=9, transfer=transfer)
     given = {"x265-params": params} if params else {}
     with open_sink(
@@ -40,10 +40,10 @@ def first_of(path: Path) -> Frame:
 @pytest.mark.parametrize("codec", ["libx265", "libsvtav1", "libx264"])
 @pytest.mark.parametrize("params", [f"master-display={DISPLAY}:max-cll=1000,400", "max-cll=1000,400"])
 def test_what_the_graders_saw_is_told_on(params: str, codec: str, name: str, tmp_path: Path) -> None:
-    video = film_in(tmp_path / "a.mkv", PQ, params)
+    video = hdr_video(tmp_path / "a.mkv", PQ, params)
     before = mastering_of(first_of(video).av_frame)
     assert before == Mastering(tuple(SEEN) if "master" in params else None, LIGHT)
-    assert enlarge(video, tmp_path / name, codec=codec, preset="superfast") == []
+    assert resize_video(video, tmp_path / name, codec=codec, preset="superfast") == []
     after = mastering_of(first_of(tmp_path / name).av_frame)
     assert after is not None and after.light == LIGHT
     if before.display is None:
@@ -59,16 +59,16 @@ def test_what_the_graders_saw_is_told_on(params: str, codec: str, name: str, tmp
 @pytest.mark.parametrize("codec", ["libx265", "libsvtav1", "libx264"])
 @pytest.mark.parametrize("name", ["b.mkv", "b.mp4", "b.nut"])
 def test_hlg_stays_hlg(codec: str, name: str, tmp_path: Path) -> None:
-    video = film_in(tmp_path / "a.mp4", HLG)
-    assert enlarge(video, tmp_path / name, codec=codec, preset="superfast") == []
+    video = hdr_video(tmp_path / "a.mp4", HLG)
+    assert resize_video(video, tmp_path / name, codec=codec, preset="superfast") == []
     color = first_of(tmp_path / name).color
     assert (color.matrix, color.primaries, color.transfer, color.full_range) == (BT2020, 9, HLG, False)
     assert first_of(tmp_path / name).bits == 10
 
 
 def test_an_encoder_that_takes_no_mastering_data_is_spoken_of(tmp_path: Path) -> None:
-    video = film_in(tmp_path / "a.mkv", PQ, f"master-display={DISPLAY}:max-cll=1000,400")
-    assert codes_of(enlarge(video, tmp_path / "b.mkv", codec="ffv1")) == [Code.MASTERING]
+    video = hdr_video(tmp_path / "a.mkv", PQ, f"master-display={DISPLAY}:max-cll=1000,400")
+    assert codes_of(resize_video(video, tmp_path / "b.mkv", codec="ffv1")) == [Code.MASTERING]
 
 
 def dynamic_metadata() -> bytes:
@@ -85,9 +85,9 @@ def dynamic_metadata() -> bytes:
 
 
 def test_hdr10_plus_is_left_out_and_spoken_of(tmp_path: Path) -> None:
-    video = film_in(tmp_path / "a.hevc", PQ, count=1, format="hevc")
+    video = hdr_video(tmp_path / "a.hevc", PQ, count=1, format="hevc")
     data = video.read_bytes()
     picture = next(i for i in range(len(data) - 5) if data[i : i + 3] == b"\0\0\1" and data[i + 3] >> 1 in (19, 20))
     video.write_bytes(data[:picture] + dynamic_metadata() + data[picture:])
-    notices = enlarge(video, tmp_path / "b.mkv", codec="libx265", preset="superfast")
+    notices = resize_video(video, tmp_path / "b.mkv", codec="libx265", preset="superfast")
     assert codes_of(notices) == [Code.DYNAMIC_HDR] and "HDR10+" in notices[0].message

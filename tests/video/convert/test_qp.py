@@ -28,7 +28,7 @@ CODERS = {
 
 @pytest.fixture(scope="module")
 def video_stream_of(tmp_path_factory):
-    """Writes (once) a film of a textured picture that slides, in the codec and at the QP asked for."""
+    """Writes (once) a video of a textured picture that slides, in the codec and at the QP asked for."""
     folder = tmp_path_factory.mktemp("quantisers")
 
     def write(coder, quality, suffix="mkv", pixel_format="yuv420p"):
@@ -73,7 +73,7 @@ def qps(path, **options):
 
 
 @pytest.mark.parametrize("coder", ["libx265", "libsvtav1", "libvpx"])
-def test_where_the_decoder_tells_none_a_coarser_film_is_told_a_larger_quantiser(video_stream_of, coder):
+def test_where_the_decoder_tells_none_a_coarser_video_is_told_a_larger_qp(video_stream_of, coder):
     videos = [qps(video_stream_of(coder, quality)) for quality in (16, 24, 32, 40)]
     assert all(len(video) == 12 and 0 <= min(video) <= max(video) <= 51 for video in videos)
     means = [np.mean(video) for video in videos]
@@ -82,7 +82,7 @@ def test_where_the_decoder_tells_none_a_coarser_film_is_told_a_larger_quantiser(
 
 @pytest.mark.skipif("VIDSR_DATA" not in os.environ, reason="needs real film")
 @pytest.mark.parametrize("clip", ["man-1080p", "bbb-1080p-hevc", "road-432p", "roofs-360p-vfr"])
-def test_on_film_the_estimate_is_near_the_quantiser_of_equal_damage(clip, tmp_path):
+def test_on_video_the_estimate_is_near_the_qp_of_equal_damage(clip, tmp_path):
     with open_source(Path(os.environ["VIDSR_DATA"]) / "clips" / f"{clip}.mp4") as source:
         video = source.first
     luma = resize(video.planes[0], video.height // 4 * 2, video.width // 4 * 2).round().clip(0, 255).astype(np.uint8)
@@ -97,13 +97,13 @@ def test_ten_bits_are_estimated_like_eight(video_stream_of):
     assert ten == pytest.approx(eight, abs=1.5)
 
 
-def test_pictures_are_told_what_the_key_picture_before_them_tells(video_stream_of):
+def test_pictures_are_told_what_the_key_frame_before_them_tells(video_stream_of):
     video = qps(video_stream_of("libx265", 28))
     assert len(set(video[:6])) == len(set(video[6:])) == 1
     assert video[0] != video[6]
 
 
-def test_a_piece_from_the_middle_knows_the_key_picture_that_is_not_shown(video_stream_of):
+def test_a_piece_from_the_middle_knows_the_key_frame_that_is_not_shown(video_stream_of):
     path = video_stream_of("libx265", 28)
     assert qps(path, start=Fraction(2, 25), duration=Fraction(2, 25)) == qps(path)[2:4]
 

@@ -36,12 +36,12 @@ def test_as_many_frames_come_back_as_went_in_and_look_alike(codec):
     assert all(psnr(a.planes[0], b.planes[0]) > 30 for a, b in zip(sent, received, strict=True))
 
 
-def test_the_quantiser_that_x264_used_is_told():
+def test_the_qp_that_x264_used_is_told():
     received, _ = recode(moving(), crf=None, options={"qp": "30", "x264-params": "ipratio=1:pbratio=1"})
     assert [frame.qp for frame in received] == [30, 30, 30, 30]
 
 
-def test_coarser_means_a_larger_quantiser_fewer_bytes_and_a_worse_picture():
+def test_coarser_means_a_larger_qp_fewer_bytes_and_a_worse_picture():
     fine, coarse = (recode(moving(), crf=crf) for crf in (18, 38))
     assert fine[1] > coarse[1]
     assert all(a.qp < b.qp for a, b in zip(fine[0], coarse[0], strict=True))
@@ -49,7 +49,7 @@ def test_coarser_means_a_larger_quantiser_fewer_bytes_and_a_worse_picture():
     assert psnr(fine[0][0].planes[0], truth) > psnr(coarse[0][0].planes[0], truth)
 
 
-def test_decoders_that_tell_no_quantiser_leave_it_unknown():
+def test_decoders_that_tell_no_qp_leave_it_unknown():
     received, _ = recode(moving(), codec="libx265", crf=30)
     assert [frame.qp for frame in received] == [None] * 4
 
@@ -90,7 +90,7 @@ def test_the_same_frames_always_come_out_the_same(codec):
     assert all(one == sent[0] for one in sent)
 
 
-def test_a_channel_streams_an_endless_film_and_holds_none_of_it():
+def test_a_channel_streams_an_endless_video_and_holds_none_of_it():
     held = []
     received = Channel(crf=30, options={"threads": "1"}).send(endless(held))
     assert [frame.pts for frame in islice(received, 300)] == list(range(300))
@@ -123,7 +123,7 @@ def test_the_encoder_is_told_the_frame_rate():
     assert fast.payload < slow.payload
 
 
-def test_a_channel_estimates_the_quantiser_as_reading_a_file_does():
+def test_a_channel_estimates_the_qp_as_reading_a_file_does():
     fine, coarse = (list(Channel(codec="libx265", crf=crf, estimate=True).send(moving())) for crf in (18, 40))
     assert 0 < fine[0].qp < coarse[0].qp <= 51
     assert len({frame.qp for frame in fine}) == 1
@@ -135,7 +135,7 @@ def test_no_codec_keeps_this_thread_at_real_time():
     assert os.sched_getscheduler(0) == os.SCHED_OTHER
 
 
-def test_quantiser_scales_meet_where_steps_are_equal():
+def test_qp_scales_meet_where_steps_are_equal():
     assert from_step(0.625) == 0
     assert from_step(0.625 * 2**5) == pytest.approx(30)
     assert from_step(1e9) == 51

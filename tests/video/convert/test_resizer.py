@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.video.videos import drawing, frame_from, frames_of, make_film
+from tests.video.videos import drawing, frame_from, frames_of, make_video
 from vidsr.color import BT709, LUMA_WEIGHTS, SMPTE170M, YCGCO, ChromaLocation, ColorSpec, rgb_to_yuv
 from vidsr.frames import Frame
 from vidsr.resize import resize
@@ -182,15 +182,15 @@ def test_chroma_stays_where_it_sits(chroma_location: ChromaLocation, left: float
         assert np.abs(got - (where * 6 + 20)).max() <= 1
 
 
-def test_unsited_film_is_taken_for_left_sited_as_players_do(tmp_path: Path) -> None:
-    video = make_film(tmp_path / "in.mkv", codec="libvpx-vp9")
+def test_unsited_video_is_taken_for_left_sited_as_players_do(tmp_path: Path) -> None:
+    video = make_video(tmp_path / "in.mkv", codec="libvpx-vp9")
     assert frames_of(video)[0].color.chroma_location == "left"
 
 
 def test_422_of_hevc_sits_on_the_left_as_that_of_h264(tmp_path: Path) -> None:
     larger = []
     for codec, lossless in (("libx265", {"x265-params": "lossless=1:log-level=none"}), ("libx264", {"qp": "0"})):
-        video = make_film(
+        video = make_video(
             tmp_path / f"{codec}.mkv", codec=codec, pixel_format="yuv422p", pts=range(2),
             decorate=lambda _, stream, options=lossless: setattr(stream, "options", options),
         )  # fmt: skip
@@ -262,7 +262,7 @@ def test_colours_come_back_whatever_the_matrix(matrix: int) -> None:
 @pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="compares with the ffmpeg program")
 @pytest.mark.parametrize("layout", ["yuv420p", "yuv444p", "yuv420p10le"])
 def test_bicubic_agrees_with_ffmpegs_scale_filter(layout: str, tmp_path: Path) -> None:
-    video = make_film(tmp_path / "in.mkv", size=(160, 90), pts=range(2), codec="ffv1", pixel_format=layout)
+    video = make_video(tmp_path / "in.mkv", size=(160, 90), pts=range(2), codec="ffv1", pixel_format=layout)
     command = ["ffmpeg", "-v", "error", "-i", str(video), "-vf", "scale=640:360:flags=bicubic", "-c:v", "ffv1"]
     subprocess.run([*command, str(tmp_path / "theirs.mkv")], check=True)
     resizer = Resizer("bicubic")

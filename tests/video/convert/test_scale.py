@@ -28,7 +28,7 @@ def test_a_wide_blank_picture_keeps_its_siting() -> None:
     )
 
 
-def test_a_wide_photo_is_enlarged(tmp_path: Path) -> None:
+def test_a_wide_photo_is_upscaled(tmp_path: Path) -> None:
     colours = np.random.default_rng(0).integers(0, 256, (8, 9000, 3), np.uint8)
     Image.fromarray(colours).save(tmp_path / "wide.png")
     upscale_video(tmp_path / "wide.png", tmp_path / "wider.png", model="nearest")

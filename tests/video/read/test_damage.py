@@ -23,10 +23,10 @@ from tests.video.damaged import (
     flip_bits,
     lose_packets,
     make_hole,
-    whole_film,
+    whole_video,
     without_key,
 )
-from tests.video.videos import make_film
+from tests.video.videos import make_video
 from vidsr.errors import Damaged
 from vidsr.frames import Carried, Frame
 from vidsr.options import ReadOptions
@@ -49,9 +49,9 @@ UNSEEN = {("hevc", flip_bits), ("hevc", make_hole), ("vp9", flip_bits)}
 
 @pytest.fixture(scope="module")
 def videos(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], Path]:
-    """A whole film of every codec in every format."""
+    """A whole video of every codec in every format."""
     folder = tmp_path_factory.mktemp("films")
-    return {(codec, extension): whole_film(folder / f"{codec}.{extension}", codec) for codec, extension in FILMS}
+    return {(codec, extension): whole_video(folder / f"{codec}.{extension}", codec) for codec, extension in FILMS}
 
 
 def read(path: Path, **options: Any) -> tuple[list[Frame], Damage]:
@@ -72,7 +72,7 @@ def ffmpegs_frames(path: Path) -> int:
 
 @needs_ffmpeg
 @pytest.mark.parametrize(("codec", "extension", "damage"), TABLE)
-def test_a_damaged_film_has_as_many_frames_as_ffmpeg_decodes(
+def test_a_damaged_video_has_as_many_frames_as_ffmpeg_decodes(
     codec: str, extension: str, damage: Callable[[bytes], bytes], videos: dict[tuple[str, str], Path], tmp_path: Path
 ) -> None:
     path = tmp_path / f"{codec}.{extension}"
@@ -87,7 +87,7 @@ def test_a_damaged_film_has_as_many_frames_as_ffmpeg_decodes(
 
 @needs_ffmpeg
 @pytest.mark.parametrize(("codec", "extension"), [video for video in FILMS if video[1] in ("mp4", "mkv")])
-def test_a_film_that_begins_without_a_key_picture_has_as_many_frames_as_ffmpeg_decodes(
+def test_a_video_that_begins_without_a_key_frame_has_as_many_frames_as_ffmpeg_decodes(
     codec: str, extension: str, videos: dict[tuple[str, str], Path], tmp_path: Path
 ) -> None:
     path = without_key(videos[codec, extension], tmp_path / f"{codec}.{extension}")
@@ -100,7 +100,7 @@ def test_a_film_that_begins_without_a_key_picture_has_as_many_frames_as_ffmpeg_d
 
 
 def assert_of_this_version(path: Path, count: int) -> None:
-    """FFmpeg 5.1 drops what still waits in its HEVC decoder when the first key picture comes, later versions do not.
+    """FFmpeg 5.1 drops what still waits in its HEVC decoder when the first key frame comes, later versions do not.
 
     So here a bare decoder in one thread is the measure.
     """
@@ -114,14 +114,14 @@ def assert_of_this_version(path: Path, count: int) -> None:
 @needs_ffmpeg
 @pytest.mark.skipif("VIDSR_DATA" not in os.environ, reason="VIDSR_DATA names no folder of test data")
 @pytest.mark.parametrize("name", ["bitflips.ts", "packet_loss.ts", "trunc_half.mkv"])
-def test_damaged_films_of_others_have_as_many_frames_as_ffmpeg_decodes(name: str) -> None:
+def test_damaged_videos_of_others_have_as_many_frames_as_ffmpeg_decodes(name: str) -> None:
     path = Path(os.environ["VIDSR_DATA"]) / "media" / name
     frames, found = read(path)
     assert found and len(frames) == ffmpegs_frames(path)
 
 
 @pytest.mark.parametrize("video", FILMS, ids="-".join)
-def test_a_whole_film_is_not_called_damaged(video: tuple[str, str], videos: dict[tuple[str, str], Path]) -> None:
+def test_a_whole_video_is_not_called_damaged(video: tuple[str, str], videos: dict[tuple[str, str], Path]) -> None:
     frames, found = read(videos[video])
     assert len(frames) == FRAMES and not found and str(found) == ""
 
@@ -160,7 +160,9 @@ def test_strict_stops_at_the_first_damage_and_says_where(videos: dict[tuple[str,
 
 
 @pytest.mark.parametrize("extension", ["mp4", "mkv", "ts"])
-def test_a_film_that_is_cut_off_says_where(extension: str, videos: dict[tuple[str, str], Path], tmp_path: Path) -> None:
+def test_a_video_that_is_cut_off_says_where(
+    extension: str, videos: dict[tuple[str, str], Path], tmp_path: Path
+) -> None:
     path = tmp_path / f"a.{extension}"
     path.write_bytes(cut_off(videos["h264", extension].read_bytes()))
     frames, found = read(path)
@@ -175,7 +177,7 @@ def test_bytes_between_the_packets_of_a_matroska_are_a_hole_unless_they_are_elem
 ) -> None:
     # In a live file, which does not say how long it is, before a cluster. 0xEC is an element of nothing.
     options = {"live": "1", "cluster_time_limit": "200"}
-    data = make_film(tmp_path / "a.mkv", codec="ffv1", pts=range(20), options=options).read_bytes()
+    data = make_video(tmp_path / "a.mkv", codec="ffv1", pts=range(20), options=options).read_bytes()
     clusters = [match.start() for match in re.finditer(b"\x1f\x43\xb6\x75", data)]
     (tmp_path / "b.mkv").write_bytes(data[: clusters[2]] + inserted + data[clusters[2] :])
     frames, found = read(tmp_path / "b.mkv")
@@ -193,7 +195,7 @@ def test_a_matroska_that_is_cut_off_in_a_pipe_says_so_too(videos: dict[tuple[str
 
 
 def test_a_packet_of_sound_that_is_cut_off_is_counted(tmp_path: Path) -> None:
-    video = make_film(tmp_path / "a.mp4", sound="aac", pts=range(25), options={"movflags": "faststart"})
+    video = make_video(tmp_path / "a.mp4", sound="aac", pts=range(25), options={"movflags": "faststart"})
     with av.open(str(video)) as whole:
         packet = [packet for packet in whole.demux(audio=0) if packet.size][30]
         middle = (packet.pos or 0) + packet.size // 2
@@ -264,7 +266,7 @@ def test_damage_is_one_sentence(damage: Damage, sentence: str) -> None:
 
 
 def test_a_size_beyond_all_files_in_a_matroska_is_damage_and_no_crash(tmp_path: Path) -> None:
-    video = make_film(tmp_path / "a.mkv")
+    video = make_video(tmp_path / "a.mkv")
     content = bytearray(video.read_bytes())
     content[4:12] = b"\x01\xff\xff\xff\xff\xff\xff\xfe"  # of the EBML header
     video.write_bytes(content)
@@ -272,7 +274,7 @@ def test_a_size_beyond_all_files_in_a_matroska_is_damage_and_no_crash(tmp_path: 
         assert is_cut_off(file)
 
 
-def test_a_film_that_is_removed_while_it_is_read_is_read_on(
+def test_a_video_that_is_removed_while_it_is_read_is_read_on(
     videos: dict[tuple[str, str], Path], tmp_path: Path
 ) -> None:
     holed = tmp_path / "a.mkv"

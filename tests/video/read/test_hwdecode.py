@@ -12,7 +12,7 @@ from av.codec.hwaccel import HWAccel
 from PIL import Image
 
 from tests.networks import network, receptive_field, runnable, save
-from tests.video.videos import make_film
+from tests.video.videos import make_video
 from vidsr.card import ModelCard
 from vidsr.context import Context, Notice, ignore
 from vidsr.frames import Frame
@@ -43,7 +43,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def nv12(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("films") / "raw.nut"
-    return make_film(path, codec="rawvideo", pixel_format="nv12", pts=UNEVEN, time_base=Fraction(1, 1000))
+    return make_video(path, codec="rawvideo", pixel_format="nv12", pts=UNEVEN, time_base=Fraction(1, 1000))
 
 
 def pictures(path: Path, *, second: bool) -> list[tuple[int | None, bytes]]:
@@ -67,14 +67,14 @@ HOLDS = {
 
 @pytest.mark.parametrize(("suffix", "codec"), [(suffix, codec) for suffix in HOLDS for codec in HOLDS[suffix]])
 def test_a_second_decoder_makes_the_same_pictures_at_the_same_times(tmp_path: Path, codec: str, suffix: str) -> None:
-    path = make_film(tmp_path / f"film{suffix}", codec=codec, b_frames=2 if "26" in codec else 0)
+    path = make_video(tmp_path / f"film{suffix}", codec=codec, b_frames=2 if "26" in codec else 0)
     assert pictures(path, second=True) == pictures(path, second=False)
     assert len(pictures(path, second=True)) == 12
 
 
 @pytest.mark.skipif(HERE, reason="there is a GPU")
 def test_where_there_is_no_gpu_the_cpu_decodes_and_says_why(tmp_path: Path) -> None:
-    path = make_film(tmp_path / "film.mp4")
+    path = make_video(tmp_path / "film.mp4")
     notices: list[Notice] = []
     context = Context(notices.append)
     with open_source(path, context=context, gpu=Offload("cuda", keeps=True)) as asked, open_source(path) as plain:
@@ -97,20 +97,20 @@ def test_where_there_is_no_gpu_the_cpu_decodes_and_says_why(tmp_path: Path) -> N
 def test_what_no_gpu_decodes_is_told_and_decoded_on_the_cpu(
     tmp_path: Path, codec: str, pixel_format: str, reason: str
 ) -> None:
-    path = make_film(tmp_path / "film.mkv", codec=codec, pixel_format=pixel_format)
+    path = make_video(tmp_path / "film.mkv", codec=codec, pixel_format=pixel_format)
     notices: list[Notice] = []
     with open_source(path, context=Context(notices.append), gpu=Offload("cuda", keeps=True)) as video:
         assert len(notices) == 1 and reason in notices[0].message
         assert sum(isinstance(item, Frame) for item in video) == 12
 
 
-def test_where_the_gpu_refuses_the_film_its_decoder_goes_on_on_the_cpu(
+def test_where_the_gpu_refuses_the_video_its_decoder_goes_on_on_the_cpu(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # FFmpeg's decoders fall back like this by themselves: what comes of them lies in our memory.
     monkeypatch.setattr(gpu, "cuda_hwaccel", lambda device: None)
     monkeypatch.setattr(gpu, "can_open_gpu", lambda device: True)
-    path = make_film(tmp_path / "film.mp4", b_frames=2)
+    path = make_video(tmp_path / "film.mp4", b_frames=2)
     notices: list[Notice] = []
     context = Context(notices.append)
     with open_source(path, context=context, gpu=Offload("cuda", keeps=True)) as video, open_source(path) as plain:
@@ -141,8 +141,8 @@ def test_a_stream_that_reads_a_surface_waits_for_the_decoder(monkeypatch: pytest
     assert called == ["cuEventCreate", "cuEventRecord", "cuStreamWaitEvent", "cuEventDestroy_v2"]
 
 
-def test_where_damage_ends_the_film_the_cpu_decodes(tmp_path: Path) -> None:
-    path, notices = make_film(tmp_path / "film.mp4"), list[Notice]()
+def test_where_damage_ends_the_video_the_cpu_decodes(tmp_path: Path) -> None:
+    path, notices = make_video(tmp_path / "film.mp4"), list[Notice]()
     with open_source(path, ReadOptions(strict=True), context=Context(notices.append), gpu=Offload("cuda")):
         assert len(notices) == 1 and "--strict" in notices[0].message
 
@@ -174,7 +174,7 @@ def enlarged(source: Path, target: Path, model: Path, on: Offload | None, engine
 
 @pytest.mark.parametrize("engine", runnable())
 @pytest.mark.parametrize("pixel_format", ["nv12", "yuv420p"])
-def test_from_source_to_sink_nv12_makes_the_film_that_planes_make(
+def test_from_source_to_sink_nv12_makes_the_video_that_planes_make(
     nv12: Path, model: Path, tmp_path: Path, engine: str, pixel_format: str
 ) -> None:
     # The encoder is given NV12 as it is, or planes made of it.
@@ -207,22 +207,22 @@ def test_a_picture_that_is_to_be_turned_does_not_stay(tmp_path: Path) -> None:
     def turn(container: Any, stream: Any) -> None:
         stream.set_display_matrix((0, 1 << 16, 0, -(1 << 16), 0, 0, 0, 0, 1 << 30))
 
-    with open_source(make_film(tmp_path / "turned.mp4", decorate=turn)) as video:
+    with open_source(make_video(tmp_path / "turned.mp4", decorate=turn)) as video:
         assert video.copy_info().display_matrix
         assert not surfaces.can_stay_semiplanar(video.first.av_frame.reformat(format="nv12"))
-    with open_source(make_film(tmp_path / "upright.mp4")) as video:
+    with open_source(make_video(tmp_path / "upright.mp4")) as video:
         assert surfaces.can_stay_semiplanar(video.first.av_frame.reformat(format="nv12"))
 
 
 def test_interlaced_pictures_and_odd_sizes_do_not_stay(tmp_path: Path) -> None:
-    odd = make_film(tmp_path / "odd.nut", codec="rawvideo", pixel_format="nv12", size=(63, 47))
+    odd = make_video(tmp_path / "odd.nut", codec="rawvideo", pixel_format="nv12", size=(63, 47))
     with open_source(odd, gpu=KEPT) as video:
         assert not video.first.semiplanar
 
     def interlace(container: Any, stream: Any) -> None:
         stream.codec_context.options = {"x264-params": "tff=1"}
 
-    laced = make_film(tmp_path / "laced.mkv", decorate=interlace)
+    laced = make_video(tmp_path / "laced.mkv", decorate=interlace)
     notices: list[Notice] = []
     with open_source(laced, context=Context(notices.append), gpu=Offload("cuda", keeps=True)):
         assert "interlaced" in notices[0].message
@@ -235,7 +235,7 @@ def test_interlaced_pictures_and_odd_sizes_do_not_stay(tmp_path: Path) -> None:
 def test_a_gpu_decodes_what_the_cpu_does(tmp_path: Path, codec: str, pixel_format: str) -> None:
     if (codec, pixel_format) == ("libx264", "yuv420p10le"):
         pytest.skip("few GPUs decode 10-bit H.264")
-    path = make_film(tmp_path / "film.mp4", codec=codec, pixel_format=pixel_format, size=(256, 256), b_frames=2)
+    path = make_video(tmp_path / "film.mp4", codec=codec, pixel_format=pixel_format, size=(256, 256), b_frames=2)
     for keeps in (False, True):
         with open_source(path, gpu=Offload("cuda", keeps=keeps)) as video, open_source(path) as plain:
             assert video.first.semiplanar is keeps
@@ -250,7 +250,7 @@ def test_a_gpu_decodes_what_the_cpu_does(tmp_path: Path, codec: str, pixel_forma
 @pytest.mark.parametrize("codec", ["h264_nvenc", "hevc_nvenc"])
 def test_frames_in_a_gpus_memory_are_encoded_there(tmp_path: Path, model: Path, codec: str) -> None:
     pytest.importorskip("torch")
-    path = make_film(tmp_path / "film.mp4", size=(256, 256))
+    path = make_video(tmp_path / "film.mp4", size=(256, 256))
     with (
         load_upscaler(model, engine="torch", device="cuda") as upscaler,
         open_source(path, gpu=Offload("cuda", keeps=True)) as video,

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.video.videos import drawing, frames_of, make_film
+from tests.video.videos import drawing, frames_of, make_video
 from vidsr.errors import InputError, NotAVideo, StreamBroken
 from vidsr.video.read.source import open_source
 
@@ -49,7 +49,7 @@ class Server:
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
-    make_film(tmp_path / "part.ts")
+    make_video(tmp_path / "part.ts")
     (tmp_path / "part.txt").write_bytes((tmp_path / "part.ts").read_bytes())
     server = Server(tmp_path)
     yield server
@@ -127,14 +127,14 @@ def test_a_session_description_listens_to_no_port(tmp_path: Path) -> None:
     "name", ["concat:{0}|{0}", "subfile,,start,0,end,0,,:{0}", "cache:{0}", "crypto:{0}", "data:text/plain,x"]
 )
 def test_a_name_is_a_path_even_if_it_looks_like_a_protocol_of_ffmpegs(name: str, tmp_path: Path) -> None:
-    video = make_film(tmp_path / "a.ts")
+    video = make_video(tmp_path / "a.ts")
     with pytest.raises(StreamBroken, match="is not there"):
         frames_of(name.format(video))
 
 
 @pytest.mark.parametrize("scheme", ["concat", "subfile", "cache", "async", "crypto", "pipe", "fd", "unix", "srt"])
 def test_an_address_is_one_of_a_network(scheme: str, tmp_path: Path) -> None:
-    video = make_film(tmp_path / "a.ts")
+    video = make_video(tmp_path / "a.ts")
     with pytest.raises(StreamBroken, match="unknown protocol"):
         frames_of(f"{scheme}://{video}")
 
@@ -201,7 +201,7 @@ def test_a_picture_that_is_too_large_is_refused_with_the_limit(tmp_path: Path, m
     path.write_bytes(png(60000, 60000))
     with pytest.raises(NotAVideo, match=r"or larger than the .* megapixels"):
         frames_of(path)
-    video = make_film(tmp_path / "a.mkv", codec="ffv1")
+    video = make_video(tmp_path / "a.mkv", codec="ffv1")
     monkeypatch.setattr("vidsr.system.MOST_PIXELS", 64 * 48 - 1)
     with pytest.raises(InputError, match="states a size of 64x48; at most 0 megapixels"):
         frames_of(video)

@@ -25,7 +25,7 @@ def test_the_extent_is_what_is_there(tmp_path, suffix, codec):
     assert 2 <= extent.seconds <= 2 + Fraction(1, 5) + 2 * late
 
 
-def test_the_extent_of_a_film_that_is_cut_off_ends_where_it_does(tmp_path):
+def test_the_extent_of_a_video_that_is_cut_off_ends_where_it_does(tmp_path):
     path = draw_video(tmp_path / "film.mkv", frames(50))
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     extent = extent_of(path)
@@ -33,7 +33,7 @@ def test_the_extent_of_a_film_that_is_cut_off_ends_where_it_does(tmp_path):
     assert 0.8 < extent.seconds < 1.2
 
 
-def test_what_is_no_film_has_no_extent(tmp_path):
+def test_what_is_no_video_has_no_extent(tmp_path):
     (tmp_path / "text.mp4").write_text("text")
     with pytest.raises(InputError, match=r"text\.mp4: FFmpeg finds no video"):
         extent_of(tmp_path / "text.mp4")
@@ -41,7 +41,7 @@ def test_what_is_no_film_has_no_extent(tmp_path):
         extent_of(tmp_path / "nowhere.mp4")
 
 
-def test_every_frame_of_a_sound_film_is_whole(tmp_path):
+def test_every_frame_of_a_sound_video_is_whole(tmp_path):
     with open_source(draw_video(tmp_path / "film.mkv", frames(12))) as source:
         whole = UndamagedFrames(source)
         assert sum(frame is not None for frame in whole) == 12

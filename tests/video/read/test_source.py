@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from tests.video.videos import codes_of, drawing, enlarge, facts_of, frames_of, make_film
+from tests.video.videos import codes_of, drawing, facts_of, frames_of, make_video, resize_video
 from vidsr.context import Code, Context, Notice
 from vidsr.errors import InputError, NotAVideo, NoVideoStream, StreamBroken
 from vidsr.frames import Carried, Frame
@@ -25,15 +25,15 @@ UNEVEN = (0, 2, 3, 8, 9, 20, 21, 22, 40, 41)
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.nut", "a.ts", "a.mov", "a.avi"])
 def test_frames_come_once_in_order_with_their_times(name: str, tmp_path: Path) -> None:
-    video = make_film(tmp_path / name)
+    video = make_video(tmp_path / name)
     frames = frames_of(video)
     assert len(frames) == 12
     times = [frame.pts * frame.time_base for frame in frames]
     assert np.allclose(np.diff([float(t) for t in times]), 0.04, atol=1e-3)
 
 
-def test_an_uneven_film_keeps_every_gap_and_the_last_duration(tmp_path: Path) -> None:
-    video = make_film(tmp_path / "a.mp4", pts=UNEVEN, last=13)
+def test_an_uneven_video_keeps_every_gap_and_the_last_duration(tmp_path: Path) -> None:
+    video = make_video(tmp_path / "a.mp4", pts=UNEVEN, last=13)
     frames = frames_of(video)
     ticks = [int(frame.pts * frame.time_base / Fraction(1, 25)) for frame in frames]
     assert ticks == list(UNEVEN)
@@ -48,7 +48,7 @@ def test_frames_of_an_mp4_last_until_the_next_is_shown_whatever_the_order_they_a
     name: str, delay: int, tmp_path: Path
 ) -> None:
     pts = [delay + time for time in (0, 8, 10, 11, 12, 17, 18, 20, 21, 22, 23)]
-    video = make_film(tmp_path / name, pts=pts, last=5, b_frames=3, sound="aac")
+    video = make_video(tmp_path / name, pts=pts, last=5, b_frames=3, sound="aac")
     with av.open(str(video)) as told:
         assert any(packet.pts != packet.dts for packet in told.demux(video=0) if packet.size)
     tick = Fraction(1, 25)
@@ -67,7 +67,7 @@ def test_frames_of_an_mp4_last_until_the_next_is_shown_whatever_the_order_they_a
 def test_only_frames_of_a_live_mp4_do_not_wait_for_the_next(
     live: bool, packets: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    video = make_film(tmp_path / "a.mp4", codec="mjpeg", pixel_format="yuvj420p")
+    video = make_video(tmp_path / "a.mp4", codec="mjpeg", pixel_format="yuvj420p")
     sent: list[Any] = []
     monkeypatch.setattr(Estimator, "sent", lambda self, packet: sent.append(packet.pts))
     with open_source(video, ReadOptions(live=live)):
@@ -77,7 +77,7 @@ def test_only_frames_of_a_live_mp4_do_not_wait_for_the_next(
 @pytest.mark.parametrize("room", [0, 1000, 8 << 20])
 def test_packets_pass_at_most_one_frame_of_an_mp4(room: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading, "_MOST_AHEAD", room)
-    video = make_film(tmp_path / "a.mp4", pts=range(100), sound="aac")
+    video = make_video(tmp_path / "a.mp4", pts=range(100), sound="aac")
     frames: list[list[int]] = []  # how many frames came before each packet
     for live in (True, False):
         with open_source(video, ReadOptions(live=live)) as source:
@@ -91,28 +91,28 @@ def test_a_frame_that_lasts_long_is_not_held_back_while_all_packets_are_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reading, "_MOST_AHEAD", 4000)
-    with open_source(make_film(tmp_path / "a.mp4", pts=[0], last=500, sound="aac")) as source:
+    with open_source(make_video(tmp_path / "a.mp4", pts=[0], last=500, sound="aac")) as source:
         assert len(source._early) < 40
         assert sum(isinstance(item, Carried) for item in source) > 900
 
 
 def test_an_mp4_that_was_cut_off_does_not_hold_its_last_frame_until_the_end(tmp_path: Path) -> None:
-    video = make_film(tmp_path / "a.mp4", pts=range(100), options={"movflags": "faststart"}, b_frames=2)
+    video = make_video(tmp_path / "a.mp4", pts=range(100), options={"movflags": "faststart"}, b_frames=2)
     video.write_bytes(video.read_bytes()[: video.stat().st_size // 2])
     frames = frames_of(video)
     assert 20 < len(frames) < 80 and frames[-1].duration == pytest.approx(1 / 25)
 
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.mkv"])
-def test_an_even_film_is_told_from_an_uneven_one_by_its_first_packets(name: str, tmp_path: Path) -> None:
-    with open_source(make_film(tmp_path / name, pts=range(30))) as source:
+def test_an_even_video_is_told_from_an_uneven_one_by_its_first_packets(name: str, tmp_path: Path) -> None:
+    with open_source(make_video(tmp_path / name, pts=range(30))) as source:
         assert not source.copy_info().is_variable()
-    with open_source(make_film(tmp_path / f"b{name}", pts=UNEVEN)) as source:
+    with open_source(make_video(tmp_path / f"b{name}", pts=UNEVEN)) as source:
         assert source.copy_info().is_variable()
 
 
 def test_info_says_what_the_container_does(tmp_path: Path) -> None:
-    video = make_film(tmp_path / "a.mp4", size=(80, 60), sound="aac")
+    video = make_video(tmp_path / "a.mp4", size=(80, 60), sound="aac")
     notices: list[Notice] = []
     with open_source(video, context=Context(notices.append)) as source:
         info = source.info
@@ -123,27 +123,27 @@ def test_info_says_what_the_container_does(tmp_path: Path) -> None:
 
 
 def test_packets_of_other_streams_travel_between_the_frames(tmp_path: Path) -> None:
-    video = make_film(tmp_path / "a.mkv", sound="aac", pts=range(50))
+    video = make_video(tmp_path / "a.mkv", sound="aac", pts=range(50))
     with open_source(video) as source:
         items = list(source)
     carried = [i for i, item in enumerate(items) if isinstance(item, Carried)]
     assert len(carried) > 50 and carried[0] < 20 < carried[-1], "sound comes with the picture"
 
 
-def test_quantisers_come_with_the_frames_or_from_the_user(tmp_path: Path) -> None:
-    video = make_film(tmp_path / "a.mp4")
+def test_qp_come_with_the_frames_or_from_the_user(tmp_path: Path) -> None:
+    video = make_video(tmp_path / "a.mp4")
     assert all(0 < (frame.qp or 0) < 51 for frame in frames_of(video))
     with open_source(video, ReadOptions(source_qp=33.0)) as source:
         assert {item.qp for item in source if isinstance(item, Frame)} == {33.0}
 
 
-def test_a_cover_is_no_film_and_is_carried(tmp_path: Path) -> None:
+def test_a_cover_is_no_video_and_is_carried(tmp_path: Path) -> None:
     video = with_cover(tmp_path)
     with open_source(video) as source:
         assert source.info.codec == "h264" and source.info.width == 64
         cover_art = [item for item in source if isinstance(item, Carried)]
     assert len(cover_art) == 1
-    sound = make_film(tmp_path / "b.mp4", sound="aac")
+    sound = make_video(tmp_path / "b.mp4", sound="aac")
     with av.open(str(sound)) as inp, av.open(str(tmp_path / "c.m4a"), "w", format="mp4") as out:
         tone = out.add_stream_from_template(inp.streams.audio[0], opaque=True)
         cover = picture_stream(out)
@@ -171,7 +171,7 @@ def cover_packet(cover: Any) -> Any:
 
 
 def with_cover(folder: Path) -> Path:
-    plain = make_film(folder / "plain.mp4")
+    plain = make_video(folder / "plain.mp4")
     target = folder / "covered.mp4"
     with av.open(str(plain)) as inp, av.open(str(target), "w") as out:
         cover = picture_stream(out)
@@ -184,8 +184,8 @@ def with_cover(folder: Path) -> Path:
     return target
 
 
-def test_a_second_film_is_copied_and_said_so(tmp_path: Path) -> None:
-    a, b = make_film(tmp_path / "a.mkv", size=(96, 64)), make_film(tmp_path / "b.mkv", size=(32, 32))
+def test_a_second_video_is_copied_and_said_so(tmp_path: Path) -> None:
+    a, b = make_video(tmp_path / "a.mkv", size=(96, 64)), make_video(tmp_path / "b.mkv", size=(32, 32))
     with av.open(str(a)) as one, av.open(str(b)) as two, av.open(str(tmp_path / "both.mkv"), "w") as out:
         copies = [out.add_stream_from_template(inp.streams.video[0], opaque=True) for inp in (one, two)]
         for inp, copy in zip((one, two), copies, strict=True):
@@ -193,21 +193,21 @@ def test_a_second_film_is_copied_and_said_so(tmp_path: Path) -> None:
                 if packet.size:
                     packet.stream = copy
                     out.mux(packet)
-    (notice,) = enlarge(tmp_path / "both.mkv", tmp_path / "out.mkv")
+    (notice,) = resize_video(tmp_path / "both.mkv", tmp_path / "out.mkv")
     assert "stream 1 (video, h264)" in notice.message and notice.codes == ()
 
 
 def test_raw_streams_get_times_from_their_rate(tmp_path: Path) -> None:
-    video = make_film(tmp_path / "a.h264", format="h264", pts=range(10))
+    video = make_video(tmp_path / "a.h264", format="h264", pts=range(10))
     frames = frames_of(video)
     steps = {b.pts - a.pts for a, b in pairwise(frames)}
     assert len(frames) == 10 and len(steps) == 1 and frames[0].pts == 0
 
 
 def test_a_clock_that_was_set_back_runs_on_for_picture_and_sound(tmp_path: Path) -> None:
-    parts = [make_film(tmp_path / f"{i}.ts", sound="mp2", pts=range(25)).read_bytes() for i in range(2)]
+    parts = [make_video(tmp_path / f"{i}.ts", sound="mp2", pts=range(25)).read_bytes() for i in range(2)]
     (tmp_path / "joined.ts").write_bytes(b"".join(parts))
-    enlarge(tmp_path / "joined.ts", tmp_path / "out.mp4")
+    resize_video(tmp_path / "joined.ts", tmp_path / "out.mp4")
     facts = facts_of(tmp_path / "out.mp4")
     assert len(facts.times) == 50
     gaps = [float(b - a) for a, b in pairwise(facts.times)]
@@ -215,7 +215,7 @@ def test_a_clock_that_was_set_back_runs_on_for_picture_and_sound(tmp_path: Path)
 
 
 def test_pts_never_stand_still_or_go_back(tmp_path: Path) -> None:
-    video = make_film(tmp_path / "a.mkv", codec="ffv1", pts=range(6))
+    video = make_video(tmp_path / "a.mkv", codec="ffv1", pts=range(6))
     with av.open(str(video)) as inp, av.open(str(tmp_path / "b.mkv"), "w") as out:
         copy = out.add_stream_from_template(inp.streams.video[0], opaque=True)
         for packet, time in zip(inp.demux(), (0, 40, 40, 120, 80, 200), strict=False):
@@ -227,7 +227,7 @@ def test_pts_never_stand_still_or_go_back(tmp_path: Path) -> None:
 
 
 def test_damage_is_counted_and_survived(tmp_path: Path) -> None:
-    video = make_film(tmp_path / "a.ts", size=(160, 120), pts=range(60), codec="mpeg2video")
+    video = make_video(tmp_path / "a.ts", size=(160, 120), pts=range(60), codec="mpeg2video")
     data = bytearray(video.read_bytes())
     for position in np.random.default_rng(3).integers(len(data) // 4, len(data), 60):
         data[position] ^= 0xFF
@@ -238,17 +238,17 @@ def test_damage_is_counted_and_survived(tmp_path: Path) -> None:
 
 
 def test_frames_of_a_new_size_are_handed_out_as_they_are(tmp_path: Path) -> None:
-    parts = [make_film(tmp_path / f"{w}.h264", format="h264", size=(w, 48)).read_bytes() for w in (64, 96)]
+    parts = [make_video(tmp_path / f"{w}.h264", format="h264", size=(w, 48)).read_bytes() for w in (64, 96)]
     (tmp_path / "a.h264").write_bytes(b"".join(parts))
     assert [frame.width for frame in frames_of(tmp_path / "a.h264")] == [64] * 12 + [96] * 12
-    enlarge(tmp_path / "a.h264", tmp_path / "out.mp4")
+    resize_video(tmp_path / "a.h264", tmp_path / "out.mp4")
     assert {frame.width for frame in frames_of(tmp_path / "out.mp4")} == {128}
 
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.ts", "a.nut"])
 def test_a_piece_begins_at_its_start_and_ends_in_time(name: str, tmp_path: Path) -> None:
-    video = make_film(tmp_path / name, pts=range(75), sound="mp2")
-    notices = enlarge(video, tmp_path / "out.mkv", start=Fraction(1), duration=Fraction(3, 2))
+    video = make_video(tmp_path / name, pts=range(75), sound="mp2")
+    notices = resize_video(video, tmp_path / "out.mkv", start=Fraction(1), duration=Fraction(3, 2))
     facts, whole = facts_of(tmp_path / "out.mkv"), facts_of(video)
     inside = [t for t in whole.times if 0 <= t - whole_start(video) - 1 < Fraction(3, 2)]
     assert notices == [] and abs(len(facts.times) - len(inside)) <= 1
@@ -262,7 +262,7 @@ def whole_start(path: Path) -> Fraction:
 
 
 def test_a_piece_shows_the_same_pictures_as_the_whole(tmp_path: Path) -> None:
-    video = make_film(tmp_path / "a.mp4", pts=range(75))
+    video = make_video(tmp_path / "a.mp4", pts=range(75))
     whole = frames_of(video)
     with open_source(video, ReadOptions(start=Fraction(2), duration=Fraction(1, 5))) as source:
         piece = [item for item in source if isinstance(item, Frame)]
@@ -272,7 +272,7 @@ def test_a_piece_shows_the_same_pictures_as_the_whole(tmp_path: Path) -> None:
 
 
 def test_a_piece_beyond_the_end_is_refused(tmp_path: Path) -> None:
-    video = make_film(tmp_path / "a.mp4")
+    video = make_video(tmp_path / "a.mp4")
     with pytest.raises(InputError, match="no frame between 9 s and its end"):
         open_source(video, ReadOptions(start=Fraction(9)))
 
@@ -297,7 +297,7 @@ def test_a_gif_keeps_its_uneven_delays(tmp_path: Path) -> None:
 
 
 def test_a_file_object_is_read_too(tmp_path: Path) -> None:
-    video = make_film(tmp_path / "a.mp4")
+    video = make_video(tmp_path / "a.mp4")
     with open_source(io.BytesIO(video.read_bytes())) as source:
         assert sum(isinstance(item, Frame) for item in source) == 12
 
@@ -321,8 +321,8 @@ def test_what_cannot_be_read_is_said_in_a_sentence(tmp_path: Path) -> None:
         open_source("nonsense://example/film")
 
 
-def test_a_read_error_in_the_middle_ends_the_film_with_its_reason(tmp_path: Path) -> None:
-    data = make_film(tmp_path / "a.mkv", size=(160, 120), codec="ffv1", pts=range(40)).read_bytes()
+def test_a_read_error_in_the_middle_ends_the_video_with_its_reason(tmp_path: Path) -> None:
+    data = make_video(tmp_path / "a.mkv", size=(160, 120), codec="ffv1", pts=range(40)).read_bytes()
 
     class Failing(io.BytesIO):
         def read(self, size: int | None = -1, /) -> bytes:
@@ -338,7 +338,7 @@ def test_a_read_error_in_the_middle_ends_the_film_with_its_reason(tmp_path: Path
 
 
 def test_a_source_can_be_left_early_and_closed_twice(tmp_path: Path) -> None:
-    source = open_source(make_film(tmp_path / "a.mp4", pts=range(100)))
+    source = open_source(make_video(tmp_path / "a.mp4", pts=range(100)))
     next(iter(source))
     source.close()
     source.close()
@@ -358,12 +358,12 @@ def test_pngs_with_a_colour_profile_and_exif_are_read(mode: str, tmp_path: Path)
     assert np.abs(frame.to_rgb() * 255 - expected).max() < 1
 
 
-def test_an_interlaced_film_is_spoken_of(tmp_path: Path) -> None:
+def test_an_interlaced_video_is_spoken_of(tmp_path: Path) -> None:
     def interlaced(container: Any, stream: Any) -> None:
         stream.codec_context.options = {"flags": "+ilme+ildct"}
 
     notices: list[Notice] = []
-    path = make_film(tmp_path / "a.mkv", codec="mpeg2video", decorate=interlaced)
+    path = make_video(tmp_path / "a.mkv", codec="mpeg2video", decorate=interlaced)
     with open_source(path, context=Context(notices.append)):
         assert codes_of(notices) == [Code.FIELDS]
 
@@ -381,15 +381,15 @@ def test_gray_photos_span_all_codes(extension: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("options", [{"source_qp": 52}, {"source_qp": float("nan")}, {"start": -1}])
 def test_a_quality_or_piece_that_makes_no_sense_is_refused(options: dict[str, Any], tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"QP from 0 to 51|negative number"):
-        open_source(make_film(tmp_path / "a.mkv"), ReadOptions(**options))
+        open_source(make_video(tmp_path / "a.mkv"), ReadOptions(**options))
 
 
 def test_the_shape_of_a_pixel_is_read_where_only_the_container_tells_it(tmp_path: Path) -> None:
     def wide(container: Any, stream: Any) -> None:
         stream.codec_context.sample_aspect_ratio = Fraction(4, 3)
 
-    video = make_film(tmp_path / "a.mp4", codec="libvpx-vp9", decorate=wide)
+    video = make_video(tmp_path / "a.mp4", codec="libvpx-vp9", decorate=wide)
     with open_source(video) as source:
         assert source.info.aspect == Fraction(4, 3)
-    enlarge(video, tmp_path / "b.mkv")
+    resize_video(video, tmp_path / "b.mkv")
     assert facts_of(tmp_path / "b.mkv").aspect == Fraction(4, 3)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.video.videos import enlarge, facts_of, make_film
+from tests.video.videos import facts_of, make_video, resize_video
 from vidsr.context import Code
 
 
@@ -20,7 +20,7 @@ def decorated(folder: Path) -> Path:
         stream.codec_context.sample_aspect_ratio = Fraction(4, 3)
         stream.set_display_rotation(90)
 
-    return make_film(folder / "a.mp4", decorate=decorate)
+    return make_video(folder / "a.mp4", decorate=decorate)
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_what_the_container_cannot_store_is_warned_of(
     extension: str, codec: str, lost: list[Code], tmp_path: Path
 ) -> None:
     target = tmp_path / f"b.{extension}"
-    notices = enlarge(decorated(tmp_path), target, codec=codec)
+    notices = resize_video(decorated(tmp_path), target, codec=codec)
     assert [notice.codes for notice in notices] == [(code,) for code in lost]
     after = facts_of(target)
     assert bool(after.chapters) == (Code.CHAPTERS not in lost)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.video.videos import codes_of, enlarge, facts_of, make_film
+from tests.video.videos import codes_of, facts_of, make_video, resize_video
 from vidsr.context import Code
 from vidsr.errors import OutputError
 from vidsr.frames import Frame
@@ -38,7 +38,7 @@ def clocks(draw: st.DrawFn, *, finest: Fraction, hours: int) -> tuple[Fraction, 
 
 
 def nut(path: Path, tick: Fraction, times: list[int]) -> Path:
-    return make_film(path, size=(SIDE, SIDE), pts=times, time_base=tick, codec="ffv1")
+    return make_video(path, size=(SIDE, SIDE), pts=times, time_base=tick, codec="ffv1")
 
 
 CONTAINERS = {
@@ -61,7 +61,7 @@ def test_rising_time_stamps_come_through(container: str, tmp_path: Path) -> None
     def check(clock: tuple[Fraction, list[int]]) -> None:
         tick, times = clock
         source, target = nut(tmp_path / "a.nut", tick, times), tmp_path / f"b.{container}"
-        notices = enlarge(source, target, codec=codec, overwrite=True)
+        notices = resize_video(source, target, codec=codec, overwrite=True)
         found, wanted = facts_of(target), facts_of(source)
         assert len(found.times) == len(wanted.times) == len(times)
         shift = found.times[0] - wanted.times[0]
@@ -76,14 +76,14 @@ def test_rising_time_stamps_come_through(container: str, tmp_path: Path) -> None
 
 def test_a_video_of_a_frame_each_millisecond_goes_into_webm(tmp_path: Path) -> None:
     source = nut(tmp_path / "a.nut", Fraction(1, 1000), list(range(9)))  # FFmpeg takes it for one of 64000 a second
-    enlarge(source, tmp_path / "b.webm", codec="libvpx-vp9")
+    resize_video(source, tmp_path / "b.webm", codec="libvpx-vp9")
     assert facts_of(tmp_path / "b.webm").times == [Fraction(index, 1000) for index in range(9)]
 
 
 def test_a_gap_that_a_container_cannot_store_is_refused(tmp_path: Path) -> None:
     source = nut(tmp_path / "a.nut", Fraction(1, 90_000), [0, 3600, 8 * HOUR * 90_000])
     with pytest.raises(OutputError, match=r"pauses for 8\.0 hours at 0\.04 s, longer than mp4 can store; use \.mkv"):
-        enlarge(source, tmp_path / "b.mp4")
+        resize_video(source, tmp_path / "b.mp4")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.nut"]
     check_gap("matroska", 0, 1 << 40, Fraction(1, 1000))
 
@@ -147,7 +147,7 @@ def stamped(content: bytes, times: list[int | None]) -> bytes:
 @pytest.fixture(scope="module")
 def transport(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """Key pictures only, so that each has a time stamp of its own."""
-    path = make_film(
+    path = make_video(
         tmp_path_factory.mktemp("ts") / "a.ts",
         pts=range(FRAMES), codec="mpeg2video", decorate=lambda _, stream: setattr(stream.codec_context, "gop_size", 1),
     )  # fmt: skip
@@ -170,7 +170,7 @@ def test_damaged_time_stamps_of_a_transport_stream_are_made_to_rise(transport: b
         found = times_read(path)
         assert len(found) == FRAMES and all(a < b for a, b in pairwise(found))
         try:
-            enlarge(path, tmp_path / f"b.{container}", kernel="nearest", codec="mpeg4", overwrite=True)
+            resize_video(path, tmp_path / f"b.{container}", kernel="nearest", codec="mpeg4", overwrite=True)
         except OutputError as exc:
             assert "pauses for" in str(exc)
             return
@@ -199,13 +199,13 @@ def test_a_video_that_starts_before_0_is_moved_with_a_warning(transport: bytes, 
     assert times_read(path)[0] == Fraction(-4500, 90_000)
     for container in ("mp4", "mkv", "nut"):
         target = tmp_path / f"b.{container}"
-        (notice,) = enlarge(path, target, codec="mpeg4", overwrite=True)
+        (notice,) = resize_video(path, target, codec="mpeg4", overwrite=True)
         assert notice.codes == (Code.START, Code.CHAPTERS) and "-0.05 s" in notice.message
         assert facts_of(target).times == [Fraction(i, 25) for i in range(FRAMES)]
 
 
 def blocks(content: bytes) -> Iterator[int]:
-    """Where the 16 bits stand that tell each SimpleBlock's time, of a film of one track; Matroska, 4.1."""
+    """Where the 16 bits stand that tell each SimpleBlock's time, of a video of one track; Matroska, 4.1."""
     place = content.index(b"\x1f\x43\xb6\x75")
     while (place := content.find(b"\xa3", place + 1)) >= 0:
         for width in (1, 2, 3, 4):
@@ -215,7 +215,7 @@ def blocks(content: bytes) -> Iterator[int]:
 
 
 def test_damaged_time_stamps_of_a_matroska_are_made_to_rise(tmp_path: Path) -> None:
-    video = make_film(tmp_path / "a.mkv", size=(SIDE, SIDE), pts=range(FRAMES), codec="ffv1")
+    video = make_video(tmp_path / "a.mkv", size=(SIDE, SIDE), pts=range(FRAMES), codec="ffv1")
     content = video.read_bytes()
     places = list(blocks(content))
     assert len(places) >= FRAMES
@@ -229,7 +229,7 @@ def test_damaged_time_stamps_of_a_matroska_are_made_to_rise(tmp_path: Path) -> N
         video.write_bytes(changed)
         found = times_read(video)
         assert len(found) == FRAMES and all(a < b for a, b in pairwise(found))
-        enlarge(video, tmp_path / "b.mp4", kernel="nearest", codec="mpeg4", overwrite=True)
+        resize_video(video, tmp_path / "b.mp4", kernel="nearest", codec="mpeg4", overwrite=True)
         assert len(facts_of(tmp_path / "b.mp4").times) == FRAMES
 
     check()

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.video.videos import codes_of, frame_from, info_of, make_film
+from tests.video.videos import codes_of, frame_from, info_of, make_video
 from tests.video.write.test_stream_copy import subtitled
 from vidsr.context import Code, Context, Notice
 from vidsr.errors import OutputError
@@ -68,7 +68,7 @@ def test_a_plan_that_cannot_be_is_refused(options: dict[str, Any]) -> None:
 
 def test_b_frames_are_left_out_where_an_mp4_would_lose_the_last_duration(tmp_path: Path) -> None:
     for name, pts in (("even.mkv", range(12)), ("uneven.mkv", (0, 2, 3, 8, 9, 20))):
-        with open_source(make_film(tmp_path / name, pts=tuple(pts))) as video:
+        with open_source(make_video(tmp_path / name, pts=tuple(pts))) as video:
             copy = video.copy_info()
             for muxer in ("mp4", "matroska"):
                 plan = plan_encoding(Muxer(muxer), video.info, EncodeOptions(), copy)
@@ -89,7 +89,7 @@ def test_frames_on_a_gpu_are_encoded_there_by_nvenc(
     codec: str, device: int | None, pixel_format: str, tmp_path: Path
 ) -> None:
     planes: Any = (Plane(), Plane())
-    with open_source(make_film(tmp_path / "a.mkv")) as video:
+    with open_source(make_video(tmp_path / "a.mkv")) as video:
         copy = video.copy_info()
         on_gpu = replace(copy, first=replace(copy.first, planes=planes))
         plan = plan_encoding(Muxer("nut"), video.info, EncodeOptions(codec=codec), on_gpu)

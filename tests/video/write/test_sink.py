@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from tests.video.videos import drawing, enlarge, facts_of, frame_from, frames_of, info_of, make_film
+from tests.video.videos import drawing, facts_of, frame_from, frames_of, info_of, make_video, resize_video
 from vidsr.color import BT709, BT2020
 from vidsr.context import Code, Context, Notice, ignore
 from vidsr.errors import DiskFull, OutputError, SameFile, TargetExists
@@ -30,8 +30,8 @@ def left_in(folder: Path) -> set[str]:
 
 @pytest.mark.parametrize("codec", ["libx264", "libx265", "libsvtav1", "libvpx-vp9", "ffv1", "mpeg4", "mjpeg", "libvpx"])
 def test_every_codec_keeps_uneven_times(codec: str, tmp_path: Path) -> None:
-    video = make_film(tmp_path / "a.mp4", pts=UNEVEN, last=7, time_base=Fraction(1, 90))
-    enlarge(video, tmp_path / "b.mkv", codec=codec, preset="superfast")
+    video = make_video(tmp_path / "a.mp4", pts=UNEVEN, last=7, time_base=Fraction(1, 90))
+    resize_video(video, tmp_path / "b.mkv", codec=codec, preset="superfast")
     before, after = facts_of(video), facts_of(tmp_path / "b.mkv")
     assert len(after.times) == len(before.times)
     assert max(abs(a - b) for a, b in zip(after.times, before.times, strict=True)) <= Fraction(1, 2000)
@@ -60,16 +60,16 @@ def test_a_name_that_was_taken_on_the_way_is_left_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("codec", ["libx264", "libx265", "libsvtav1", "mpeg4"])
-def test_an_mp4_keeps_the_last_duration_of_an_uneven_film(codec: str, tmp_path: Path) -> None:
-    video = make_film(tmp_path / "a.mkv", pts=UNEVEN, last=13)
-    enlarge(video, tmp_path / "b.mp4", codec=codec, preset="superfast")
+def test_an_mp4_keeps_the_last_duration_of_an_uneven_video(codec: str, tmp_path: Path) -> None:
+    video = make_video(tmp_path / "a.mkv", pts=UNEVEN, last=13)
+    resize_video(video, tmp_path / "b.mp4", codec=codec, preset="superfast")
     before, after = facts_of(video), facts_of(tmp_path / "b.mp4")
     assert after.times == before.times and after.durations[-1] == before.durations[-1] > Fraction(1, 2)
 
 
-def test_an_even_film_keeps_its_b_frames_in_an_mp4(tmp_path: Path) -> None:
-    video = make_film(tmp_path / "a.mp4", pts=range(40))
-    enlarge(video, tmp_path / "b.mp4")
+def test_an_even_video_keeps_its_b_frames_in_an_mp4(tmp_path: Path) -> None:
+    video = make_video(tmp_path / "a.mp4", pts=range(40))
+    resize_video(video, tmp_path / "b.mp4")
     with av.open(str(tmp_path / "b.mp4")) as out:
         assert any(packet.pts != packet.dts for packet in out.demux() if packet.size)
 
@@ -135,8 +135,8 @@ def test_colour_aspect_and_chroma_location_are_tagged(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("extension", ["mp4", "mkv", "mov"])
 def test_rotation_is_kept(extension: str, tmp_path: Path) -> None:
-    video = make_film(tmp_path / "a.mp4", decorate=lambda _, stream: stream.set_display_rotation(90))
-    enlarge(video, tmp_path / f"b.{extension}")
+    video = make_video(tmp_path / "a.mp4", decorate=lambda _, stream: stream.set_display_rotation(90))
+    resize_video(video, tmp_path / f"b.{extension}")
     with av.open(str(video)) as a, av.open(str(tmp_path / f"b.{extension}")) as b:
         assert next(b.decode(video=0)).rotation == next(a.decode(video=0)).rotation != 0
 
@@ -152,7 +152,7 @@ def test_hdr_mastering_data_reach_x265(tmp_path: Path) -> None:
         context=Context(ignore),
     ) as sink:
         sink.write(frame)
-    enlarge(tmp_path / "a.mkv", tmp_path / "b.mkv", codec="libx265", preset="superfast")
+    resize_video(tmp_path / "a.mkv", tmp_path / "b.mkv", codec="libx265", preset="superfast")
     data = []
     for name in ("a.mkv", "b.mkv"):
         with av.open(str(tmp_path / name)) as video:
@@ -224,13 +224,13 @@ def test_a_link_as_target_keeps_pointing(tmp_path: Path) -> None:
 
 
 def test_the_input_under_any_name_is_refused(tmp_path: Path) -> None:
-    video = make_film(tmp_path / "a.mp4")
+    video = make_video(tmp_path / "a.mp4")
     before = video.read_bytes()
     (tmp_path / "soft.mp4").symlink_to(video)
     (tmp_path / "hard.mp4").hardlink_to(video)
     for name in ("a.mp4", "soft.mp4", "hard.mp4"):
         with pytest.raises(SameFile, match="is the input itself"):
-            enlarge(video, tmp_path / name, overwrite=True)
+            resize_video(video, tmp_path / name, overwrite=True)
     assert video.read_bytes() == before
 
 
@@ -306,7 +306,7 @@ def test_a_disk_that_fills_up_leaves_nothing(
     assert left_in(tmp_path) == set()
 
 
-def test_a_film_without_frames_is_an_error(tmp_path: Path) -> None:
+def test_a_video_without_frames_is_an_error(tmp_path: Path) -> None:
     with (
         pytest.raises(OutputError, match="the input has no frames"),
         open_sink(tmp_path / "a.mkv", info_of(frame_from()), context=Context(ignore)),
@@ -315,7 +315,7 @@ def test_a_film_without_frames_is_an_error(tmp_path: Path) -> None:
     assert left_in(tmp_path) == set()
 
 
-def test_a_file_object_takes_a_film() -> None:
+def test_a_file_object_takes_a_video() -> None:
     frame = frame_from()
     file = io.BytesIO()
     with open_sink(file, info_of(frame), EncodeOptions(format="mp4"), context=Context(ignore)) as sink:
@@ -352,7 +352,7 @@ def test_a_still_goes_into_every_kind_of_image(tmp_path: Path) -> None:
     rgb = drawing(40, 30)
     Image.fromarray(rgb).save(tmp_path / "a.png")
     for kind in ("png", "jpg", "webp", "bmp", "tif"):
-        enlarge(tmp_path / "a.png", tmp_path / f"b.{kind}", factor=1)
+        resize_video(tmp_path / "a.png", tmp_path / f"b.{kind}", factor=1)
         back = np.asarray(Image.open(tmp_path / f"b.{kind}").convert("RGB"))
         error = np.abs(back.astype(int) - rgb)
         assert back.shape == rgb.shape and (error.max() <= 1 if kind in ("png", "bmp", "tif") else error.mean() < 6)
@@ -361,11 +361,11 @@ def test_a_still_goes_into_every_kind_of_image(tmp_path: Path) -> None:
 
 def test_gray_and_subsampled_stills_keep_their_look(tmp_path: Path) -> None:
     Image.fromarray(drawing(40, 30)[..., 0]).save(tmp_path / "a.png")
-    enlarge(tmp_path / "a.png", tmp_path / "b.png", factor=1)
+    resize_video(tmp_path / "a.png", tmp_path / "b.png", factor=1)
     with Image.open(tmp_path / "b.png") as image:
         assert image.mode == "L"
     Image.fromarray(drawing(64, 48)).save(tmp_path / "c.jpg", quality=95)  # 4:2:0
-    enlarge(tmp_path / "c.jpg", tmp_path / "d.png", factor=1)
+    resize_video(tmp_path / "c.jpg", tmp_path / "d.png", factor=1)
     a, b = (np.asarray(Image.open(tmp_path / name).convert("RGB")).astype(int) for name in ("c.jpg", "d.png"))
     assert np.abs(a - b).mean() < 3
 
@@ -375,16 +375,16 @@ def test_a_camera_picture_is_written_upright(orientation: int, tmp_path: Path) -
     exif = Image.Exif()
     exif[0x0112] = orientation
     Image.fromarray(drawing(40, 24)).save(tmp_path / "a.jpg", exif=exif, quality=95, subsampling=0)
-    enlarge(tmp_path / "a.jpg", tmp_path / "b.png", factor=1)
+    resize_video(tmp_path / "a.jpg", tmp_path / "b.png", factor=1)
     expected = np.asarray(ImageOps.exif_transpose(Image.open(tmp_path / "a.jpg")).convert("RGB")).astype(int)
     got = np.asarray(Image.open(tmp_path / "b.png").convert("RGB")).astype(int)
     assert got.shape == expected.shape and np.abs(got - expected).mean() < 3
 
 
 def test_a_video_into_an_image_is_refused(tmp_path: Path) -> None:
-    video = make_film(tmp_path / "a.mp4")
+    video = make_video(tmp_path / "a.mp4")
     with pytest.raises(OutputError, match="can hold one image, and the input is a video"):
-        enlarge(video, tmp_path / "b.png")
+        resize_video(video, tmp_path / "b.png")
     assert left_in(tmp_path) == {"a.mp4"}
 
 
@@ -408,7 +408,7 @@ def _untagged_is_never_written(tmp_path: Path) -> Iterator[None]:
 
 @pytest.mark.parametrize("extension", ["mkv", "mp4"])
 @pytest.mark.parametrize("count", [1, 2, 3])
-def test_films_shorter_than_x265s_b_frames_are_written(count: int, extension: str, tmp_path: Path) -> None:
+def test_videos_shorter_than_x265s_b_frames_are_written(count: int, extension: str, tmp_path: Path) -> None:
     frame = frame_from()
     with open_sink(
         tmp_path / f"a.{extension}", info_of(frame), EncodeOptions(codec="libx265"), context=Context(ignore)

@@ -10,7 +10,7 @@ import av
 import pytest
 
 from tests.video.read.test_source import with_cover
-from tests.video.videos import ATTACHED, enlarge, facts_of, make_film, messages_of
+from tests.video.videos import ATTACHED, facts_of, make_video, messages_of, resize_video
 from vidsr.context import Code
 from vidsr.video.metadata import video_tags
 from vidsr.video.write.stream_copy import audio_config
@@ -31,7 +31,7 @@ def packets_of(path: Path, kind: str) -> list[tuple[Any, ...]]:
 
 def subtitled(folder: Path) -> Path:
     """An mkv with SRT subtitles, a font, chapters, tags, languages and dispositions."""
-    plain = make_film(folder / "plain.mkv", sound="aac", pts=range(50))
+    plain = make_video(folder / "plain.mkv", sound="aac", pts=range(50))
     target = folder / "rich.mkv"
     with av.open(str(plain)) as inp, av.open(str(target), "w") as out:
         copies = {s.index: out.add_stream_from_template(s, opaque=True) for s in inp.streams}
@@ -67,7 +67,7 @@ def subtitled(folder: Path) -> Path:
 
 def test_subtitles_attachments_languages_and_dispositions_are_kept_in_an_mkv(tmp_path: Path) -> None:
     video = subtitled(tmp_path)
-    assert enlarge(video, tmp_path / "out.mkv") == []
+    assert resize_video(video, tmp_path / "out.mkv") == []
     for kind in ("audio", "subtitle"):
         assert packets_of(tmp_path / "out.mkv", kind) == packets_of(video, kind)
     with av.open(str(video)) as a, av.open(str(tmp_path / "out.mkv")) as b:
@@ -82,7 +82,7 @@ def test_subtitles_attachments_languages_and_dispositions_are_kept_in_an_mkv(tmp
 
 def test_what_an_mp4_cannot_hold_is_converted_or_left_out_with_a_sentence_each(tmp_path: Path) -> None:
     video = subtitled(tmp_path)
-    notices = enlarge(video, tmp_path / "out.mp4")
+    notices = resize_video(video, tmp_path / "out.mp4")
     assert messages_of(notices) == [
         "stream 2 (subtitle, srt, fra) is converted to mov_text, without styles except bold, italics and underlines: "
         "mp4 cannot hold srt subtitle",
@@ -96,13 +96,13 @@ def test_what_an_mp4_cannot_hold_is_converted_or_left_out_with_a_sentence_each(t
 
 
 def test_plain_tags_go_into_an_mp4_where_every_player_looks(tmp_path: Path) -> None:
-    video = make_film(tmp_path / "a.mkv", decorate=lambda out, _: out.metadata.update({"title": "A", "artist": "B"}))
-    enlarge(video, tmp_path / "b.mp4")
+    video = make_video(tmp_path / "a.mkv", decorate=lambda out, _: out.metadata.update({"title": "A", "artist": "B"}))
+    resize_video(video, tmp_path / "b.mp4")
     assert b"\xa9nam" in (tmp_path / "b.mp4").read_bytes(), "not in iTunes' list"
 
 
 def test_mov_text_subtitles_are_copied_between_mp4s(tmp_path: Path) -> None:
-    video = make_film(tmp_path / "plain.mp4", pts=range(50))
+    video = make_video(tmp_path / "plain.mp4", pts=range(50))
     with av.open(str(video)) as inp, av.open(str(tmp_path / "a.mp4"), "w") as out:
         copy = out.add_stream_from_template(inp.streams.video[0], opaque=True)
         words = out.add_mux_stream("mov_text")
@@ -113,14 +113,14 @@ def test_mov_text_subtitles_are_copied_between_mp4s(tmp_path: Path) -> None:
         said = av.Packet(b"\x00\x05Hello")
         said.stream, said.pts, said.dts, said.duration, said.time_base = words, 500, 500, 700, Fraction(1, 1000)
         out.mux(said)
-    assert enlarge(tmp_path / "a.mp4", tmp_path / "b.mp4") == []
+    assert resize_video(tmp_path / "a.mp4", tmp_path / "b.mp4") == []
     assert packets_of(tmp_path / "b.mp4", "subtitle") == packets_of(tmp_path / "a.mp4", "subtitle")
 
 
 @pytest.mark.parametrize("extension", ["mp4", "mkv"])
 def test_cover_art_stays_cover_art(extension: str, tmp_path: Path) -> None:
     video = with_cover(tmp_path)
-    assert enlarge(video, tmp_path / f"b.{extension}") == []
+    assert resize_video(video, tmp_path / f"b.{extension}") == []
     payload = []
     for path in (video, tmp_path / f"b.{extension}"):
         with av.open(str(path)) as inp:
@@ -131,7 +131,7 @@ def test_cover_art_stays_cover_art(extension: str, tmp_path: Path) -> None:
 
 def test_cover_art_survives_a_start_in_the_middle(tmp_path: Path) -> None:
     video = with_cover(tmp_path)
-    enlarge(video, tmp_path / "b.mp4", start=Fraction(1, 5))
+    resize_video(video, tmp_path / "b.mp4", start=Fraction(1, 5))
     with av.open(str(tmp_path / "b.mp4")) as out:
         assert [bool(s.disposition & ATTACHED) for s in out.streams.video] == [False, True]
 
@@ -159,8 +159,8 @@ def test_cover_art_survives_a_start_in_the_middle(tmp_path: Path) -> None:
     ],
 )
 def test_sound_is_copied_to_the_byte(sound: str, source: str, target: str, tmp_path: Path) -> None:
-    video = make_film(tmp_path / f"a.{source}", sound=sound, pts=range(50))
-    notices = enlarge(video, tmp_path / f"b.{target}", preset="ultrafast")
+    video = make_video(tmp_path / f"a.{source}", sound=sound, pts=range(50))
+    notices = resize_video(video, tmp_path / f"b.{target}", preset="ultrafast")
     assert [notice for notice in notices if notice.streams] == []
     after, before = facts_of(tmp_path / f"b.{target}"), facts_of(video)
     if (sound, target) == ("libopus", "ts"):  # MPEG-TS wraps Opus packets in a header of its own
@@ -177,8 +177,8 @@ def test_sound_is_copied_to_the_byte(sound: str, source: str, target: str, tmp_p
 def test_sound_that_a_container_cannot_hold_is_left_out_with_a_sentence(
     sound: str, target: str, tmp_path: Path
 ) -> None:
-    video = make_film(tmp_path / "a.mkv", sound=sound)
-    notices = enlarge(video, tmp_path / f"b.{target}")
+    video = make_video(tmp_path / "a.mkv", sound=sound)
+    notices = resize_video(video, tmp_path / f"b.{target}")
     assert ((Code.STREAM,), (1,)) in [(notice.codes, notice.streams) for notice in notices]
     assert facts_of(tmp_path / f"b.{target}").kinds == ["video"]
 
@@ -187,7 +187,7 @@ def test_sound_that_a_container_cannot_hold_is_left_out_with_a_sentence(
 def test_sound_whose_header_is_lost_is_left_out_of_an_flv_which_would_end_the_process(
     codec: str, head: bytes, tmp_path: Path
 ) -> None:
-    video = make_film(tmp_path / "a.mkv", sound=codec)
+    video = make_video(tmp_path / "a.mkv", sound=codec)
     content = video.read_bytes()
     place = content.index(head) - 3
     size = content[place + 2] - 0x80
@@ -202,8 +202,8 @@ def test_sound_whose_header_is_lost_is_left_out_of_an_flv_which_would_end_the_pr
 
 
 def test_stale_tags_are_dropped(tmp_path: Path) -> None:
-    video = make_film(tmp_path / "a.mp4", sound="aac")
-    enlarge(video, tmp_path / "b.mkv")
+    video = make_video(tmp_path / "a.mp4", sound="aac")
+    resize_video(video, tmp_path / "b.mkv")
     with av.open(str(tmp_path / "b.mkv")) as out:
         tags = {key.lower() for s in out.streams for key in s.metadata} | {key.lower() for key in out.metadata}
     assert not tags & {"major_brand", "minor_version", "compatible_brands", "vendor_id"}
@@ -211,7 +211,7 @@ def test_stale_tags_are_dropped(tmp_path: Path) -> None:
 
 def test_chapters_of_a_piece_are_moved_with_it(tmp_path: Path) -> None:
     video = subtitled(tmp_path)
-    enlarge(video, tmp_path / "b.mkv", start=Fraction(1, 2), duration=Fraction(1))
+    resize_video(video, tmp_path / "b.mkv", start=Fraction(1, 2), duration=Fraction(1))
     chapters = facts_of(tmp_path / "b.mkv").chapters
     assert chapters == [(0, Fraction(1, 2), "One"), (Fraction(1, 2), 1, "Two")]
 
@@ -222,16 +222,16 @@ def test_time_codes_and_chapter_tracks_are_made_anew_without_a_word(tmp_path: Pa
         chapter: Any = {"id": 1, "start": 0, "end": 1, "time_base": Fraction(1), "metadata": {"title": "One"}}
         container.set_chapters([chapter])
 
-    video = make_film(tmp_path / "a.mov", decorate=decorate, sound="aac")
-    assert enlarge(video, tmp_path / "b.mov") == []
+    video = make_video(tmp_path / "a.mov", decorate=decorate, sound="aac")
+    assert resize_video(video, tmp_path / "b.mov") == []
     assert facts_of(tmp_path / "b.mov").kinds == facts_of(video).kinds == ["video", "audio", "data", "data"]
-    (notice,) = enlarge(video, tmp_path / "b.mkv")
+    (notice,) = resize_video(video, tmp_path / "b.mkv")
     assert notice.message == "stream 3 (data, time code, eng) is left out: matroska cannot hold time code data"
     assert (notice.codes, notice.streams) == ((Code.STREAM,), (3,))
 
 
 def test_sound_that_says_in_every_packet_how_it_is_decoded_says_it_once(tmp_path: Path) -> None:
-    loose, boxed = (make_film(tmp_path / f"a.{extension}", sound="aac") for extension in ("ts", "mp4"))
+    loose, boxed = (make_video(tmp_path / f"a.{extension}", sound="aac") for extension in ("ts", "mp4"))
     with av.open(str(loose)) as video, av.open(str(boxed)) as other:
         extradata = other.streams.audio[0].codec_context.extradata
         assert extradata and audio_config(video.streams.audio[0]) == extradata[:2]

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.video.videos import enlarge, make_film, messages_of
+from tests.video.videos import make_video, messages_of, resize_video
 from vidsr.context import Code, Context, ignore
 from vidsr.options import EncodeOptions
 from vidsr.video.read.source import open_source
@@ -47,8 +47,8 @@ MEANT["subrip"] = [said.replace(b"\r\n", b"\n") for said in MEANT["subrip"]]
 def subtitled(
     path: Path, codec: str, cues: Iterable[Said], *, tags: dict[str, str] | None = None, plain: Path | None = None
 ) -> Path:
-    """A film of two seconds, or `plain`, with subtitles in its last stream."""
-    plain = plain or make_film(path.with_stem("plain"), pts=range(50))
+    """A video of two seconds, or `plain`, with subtitles in its last stream."""
+    plain = plain or make_video(path.with_stem("plain"), pts=range(50))
     with av.open(str(plain)) as inp, av.open(str(path), "w") as out:
         copies = [out.add_stream_from_template(s, opaque=True) for s in inp.streams]
         text = out.add_mux_stream(codec) if codec != "ass" else ass_stream(out, path)
@@ -115,7 +115,7 @@ def test_text_keeps_its_words_times_language_and_flags_in_another_codec(
     codec: str, source: str, target: str, becomes: str, tmp_path: Path
 ) -> None:
     video = subtitled(tmp_path / f"a.{source}", codec, WORDS[codec], tags={"language": "fra"})
-    notices = enlarge(video, tmp_path / f"b.{target}", preset="ultrafast")
+    notices = resize_video(video, tmp_path / f"b.{target}", preset="ultrafast")
     (converted,) = [notice for notice in notices if Code.CODEC in notice.codes]
     assert converted.streams == (1,) and f" {becomes}" in converted.message
     about, cues = said_in(tmp_path / f"b.{target}")
@@ -127,20 +127,20 @@ def test_text_keeps_its_words_times_language_and_flags_in_another_codec(
 
 def test_text_that_can_be_copied_is_copied_with_its_style(tmp_path: Path) -> None:
     video = subtitled(tmp_path / "a.mkv", "ass", WORDS["ass"])
-    assert enlarge(video, tmp_path / "b.mkv") == []
+    assert resize_video(video, tmp_path / "b.mkv") == []
     assert said_in(tmp_path / "b.mkv")[1] == WORDS["ass"]
 
 
 @pytest.mark.parametrize("target", ["ts", "nut", "avi"])
 def test_where_no_text_fits_it_is_left_out_with_a_sentence(target: str, tmp_path: Path) -> None:
     video = subtitled(tmp_path / "a.mkv", "subrip", WORDS["subrip"])
-    notices = enlarge(video, tmp_path / f"b.{target}")
+    notices = resize_video(video, tmp_path / f"b.{target}")
     assert ((Code.STREAM,), (1,)) in [(notice.codes, notice.streams) for notice in notices]
 
 
 def test_pictures_of_text_are_left_out_with_a_sentence(tmp_path: Path) -> None:
     video = subtitled(tmp_path / "a.mkv", "hdmv_pgs_subtitle", [(400, 900, b"\x80\0\0")])
-    (notice,) = enlarge(video, tmp_path / "b.mp4")
+    (notice,) = resize_video(video, tmp_path / "b.mp4")
     assert notice.message == "stream 1 (subtitle, pgssub) is left out: mp4 cannot hold pgssub subtitle; .mkv can"
     assert (notice.codes, notice.streams) == ((Code.STREAM,), (1,))
 
@@ -148,7 +148,7 @@ def test_pictures_of_text_are_left_out_with_a_sentence(tmp_path: Path) -> None:
 def test_cues_that_overlap_are_seen_together_in_an_mp4(tmp_path: Path) -> None:
     cues = [(200, 1500, b"<i>A</i>"), (600, 1000, b"B"), (600, 1200, b"C"), (1300, 1700, b"D")]
     video = subtitled(tmp_path / "a.mkv", "subrip", cues)
-    enlarge(video, tmp_path / "b.mp4")
+    resize_video(video, tmp_path / "b.mp4")
     seen = [(start, end, said[2 : 2 + said[1]].decode()) for start, end, said in said_in(tmp_path / "b.mp4")[1]]
     assert seen == [
         (200, 600, "A"),
@@ -158,18 +158,18 @@ def test_cues_that_overlap_are_seen_together_in_an_mp4(tmp_path: Path) -> None:
         (1300, 1500, "A\nD"),
         (1500, 1700, "D"),
     ]
-    enlarge(tmp_path / "b.mp4", tmp_path / "c.mkv", factor=1)
+    resize_video(tmp_path / "b.mp4", tmp_path / "c.mkv", factor=1)
     assert [cue[2] for cue in said_in(tmp_path / "c.mkv")[1]][:2] == [b"<i>A</i>", b"<i>A</i>\nB\nC"]
 
 
 def test_cues_that_overlap_stay_apart_in_webm(tmp_path: Path) -> None:
     cues = [(200, 1500, b"A"), (600, 1000, b"B"), (600, 1200, b"C")]
     video = subtitled(tmp_path / "a.mkv", "subrip", cues)
-    enlarge(video, tmp_path / "b.webm", preset="ultrafast")
+    resize_video(video, tmp_path / "b.webm", preset="ultrafast")
     assert said_in(tmp_path / "b.webm")[1] == cues
 
 
-def test_what_is_known_for_good_is_written_while_the_film_runs_on() -> None:
+def test_what_is_known_for_good_is_written_while_the_video_runs_on() -> None:
     flat = Flattener()
     assert flat.add(cue(0, 1000, "A")) == []
     assert flat.until(999) == []
@@ -199,23 +199,23 @@ def test_flattened_cues_show_at_every_moment_what_was_shown(spans: list[tuple[in
 
 def test_bytes_that_are_no_text_cost_no_cue(tmp_path: Path) -> None:
     cues = [(200, 300, "café".encode("latin-1")), (400, 500, b"\xff"), (600, 900, b"B")]
-    notices = enlarge(subtitled(tmp_path / "a.mkv", "subrip", cues), tmp_path / "b.webm", preset="ultrafast")
+    notices = resize_video(subtitled(tmp_path / "a.mkv", "subrip", cues), tmp_path / "b.webm", preset="ultrafast")
     assert messages_of(notices).count("stream 1 (subtitle, srt): text that is not UTF-8 is lost") == 2
     assert [said.decode() for *_, said in said_in(tmp_path / "b.webm")[1]] == ["caf\ufffd", "\ufffd", "B"]
 
 
 def test_a_sample_that_is_no_text_is_left_out_with_a_sentence(tmp_path: Path) -> None:
     cues = [(200, 300, b"\0\2\xff\xff"), (600, 900, b"\0\1B")]
-    notices = enlarge(subtitled(tmp_path / "a.mp4", "mov_text", cues), tmp_path / "b.mkv")
+    notices = resize_video(subtitled(tmp_path / "a.mp4", "mov_text", cues), tmp_path / "b.mkv")
     assert "stream 1 (subtitle, mov_text): text that is not UTF-8 is lost" in messages_of(notices)
     assert said_in(tmp_path / "b.mkv")[1] == [(600, 900, b"B")]
 
 
-def test_a_cue_is_written_where_the_film_is_when_it_is_shown(tmp_path: Path) -> None:
+def test_a_cue_is_written_where_the_video_is_when_it_is_shown(tmp_path: Path) -> None:
     """Else whoever plays an mp4 while it arrives would see it at the end."""
-    video = make_film(tmp_path / "plain.mkv", pts=range(0, 500, 10), sound="aac")
+    video = make_video(tmp_path / "plain.mkv", pts=range(0, 500, 10), sound="aac")
     text = subtitled(tmp_path / "a.mkv", "subrip", [(1000, 2000, b"early")], plain=video)
-    enlarge(text, tmp_path / "b.mp4")
+    resize_video(text, tmp_path / "b.mp4")
     with av.open(str(tmp_path / "b.mp4")) as mp4:
         places = [
             (packet.stream.type, packet.pos) for packet in mp4.demux() if packet.size and bytes(packet) != b"\0\0"
@@ -230,13 +230,13 @@ def test_an_empty_cue_and_one_of_drawings_are_no_cues(tmp_path: Path) -> None:
         (400, 500, b"1,0,Default,,0,0,0,,"),
         (600, 900, b"2,0,Default,,0,0,0,,B"),
     ]
-    enlarge(subtitled(tmp_path / "a.mkv", "ass", cues), tmp_path / "b.mp4")
+    resize_video(subtitled(tmp_path / "a.mkv", "ass", cues), tmp_path / "b.mp4")
     assert said_in(tmp_path / "b.mp4")[1] == [(600, 900, b"\0\1B")]
 
 
 def test_a_piece_keeps_the_cues_inside_it_in_their_new_place(tmp_path: Path) -> None:
     video = subtitled(tmp_path / "a.mkv", "subrip", WORDS["subrip"])
-    enlarge(video, tmp_path / "b.mp4", start=Fraction(1))
+    resize_video(video, tmp_path / "b.mp4", start=Fraction(1))
     assert [each[:2] for each in said_in(tmp_path / "b.mp4")[1]] == [(500, 900)]
 
 
@@ -250,7 +250,7 @@ class Pipe:
         return len(data)
 
 
-def test_subtitles_that_say_nothing_yet_do_not_hold_a_live_film_back(tmp_path: Path) -> None:
+def test_subtitles_that_say_nothing_yet_do_not_hold_a_live_video_back(tmp_path: Path) -> None:
     video = subtitled(tmp_path / "a.mkv", "subrip", [(1900, 1950, b"late")])
     pipe: Any = Pipe()
     options = EncodeOptions(format="webm", live=True, preset="ultrafast")
@@ -271,7 +271,7 @@ def test_ffmpeg_reads_what_was_written(tmp_path: Path) -> None:
         pytest.skip("ffmpeg is not installed to compare with")
     video = subtitled(tmp_path / "a.mkv", "subrip", WORDS["subrip"])
     for target in ("mp4", "webm"):
-        enlarge(video, tmp_path / f"b.{target}", preset="ultrafast")
+        resize_video(video, tmp_path / f"b.{target}", preset="ultrafast")
         command = ["ffmpeg", "-v", "error", "-i", str(tmp_path / f"b.{target}"), "-map", "0:s", "-f", "srt", "-"]
         shown = subprocess.run(command, capture_output=True, check=True, timeout=30)
         assert shown.stderr == b""
