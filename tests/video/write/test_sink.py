@@ -246,7 +246,7 @@ def test_what_cannot_be_written_is_refused_before_the_first_frame(tmp_path: Path
         "has no extension": (tmp_path / "a", {}),
         "expected an output format such as mp4, .*; got 'abc'": (tmp_path / "a.mkv", {"format": "abc"}),
         "hls consists of several files": (tmp_path / "a.m3u8", {"format": "hls"}),
-        "dash is written as several files": (tmp_path / "a.mpd", {"format": "dash"}),
+        "dash consists of several files": (tmp_path / "a.mpd", {"format": "dash"}),
         "expected an encoder such as libx264, .*; got 'abc'": (tmp_path / "a.mkv", {"codec": "abc"}),
         "expected a video encoder .*; got aac, which encodes audio": (
             tmp_path / "a.mkv",
