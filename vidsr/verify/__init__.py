@@ -48,6 +48,6 @@ def verify_video(
 
 def compare(before: Inventory, after: Inventory, *, notices: Iterable[Notice] = ()) -> Verification:
     """Compare the inventories of an input and an output."""
-    shift = shift_of(before.times, before.tick, after.times, after.tick)
+    shift = shift_of(before, after)
     findings = [*video_findings(before, after, shift), *track_findings(before, after, shift)]
     return Verification(before.title, after.title, excused(findings, notices))

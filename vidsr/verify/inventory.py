@@ -89,3 +89,7 @@ class Inventory:
     tracks: tuple[Track, ...]
     damage: Damage
     """What could not be decoded."""
+
+
+Timed = Inventory | Track
+"""Anything with `times` in units of `tick`."""

@@ -15,12 +15,12 @@ from vidsr.frames import Carried, Frame
 from vidsr.options import ReadOptions
 from vidsr.verify.inventory import SRGB, UNTIMED, Chapter, Inventory, Track
 from vidsr.verify.payload import config_of, is_filler, payload
-from vidsr.video._compat import rational
 from vidsr.video.convert.image_metadata import is_srgb, read_image_metadata
 from vidsr.video.convert.resizer import pixel_format_of
 from vidsr.video.convert.side_data import DYNAMIC_HDR, mastering_of, side_data
 from vidsr.video.metadata import ATTACHED, codec_of, stream_tags, video_tags
 from vidsr.video.read.source import Source, open_source
+from vidsr.video.timing import rational
 
 
 def read_inventory(name: str | Path, options: ReadOptions | None = None, *, stop: Stop | None = None) -> Inventory:

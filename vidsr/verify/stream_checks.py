@@ -5,12 +5,11 @@ from fractions import Fraction
 
 from vidsr.context import Code
 from vidsr.verify.findings import Finding, same
-from vidsr.verify.inventory import Inventory, Track
+from vidsr.verify.inventory import Inventory, Timed, Track
 from vidsr.verify.timestamp_checks import drift_between, slack
 from vidsr.verify.video_checks import kept_tags, seconds
 
 _IMPLIED = 65536 | 131072  # what an mp4 sets along with "hearing impaired" and "visual impaired"
-_Labelled = Inventory | Track
 _DEFAULT = 1
 _DISPOSITIONS = {
     1: "default", 2: "dub", 4: "original", 8: "comment", 16: "lyrics", 32: "karaoke", 64: "forced",
@@ -45,8 +44,8 @@ def track_findings(before: Inventory, after: Inventory, shift: Fraction) -> Iter
 
 def slack_of(before: Inventory, after: Inventory, track: Track, other: Track, shift: Fraction) -> Fraction:
     """Return how far rounding may move a packet against the video: further if the video was rounded, too."""
-    own = slack(track.tick, other.tick)
-    return own + slack(before.tick, after.tick) if shift else own
+    own = slack(track, other)
+    return own + slack(before, after) if shift else own
 
 
 def matched(
@@ -74,7 +73,7 @@ def _drift(before: Inventory, after: Inventory, pairs: list[tuple[Track, Track |
     worst, at, holds = Fraction(0), Fraction(0), True
     sounds = [(track, other) for track, other in pairs if track.kind == "audio" and other is not None]
     for track, other in sounds:
-        apart, place = drift_between(track.times, track.tick, other.times, other.tick, shift)
+        apart, place = drift_between(track, other, shift)
         holds = holds and abs(apart) <= slack_of(before, after, track, other, shift)
         if abs(apart) > abs(worst):
             worst, at = apart, place
@@ -92,12 +91,12 @@ def _details(track: Track, other: Track, near: Fraction, shift: Fraction) -> Ite
         yield same(Code.PACKETS, track.packets, other.packets, index)
     yield Finding(Code.PAYLOAD, track.payload[:8], other.payload[:8], track.payload == other.payload, index)
     if track.packets and track.kind not in ("attachment", "cover art") and not track.codec.startswith(_RAW):
-        apart, at = drift_between(track.times, track.tick, other.times, other.tick, shift)
+        apart, at = drift_between(track, other, shift)
         found = f"at most {seconds(abs(apart))} off, at {seconds(at)}" if apart else "all exact"
         yield Finding(Code.TIMES, f"{len(track.times)} times", found, abs(apart) <= near, index)
 
 
-def _labels(stream: int | None, before: _Labelled, after: _Labelled, *, chosen: tuple[bool, bool]) -> Iterator[Finding]:
+def _labels(stream: int | None, before: Timed, after: Timed, *, chosen: tuple[bool, bool]) -> Iterator[Finding]:
     known = before.language != "und"  # else a container may state any
     yield Finding(
         Code.LANGUAGE, before.language, after.language, not known or before.language == after.language, stream

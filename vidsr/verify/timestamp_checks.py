@@ -1,11 +1,10 @@
 """Compare time stamps exactly: as integers in a time base that both are multiples of."""
 
-from array import array
 from dataclasses import dataclass
 from fractions import Fraction
 from math import lcm
 
-from vidsr.verify.inventory import UNTIMED
+from vidsr.verify.inventory import UNTIMED, Timed
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,37 +21,39 @@ class Gap:
     """Times of the output without a counterpart in the input."""
 
 
-def slack(tick: Fraction, other: Fraction, *, shifted: bool = False) -> Fraction:
+def slack(before: Timed, after: Timed, *, shifted: bool = False) -> Fraction:
     """Return how far rounding may move a time between two time bases; twice that if the shift was rounded, too."""
-    return max(tick, other) / (1 if shifted else 2)
+    return max(before.tick, after.tick) / (1 if shifted else 2)
 
 
-def shift_of(before: "array[int]", tick: Fraction, after: "array[int]", other: Fraction) -> Fraction:
+def shift_of(before: Timed, after: Timed) -> Fraction:
     """Return by how much a whole video is later: 0, unless that leaves more frames without a counterpart."""
-    if not before or not after:
+    if not before.times or not after.times:
         return Fraction(0)
-    first = after[0] * other - before[0] * tick
-    if abs(first) <= slack(tick, other):
+    first = after.times[0] * after.tick - before.times[0] * before.tick
+    if abs(first) <= slack(before, after):
         return Fraction(0)
 
     def lost(shift: Fraction) -> int:
-        gap = gap_between(before, tick, after, other, shift)
+        gap = gap_between(before, after, shift)
         return gap.missing + gap.added
 
     return min((Fraction(0), first), key=lost)
 
 
-def gap_between(before: "array[int]", tick: Fraction, after: "array[int]", other: Fraction, shift: Fraction) -> Gap:
+def gap_between(before: Timed, after: Timed, shift: Fraction) -> Gap:
     """Compare rising times; those within `slack` of each other count as the same."""
-    clock, a, b, moved = _common(tick, other, shift)
-    near = slack(tick, other, shifted=bool(shift)) * clock
+    clock, a, b, moved = _common(before, after, shift)
+    near = slack(before, after, shifted=bool(shift)) * clock
+    old, new = before.times, after.times
+    same_number = len(old) == len(new)
     i = j = missing = added = 0
     worst = at = 0
-    while i < len(before) and j < len(after):
-        apart = after[j] * b - before[i] * a - moved
-        if abs(apart) > abs(worst) and (abs(apart) <= near or len(before) == len(after)):
-            worst, at = apart, before[i] * a
-        if abs(apart) <= near or len(before) == len(after):
+    while i < len(old) and j < len(new):
+        apart = new[j] * b - old[i] * a - moved
+        if abs(apart) > abs(worst) and (abs(apart) <= near or same_number):
+            worst, at = apart, old[i] * a
+        if abs(apart) <= near or same_number:
             missing += abs(apart) > near
             added += abs(apart) > near
             i, j = i + 1, j + 1
@@ -60,29 +61,27 @@ def gap_between(before: "array[int]", tick: Fraction, after: "array[int]", other
             missing, i = missing + 1, i + 1
         else:
             added, j = added + 1, j + 1
-    missing, added = missing + len(before) - i, added + len(after) - j
+    missing, added = missing + len(old) - i, added + len(new) - j
     return Gap(Fraction(worst, clock), Fraction(at, clock), missing, added)
 
 
-def drift_between(
-    before: "array[int]", tick: Fraction, after: "array[int]", other: Fraction, shift: Fraction
-) -> tuple[Fraction, Fraction]:
-    """The largest difference between times that belong together, and where it is; seconds.
+def drift_between(before: Timed, after: Timed, shift: Fraction) -> tuple[Fraction, Fraction]:
+    """Return the largest difference between corresponding times, and when it is; in seconds.
 
-    Where the numbers differ, the first and the last are compared.
+    If the numbers of times differ, compares the first and the last.
     """
-    clock, a, b, moved = _common(tick, other, shift)
-    pairs = list(zip(before, after, strict=False)) if len(before) == len(after) else _ends(before, after)
+    clock, a, b, moved = _common(before, after, shift)
+    old, new = before.times, after.times
+    if len(old) == len(new):
+        pairs = list(zip(old, new, strict=True))
+    else:
+        pairs = [(old[end], new[end]) for end in (0, -1)] if old and new else []
     gaps = ((y * b - x * a - moved, x * a) for x, y in pairs if UNTIMED not in (x, y))
     worst, at = max(gaps, key=lambda pair: abs(pair[0]), default=(0, 0))
     return Fraction(worst, clock), Fraction(at, clock)
 
 
-def _ends(before: "array[int]", after: "array[int]") -> list[tuple[int, int]]:
-    return [(before[end], after[end]) for end in (0, -1)] if before and after else []
-
-
-def _common(tick: Fraction, other: Fraction, shift: Fraction) -> tuple[int, int, int, int]:
+def _common(before: Timed, after: Timed, shift: Fraction) -> tuple[int, int, int, int]:
     # Ticks of the common clock: in a second, in each tick, and in the shift.
-    clock = lcm(tick.denominator, other.denominator, shift.denominator)
-    return clock, int(tick * clock), int(other * clock), int(shift * clock)
+    clock = lcm(before.tick.denominator, after.tick.denominator, shift.denominator)
+    return clock, int(before.tick * clock), int(after.tick * clock), int(shift * clock)

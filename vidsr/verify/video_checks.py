@@ -57,7 +57,7 @@ def _size(before: Inventory, after: Inventory) -> Finding:
 
 
 def _timing(before: Inventory, after: Inventory, shift: Fraction) -> Iterator[Finding]:
-    gap = gap_between(before.times, before.tick, after.times, after.tick, shift)
+    gap = gap_between(before, after, shift)
     start = before.times[0] * before.tick
     holds = not shift or after.container in _OWN_CLOCK
     yield Finding(Code.START, seconds(start), seconds(start + shift) + (" like all streams" if shift else ""), holds)
@@ -75,7 +75,7 @@ def _end(before: Inventory, after: Inventory, shift: Fraction) -> Finding:
     if before.end is None or after.end is None or {before.container, after.container} & {*_NO_DURATIONS}:
         # The start of the last frame can be compared, which is in "pts".
         return Finding(Code.DURATION, length(before), length(after), True)
-    near = 2 * slack(before.tick, after.tick, shifted=bool(shift))  # of two roundings: a time and a duration
+    near = 2 * slack(before, after, shifted=bool(shift))  # of two roundings: a time and a duration
     return Finding(Code.DURATION, length(before), length(after), abs(after.end - before.end - shift) <= near)
 
 

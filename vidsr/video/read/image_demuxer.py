@@ -1,6 +1,7 @@
 """Reads an image sequence as if it were a container."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
 
@@ -62,7 +63,7 @@ class ImageDemuxer(Demuxer):
             yield av_frame
 
     def _decode_file(self, file: Path) -> av.VideoFrame:
-        with open_input(file) as opened:
+        with closing(open_input(file)) as opened:
             stream = select_video_stream(opened.container, str(file))
             set_up_decoder(stream)
             self.codec = stream.codec_context.codec.canonical_name

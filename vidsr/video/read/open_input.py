@@ -3,7 +3,7 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Self
+from typing import Any, BinaryIO
 
 import av
 from av.container import InputContainer
@@ -33,7 +33,7 @@ _FROM_NETWORK = ",".join((*_NETWORK, "httpproxy", "ffrtmphttp", "ffrtmpcrypt", "
 
 @dataclass(frozen=True, slots=True)
 class OpenedInput:
-    """An open container; a context manager."""
+    """An open container."""
 
     container: InputContainer
     title: str
@@ -47,12 +47,6 @@ class OpenedInput:
         self.container.close()
         if self.file is not None:  # PyAV leaves Python files open
             self.file.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 def open_input(

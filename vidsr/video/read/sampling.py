@@ -1,6 +1,7 @@
 """For sampling clips of a video: how much of it there is, and which frames are undamaged."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -29,7 +30,7 @@ def extent_of(path: Path) -> Extent:
 
     Raises StreamBroken, NotAVideo or NoVideoStream.
     """
-    with open_input(path) as opened:
+    with closing(open_input(path)) as opened:
         stream = select_video_stream(opened.container, opened.title)
         frames, first, end = 0, 0, 0
         try:
