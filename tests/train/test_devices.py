@@ -106,7 +106,7 @@ def test_a_batch_that_cannot_be_cut_evenly_is_refused(store, tmp_path):
 
 
 def test_graphs_do_not_go_with_parts(store, tmp_path):
-    with pytest.raises(RecipeError, match="use --accumulate 1"):
+    with pytest.raises(RecipeError, match="needs --accumulate 1"):
         train(recipe(), [store], tmp_path / "run", accelerator=Accelerator(accumulate=2, compile="graphs"))
 
 
