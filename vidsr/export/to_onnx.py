@@ -22,7 +22,7 @@ from vidsr.errors import CardMismatch, ParityFailed
 from vidsr.io.atomic import write_atomically
 from vidsr.nets import receptive_field as measure
 from vidsr.nets.reparam import fold
-from vidsr.runs import Run, read_weights
+from vidsr.runs import Run, read_weights, renamed
 
 OPSET = 17
 PARITY_SIZES = ((17, 23), (40, 9), (31, 64))  # heights and widths that are compared
@@ -82,9 +82,19 @@ def interpolate_weights(folder: Path, fidelity: float) -> tuple[Weights, ModelCa
         raise CardMismatch(f"{folder} is not a run with a stage gan, so there is nothing to mix; leave --fidelity out")
     pixel, pixel_card, pixel_recipe = read_weights(run.pixel)
     gan, card, recipe = read_weights(run.weights)
-    facts = [(c.scale, c.channels, c.receptive_field, c.parameters, c.macs) for c in (pixel_card, card)]
+    facts = [
+        (
+            c.scale,
+            c.channels,
+            c.receptive_field,
+            c.parameters,
+            c.macs,
+            renamed(json.loads(r)["net"], nets.OLD_ARGUMENTS),
+        )
+        for c, r in ((pixel_card, pixel_recipe), (card, recipe))
+    ]
     shapes = [{key: array.shape for key, array in weights.items()} for weights in (pixel, gan)]
-    if facts[0] != facts[1] or shapes[0] != shapes[1] or json.loads(pixel_recipe)["net"] != json.loads(recipe)["net"]:
+    if facts[0] != facts[1] or shapes[0] != shapes[1]:
         raise CardMismatch(f"the two stages in {folder} have different networks; train the second from the first")
     weights = {
         key: np.asarray(fidelity * pixel[key] + (1 - fidelity) * array, array.dtype)
