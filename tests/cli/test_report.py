@@ -35,8 +35,8 @@ def test_a_run_becomes_a_page_without_torch(tmp_path, monkeypatch):
 def test_other_folders_and_other_files_than_pages_are_refused(tmp_path):
     refused = run(tmp_path, "-o", tmp_path / "page.html")
     assert refused.exit_code == DataError.exit_code
-    said = refused.stderr.replace("\n", " ")
+    said = " ".join(refused.stderr.replace("│", " ").split())
     assert "is neither a store, which has a manifest.json, nor a run, which has a recipe.json" in said
     write_store(tmp_path / "store")
     refused = run(tmp_path / "store", "-o", tmp_path / "photo.png")
-    assert refused.exit_code == 2 and "photo.html" in refused.stderr.replace("\n", "")
+    assert refused.exit_code == 2 and "photo.html" in "".join(refused.stderr.replace("│", "").split())

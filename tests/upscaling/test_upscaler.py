@@ -198,13 +198,13 @@ def test_columns_at_the_default_precision_leave_what_they_add_to_exact(models: M
 def test_large_pictures_are_cut_into_bands(models: Models, monkeypatch: pytest.MonkeyPatch) -> None:
     model, small = models(), frame(90, 60)
     whole = upscaled(small, model)
-    monkeypatch.setattr("vidsr.upscaling.tiling.LARGEST", 2000)
+    monkeypatch.setattr("vidsr.upscaling.tiling.MOST_PIXELS", 2000)
     with load_upscaler(model, precision="f32") as upscaler:
         assert isinstance(upscaler, Upscaler)
         same(upscaler.submit(small).result(), whole)
         (session,) = upscaler._sessions.values()
         assert len(session._tiles) > 1
-        assert {tile.across.start for tile in session._tiles} == {0}
+        assert {tile.horizontal.start for tile in session._tiles} == {0}
 
 
 def test_a_tile_that_has_nothing_to_keep_is_refused(models: Models) -> None:
@@ -234,7 +234,7 @@ def test_of_many_tiles_few_are_in_the_engine_at_once_and_frames_come_back_whole(
         with pytest.raises(EngineBusy, match="2 frames are under way already"):
             upscaler.submit(frame(90, 80))
         (opened,) = upscaler._sessions.values()
-        assert opened._engine.in_flight == session.AHEAD < len(opened._tiles)
+        assert opened._engine.in_flight == session.TILES_AHEAD < len(opened._tiles)
         with pytest.raises(EngineBusy, match="a frame before this one is under way; take its result first"):
             waiting[1].result()
         for seed in range(4):
