@@ -204,7 +204,7 @@ def test_large_pictures_are_cut_into_bands(models: Models, monkeypatch: pytest.M
         same(upscaler.submit(small).result(), whole)
         (session,) = upscaler._sessions.values()
         assert len(session._tiles) > 1
-        assert {tile.horizontal.start for tile in session._tiles} == {0}
+        assert {tile.columns.start for tile in session._tiles} == {0}
 
 
 def test_a_tile_that_has_nothing_to_keep_is_refused(models: Models) -> None:

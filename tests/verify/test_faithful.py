@@ -12,8 +12,8 @@ from PIL import Image
 from tests.verify.remuxed import captioned, rich
 from tests.video.read.test_source import with_cover
 from tests.video.videos import codes_of, drawing, make_video, resize_video
-from tests.video.write.test_container_losses import decorated
-from tests.video.write.test_stream_copy import subtitled
+from tests.video.write.copy.test_container_losses import decorated
+from tests.video.write.copy.test_stream_copy import subtitled
 from vidsr.context import Code
 from vidsr.errors import InputError
 from vidsr.frames import Frame

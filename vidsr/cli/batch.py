@@ -88,7 +88,7 @@ def _is_numbered(output: str) -> bool:
 
 
 def _is_video(output: str) -> bool:
-    from vidsr.video.write.containers import MUXERS
+    from vidsr.video.write.copy.containers import MUXERS
 
     return not Path(output).is_dir() and Path(output).suffix.lower().removeprefix(".") in MUXERS
 
@@ -96,7 +96,7 @@ def _is_video(output: str) -> bool:
 def _files(path: Path) -> list[Path]:
     if not path.is_dir():
         return [path]
-    from vidsr.video.write.containers import IMAGES, MUXERS
+    from vidsr.video.write.copy.containers import IMAGES, MUXERS
 
     readable = READ_ONLY.union(f".{extension}" for extension in (*IMAGES, *MUXERS))
     found = sorted(file for file in path.iterdir() if file.suffix.lower() in readable and file.is_file())
@@ -106,7 +106,7 @@ def _files(path: Path) -> list[Path]:
 
 
 def _suffix(source: Path, container: str | None) -> str:
-    from vidsr.video.write.containers import IMAGES, MUXERS
+    from vidsr.video.write.copy.containers import IMAGES, MUXERS
 
     own = source.suffix.lower().removeprefix(".")
     if container and own not in IMAGES:

@@ -21,7 +21,7 @@ from vidsr.system import cores
 from vidsr.upscaling.frame_upscaler import FrameUpscaler
 from vidsr.video.convert.nv12 import planar
 from vidsr.video.read.source import Source, open_source
-from vidsr.video.write.containers import encoder_for, muxer_of
+from vidsr.video.write.copy.containers import encoder_for, muxer_of
 from vidsr.video.write.encoder_options import presets_of
 from vidsr.video.write.sink import open_sink
 

@@ -19,7 +19,7 @@ import pytest
 from tests.clips import sound_of, times_of, video
 from tests.networks import network, save
 from tests.video.videos import facts_of, make_video
-from tests.video.write.test_stream_copy import subtitled
+from tests.video.write.copy.test_stream_copy import subtitled
 from vidsr.context import Progress
 from vidsr.errors import DiskFull, InputError, NotPipeable, OutputError, TargetExists
 from vidsr.pipeline import upscale_video

@@ -8,17 +8,17 @@ from typing import Any
 import pytest
 
 from tests.video.videos import codes_of, frame_from, info_of, make_video
-from tests.video.write.test_stream_copy import subtitled
+from tests.video.write.copy.test_stream_copy import subtitled
 from vidsr.context import Code, Context, Notice
 from vidsr.errors import OutputError
 from vidsr.frames import Frame
 from vidsr.options import EncodeOptions
 from vidsr.video.read.source import open_source
-from vidsr.video.write.containers import Muxer
+from vidsr.video.write.copy.containers import Muxer
+from vidsr.video.write.copy.stream_copy import plan_copy
 from vidsr.video.write.encoding_plan import EncodingPlan
 from vidsr.video.write.planning import plan_encoding
 from vidsr.video.write.sink import open_sink
-from vidsr.video.write.stream_copy import plan_copy
 
 
 def plan_for(muxer: str, frame: Frame, **options: Any) -> EncodingPlan:

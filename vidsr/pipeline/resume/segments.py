@@ -23,7 +23,7 @@ from vidsr.upscaling.frame_upscaler import FrameUpscaler
 from vidsr.video.read.source import Source, open_source
 from vidsr.video.sequence import pattern_of
 from vidsr.video.timing import rational
-from vidsr.video.write.containers import Muxer, muxer_of
+from vidsr.video.write.copy.containers import Muxer, muxer_of
 from vidsr.video.write.encoding_plan import EncodingPlan
 from vidsr.video.write.segment_file import EncodedPacket, codec_versions, digest_of, read_segments, write_segment
 from vidsr.video.write.sink import VideoSink, open_sink

@@ -12,7 +12,7 @@ from vidsr.options import EncodeOptions
 from vidsr.video._compat import Chapter
 from vidsr.video.convert.pixel_formats import is_transparent
 from vidsr.video.convert.side_data import Mastering
-from vidsr.video.write.containers import Muxer
+from vidsr.video.write.copy.containers import Muxer
 from vidsr.video.write.encoder_options import SEMI_PLANAR
 from vidsr.video.write.output_clock import StartShift
 

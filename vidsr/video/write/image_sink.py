@@ -25,7 +25,7 @@ from vidsr.video.convert.side_data import display_matrix
 from vidsr.video.copy_info import CopyInfo
 from vidsr.video.metadata import video_tags
 from vidsr.video.sequence import Pattern
-from vidsr.video.write.containers import describe
+from vidsr.video.write.copy.containers import describe
 from vidsr.video.write.target import Target, cannot_create
 
 # 4:4:4 and little loss: upscaled images are looked at closely.

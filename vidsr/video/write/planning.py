@@ -18,8 +18,8 @@ from vidsr.video.convert.pixel_formats import PIXEL_FORMATS, pixel_format_name
 from vidsr.video.convert.side_data import mastering_of
 from vidsr.video.copy_info import CopyInfo
 from vidsr.video.metadata import needs_free_tags, stream_tags, video_tags
-from vidsr.video.write.container_losses import container_losses, stream_losses
-from vidsr.video.write.containers import TS_CODECS, Muxer, encoder_for
+from vidsr.video.write.copy.container_losses import container_losses, stream_losses
+from vidsr.video.write.copy.containers import TS_CODECS, Muxer, encoder_for
 from vidsr.video.write.encoder_options import SEMI_PLANAR, choose_pixel_format, encoder_options, is_repeatable
 from vidsr.video.write.encoding_plan import EncodingPlan
 from vidsr.video.write.output_clock import encoder_frame_rate, needs_display_order, output_time_base, start_shift

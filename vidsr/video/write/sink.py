@@ -16,13 +16,13 @@ from vidsr.options import EncodeOptions
 from vidsr.video.convert.image_metadata import read_image_metadata
 from vidsr.video.copy_info import CopyInfo
 from vidsr.video.sequence import pattern_of
-from vidsr.video.write.containers import muxer_of
+from vidsr.video.write.copy.containers import muxer_of
+from vidsr.video.write.copy.stream_copy import StreamCopier, plan_copy
 from vidsr.video.write.encoder import Encoder
 from vidsr.video.write.encoding_plan import EncodingPlan
 from vidsr.video.write.image_sink import ImageSink, image_losses, open_sequence
 from vidsr.video.write.planning import plan_encoding
 from vidsr.video.write.segment_file import EncodedPacket
-from vidsr.video.write.stream_copy import StreamCopier, plan_copy
 from vidsr.video.write.target import Target, open_target
 
 

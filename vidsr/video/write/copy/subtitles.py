@@ -16,7 +16,7 @@ from av.container import OutputContainer
 from av.stream import Stream
 
 from vidsr.video.timing import rational
-from vidsr.video.write.subtitle_markup import Run, mov_text, parse_ass, srt, webvtt
+from vidsr.video.write.copy.subtitle_markup import Run, mov_text, parse_ass, srt, webvtt
 
 _TEXT_CODECS = ("srt", "subrip", "text", "mov_text", "webvtt", "ass", "ssa")
 # The one that each muxer takes.

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vidsr.video.write.subtitle_markup import Run, mov_text, parse_ass, srt, webvtt
-from vidsr.video.write.subtitles import _TX3G
+from vidsr.video.write.copy.subtitle_markup import Run, mov_text, parse_ass, srt, webvtt
+from vidsr.video.write.copy.subtitles import _TX3G
 
 
 @pytest.mark.parametrize(

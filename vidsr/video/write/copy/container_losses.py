@@ -9,7 +9,7 @@ from vidsr.context import Code, Notice
 from vidsr.frames import VideoInfo
 from vidsr.video.convert.side_data import MASTERING_ENCODERS
 from vidsr.video.metadata import stream_tags
-from vidsr.video.write.containers import describe
+from vidsr.video.write.copy.containers import describe
 from vidsr.video.write.encoding_plan import EncodingPlan
 
 _NO_CHAPTERS = ("mpegts", "yuv4mpegpipe", "avi", "flv")

@@ -17,9 +17,9 @@ from tests.video.videos import make_video, messages_of, resize_video
 from vidsr.context import Code, Context, ignore
 from vidsr.options import EncodeOptions
 from vidsr.video.read.source import open_source
+from vidsr.video.write.copy.subtitle_markup import mov_text
+from vidsr.video.write.copy.subtitles import Cue, Flattener
 from vidsr.video.write.sink import open_sink
-from vidsr.video.write.subtitle_markup import mov_text
-from vidsr.video.write.subtitles import Cue, Flattener
 
 Said = tuple[int, int, bytes]  # milliseconds from, to, and what
 

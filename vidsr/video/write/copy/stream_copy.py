@@ -13,10 +13,10 @@ from vidsr.context import Code, Context, Notice
 from vidsr.video.copy_info import CopyInfo
 from vidsr.video.metadata import ATTACHED, codec_of, stream_tags
 from vidsr.video.timing import rational
-from vidsr.video.write.container_losses import avi_losses, stream_losses
-from vidsr.video.write.containers import CHANNELS, UNKNOWN_AUDIO, describe, has_unnamed_channels, why_unsupported
+from vidsr.video.write.copy.container_losses import avi_losses, stream_losses
+from vidsr.video.write.copy.containers import CHANNELS, UNKNOWN_AUDIO, describe, has_unnamed_channels, why_unsupported
+from vidsr.video.write.copy.subtitles import Converter, add_text_stream, text_codec
 from vidsr.video.write.encoding_plan import EncodingPlan
-from vidsr.video.write.subtitles import Converter, add_text_stream, text_codec
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from tests.video.read.test_source import with_cover
 from tests.video.videos import ATTACHED, facts_of, make_video, messages_of, resize_video
 from vidsr.context import Code
 from vidsr.video.metadata import video_tags
-from vidsr.video.write.stream_copy import audio_config
+from vidsr.video.write.copy.stream_copy import audio_config
 
 CONVERTED = (Code.CODEC, Code.PACKETS, Code.PAYLOAD, Code.TIMES)
 
