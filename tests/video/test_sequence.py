@@ -1,6 +1,8 @@
 """Pictures that make a video, in and out."""
 
 import errno
+import struct
+import zlib
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -356,3 +358,26 @@ def test_a_still_whose_name_looks_like_a_pattern_is_written_as_one(tmp_path: Pat
     resize_video(tmp_path / "a%d.png", tmp_path / "b%d.png")
     resize_video(make_video(tmp_path / "a%d.mp4", pts=range(2)), tmp_path / "o%d.mp4")
     assert names(tmp_path) == ["a%d.mp4", "a%d.png", "b%d.png", "o%d.mp4"]
+
+
+def test_png_in_seven_passes_is_not_taken_for_fields(tmp_path: Path) -> None:
+    rgb = np.random.default_rng(0).integers(0, 256, (20, 24, 3), np.uint8)  # any mixing of lines would change it
+    for number in (1, 2, 3):
+        (tmp_path / f"{number}.png").write_bytes(adam7(rgb))
+    notices: list[Notice] = []
+    with open_source(str(tmp_path / "%d.png"), context=Context(notices.append)) as source:
+        frames = list(source)
+    assert all(isinstance(frame, Frame) and np.array_equal(frame.to_ndarray(), rgb) for frame in frames)
+    assert Code.FIELDS not in codes_of(notices)
+
+
+def adam7(rgb: np.ndarray[Any, np.dtype[np.uint8]]) -> bytes:
+    """An interlaced PNG (ISO 15948, 8.2), which Pillow and FFmpeg read and do not write."""
+    passes = [(0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)]
+    smaller = [np.ascontiguousarray(rgb[y::down, x::across]) for x, y, across, down in passes]
+    lines = b"".join(b"\0" + line.tobytes() for image in smaller for line in image)
+    header = struct.pack(">IIBBBBB", rgb.shape[1], rgb.shape[0], 8, 2, 0, 0, 1)
+    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(lines)), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data)) for name, data in chunks
+    )

@@ -10,7 +10,6 @@ from av.video.reformatter import VideoReformatter
 from vidsr.color import ChromaLocation
 from vidsr.context import Code, Notice
 from vidsr.frames import Frame
-from vidsr.video._compat import CRASHING_SIDE_DATA, without_side_data
 from vidsr.video.convert.deinterlace import Filter
 from vidsr.video.convert.from_av import frame_of
 from vidsr.video.convert.nv12 import is_surface
@@ -124,8 +123,6 @@ class Framer:
 
     def _frame(self, av_frame: av.VideoFrame) -> Frame:
         codec, pixel_format = self._demuxer.codec, av_frame.sw_format or av_frame.format
-        if codec in CRASHING_SIDE_DATA:
-            av_frame = without_side_data(av_frame)
         if codec in _LEFT_IN_422 and pixel_format.name.startswith("yuv422"):
             av_frame = self._set_left(av_frame)  # swscale would assume the centre
         if not av_frame.color_range and len(pixel_format.components) < 3 and codec not in _LIMITED_IF_UNTAGGED:

@@ -17,7 +17,7 @@ from vidsr.errors import Damaged, WrongOption
 from vidsr.frames import Carried, Frame, VideoInfo
 from vidsr.io.names import title_of
 from vidsr.options import Deinterlace, ReadOptions
-from vidsr.video._compat import rational
+from vidsr.video._compat import CRASHING_SIDE_DATA, rational, without_side_data
 from vidsr.video.convert.deinterlace import Deinterlacer
 from vidsr.video.convert.image_metadata import read_image_metadata
 from vidsr.video.convert.side_data import display_matrix
@@ -270,7 +270,8 @@ def _items(demuxer: Demuxer, deinterlacer: Deinterlacer, framer: Framer) -> Gene
             yield item
         else:
             ahead = 0
-            yield from framed(times.push(item))
+            # FFmpeg marks a PNG that is stored in seven passes (Adam7) as interlaced; the copy is not marked.
+            yield from framed(times.push(without_side_data(item) if demuxer.codec in CRASHING_SIDE_DATA else item))
     yield from framed(times.flush(), end=True)
 
 
