@@ -110,7 +110,7 @@ def test_graphs_do_not_go_with_parts(store, tmp_path):
         train(recipe(), [store], tmp_path / "run", accelerator=Accelerator(accumulate=2, compile="graphs"))
 
 
-@pytest.mark.parametrize("precision", ["fp16", "bf16"])
+@pytest.mark.parametrize("precision", ["f16", "bf16"])
 def test_half_precision_learns_and_resumes_exactly(store, tmp_path, monkeypatch, precision):
     monkeypatch.setattr(run_writer, "LOG_EVERY", 1)
     few = {"steps": 2, "batch": 2, "validate_every": 1}  # emulated on most CPUs
@@ -128,7 +128,7 @@ def test_half_precision_learns_and_resumes_exactly(store, tmp_path, monkeypatch,
     assert losses(whole)[4]["pixel"] == pytest.approx(losses(exact)[4]["pixel"], rel=0.05)
     assert losses(whole)[4] != losses(exact)[4]
     scaler = torch.load(whole.checkpoint, weights_only=True)["scaler"]
-    assert scaler.get("scale", 0) > 1 if precision == "fp16" else not scaler
+    assert scaler.get("scale", 0) > 1 if precision == "f16" else not scaler
 
 
 @pytest.mark.parametrize(("native", "precision"), [(True, "bf16"), (False, "f32")])

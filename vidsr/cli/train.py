@@ -30,7 +30,7 @@ def train(
     ] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda or cuda:N; several with torchrun.")] = "cpu",
     precision: Annotated[
-        Literal["auto", "bf16", "fp16", "f32"],
+        Literal["auto", "bf16", "f16", "f32"],
         typer.Option(help="Precision of convolutions; auto is bf16 if the device computes it natively, else f32."),
     ] = "auto",
     accumulate: Annotated[int, typer.Option(min=1, help="Split a batch into this many parts, to save memory.")] = 1,

@@ -18,7 +18,7 @@ from vidsr.errors import EngineMissing, RecipeError
 from vidsr.system import has_native_bf16
 from vidsr.train.config import Recipe
 
-Precision = Literal["bf16", "fp16", "f32"]
+Precision = Literal["bf16", "f16", "f32"]
 Compile = Literal["no", "yes", "graphs"]
 TIMEOUT = timedelta(hours=6)  # processes wait while the main one prepares a store or validates
 
@@ -74,12 +74,12 @@ class Accelerator:
 
     def autocast(self) -> torch.autocast:
         """Return the context in which convolutions compute in the accelerator's precision."""
-        dtype = torch.float16 if self.precision == "fp16" else torch.bfloat16
+        dtype = torch.float16 if self.precision == "f16" else torch.bfloat16
         return torch.autocast(torch.device(self.device).type, dtype, enabled=self.precision != "f32")
 
     def grad_scaler(self) -> torch.amp.GradScaler:
-        """Return a scaler that keeps gradients from underflowing in fp16; it does nothing in other precisions."""
-        return torch.amp.GradScaler(torch.device(self.device).type, enabled=self.precision == "fp16")
+        """Return a scaler that keeps gradients from underflowing in f16; it does nothing in other precisions."""
+        return torch.amp.GradScaler(torch.device(self.device).type, enabled=self.precision == "f16")
 
     def reduce_mean(self, value: Tensor) -> Tensor:
         """Return the mean of the value over all processes."""

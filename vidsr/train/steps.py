@@ -180,7 +180,7 @@ def _update(
     """Take one optimiser step; return False if it was skipped because the gradient is not finite."""
     scaler.unscale_(adam)
     norm = nn.utils.clip_grad_norm_(net.parameters(), stage.clip)
-    # Reading the norm waits for the device, so it is read only if the recipe needs it; the scaler of fp16 reads it too.
+    # Reading the norm waits for the device, so it is read only if the recipe needs it; the scaler of f16 reads it too.
     if recipe.not_finite == "skip" and not scaler.is_enabled() and not torch.isfinite(norm):
         return False
     scaler.step(adam)
