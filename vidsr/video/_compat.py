@@ -17,6 +17,9 @@ else:
 CRASHING_SIDE_DATA = ("png", "apng")
 """Decoders whose side data must not be read; see `without_side_data`."""
 
+LENIENT_TEXT: dict[str, Any] = {"metadata_errors": "surrogateescape"} if av.__version__.startswith("18.") else {}
+"""Arguments of `av.open` with which tags that are not UTF-8 do not fail; PyAV 19 always reads them so."""
+
 DECODER_ERRORS = (av.error.FFmpegError, ValueError)
 """What a decoder raises. ValueError: PyAV 19, for a decoder that could not be opened."""
 

@@ -29,6 +29,15 @@ _MP4_TAGS = {
 # fmt: on
 
 
+def as_text(value: str) -> str:
+    """Return a tag as text: old files have tags in Windows-1252, which PyAV reads as UTF-8 with escaped bytes."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return value.encode("utf-8", "surrogateescape").decode("cp1252", "replace")
+    return value
+
+
 def stream_tags(stream: Stream) -> dict[str, str]:
     """Return the tags of a stream that are true of a copy, too."""
     kept = {

@@ -6,6 +6,7 @@ from fractions import Fraction
 
 from vidsr.video._compat import Chapter
 from vidsr.video._compat import rational as rational
+from vidsr.video.metadata import as_text
 
 MICROSECOND = Fraction(1, 1_000_000)
 """AV_TIME_BASE: the unit of a container's start and duration."""
@@ -56,5 +57,6 @@ class TimeRange:
             start, end = max(start + self.shift, Fraction(0)) if self.start is not None else start, end + self.shift
             if self.end is not None:
                 end = min(end, self.end + self.shift)
-            cut.append(chapter | {"start": round(start / time_base), "end": round(end / time_base)})
+            tags = {key: as_text(value) for key, value in chapter["metadata"].items()}
+            cut.append(chapter | {"start": round(start / time_base), "end": round(end / time_base), "metadata": tags})
         return cut

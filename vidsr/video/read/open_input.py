@@ -13,6 +13,8 @@ from vidsr.errors import InputError, NotAVideo, StreamBroken
 from vidsr.io.names import SCHEME, is_address, is_file, title_of
 from vidsr.io.pipes import PipeReader, is_fifo, open_fifo, stdin
 from vidsr.system import most_pixels
+from vidsr.video._compat import LENIENT_TEXT
+from vidsr.video.metadata import as_text
 
 # Enough for the headers of every format that can be piped; more would only delay the first frame.
 LIVE_PROBE = {"probesize": "32768", "analyzeduration": "1000", "fpsprobesize": "0"}
@@ -72,13 +74,17 @@ def open_input(
             source = f"file:{os.fspath(name)}"  # FFmpeg would take a colon in a name for a protocol
             if is_file(name):
                 options["pattern_type"] = "none"  # and "%d" in the name of an image for a sequence
-        container = av.open(source, "r", format=format, container_options=options, options=dict(SIZE_LIMIT))
+        container = av.open(
+            source, "r", format=format, container_options=options, options=dict(SIZE_LIMIT), **LENIENT_TEXT
+        )
     except BaseException as exc:
         if file is not None:
             file.close()
         if isinstance(exc, Stopped) or not isinstance(exc, av.error.FFmpegError | OSError | ValueError):
             raise
         raise _explain(exc, title, format, piped=piped) from exc
+    for tags in (container.metadata, *(stream.metadata for stream in container.streams)):
+        tags.update({key: as_text(value) for key, value in tags.items()})
     return OpenedInput(container, title, live, file)
 
 

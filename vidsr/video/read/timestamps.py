@@ -6,7 +6,7 @@ from itertools import pairwise
 import av
 from av.container import InputContainer
 
-from vidsr.video._compat import rational
+from vidsr.video._compat import LENIENT_TEXT, rational
 
 
 class Timeline:
@@ -54,7 +54,7 @@ def _first_gaps(container: InputContainer, index: int, count: int = 128) -> list
     # Differences between the first time stamps, in ticks, read through a second container.
     times: list[int] = []
     try:
-        with av.open(container.name, "r", container_options=container.container_options) as second:
+        with av.open(container.name, "r", container_options=container.container_options, **LENIENT_TEXT) as second:
             for packet in second.demux(second.streams[index]):
                 if packet.pts is not None:
                     times.append(packet.pts)
