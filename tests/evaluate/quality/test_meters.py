@@ -25,7 +25,7 @@ def measured(names, pairs, *, kind="videos"):
     """The metrics of the method `ours`, and the warnings."""
     warnings: list[str] = []
     with ExitStack() as stack:
-        meters = open_meters(names, kind, stack, warn=warnings.append)
+        meters = open_meters(names, kind, 2, stack, warn=warnings.append)
         for truth, ours in pairs:
             for meter in meters:
                 meter.add(truth, {"ours": ours})
@@ -116,7 +116,7 @@ def test_every_metric_can_be_opened_or_is_warned_about():
     for name, metric in METRICS.items():
         with ExitStack() as stack:
             warnings: list[str] = []
-            meters = open_meters([name], metric.kinds[-1], stack, warn=warnings.append)
+            meters = open_meters([name], metric.kinds[-1], 2, stack, warn=warnings.append)
             assert len(meters) + len(warnings) == 1, name
 
 

@@ -133,7 +133,7 @@ def measure(
     """
     channel, decoded = encode(clip, methods[0].scale, crf, encoder)
     with ExitStack() as stack:
-        meters = open_meters(METRIC_TITLES, "videos", stack, warn=ignore)
+        meters = open_meters(METRIC_TITLES, "videos", methods[0].scale, stack, warn=ignore)
         for frame, original in zip(decoded, clip, strict=True):
             truth, results = view_of_frame(original), {m.name: view_of_frame(m.upscale(frame)) for m in methods}
             for meter in meters:

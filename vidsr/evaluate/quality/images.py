@@ -69,7 +69,12 @@ def evaluate_images(
             conditions = conditions or [Condition(name, scale) for scale in groups]
             with ExitStack() as stack:
                 runs = [
-                    _Run(condition, groups[condition.scale], open_meters(wanted, "images", stack, warn=warn), options)
+                    _Run(
+                        condition,
+                        groups[condition.scale],
+                        open_meters(wanted, "images", condition.scale, stack, warn=warn),
+                        options,
+                    )
                     for condition in conditions
                 ]
                 for path in paths:

@@ -30,6 +30,12 @@ Values = dict[str, dict[str, list[float]]]
 Measure = Callable[[View, View], Mapping[str, float]]
 """Takes a method's result and the original; returns values by metric."""
 
+_METERS = {
+    "vmaf_neg": "vmaf",
+    **{f"psnr_{stratum}": "strata" for stratum in STRATA},
+    **dict.fromkeys(["coherence", *(f"detail_{stratum}" for stratum in STRATA)], "detail"),
+}
+"""The meter that measures a metric, if it has another name."""
 MAX_DB = 100.0  # of one frame: a black frame coded without loss must not make a video's mean infinite
 WINDOW_FRAMES = 8  # a pixel must be static within so many frames for its flicker to count
 
@@ -118,28 +124,34 @@ class FlickerMeter:
         self._frames.clear()
 
 
-def open_meters(names: Iterable[str], kind: Kind, stack: ExitStack, *, warn: Callable[[str], None]) -> list[Meter]:
+def open_meters(
+    names: Iterable[str], kind: Kind, scale: int, stack: ExitStack, *, warn: Callable[[str], None]
+) -> list[Meter]:
     """Open the meters of these metrics. Those that do not apply or are not available are left out with a warning.
 
-    stack: closes the meters.
+    scale: of the results over the small images. stack: closes the meters.
     """
     meters: list[Meter] = []
     opened: set[str] = set()
     for name in names:
         metric = METRICS[name]
-        meter = name.split("_")[0] if name.startswith("vmaf") else "strata" if name.startswith("psnr_") else name
+        meter = _METERS.get(name, name)
         if kind not in metric.kinds:
             warn(f"{metric.title} applies only to {' and '.join(metric.kinds)}; it is left out for {kind}")
         elif meter not in opened:
             opened.add(meter)
             try:
-                meters.append(_open(meter, stack))
+                meters.append(_open(meter, scale, stack))
             except VidsrError as exc:
                 warn(f"{exc}; it is left out for {kind}")
     return meters
 
 
-def _open(name: str, stack: ExitStack) -> Meter:
+def _open(name: str, scale: int, stack: ExitStack) -> Meter:
+    if name == "detail":
+        from vidsr.evaluate.quality.fine_detail import DetailMeter
+
+        return DetailMeter(scale)
     if name == "vmaf":
         from vidsr.evaluate.quality.vmaf import VmafMeter
 

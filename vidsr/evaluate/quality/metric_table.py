@@ -25,6 +25,11 @@ def _stratum(name: str, part: str) -> MetricInfo:
     return MetricInfo(f"{name} dB", 2, f"PSNR-Y on {part}; higher is better", f"the original has no {name} pixels")
 
 
+def _detail(name: str) -> MetricInfo:
+    meaning = f"detail of the original's {name} windows of 32x32 pixels, divided as the pixels of {name} dB"
+    return MetricInfo(f"{name} detail", 3, meaning, "it needs at least 32 pixels a side")
+
+
 _VIDEOS: tuple[Kind, ...] = ("videos",)
 _TOO_SMALL = "it needs at least 64 pixels a side"
 
@@ -53,6 +58,19 @@ METRICS = {
     ),
     "psnr_texture": _stratum("texture", "the four tenths of the pixels between flat and edge"),
     "psnr_edge": _stratum("edge", "the tenth of the original's pixels with the highest local gradient"),
+    "detail": MetricInfo(
+        "detail",
+        3,
+        "energy above the small image's Nyquist frequency relative to the original's, in windows of 64x64 pixels; 1 is "
+        "right, less is blurred",
+        _TOO_SMALL,
+    ),
+    "coherence": MetricInfo(
+        "coherence", 3, "correlation of that energy with the original's; 1 is right, 0 is unrelated texture", _TOO_SMALL
+    ),
+    "detail_flat": _detail("flat"),
+    "detail_texture": _detail("texture"),
+    "detail_edge": _detail("edge"),
     "flicker": MetricInfo(
         "flicker",
         2,

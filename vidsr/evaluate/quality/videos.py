@@ -82,7 +82,7 @@ def evaluate_videos(
             decoded, payload = recode(small, codec=options.codec, crf=crf, options=encoder.options(options.preset))
             finder = CropFinder(condition.title)
             with ExitStack() as stack:
-                meters = open_meters(wanted, "videos", stack, warn=warn)
+                meters = open_meters(wanted, "videos", scale, stack, warn=warn)
                 for index, (frame, original) in enumerate(zip(decoded, originals, strict=True), 1):
                     truth, results = view_of_frame(original), _upscaled(frame, original, groups[scale])
                     for meter in meters:
