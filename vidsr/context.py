@@ -14,6 +14,8 @@ class Code(StrEnum):
     """The subject of a warning, and of a finding of `verify`; the value is printed in reports."""
 
     FRAMES = "frames"
+    PICTURE = "picture"
+    """What the frames show."""
     PTS = "pts"
     DURATION = "duration"
     PIXEL_FORMAT = "pixel format"

@@ -1,18 +1,23 @@
 """Every kind of harm is found, what was announced is excused, and nothing else is."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import av
+import numpy as np
 import pytest
 
 from tests.verify.remuxed import CHAPTERS, chapter, remux, rich
-from tests.video.videos import make_video, resize_video
+from tests.video.videos import frame_from, info_of, make_video, resize_video
+from vidsr.color import BT709
 from vidsr.context import Code, Notice
 from vidsr.errors import StreamBroken
+from vidsr.options import EncodeOptions
 from vidsr.verify import Verification, verify_video
+from vidsr.video.write.sink import open_sink
 
 FILM, SOUND = 0, 1
 
@@ -84,7 +89,10 @@ def test_harm_is_found(harm: dict[str, Any], found: list[str], video: Path, tmp_
 
 
 def test_a_frame_that_is_missing_in_the_middle_is_named(tmp_path: Path) -> None:
-    video = make_video(tmp_path / "a.mkv", codec="ffv1", pixel_format="yuv420p")
+    def decorate(_: Any, stream: Any) -> None:
+        stream.codec_context.gop_size = 1  # else the frames behind could not be decoded rightly
+
+    video = make_video(tmp_path / "a.mkv", codec="ffv1", pixel_format="yuv420p", decorate=decorate)
     found = verify_video(video, remux(video, tmp_path / "b.mkv", packets=lost(FILM, 5)))
     pts = next(finding for finding in found.findings if finding.name == "pts")
     assert names(found) == ["frames", "pts"]
@@ -112,12 +120,47 @@ def test_colour_that_is_told_otherwise_is_found(filters: str, found: list[str], 
     assert names(verify_video(plain, made("b.mp4", filters))) == found
 
 
+@pytest.mark.parametrize(
+    ("order", "found"),
+    [
+        ([0, 1, 2, 4, 3, 5, 6, 7, 8, 9, 10, 11], "frame 3 is in a wrong place"),
+        ([0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10], "frame 1 is in a wrong place"),
+        ([0, 1, 2, 3, 90, 5, 6, 7, 8, 9, 10, 11], "frame 4 differs"),
+    ],
+)
+def test_a_frame_with_the_picture_of_another_is_found(order: list[int], found: str, tmp_path: Path) -> None:
+    def made(name: str, order: Iterable[int], size: tuple[int, int]) -> Path:
+        with open_sink(tmp_path / name, info_of(frame_from(size)), EncodeOptions()) as sink:
+            for pts, index in enumerate(order):
+                sink.write(frame_from(size, index=index, pts=pts))
+        return tmp_path / name
+
+    video, harmed = made("a.mkv", range(12), (96, 64)), made("b.mkv", order, (96, 64))
+    verified = verify_video(video, harmed)
+    assert names(verified) == ["picture"]
+    assert found in next(finding.target for finding in verified.differences)
+
+
+@pytest.mark.parametrize("harm", ["matrix", "range"])
+def test_colours_that_changed_under_the_same_tags_are_found(harm: str, tmp_path: Path) -> None:
+    frames = [frame_from((64, 64), index=index, pts=index, matrix=BT709) for index in range(3)]
+    for name in ("a.mkv", "b.mkv"):
+        with open_sink(tmp_path / name, info_of(frames[0]), EncodeOptions()) as sink:
+            for frame in frames:
+                sink.write(frame)
+        y, u, v = (plane.astype(np.float32) for plane in frames[0].planes)
+        other = {"matrix": (y, (u - 128) * 1.3 + 128, (v - 128) * 1.3 + 128), "range": (y * 219 / 255 + 16, u, v)}[harm]
+        frames = [replace(frame, planes=tuple(p.clip(0, 255).astype(np.uint8) for p in other)) for frame in frames]
+    assert names(verify_video(tmp_path / "a.mkv", tmp_path / "b.mkv")) == ["picture"]
+
+
 def test_a_picture_of_another_shape_is_found_and_another_size_is_not(tmp_path: Path) -> None:
     video = make_video(tmp_path / "a.mp4", size=(64, 48))
-    larger = verify_video(video, make_video(tmp_path / "b.mp4", size=(192, 144)))
+    resize_video(video, tmp_path / "b.mp4", factor=3)
+    larger = verify_video(video, tmp_path / "b.mp4")
     assert larger.faithful
     assert larger.findings[0].target == "192x144, 3 times"
-    assert names(verify_video(video, make_video(tmp_path / "c.mp4", size=(64, 64)))) == ["aspect"]
+    assert names(verify_video(video, make_video(tmp_path / "c.mp4", size=(64, 64)))) == ["picture", "aspect"]
 
 
 def test_fewer_bits_are_found_and_more_are_not(tmp_path: Path) -> None:
@@ -134,7 +177,7 @@ def test_an_output_that_cannot_be_decoded_whole_is_found(video: Path, tmp_path: 
         return True
 
     found = names(verify_video(video, remux(video, tmp_path / "b.mkv", packets=cut)))
-    assert found == ["readable", "frames", "pts"]
+    assert found == ["readable", "frames", "picture", "pts"]  # the frames behind build on it
 
 
 def test_a_stream_that_the_input_has_not_is_found(video: Path, tmp_path: Path) -> None:

@@ -5,6 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
+import numpy as np
+from numpy.typing import NDArray
+
 from vidsr.color import ColorSpec
 from vidsr.video.read.damage import Damage
 
@@ -46,7 +49,7 @@ class Chapter:
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
-    """A file, read to its end. It takes eight bytes a frame and a packet, some 4 MB for an hour."""
+    """A file, read to its end. It takes 520 bytes a frame, some 50 MB for an hour, and eight a packet."""
 
     title: str
     container: str
@@ -65,6 +68,8 @@ class Inventory:
     tick: Fraction
     times: "array[int]"
     """Pts of every frame, in ticks."""
+    thumbnails: NDArray[np.float16]
+    """What every frame shows; see `thumbnail`."""
     end: Fraction | None
     """Seconds at which the last frame ends; None if unknown."""
     fields: int

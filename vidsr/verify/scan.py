@@ -10,11 +10,14 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from vidsr.context import Context, Stop, ignore
 from vidsr.frames import Carried, Frame
 from vidsr.options import ReadOptions
 from vidsr.verify.inventory import SRGB, UNTIMED, Chapter, Inventory, Track
 from vidsr.verify.payload import config_of, is_filler, payload
+from vidsr.verify.thumbnails import SHAPE, thumbnail
 from vidsr.video.convert.image_metadata import is_srgb, read_image_metadata
 from vidsr.video.convert.resizer import pixel_format_of
 from vidsr.video.convert.side_data import DYNAMIC_HDR, mastering_of, side_data
@@ -58,7 +61,7 @@ class _Tally:
 def _read(source: Source) -> Inventory:
     copy = source.copy_info()
     tallies = {stream.index: _Tally(stream) for stream in copy.streams}
-    times, fields, captions, transparent = array("q"), 0, 0, 0
+    times, fields, captions, transparent, thumbnails = array("q"), 0, 0, 0, bytearray()
     last = first = source.first
     for item in source:
         if isinstance(item, Carried):
@@ -66,6 +69,7 @@ def _read(source: Source) -> Inventory:
                 tallies[item.stream].add(item.packet)
             continue
         times.append(item.pts)
+        thumbnails += thumbnail(item)
         fields += bool(getattr(item.av_frame, "interlaced_frame", False))
         transparent += item.alpha is not None and int(item.alpha.min()) < (1 << item.bits) - 1
         captions += side_data(item.av_frame, "A53_CC") is not None
@@ -83,6 +87,7 @@ def _read(source: Source) -> Inventory:
         display_matrix=copy.display_matrix,
         tick=first.time_base,
         times=times,
+        thumbnails=np.frombuffer(thumbnails, np.float16).reshape(-1, *SHAPE),
         end=(last.pts + last.duration_ticks) * last.time_base if last.duration_ticks else None,
         fields=fields,
         transparent=transparent,

@@ -65,6 +65,21 @@ def gap_between(before: Timed, after: Timed, shift: Fraction) -> Gap:
     return Gap(Fraction(worst, clock), Fraction(at, clock), missing, added)
 
 
+def frame_pairs(before: Timed, after: Timed, shift: Fraction) -> list[tuple[int, int]]:
+    """Return which entry of the output belongs to which of the input: by number if there are as many, else by time."""
+    if len(before.times) == len(after.times):
+        return list(zip(range(len(before.times)), range(len(after.times)), strict=True))
+    clock, a, b, moved = _common(before, after, shift)
+    near, pairs, j = slack(before, after, shifted=bool(shift)) * clock, [], 0
+    for i, time in enumerate(before.times):
+        wanted = time * a + moved
+        while j < len(after.times) and after.times[j] * b < wanted - near:
+            j += 1
+        if j < len(after.times) and after.times[j] * b <= wanted + near:
+            pairs.append((i, j))
+    return pairs
+
+
 def drift_between(before: Timed, after: Timed, shift: Fraction) -> tuple[Fraction, Fraction]:
     """Return the largest difference between corresponding times, and when it is; in seconds.
 

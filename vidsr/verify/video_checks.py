@@ -8,6 +8,7 @@ from vidsr.color import BT470BG, SMPTE170M
 from vidsr.context import Code
 from vidsr.verify.findings import Finding, same
 from vidsr.verify.inventory import SRGB, Inventory
+from vidsr.verify.thumbnails import picture_finding, turned
 from vidsr.verify.timestamp_checks import gap_between, slack
 from vidsr.video.convert.pixel_formats import PIXEL_FORMATS
 
@@ -25,6 +26,8 @@ def video_findings(before: Inventory, after: Inventory, shift: Fraction) -> Iter
     lost = (str(video.damage) or "whole" for video in (before, after))
     yield Finding(Code.READABLE, next(lost), next(lost), not after.damage)
     yield same(Code.FRAMES, len(before.times), len(after.times))
+    if before.transparent == after.transparent:
+        yield picture_finding(before, after, shift)
     if before.images or not after.images:
         yield from _timing(before, after, shift)
     if not after.images:
@@ -144,9 +147,12 @@ def kept_tags(code: Code, before: Mapping[str, str], after: Mapping[str, str], s
 
 def _upright(video: Inventory) -> Inventory:
     # As images are written, which carry no rotation here.
-    if not video.display_matrix or video.display_matrix[0]:
-        return replace(video, display_matrix=())
-    return replace(video, display_matrix=(), width=video.height, height=video.width, aspect=1 / video.aspect)
+    if not video.display_matrix:
+        return video
+    upright = replace(video, display_matrix=(), thumbnails=turned(video.thumbnails, video.display_matrix))
+    if video.display_matrix[0]:
+        return upright
+    return replace(upright, width=video.height, height=video.width, aspect=1 / video.aspect)
 
 
 def _numbers(values: tuple[int, ...]) -> str:
