@@ -123,7 +123,8 @@ class EvaluateOptions:
     metrics: Sequence[str] | None = _option(
         None,
         "Measure these besides PSNR-Y: ssim, ms_ssim, sharpness, psnr_flat, psnr_texture, psnr_edge, detail, "
-        "coherence, detail_flat, detail_texture, detail_edge, flicker, warping, vmaf, vmaf_neg, lpips, dists. By default those that need little time.",
+        "coherence, detail_flat, detail_texture, detail_edge, flicker, warping, vmaf, vmaf_neg, lpips, dists. "
+        "By default those that need little time.",
     )
     frames: int | None = _option(
         None, "Use this many frames from the start of each video; by default 24, or 48 with --bandwidth."
