@@ -25,6 +25,8 @@ class Track:
     kind: str
     """audio, subtitle, data, attachment, video; "cover art"."""
     codec: str
+    pid: int | None
+    """In MPEG-TS; None elsewhere, and where several streams share one."""
     language: str
     disposition: int
     """FFmpeg's flags."""
@@ -82,6 +84,10 @@ class Inventory:
     """Dynamic HDR metadata of its frames: "Dolby Vision", "HDR10+"."""
     mastering: tuple[int, ...]
     """HDR10's mastering display and light levels, in the units of HEVC."""
+    program: int | None
+    """The number of its programme in MPEG-TS."""
+    pid: int | None
+    """In MPEG-TS."""
     language: str
     disposition: int
     stream_tags: Mapping[str, str]

@@ -24,6 +24,7 @@ from vidsr.video.convert.side_data import DYNAMIC_HDR, mastering_of, side_data
 from vidsr.video.metadata import ATTACHED, codec_of, stream_tags, video_tags
 from vidsr.video.read.source import Source, open_source
 from vidsr.video.timing import rational
+from vidsr.video.write.copy.programs import pids_of
 
 
 def read_inventory(name: str | Path, options: ReadOptions | None = None, *, stop: Stop | None = None) -> Inventory:
@@ -74,7 +75,7 @@ def _read(source: Source) -> Inventory:
         transparent += item.alpha is not None and int(item.alpha.min()) < (1 << item.bits) - 1
         captions += side_data(item.av_frame, "A53_CC") is not None
         last = item
-    video, chapters = source.stream, copy.chapters
+    video, chapters, pids = source.stream, copy.chapters, pids_of(copy)
     return Inventory(
         title=source.title,
         container=source.container.format.name,
@@ -94,13 +95,19 @@ def _read(source: Source) -> Inventory:
         captions=captions,
         dynamic=tuple(name for kind, name in DYNAMIC_HDR.items() if side_data(first.av_frame, kind) is not None),
         mastering=_mastering_of(first),
+        program=copy.program.number if copy.program is not None else None,
+        pid=pids.get(video.index),
         language=video.metadata.get("language", "und"),
         disposition=int(video.disposition),
         stream_tags=_tags_of(video),
-        tags=_dated(_lowered(video_tags(source.container.metadata))),
+        tags=_dated(_lowered(video_tags(copy.tags))),
         image_metadata=_image_metadata(copy.image),
         chapters=tuple(_chapter(chapter) for chapter in chapters),
-        tracks=tuple(_track(s, tallies[s.index]) for s in copy.streams if not (chapters and _is_chapter_track(s))),
+        tracks=tuple(
+            _track(s, tallies[s.index], pids.get(s.index))
+            for s in copy.streams
+            if not (chapters and _is_chapter_track(s))
+        ),
         damage=source.damage,
     )
 
@@ -121,11 +128,12 @@ def _is_chapter_track(stream: Any) -> bool:
     return stream.type == "data" and codec_of(stream) == "bin_data"
 
 
-def _track(stream: Any, tally: _Tally) -> Track:
+def _track(stream: Any, tally: _Tally, pid: int | None) -> Track:
     return Track(
         index=stream.index,
         kind="cover art" if stream.type == "video" and stream.disposition & ATTACHED else stream.type,
         codec=tally.codec,
+        pid=pid,
         language=stream.metadata.get("language", "und"),
         disposition=int(stream.disposition),
         tags=_tags_of(stream),

@@ -85,6 +85,8 @@ def _details(track: Track, other: Track, near: Fraction, shift: Fraction) -> Ite
     if track.codec == "time code":  # each muxer writes it anew, from the tags of the video
         return
     index = track.index
+    if track.pid is not None and other.pid is not None:
+        yield same(Code.PROGRAM, f"PID {track.pid}", f"PID {other.pid}", index)
     yield Finding(Code.CODEC, track.codec, other.codec, _codec(track) == _codec(other), index)
     yield kept_tags(Code.STREAM_TAGS, _tags(track, other), other.tags, index)
     if not track.codec.startswith(_RAW):

@@ -34,6 +34,8 @@ def video_findings(before: Inventory, after: Inventory, shift: Fraction) -> Iter
         yield from _colours(before, after)
         yield same(Code.ROTATION, _degrees(before), _degrees(after))
     yield _aspect(before, after)
+    if before.pid is not None and after.pid is not None:
+        yield same(Code.PROGRAM, f"{before.program}, PID {before.pid}", f"{after.program}, PID {after.pid}")
     yield same(Code.FIELDS, f"{before.fields} interlaced", f"{after.fields} interlaced")
     if before.transparent or after.transparent:
         yield same(Code.ALPHA, f"on {before.transparent} frames", f"on {after.transparent} frames")

@@ -1,5 +1,7 @@
 """Differences between PyAV 18 and 19, and what crashes both."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, cast
 
@@ -32,6 +34,23 @@ def rational(value: Any) -> Fraction | None:
     if value is None or not value.denominator or not value.numerator:
         return None
     return Fraction(value.numerator, value.denominator)
+
+
+@contextmanager
+def ffmpeg_log(level: int) -> Iterator[list[tuple[int, str, str]]]:
+    """Capture what this thread logs in FFmpeg: level, name and message of each line.
+
+    The log is usually off, since it can deadlock in FFmpeg's own threads; keep the block short.
+    """
+    before = av.logging.get_level(), av.logging.get_skip_repeated()
+    av.logging.set_level(level)
+    av.logging.set_skip_repeated(False)
+    try:
+        with av.logging.Capture() as lines:
+            yield lines
+    finally:
+        av.logging.set_level(before[0])
+        av.logging.set_skip_repeated(before[1])
 
 
 def side_data_of(av_frame: av.VideoFrame) -> list[SideData]:

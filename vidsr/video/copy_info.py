@@ -11,6 +11,17 @@ from vidsr.frames import Frame, VideoInfo
 from vidsr.video._compat import Chapter
 
 
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A programme of MPEG-TS (or a variant of HLS), which has streams of its own."""
+
+    number: int
+    tags: Mapping[str, str]
+    """Name and provider of the service."""
+    streams: tuple[int, ...]
+    """Indices of its streams."""
+
+
 @dataclass(frozen=True)
 class CopyInfo:
     """Streams, tags, chapters, side data and timing of an input: filled by `read/`, used by `write/`.
@@ -30,6 +41,8 @@ class CopyInfo:
     """The image in each stream of cover art, by the index of the stream."""
     tags: Mapping[str, str] = field(default_factory=dict)
     """Metadata of the container."""
+    programs: tuple[Program, ...] = ()
+    """Programmes of MPEG-TS, variants of HLS."""
     chapters: tuple[Chapter, ...] = ()
     display_matrix: tuple[int, ...] = ()
     """Rotation or mirroring that players apply; empty for none."""
@@ -43,3 +56,8 @@ class CopyInfo:
     """Return the number of the image at a pts, in the time base of `info`."""
     lost_packet: Callable[[av.Packet], None] = lambda packet: None
     """Count a packet that is too damaged to be muxed as damage of the input. Raises Damaged if the input is strict."""
+
+    @property
+    def program(self) -> Program | None:
+        """The programme of the video; None if the format has none."""
+        return next((program for program in self.programs if self.video_stream.index in program.streams), None)

@@ -100,13 +100,16 @@ class Resizer:
         return replace(frame, planes=planes_of(av_frame), color=spec, av_frame=av_frame)
 
 
-def cropped(frame: Frame, width: int, height: int) -> Frame:
-    """Return the upper left part of a frame; its planes are views."""
+def cropped(frame: Frame, width: int, height: int, *, left: int = 0, top: int = 0) -> Frame:
+    """Return a part of a frame; its planes are views. left, top: multiples of the chroma subsampling."""
     across, down = frame.color.subsampling
+    right, bottom = left + width, top + height
     first, *others = frame.planes
-    chroma = [plane[: (height + down) >> down, : (width + across) >> across] for plane in others]
-    alpha = None if frame.alpha is None else frame.alpha[:height, :width]
-    return replace(frame, planes=(first[:height, :width], *chroma), alpha=alpha)
+    chroma = [
+        plane[top >> down : (bottom + down) >> down, left >> across : (right + across) >> across] for plane in others
+    ]
+    alpha = None if frame.alpha is None else frame.alpha[top:bottom, left:right]
+    return replace(frame, planes=(first[top:bottom, left:right], *chroma), alpha=alpha)
 
 
 def _evened(frame: Frame) -> Frame:

@@ -18,6 +18,7 @@ from vidsr.video.convert.qp import mean_qp
 from vidsr.video.convert.scale import FULL, chroma_location_of
 from vidsr.video.convert.side_data import DYNAMIC_HDR, side_data
 from vidsr.video.read.demuxer import Demuxer
+from vidsr.video.read.description import Crop
 
 _LIMITED_IF_UNTAGGED = ("h264", "hevc", "vvc", "av1")  # codecs whose specification gives untagged video limited range
 _LEFT_IN_422 = ("hevc", "vvc")  # codecs with 4:2:2 chroma on the left, whose decoders state the location of 4:2:0 only
@@ -87,11 +88,15 @@ class Framer:
         time_base: Fraction,
         source_qp: float | None,
         semiplanar: bool,
+        crop: Crop,
         warn: Callable[[Notice], None],
     ) -> None:
-        """time_base: of pts. source_qp: QP of every frame; None: from the decoder. semiplanar: see `frame_of`."""
+        """time_base: of pts. source_qp: QP of every frame; None: from the decoder. semiplanar: see `frame_of`.
+
+        crop: cut off, as the container asks for.
+        """
         self._demuxer, self._time_base, self._source_qp, self._warn = demuxer, time_base, source_qp, warn
-        self._semiplanar = semiplanar
+        self._semiplanar, self._crop = semiplanar, crop
         self._scaler = VideoReformatter()
         self._set_left = Filter("setparams", chroma_location="left")
         self._chroma_location: ChromaLocation | None = None
@@ -138,8 +143,8 @@ class Framer:
         frame = frame_of(
             av_frame, chroma_location=self._chroma_location, qp=qp, scaler=self._scaler, semiplanar=self._semiplanar
         )
-        before, self._before = self._before, replace(frame, time_base=self._time_base)
-        if before is not None and before.qp != qp and frame.shows(before):
+        before, self._before = self._before, replace(self._crop.apply(frame), time_base=self._time_base)
+        if before is not None and before.qp != qp and self._before.shows(before):
             self._before = replace(self._before, qp=before.qp)
         return self._before
 

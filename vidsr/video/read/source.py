@@ -25,6 +25,7 @@ from vidsr.video.copy_info import CopyInfo
 from vidsr.video.metadata import ATTACHED
 from vidsr.video.read.damage import Damage, DamageLog
 from vidsr.video.read.demuxer import Demuxer
+from vidsr.video.read.description import Description, describe_input
 from vidsr.video.read.framer import Framer, FrameTimes
 from vidsr.video.read.hwdecode import Offload, gpu_decoder
 from vidsr.video.read.image_demuxer import ImageDemuxer
@@ -78,6 +79,7 @@ class Source:
     """The stream that is decoded."""
     sequence: ImageSequence | None
     """The files of an image sequence."""
+    _description: Description = field(repr=False)
     _opened: OpenedInput = field(repr=False)
     _demuxer: Demuxer = field(repr=False)
     _early: list[Frame | Carried] = field(repr=False)
@@ -122,13 +124,16 @@ class Source:
             )
         stream = select_video_stream(opened.container, opened.title)
         set_up_decoder(stream)
+        description = describe_input(opened.container)
+        crop = description.crop(stream.index)
+        gpu = None if crop else gpu  # a frame in the memory of a GPU cannot be cropped here
         demuxer = _demuxer(opened, stream, sequence, options, context, gpu)
         deinterlacer = Deinterlacer(options.deinterlace, context.on_warning)
         fields = options.deinterlace == "fields"
         time_base = demuxer.time_base / (2 if fields else 1)
         framer = Framer(
             demuxer, time_base=time_base, source_qp=options.source_qp, semiplanar=gpu is not None and gpu.keeps,
-            warn=context.on_warning,
+            crop=crop, warn=context.on_warning,
         )  # fmt: skip
         items = _items(demuxer, deinterlacer, framer)
         early = list(_until_frame(items))
@@ -146,7 +151,7 @@ class Source:
             info = replace(info, frames=len(sequence.files))
         if still:
             info = replace(info, frames=1, duration=None, still=True)
-        return cls(name, info, first, stream, sequence, opened, demuxer, early, items)
+        return cls(name, info, first, stream, sequence, description, opened, demuxer, early, items)
 
     @property
     def title(self) -> str:
@@ -189,7 +194,8 @@ class Source:
             video_stream=self.stream,
             streams=tuple(stream for stream in self.container.streams if stream.index != self.stream.index),
             cover_art={p.stream_index: bytes(p) for p in early if p.stream.disposition & ATTACHED},
-            tags=dict(self.container.metadata),
+            tags=self._description.service_tags(self.stream.index) | self.container.metadata,
+            programs=self._description.programs,
             chapters=tuple(self._demuxer.span.cut_chapters(self.container.chapters())),
             # PyAV 18 does not read the Exif of every image.
             display_matrix=read_image_metadata(image).display_matrix if matrix is None else matrix,

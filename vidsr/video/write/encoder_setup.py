@@ -8,6 +8,7 @@ from av.container import OutputContainer
 
 from vidsr.errors import OutputError
 from vidsr.system import keep_priority
+from vidsr.video._compat import ffmpeg_log
 from vidsr.video.convert.nv12 import cuda_hwaccel
 from vidsr.video.convert.scale import FULL, LIMITED
 from vidsr.video.write.encoding_plan import EncodingPlan
@@ -27,6 +28,8 @@ def add_video_stream(container: OutputContainer, plan: EncodingPlan) -> av.Video
     stream.metadata.update(plan.stream_tags)
     if plan.disposition is not None:
         stream.disposition = plan.disposition
+    if plan.pid is not None:
+        stream.id = plan.pid
     if plan.display_matrix:
         stream.set_display_matrix(plan.display_matrix)
     _set_up(stream.codec_context, plan)
@@ -82,15 +85,9 @@ def _reason(encoder: str, failed: av.VideoCodecContext, options: Mapping[str, st
     if failed.pix_fmt == "cuda" and failed.sw_format is not None:
         context.pix_fmt = failed.sw_format.name
     context.options = dict(options)
-    before = av.logging.get_level(), av.logging.get_skip_repeated()
-    av.logging.set_level(av.logging.ERROR)
-    av.logging.set_skip_repeated(False)
     try:
-        with av.logging.Capture() as lines:
+        with ffmpeg_log(av.logging.ERROR) as lines:
             context.open()
     except (av.error.FFmpegError, ValueError, OSError):
         return lines[-1][2].strip().rstrip(".") if lines else "it gives no reason, but may lack memory"
-    finally:
-        av.logging.set_level(before[0])
-        av.logging.set_skip_repeated(before[1])
     return "it gives no reason"

@@ -57,6 +57,8 @@ class EncodingPlan:
     stream_tags: Mapping[str, str] = field(default_factory=dict)
     """Metadata of the video stream."""
     disposition: Disposition | None = None
+    pid: int | None = None
+    """Of the video in MPEG-TS; None for the muxer's choice."""
     display_matrix: tuple[int, ...] = ()
     """Rotation or mirroring that players apply; empty for none."""
     warnings: tuple[Notice, ...] = ()

@@ -20,6 +20,7 @@ from vidsr.video.copy_info import CopyInfo
 from vidsr.video.metadata import needs_free_tags, stream_tags, video_tags
 from vidsr.video.write.copy.container_losses import container_losses, stream_losses
 from vidsr.video.write.copy.containers import TS_CODECS, Muxer, encoder_for
+from vidsr.video.write.copy.programs import pids_of, program_options
 from vidsr.video.write.encoder_options import SEMI_PLANAR, choose_pixel_format, encoder_options, is_repeatable
 from vidsr.video.write.encoding_plan import EncodingPlan
 from vidsr.video.write.output_clock import encoder_frame_rate, needs_display_order, output_time_base, start_shift
@@ -72,6 +73,9 @@ def plan_encoding(muxer: Muxer, info: VideoInfo, options: EncodeOptions, copy: C
             disposition=copy.video_stream.disposition,
             display_matrix=copy.display_matrix,
         )
+        if muxer.name == "mpegts":
+            options_of_ts = {**plan.muxer_options, **program_options(copy)}
+            plan = replace(plan, muxer_options=options_of_ts, pid=pids_of(copy).get(copy.video_stream.index))
     return replace(plan, warnings=tuple(_warnings(plan, copy)))
 
 

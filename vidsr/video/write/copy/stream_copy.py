@@ -15,6 +15,7 @@ from vidsr.video.metadata import ATTACHED, codec_of, stream_tags
 from vidsr.video.timing import rational
 from vidsr.video.write.copy.container_losses import avi_losses, stream_losses
 from vidsr.video.write.copy.containers import CHANNELS, UNKNOWN_AUDIO, describe, has_unnamed_channels, why_unsupported
+from vidsr.video.write.copy.programs import other_programs, pids_of
 from vidsr.video.write.copy.subtitles import Converter, add_text_stream, text_codec
 from vidsr.video.write.encoding_plan import EncodingPlan
 
@@ -30,6 +31,8 @@ class StreamPlan:
     """Cover art that is written as an attachment."""
     extradata: bytes | None = None
     """Codec configuration that the input does not have in one place."""
+    pid: int | None = None
+    """Its PID in MPEG-TS; None for the muxer's choice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +52,10 @@ def plan_copy(plan: EncodingPlan, copy: CopyInfo | None, *, can_seek: bool) -> C
     if copy is None:
         return CopyPlan()
     muxer, streams, warnings = plan.muxer.name, list[StreamPlan](), list[Notice]()
+    elsewhere, pids = other_programs(copy), pids_of(copy) if muxer == "mpegts" else {}
+    warnings += dict.fromkeys(elsewhere.values())  # one for each programme
     for stream in copy.streams:
-        if _is_made_by_muxer(muxer, stream):
+        if stream.index in elsewhere or _is_made_by_muxer(muxer, stream):
             continue
         lacks_config = not can_seek and _lacks_config(muxer, stream)
         extradata = audio_config(stream) if lacks_config else None
@@ -64,7 +69,7 @@ def plan_copy(plan: EncodingPlan, copy: CopyInfo | None, *, can_seek: bool) -> C
             # As a stream, it would be a video of one frame.
             streams.append(StreamPlan(stream, attachment=copy.cover_art[stream.index]))
         else:
-            streams.append(StreamPlan(stream, extradata=extradata))
+            streams.append(StreamPlan(stream, extradata=extradata, pid=pids.get(stream.index)))
             if stream.type == "video" and not stream.disposition & ATTACHED:
                 warnings.append(Notice(f"{describe(stream)} is a second video: it is copied, not upscaled"))
     others = [each.stream for each in streams if each.attachment is None]
@@ -179,6 +184,8 @@ class StreamCopier:
                 copy.codec_context.extradata = plan.extradata
         copy.disposition = stream.disposition
         copy.metadata.update(stream_tags(stream))
+        if plan.pid is not None:
+            copy.id = plan.pid
         self._copies[stream.index] = copy
 
     def _advance(self, time: Fraction) -> None:
