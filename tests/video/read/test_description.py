@@ -7,7 +7,7 @@ import av
 import pytest
 
 from tests.video.videos import drawing, frames_of, make_video, resize_video
-from vidsr.video.read.description import Crop, describe_input, parse
+from vidsr.video.read.description import Cropping, describe_input, parse
 
 DUMP = """Input #0, mpegts, from '':
   Metadata:
@@ -43,7 +43,7 @@ def test_the_description_of_a_transport_stream_is_parsed() -> None:
     assert found.service_tags(1) == {"service_name": "One: a", "service_provider": "Someone"}
     assert found.service_tags(3) == {}
     assert (found.dolby_vision_profile(0), found.dolby_vision_profile(2)) == (5, None)
-    assert (found.crop(0), found.crop(2)) == (Crop(), Crop(left=12, right=4, top=6, bottom=2))
+    assert (found.crop(0), found.crop(2)) == (Cropping(), Cropping(left=12, right=4, top=6, bottom=2))
 
 
 def cropped_mp4(path: Path, *, offset: tuple[int, int] = (4, 2)) -> Path:
@@ -71,7 +71,7 @@ def insert_box(path: Path, data: bytes, box: bytes, parent: bytes) -> Path:
 def test_the_clean_aperture_is_what_is_upscaled(tmp_path: Path) -> None:
     video = cropped_mp4(tmp_path / "a.mp4")
     with av.open(str(video)) as container:
-        assert describe_input(container).crop(0) == Crop(left=12, right=4, top=6, bottom=2)
+        assert describe_input(container).crop(0) == Cropping(left=12, right=4, top=6, bottom=2)
         whole = next(container.decode(video=0)).to_ndarray()[:48]
     (frame, _) = frames_of(video)
     assert (frame.width, frame.height) == (48, 40)
@@ -91,5 +91,5 @@ def test_cropping_keeps_whole_chroma_samples(offset: tuple[int, int], tmp_path: 
 
 def test_a_crop_that_leaves_nothing_is_ignored(tmp_path: Path) -> None:
     (frame, *_) = frames_of(make_video(tmp_path / "a.mp4", pts=range(2)))
-    assert Crop(left=40, right=40).apply(frame) is frame
+    assert Cropping(left=40, right=40).apply(frame) is frame
     assert drawing(64, 48).shape[:2] == frame.planes[0].shape

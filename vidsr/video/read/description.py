@@ -14,7 +14,7 @@ from av.container import InputContainer
 from vidsr.frames import Frame
 from vidsr.video._compat import ffmpeg_log
 from vidsr.video.convert.resizer import cropped
-from vidsr.video.copy_info import Program
+from vidsr.video.copy_info import TsProgram
 
 _STREAM = re.compile(r"  Stream #0:(\d+)\b")
 _PROGRAM = re.compile(r"  Program (\d+)\b")
@@ -23,7 +23,7 @@ _ENTRY = re.compile(r"      (\S.*?) *: ?(.*)")
 
 
 @dataclass(frozen=True, slots=True)
-class Crop:
+class Cropping:
     """Edges that are decoded but not shown, in pixels."""
 
     left: int = 0
@@ -46,7 +46,7 @@ class Crop:
 class Description:
     """What `av_dump_format` prints."""
 
-    programs: tuple[Program, ...] = ()
+    programs: tuple[TsProgram, ...] = ()
     """Those that have streams."""
     side_data: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
     """Side data of each stream: its name and value, as FFmpeg prints them."""
@@ -56,11 +56,11 @@ class Description:
         tags = next((program.tags for program in self.programs if stream in program.streams), {})
         return {key: tags[key] for key, made_up in _SERVICE.items() if tags.get(key, made_up) != made_up}
 
-    def crop(self, stream: int) -> Crop:
+    def crop(self, stream: int) -> Cropping:
         """Return the cropping that the container asks for: PixelCrop in Matroska, clean aperture in mp4."""
         text = self.side_data.get(stream, {}).get("Frame Cropping", "")
         numbers = [int(number) for number in re.findall(r"\d+", text)]
-        return Crop(*numbers) if len(numbers) == 4 else Crop()
+        return Cropping(*numbers) if len(numbers) == 4 else Cropping()
 
     def dolby_vision_profile(self, stream: int) -> int | None:
         """Return the profile of Dolby Vision; None without one."""
@@ -102,5 +102,5 @@ def parse(dump: str) -> Description:
             section = {}
         elif found := _ENTRY.match(line):
             section[found[1]] = found[2].strip()
-    known = tuple(Program(number, tags[number], tuple(streams[number])) for number in programs if streams[number])
+    known = tuple(TsProgram(number, tags[number], tuple(streams[number])) for number in programs if streams[number])
     return Description(known, side_data)

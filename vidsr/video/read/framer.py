@@ -18,7 +18,7 @@ from vidsr.video.convert.qp import mean_qp
 from vidsr.video.convert.scale import FULL, chroma_location_of
 from vidsr.video.convert.side_data import DYNAMIC_HDR, side_data
 from vidsr.video.read.demuxer import Demuxer
-from vidsr.video.read.description import Crop
+from vidsr.video.read.description import Cropping
 
 _LIMITED_IF_UNTAGGED = ("h264", "hevc", "vvc", "av1")  # codecs whose specification gives untagged video limited range
 _LEFT_IN_422 = ("hevc", "vvc")  # codecs with 4:2:2 chroma on the left, whose decoders state the location of 4:2:0 only
@@ -88,7 +88,7 @@ class Framer:
         time_base: Fraction,
         source_qp: float | None,
         semiplanar: bool,
-        crop: Crop,
+        crop: Cropping,
         warn: Callable[[Notice], None],
     ) -> None:
         """time_base: of pts. source_qp: QP of every frame; None: from the decoder. semiplanar: see `frame_of`.

@@ -3,7 +3,7 @@
 from collections import Counter
 
 from vidsr.context import Code, Notice
-from vidsr.video.copy_info import CopyInfo, Program
+from vidsr.video.copy_info import CopyInfo, TsProgram
 
 _PIDS = range(0x20, 0x1FFF)
 """Those that streams and tables may have (ISO 13818-1 and DVB reserve the others)."""
@@ -26,7 +26,7 @@ def other_programs(copy: CopyInfo) -> dict[int, Notice]:
     return found
 
 
-def _title(program: Program) -> str:
+def _title(program: TsProgram) -> str:
     name = program.tags.get("service_name", "")
     return f"{program.number} ({name})" if name else str(program.number)
 
