@@ -103,9 +103,9 @@ class Patch(nn.Module):
     """A small discriminator of patches with spectral normalisation: (n, c, h, w) in [0, 1] -> (n, 1, h / 8, w / 8).
 
     h and w: multiples of 8. channels: c, as for `Discriminator`. It also gets the image minus its local mean,
-    amplified; otherwise it takes hundreds of steps to discover fine texture. Pixels are unshuffled by two, then halved twice: a
-    fiftieth of the multiplications of `UNet` at their default widths. Sources: PatchGAN (arXiv 1611.07004); spectral
-    normalisation: Miyato et al. (arXiv 1802.05957).
+    amplified; otherwise it takes hundreds of steps to discover fine texture. Pixels are unshuffled by two, then halved
+    twice: a fiftieth of the multiplications of `UNet` at their default widths. Sources: PatchGAN (arXiv 1611.07004);
+    spectral normalisation: Miyato et al. (arXiv 1802.05957).
     """
 
     def __init__(self, *, channels: int = 3, width: int = 32) -> None:
