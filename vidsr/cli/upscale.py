@@ -63,6 +63,9 @@ def upscale(
     encoder_option: Annotated[
         list[str] | None, option_of(EncodeOptions, "encoder_options", metavar="KEY=VALUE", panel=OUTPUT)
     ] = None,
+    pix_fmt: Annotated[
+        str | None, option_of(EncodeOptions, "pix_fmt", metavar="NAME", panel=OUTPUT)
+    ] = EncodeOptions.pix_fmt,
     overwrite: Annotated[
         bool, option_of(EncodeOptions, "overwrite", "--overwrite", panel=OUTPUT)
     ] = EncodeOptions.overwrite,
@@ -111,7 +114,8 @@ def upscale(
         deinterlace=deinterlace, source_qp=source_qp, hwaccel=hwaccel, strict=strict,
     )  # fmt: skip
     upscaling = UpscaleOptions(model, scale, width, height, engine, device, precision, tile_of(tile))
-    encode = EncodeOptions(container, codec, crf, preset, pairs_of(encoder_option or []) or None, overwrite)
+    more = pairs_of(encoder_option or []) or None
+    encode = EncodeOptions(container, codec, crf, preset, more, overwrite, pix_fmt=pix_fmt)
 
     if output == "-" and sys.stdout.isatty():
         raise OutputError("stdout is a terminal, which cannot show video; pipe it into a player, or name a file")

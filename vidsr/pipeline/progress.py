@@ -23,7 +23,7 @@ class Summary:
     speed: float
     """Seconds of video in a second; 1 is real time."""
     input_size: tuple[int, int]
-    """Width, height."""
+    """Width and height, as players show it."""
     output_size: tuple[int, int]
     notices: tuple[Notice, ...]
     """The warnings: what could not be kept as it was."""

@@ -5,7 +5,8 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from typing import Protocol
+from pathlib import Path
+from typing import BinaryIO, Protocol
 
 from vidsr.context import Code, Context
 from vidsr.frames import Carried, Frame, VideoInfo
@@ -14,7 +15,9 @@ from vidsr.prefetch import closed_after, prefetch
 from vidsr.upscaling.frame_upscaler import FrameUpscaler, PendingFrame
 from vidsr.upscaling.output_size import Plan
 from vidsr.upscaling.upscaler import Upscaler
+from vidsr.video.convert.side_data import is_turned
 from vidsr.video.read.source import Source
+from vidsr.video.write.rgb_video import needs_even_sides
 
 Item = Frame | Carried
 
@@ -128,19 +131,25 @@ class JobOptions:
 
 
 def plan_output(
-    video: Source, upscaler: FrameUpscaler, options: UpscaleOptions, context: Context
+    video: Source, upscaler: FrameUpscaler, options: JobOptions, target: str | Path | BinaryIO, context: Context
 ) -> tuple[Plan, VideoInfo]:
-    """Return what becomes of the frames, and how the output is described; warn of what users may not expect."""
+    """Return what becomes of the frames, and how the output is described; warn of what users may not expect.
+
+    A size that was asked for is that of the video as players show it.
+    """
     info = video.info
+    if is_turned(video.display_matrix):
+        upscaler.wanted = upscaler.wanted.turned()
+    odd = upscaler.plan(info.width, info.height, (0, 0))
+    upscaler.wanted = replace(upscaler.wanted, even=needs_even_sides(info, target, options.encode))
     halvings = (0, 0) if info.gray else info.color.subsampling
     plan = upscaler.plan(info.width, info.height, halvings)
-    odd = upscaler.plan(info.width, info.height, (0, 0))
     if (odd.width, odd.height) != (plan.width, plan.height):
-        what = f"{odd.width}x{odd.height} becomes {plan.width}x{plan.height}: this chroma subsampling needs even sides"
+        what = f"{odd.width}x{odd.height} becomes {plan.width}x{plan.height}: chroma subsampling needs even sides"
         context.warn(what, Code.ASPECT)
     if plan.card is None and isinstance(upscaler, Upscaler):
         context.warn(f"the input is {info.width}x{info.height} already: it is resized without a model")
-    aspect = _aspect(info, plan) if options.width and options.height else info.aspect
+    aspect = _aspect(info, plan) if options.upscale.width and options.upscale.height else info.aspect
     return plan, replace(info, width=plan.width, height=plan.height, aspect=aspect)
 
 

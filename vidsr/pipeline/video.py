@@ -24,6 +24,7 @@ from vidsr.pipeline.supervise import supervised
 from vidsr.upscaling.frame_upscaler import FrameUpscaler
 from vidsr.upscaling.output_size import Plan
 from vidsr.upscaling.upscaler import open_upscaler
+from vidsr.video.convert.side_data import is_turned
 from vidsr.video.read.hwdecode import Offload, can_open_gpu
 from vidsr.video.read.source import Source, open_source
 from vidsr.video.sequence import pattern_of
@@ -56,6 +57,7 @@ def upscale_video(
     crf: float = EncodeOptions.crf,
     preset: str = EncodeOptions.preset,
     encoder_options: Mapping[str, str] | None = EncodeOptions.encoder_options,
+    pix_fmt: str | None = EncodeOptions.pix_fmt,
     overwrite: bool = EncodeOptions.overwrite,
     resume: bool = False,
     segment_frames: int = JobOptions().segment_frames,
@@ -79,7 +81,7 @@ def upscale_video(
             hwaccel=hwaccel, strict=strict,
         ),
         UpscaleOptions(model, scale, width, height, engine, device, precision, tile),
-        EncodeOptions(format, codec, float(crf), preset, encoder_options, overwrite),
+        EncodeOptions(format, codec, float(crf), preset, encoder_options, overwrite, pix_fmt=pix_fmt),
         segment_frames,
     )  # fmt: skip
     return run_job(source, target, options, resume=resume, context=Context(warn, progress))
@@ -130,7 +132,7 @@ def _run(
     ):
         if video.sequence and options.read.fps is None and pattern_of(target) is None:
             context.warn("25 frames a second are assumed for these images; --fps sets another rate")
-        plan, large = plan_output(video, upscaler, options.upscale, context)
+        plan, large = plan_output(video, upscaler, options, target, context)
         if resume:
             upscale_in_segments(video, Path(str(target)), upscaler, large, options, record)
         else:
@@ -168,6 +170,9 @@ def _pump(
 
 def _summary(video: Source, plan: Plan, model: str | Path | None, target: str, record: RunRecord) -> Summary:
     now = record.now(video.info)
+    turned = is_turned(video.display_matrix)
+    sizes = [(video.info.width, video.info.height), (plan.width, plan.height)]
+    small, large = (size[::-1] if turned else size for size in sizes)
     return Summary(
         source=video.title,
         target=target,
@@ -177,8 +182,8 @@ def _summary(video: Source, plan: Plan, model: str | Path | None, target: str, r
         seconds=now.seconds,
         fps=now.fps,
         speed=now.speed,
-        input_size=(video.info.width, video.info.height),
-        output_size=(plan.width, plan.height),
+        input_size=small,
+        output_size=large,
         notices=tuple(record.notices),
         damage=video.damage,
     )

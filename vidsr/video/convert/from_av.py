@@ -10,7 +10,7 @@ import numpy as np
 from av.video.reformatter import Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
-from vidsr.color import UNSPECIFIED, ChromaLocation, ColorSpec, guessed_matrix
+from vidsr.color import BT709, BT2020, SMPTE170M, UNSPECIFIED, ChromaLocation, ColorSpec, guessed_matrix
 from vidsr.frames import Frame, Plane
 from vidsr.video._compat import rational
 from vidsr.video.convert.nv12 import bits_of, can_stay_semiplanar, download, semiplanar_planes
@@ -27,11 +27,12 @@ def frame_of(
     qp: float | None = None,
     scaler: VideoReformatter | None = None,
     semiplanar: bool = False,
+    rgb_video: bool = False,
 ) -> Frame:
     """Return a decoded av.VideoFrame as a Frame, without a copy if it is planar YUV or gray of 8 or 10 bits.
 
-    RGB becomes full-range BT.601 4:4:4 at 10 bits; other pixel formats become the nearest of PIXEL_FORMATS. A missing
-    matrix becomes BT.709 from 720 lines up, else BT.601.
+    RGB becomes 4:4:4 at 10 bits; rgb_video: with the colours of a video, see `rgb_color`. Other pixel formats become
+    the nearest of PIXEL_FORMATS. A missing matrix becomes BT.709 from 720 lines up, else BT.601.
     chroma_location: None measures it. semiplanar: leave NV12 and P010 as they are, also in the memory of a GPU.
     """
     time_base = rational(av_frame.time_base) or Fraction(1, 25)
@@ -40,7 +41,7 @@ def frame_of(
     }  # fmt: skip
     scaler = scaler or VideoReformatter()
     if av_frame.format.is_rgb or av_frame.format.has_palette:
-        frame = Frame.from_rgb(_rgb_of(av_frame, scaler))
+        frame = Frame.from_rgb(_rgb_of(av_frame, scaler), color=rgb_color(av_frame, video=rgb_video))
         return replace(frame, qp=qp, alpha=alpha_of(av_frame, frame.bits, scaler), **timing)
     keep = semiplanar and can_stay_semiplanar(av_frame)
     decoded = av_frame = av_frame if keep else download(av_frame)
@@ -61,6 +62,16 @@ def frame_of(
     )
     planes = semiplanar_planes(av_frame) if keep else planes_of(av_frame)[: 1 if gray else 3]
     return Frame(planes, color, bits, qp=qp, alpha=alpha, av_frame=av_frame, **timing)
+
+
+def rgb_color(av_frame: av.VideoFrame, *, video: bool) -> ColorSpec:
+    """Return the colour of a Frame made of RGB, which keeps its primaries and transfer.
+
+    video: limited range with the matrix of its primaries, BT.2020 or else BT.709, rather than full-range BT.601.
+    """
+    primaries = int(av_frame.color_primaries)
+    matrix = (BT2020 if primaries == BT2020 else BT709) if video else SMPTE170M
+    return ColorSpec(matrix, not video, primaries, int(av_frame.color_trc), (0, 0), "center")
 
 
 def _converted(av_frame: av.VideoFrame, scaler: VideoReformatter, full: bool) -> av.VideoFrame:

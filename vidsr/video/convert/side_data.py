@@ -32,6 +32,11 @@ def display_matrix(av_frame: av.VideoFrame | None) -> tuple[int, ...] | None:
     return () if matrix == _UPRIGHT else matrix
 
 
+def is_turned(matrix: tuple[int, ...] | None) -> bool:
+    """Return whether a display matrix turns frames by about 90 or 270 degrees, so that their sides change places."""
+    return matrix is not None and matrix != () and abs(matrix[1]) > abs(matrix[0])
+
+
 @dataclass(frozen=True, slots=True)
 class Mastering:
     """The display on which a video was graded (SMPTE ST 2086), and its light levels (CTA-861.3)."""

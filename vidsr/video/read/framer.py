@@ -89,14 +89,17 @@ class Framer:
         source_qp: float | None,
         semiplanar: bool,
         crop: Cropping,
+        rgb_video: bool,
         warn: Callable[[Notice], None],
     ) -> None:
         """time_base: of pts. source_qp: QP of every frame; None: from the decoder. semiplanar: see `frame_of`.
 
-        crop: cut off, as the container asks for.
+        crop: cut off, as the container asks for. rgb_video: see `frame_of`.
         """
         self._demuxer, self._time_base, self._source_qp, self._warn = demuxer, time_base, source_qp, warn
-        self._semiplanar, self._crop = semiplanar, crop
+        self._semiplanar, self._crop, self._rgb_video = semiplanar, crop, rgb_video
+        self.rgb = False
+        """Whether the last frame was RGB."""
         self._scaler = VideoReformatter()
         self._set_left = Filter("setparams", chroma_location="left")
         self._chroma_location: ChromaLocation | None = None
@@ -140,9 +143,11 @@ class Framer:
         qp = mean_qp(av_frame) if self._source_qp is None else self._source_qp
         if qp is None:
             qp = self._demuxer.estimator.value
+        self.rgb = av_frame.format.is_rgb or av_frame.format.has_palette
         frame = frame_of(
-            av_frame, chroma_location=self._chroma_location, qp=qp, scaler=self._scaler, semiplanar=self._semiplanar
-        )
+            av_frame, chroma_location=self._chroma_location, qp=qp, scaler=self._scaler, semiplanar=self._semiplanar,
+            rgb_video=self._rgb_video,
+        )  # fmt: skip
         before, self._before = self._before, replace(self._crop.apply(frame), time_base=self._time_base)
         if before is not None and before.qp != qp and self._before.shows(before):
             self._before = replace(self._before, qp=before.qp)

@@ -4,7 +4,7 @@ from collections.abc import Generator, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from functools import cache
+from functools import cache, cached_property
 from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO, Self, get_args
@@ -133,7 +133,7 @@ class Source:
         time_base = demuxer.time_base / (2 if fields else 1)
         framer = Framer(
             demuxer, time_base=time_base, source_qp=options.source_qp, semiplanar=gpu is not None and gpu.keeps,
-            crop=crop, warn=context.on_warning,
+            rgb_video=sequence is not None or not is_image_format(opened.container), crop=crop, warn=context.on_warning,
         )  # fmt: skip
         items = _items(demuxer, deinterlacer, framer)
         early = list(_until_frame(items))
@@ -147,6 +147,7 @@ class Source:
             second = list(_until_frame(items))
             early, still = early + second, not second or not isinstance(second[-1], Frame)
         info = _describe(demuxer, stream, first, time_base, doubled=fields and deinterlacer.found)
+        info = replace(info, rgb=framer.rgb)
         if sequence and demuxer.span.whole:
             info = replace(info, frames=len(sequence.files))
         if still:
@@ -173,6 +174,17 @@ class Source:
         """The damage so far; complete after iterating."""
         return self._demuxer.log.damage
 
+    @cached_property
+    def display_matrix(self) -> tuple[int, ...]:
+        """Rotation or mirroring that players apply; empty for none."""
+        matrix = display_matrix(self.first.av_frame)
+        # PyAV 18 does not read the Exif of every image.
+        return read_image_metadata(self._image).display_matrix if matrix is None else matrix
+
+    @cached_property
+    def _image(self) -> bytes | None:
+        return self.sequence.files[self.sequence.first].read_bytes() if self.sequence else self._demuxer.image
+
     def _frame_number(self, pts: int) -> int:
         if self.sequence is None:
             return 1 + pts
@@ -184,8 +196,6 @@ class Source:
 
     def copy_info(self) -> CopyInfo:
         """Return what an output copies from this input. Call it before iterating; the input must stay open."""
-        image = self.sequence.files[self.sequence.first].read_bytes() if self.sequence else self._demuxer.image
-        matrix = display_matrix(self.first.av_frame)
         early = [item.packet for item in self._early if isinstance(item, Carried)]  # cover art comes first
         return CopyInfo(
             name=self.name,
@@ -197,9 +207,8 @@ class Source:
             tags=self._description.service_tags(self.stream.index) | self.container.metadata,
             programs=self._description.programs,
             chapters=tuple(self._demuxer.span.cut_chapters(self.container.chapters())),
-            # PyAV 18 does not read the Exif of every image.
-            display_matrix=read_image_metadata(image).display_matrix if matrix is None else matrix,
-            image=image,
+            display_matrix=self.display_matrix,
+            image=self._image,
             image_files=self.sequence.files if self.sequence else {},
             is_variable=cache(self._demuxer.has_variable_rate),
             frame_number=self._frame_number,

@@ -85,9 +85,9 @@ class FrameChecker:
     """Warns of frames that lose something because the video is encoded as it began: in one size, format and colour."""
 
     def __init__(self, plan: EncodingPlan, context: Context) -> None:
-        self._info, self._context = plan.info, context
+        self._info, self._context = plan.given, context
         self._encoder = f"{plan.encoder} in {plan.muxer.name}"
-        info = plan.info
+        info = plan.given
         self._known = [(info.width, info.height, info.bits, info.gray, info.color)]
         self._checks_alpha, self._checks_captions = not plan.keeps_alpha, not plan.keeps_captions
 

@@ -29,6 +29,8 @@ class EncodingPlan:
     muxer: Muxer
     info: VideoInfo
     """Of the output."""
+    given: VideoInfo
+    """Of the frames to encode, which are converted if that differs."""
     options: EncodeOptions
     """As the user gave them."""
     encoder: str

@@ -24,6 +24,7 @@ from vidsr.video.write.copy.programs import pids_of, program_options
 from vidsr.video.write.encoder_options import SEMI_PLANAR, choose_pixel_format, encoder_options, is_repeatable
 from vidsr.video.write.encoding_plan import EncodingPlan
 from vidsr.video.write.output_clock import encoder_frame_rate, needs_display_order, output_time_base, start_shift
+from vidsr.video.write.rgb_video import encoded_info, rgb_notice
 
 _REORDERING = ("libx264", "libx264rgb", "libx265", "h264_nvenc", "hevc_nvenc")
 """Encoders that use B-frames unless they are forbidden."""
@@ -42,6 +43,7 @@ def plan_encoding(muxer: Muxer, info: VideoInfo, options: EncodeOptions, copy: C
         raise OutputError(f"video with subsampled chroma needs even sides; got {info.width}x{info.height}")
     user = options.encoder_options or {}
     codec = _find_encoder(muxer.name, encoder_for(options.codec, muxer.name))
+    given, info = info, encoded_info(info, codec, user)
     pixel_format = choose_pixel_format(codec, info, user, muxer=muxer.name)
     cuda_device = None if copy is None or "pix_fmt" in user else _nvenc_device(codec.name, pixel_format, copy.first)
     mastering = None if copy is None else mastering_of(copy.first.av_frame)
@@ -50,6 +52,7 @@ def plan_encoding(muxer: Muxer, info: VideoInfo, options: EncodeOptions, copy: C
     plan = EncodingPlan(
         muxer=muxer,
         info=info,
+        given=given,
         options=options,
         encoder=codec.name,
         codec=codec.canonical_name,
@@ -123,9 +126,11 @@ def _warnings(plan: EncodingPlan, copy: CopyInfo | None) -> Iterator[Notice]:
 
 def _pixel_format_warnings(plan: EncodingPlan) -> Iterator[Notice]:
     info, planar_format = plan.info, plan.planar_format
+    if info.rgb:
+        yield rgb_notice(plan.given, info, planar_format)
     gray = info.gray and not plan.keeps_alpha
     wanted = pixel_format_name(info.bits, info.color.subsampling, gray=gray, alpha=plan.keeps_alpha)
-    if planar_format == wanted:
+    if planar_format == wanted or (info.rgb and "pix_fmt" in (plan.options.encoder_options or {})):
         return
     if "pix_fmt" in (plan.options.encoder_options or {}):
         what = f"the video is encoded as {planar_format}, as requested, instead of {wanted}"
