@@ -22,11 +22,29 @@ class PipeReader:
 
     def __init__(self, fd: int, stop: Stop | None = None, *, owned: bool = False) -> None:
         self._fd, self._stop, self._owned = fd, stop, owned
+        self._peeked = b""
 
     def read(self, size: int) -> bytes:
         """Return what is available, 1 to `size` bytes; b"" at the end."""
+        if self._peeked:
+            ready, self._peeked = self._peeked[:size], self._peeked[size:]
+            return ready
         _wait(self._fd, self._stop, writing=False)
         return os.read(self._fd, size)
+
+    def peek(self, size: int) -> bytes:
+        """Wait for the next `size` bytes, or for the end, and return them; they will still be read."""
+        while len(self._peeked) < size:
+            _wait(self._fd, self._stop, writing=False)
+            more = os.read(self._fd, size - len(self._peeked))
+            self._peeked += more
+            if not more:
+                break
+        return self._peeked
+
+    def read_all(self) -> bytes:
+        """Return everything until the end."""
+        return b"".join(iter(lambda: self.read(1 << 20), b""))
 
     def close(self) -> None:
         """Close the pipe if it was opened here; may be called again."""

@@ -3,18 +3,22 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import av
 from av.container import InputContainer
 
 from vidsr.context import Stop, Stopped
-from vidsr.errors import InputError, NotAVideo, StreamBroken
+from vidsr.errors import InputError, NotAVideo, StreamBroken, VidsrError
 from vidsr.io.names import SCHEME, is_address, is_file, title_of
 from vidsr.io.pipes import PipeReader, is_fifo, open_fifo, stdin
 from vidsr.system import most_pixels
 from vidsr.video._compat import LENIENT_TEXT
+from vidsr.video.convert.image_kind import HEAD, kind_to_open
 from vidsr.video.metadata import as_text
+
+if TYPE_CHECKING:
+    from vidsr.video.read.still.open_still import Still
 
 # Enough for the headers of every format that can be piped; more would only delay the first frame.
 LIVE_PROBE = {"probesize": "32768", "analyzeduration": "1000", "fpsprobesize": "0"}
@@ -43,6 +47,8 @@ class OpenedInput:
     live: bool
     file: PipeReader | BinaryIO | None = None
     """The pipe or file that was opened for it."""
+    still: "Still | None" = None
+    """An image that vidsr decodes itself; the container is then a stand-in."""
 
     def close(self) -> None:
         """Close container and file; may be called again."""
@@ -52,11 +58,17 @@ class OpenedInput:
 
 
 def open_input(
-    name: str | Path | BinaryIO, *, format: str | None = None, live: bool | None = False, stop: Stop | None = None
+    name: str | Path | BinaryIO,
+    *,
+    format: str | None = None,
+    live: bool | None = False,
+    stop: Stop | None = None,
+    stills: bool = False,
 ) -> OpenedInput:
     """Open a container for reading.
 
-    live: None decides by the kind of input. Raises InputError for an empty name, StreamBroken if the input does not
+    live: None decides by the kind of input. stills: open images that FFmpeg reads wrongly as `OpenedInput.still`.
+    Raises InputError for an empty name, StreamBroken if the input does not
     exist, NotAVideo if FFmpeg cannot read it.
     """
     if name == "":
@@ -74,18 +86,48 @@ def open_input(
             source = f"file:{os.fspath(name)}"  # FFmpeg would take a colon in a name for a protocol
             if is_file(name):
                 options["pattern_type"] = "none"  # and "%d" in the name of an image for a sequence
+        found = _still(source if piped else name, title) if stills and format is None else None
+        if found is not None:
+            return OpenedInput(found[1], title, False, file, found[0])
         container = av.open(
             source, "r", format=format, container_options=options, options=dict(SIZE_LIMIT), **LENIENT_TEXT
         )
     except BaseException as exc:
         if file is not None:
             file.close()
-        if isinstance(exc, Stopped) or not isinstance(exc, av.error.FFmpegError | OSError | ValueError):
+        if isinstance(exc, Stopped | VidsrError) or not isinstance(exc, av.error.FFmpegError | OSError | ValueError):
             raise
         raise _explain(exc, title, format, piped=piped) from exc
     for tags in (container.metadata, *(stream.metadata for stream in container.streams)):
         tags.update({key: as_text(value) for key, value in tags.items()})
     return OpenedInput(container, title, live, file)
+
+
+def _still(source: Any, title: str) -> "tuple[Still, InputContainer] | None":
+    # An image that vidsr decodes itself, and its stand-in; the first bytes show it. None for any other input.
+    if isinstance(source, PipeReader):
+        kind = kind_to_open(source.peek(HEAD))
+        data = source.read_all() if kind else b""
+    elif isinstance(source, str | Path):
+        if not is_file(source):
+            return None
+        with Path(source).open("rb") as file:
+            kind = kind_to_open(file.read(HEAD))
+            file.seek(0)
+            data = file.read() if kind else b""
+    elif getattr(source, "seekable", lambda: False)():
+        start = source.seek(0, os.SEEK_CUR)
+        kind = kind_to_open(source.read(HEAD))
+        source.seek(start)
+        data = source.read() if kind else b""
+    else:
+        return None
+    if not kind:
+        return None
+    from vidsr.video.read.still.open_still import open_still, stand_in
+
+    still = open_still(data, kind, title)
+    return still, stand_in(still)
 
 
 def _protocols(name: object, title: str, *, piped: bool) -> str:

@@ -100,7 +100,7 @@ class Source:
                 context.warn("with --strict the CPU decodes, which reports damage that GPUs do not")
             gpu = None
         file = sequence.files[sequence.first] if sequence else name
-        opened = open_input(file, format=options.input_format, live=options.live, stop=stop)
+        opened = open_input(file, format=options.input_format, live=options.live, stop=stop, stills=True)
         try:
             return cls._start(name, replace(opened, title=title_of(name)), sequence, options, context, gpu)
         except BaseException:
@@ -118,7 +118,9 @@ class Source:
         gpu: Offload | None,
     ) -> Self:
         # Decode the first frame; of an image file also look for a second one.
-        if options.fps is not None and not (sequence or lacks_timestamps(opened.container)):
+        still = opened.still
+        timed = not lacks_timestamps(opened.container) if still is None else still.count > 1
+        if options.fps is not None and timed and not sequence:
             raise WrongOption(
                 f"{opened.title} has time stamps; a frame rate is for image sequences and raw streams, which have none"
             )
@@ -142,15 +144,15 @@ class Source:
             if demuxer.out_of_memory is not None:
                 raise demuxer.out_of_memory
             raise no_frame_error(opened, demuxer.span, size_known=stream.codec_context.width > 0)
-        still = False
-        if sequence is None and is_image_format(opened.container):
+        single = still is not None and still.count == 1
+        if sequence is None and still is None and is_image_format(opened.container):
             second = list(_until_frame(items))
-            early, still = early + second, not second or not isinstance(second[-1], Frame)
+            early, single = early + second, not second or not isinstance(second[-1], Frame)
         info = _describe(demuxer, stream, first, time_base, doubled=fields and deinterlacer.found)
         info = replace(info, rgb=framer.rgb)
         if sequence and demuxer.span.whole:
             info = replace(info, frames=len(sequence.files))
-        if still:
+        if single and sequence is None:
             info = replace(info, frames=1, duration=None, still=True)
         return cls(name, info, first, stream, sequence, description, opened, demuxer, early, items)
 
@@ -261,7 +263,13 @@ def _demuxer(
     span = TimeRange(options.start, options.duration, Fraction(0) if start is None else start * MICROSECOND)
     log = DamageLog(opened.title, span, strict=options.strict)
     if sequence:
-        return ImageDemuxer(opened, stream, span, log, sequence=sequence, rate=options.fps or _DEFAULT_RATE)
+        return ImageDemuxer(
+            opened, stream, span, log, sequence=sequence, rate=options.fps or _DEFAULT_RATE, warn=context.on_warning
+        )
+    if opened.still is not None:
+        from vidsr.video.read.still.still_demuxer import StillDemuxer
+
+        return StillDemuxer(opened, stream, span, log, still=opened.still, rate=options.fps, warn=context.on_warning)
     decoder = alpha_decoder(stream) or gpu_decoder(stream, gpu, context)
     return Demuxer(opened, stream, span, log, rate=options.fps, decoder=decoder)
 
