@@ -76,7 +76,9 @@ class UpscaleOptions:
     width: int | None = _option(None, "Make the output this wide as it is shown, in pixels.")
     height: int | None = _option(None, "Make the output this high as it is shown, in pixels; the width follows.")
     engine: str = _option("auto", "Compute the network with this engine; vidsr doctor lists them.")
-    device: str = _option("auto", "Compute the network on this device: auto, cpu, cuda or cuda:N.")
+    device: str = _option(
+        "auto", "Compute the network on this device: auto, cpu, cuda or cuda:N (NVIDIA), gpu, gpu:N or npu (Intel)."
+    )
     precision: Precision = _option(
         "auto", "Compute in this precision; auto is the fastest without a visible difference."
     )

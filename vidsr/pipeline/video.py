@@ -205,7 +205,7 @@ def find_gpu(hwaccel: Hwaccel, device: str, *, resume: bool, context: Context) -
     """
     if hwaccel not in get_args(Hwaccel):
         raise ValueError(f"expected one of {', '.join(get_args(Hwaccel))} for hwaccel; got {hwaccel!r}")
-    if hwaccel == "none" or (hwaccel == "auto" and (resume or device == "cpu")):
+    if hwaccel == "none" or (hwaccel == "auto" and (resume or not device.startswith(("auto", "cuda")))):
         return None
     if resume:
         context.warn("with --resume the CPU decodes: segments must come out the same in every run")

@@ -140,11 +140,11 @@ def engine_for(
 def best_setup(graph_of: Callable[[bool], bytes], setup: Setup, options: UpscaleOptions, context: Context) -> Setup:
     """Return a setup with TensorRT if an engine was built for this graph, and report what computes.
 
-    graph_of: see `open_guarded`. Nothing changes, and nothing is reported, on the CPU and where the user named an
-    engine. If every frame must be computed alone, no TensorRT engine is used: one built between two runs would change
-    the result.
+    graph_of: see `open_guarded`. Nothing changes, and nothing is reported, on devices other than CUDA's and where the
+    user named an engine. If every frame must be computed alone, no TensorRT engine is used: one built between two runs
+    would change the result.
     """
-    if options.engine != "auto" or setup.device == "cpu":
+    if options.engine != "auto" or not setup.device.startswith("cuda"):
         return setup
     why = ""
     if not options.stateless:
