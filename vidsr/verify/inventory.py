@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidsr.color import ColorSpec
+from vidsr.video.convert.immersive import SphericalMapping, StereoLayout
 from vidsr.video.read.damage import Damage
 
 SRGB = "sRGB"
@@ -28,6 +29,8 @@ class Track:
     pid: int | None
     """In MPEG-TS; None elsewhere, and where several streams share one."""
     language: str
+    locale: str
+    """The language as BCP 47, such as pt-BR, where that says more; else empty."""
     disposition: int
     """FFmpeg's flags."""
     tags: Mapping[str, str]
@@ -84,11 +87,16 @@ class Inventory:
     """Dynamic HDR metadata of its frames: "Dolby Vision", "HDR10+"."""
     mastering: tuple[int, ...]
     """HDR10's mastering display and light levels, in the units of HEVC."""
+    spherical: SphericalMapping | None
+    """For frames that are 1 pixel wide."""
+    stereo: StereoLayout | None
     program: int | None
     """The number of its programme in MPEG-TS."""
     pid: int | None
     """In MPEG-TS."""
     language: str
+    locale: str
+    """The language as BCP 47, such as pt-BR, where that says more; else empty."""
     disposition: int
     stream_tags: Mapping[str, str]
     """Of the video stream."""

@@ -19,6 +19,7 @@ from vidsr.verify.inventory import SRGB, UNTIMED, Chapter, Inventory, Track
 from vidsr.verify.payload import config_of, is_filler, payload
 from vidsr.verify.thumbnails import SHAPE, thumbnail
 from vidsr.video.convert.image_metadata import is_srgb, read_image_metadata
+from vidsr.video.convert.immersive import spherical_mapping, stereo_layout
 from vidsr.video.convert.resizer import pixel_format_of
 from vidsr.video.convert.side_data import DYNAMIC_HDR, mastering_of, side_data
 from vidsr.video.metadata import ATTACHED, codec_of, stream_tags, video_tags
@@ -75,6 +76,7 @@ def _read(source: Source) -> Inventory:
         transparent += item.alpha is not None and int(item.alpha.min()) < (1 << item.bits) - 1
         captions += side_data(item.av_frame, "A53_CC") is not None
         last = item
+    spherical = spherical_mapping(first.av_frame)
     video, chapters, pids = source.stream, copy.chapters, pids_of(copy)
     return Inventory(
         title=source.title,
@@ -98,13 +100,16 @@ def _read(source: Source) -> Inventory:
         program=copy.program.number if copy.program is not None else None,
         pid=pids.get(video.index),
         language=video.metadata.get("language", "und"),
+        locale=copy.languages.get(video.index, ""),
+        spherical=None if spherical is None else spherical.scaled(1 / first.width),
+        stereo=stereo_layout(first.av_frame),
         disposition=int(video.disposition),
         stream_tags=_tags_of(video),
         tags=_dated(_lowered(video_tags(copy.tags))),
         image_metadata=_image_metadata(copy.image),
         chapters=tuple(_chapter(chapter) for chapter in chapters),
         tracks=tuple(
-            _track(s, tallies[s.index], pids.get(s.index))
+            _track(s, tallies[s.index], pids.get(s.index), copy.languages.get(s.index, ""))
             for s in copy.streams
             if not (chapters and _is_chapter_track(s))
         ),
@@ -128,13 +133,14 @@ def _is_chapter_track(stream: Any) -> bool:
     return stream.type == "data" and codec_of(stream) == "bin_data"
 
 
-def _track(stream: Any, tally: _Tally, pid: int | None) -> Track:
+def _track(stream: Any, tally: _Tally, pid: int | None, locale: str) -> Track:
     return Track(
         index=stream.index,
         kind="cover art" if stream.type == "video" and stream.disposition & ATTACHED else stream.type,
         codec=tally.codec,
         pid=pid,
         language=stream.metadata.get("language", "und"),
+        locale=locale,
         disposition=int(stream.disposition),
         tags=_tags_of(stream),
         packets=tally.packets,

@@ -99,10 +99,9 @@ def _details(track: Track, other: Track, near: Fraction, shift: Fraction) -> Ite
 
 
 def _labels(stream: int | None, before: Timed, after: Timed, *, chosen: tuple[bool, bool]) -> Iterator[Finding]:
-    known = before.language != "und"  # else a container may state any
-    yield Finding(
-        Code.LANGUAGE, before.language, after.language, not known or before.language == after.language, stream
-    )
+    language, stated = before.locale or before.language, after.locale or after.language
+    # For an unknown language, a container may state any.
+    yield Finding(Code.LANGUAGE, language, stated, language in ("und", stated), stream)
     found, other = (x.disposition & ~_DEFAULT | one * _DEFAULT for x, one in zip((before, after), chosen, strict=True))
     kept = not (found & ~other | other & ~found & ~_IMPLIED) & sum(_DISPOSITIONS)
     yield Finding(Code.DISPOSITION, _flags(found), _flags(other), kept, stream)

@@ -34,6 +34,10 @@ def video_findings(before: Inventory, after: Inventory, shift: Fraction) -> Iter
         yield from _colours(before, after)
         yield same(Code.ROTATION, _degrees(before), _degrees(after))
     yield _aspect(before, after)
+    if before.spherical or after.spherical:
+        yield same(Code.SPHERICAL, before.spherical or "flat", after.spherical or "flat")
+    if before.stereo or after.stereo:
+        yield same(Code.STEREO, before.stereo or "2D", after.stereo or "2D")
     if before.pid is not None and after.pid is not None:
         yield same(Code.PROGRAM, f"{before.program}, PID {before.pid}", f"{after.program}, PID {after.pid}")
     yield same(Code.FIELDS, f"{before.fields} interlaced", f"{after.fields} interlaced")

@@ -43,6 +43,8 @@ class CopyInfo:
     """Metadata of the container."""
     programs: tuple[TsProgram, ...] = ()
     """Programmes of MPEG-TS, variants of HLS."""
+    languages: Mapping[int, str] = field(default_factory=dict)
+    """Languages that ISO 639-2 cannot name, such as pt-BR, as BCP 47, by the index of the stream."""
     chapters: tuple[Chapter, ...] = ()
     display_matrix: tuple[int, ...] = ()
     """Rotation or mirroring that players apply; empty for none."""

@@ -44,7 +44,10 @@ def stream_tags(stream: Stream) -> dict[str, str]:
         key: value
         for key, value in stream.metadata.items()
         # An mp4 repeats its date in every track.
-        if not _STALE.fullmatch(key) and (key.lower(), value) not in _HANDLERS and key.lower() != _DATE
+        if not _STALE.fullmatch(key)
+        and (key.lower(), value) not in _HANDLERS
+        and key.lower() != _DATE
+        and not (key.lower() == "stereo_mode" and not value.startswith("anaglyph"))  # FFmpeg reads others as side data
     }
     if "name" in kept:  # the title of a track in an mp4
         kept.setdefault("title", kept.pop("name"))
@@ -57,7 +60,15 @@ def video_tags(metadata: Mapping[str, str]) -> dict[str, str]:
     """Return the tags of a container that are true of a new file, too."""
     # An mp4 may state its date twice, and FFmpeg 9 joins the two.
     once = {key: value.partition(";")[0] if key.lower() == _DATE else value for key, value in metadata.items()}
-    return {key: value for key, value in once.items() if not _STALE.fullmatch(key)}
+    return {
+        key: value for key, value in once.items() if not _STALE.fullmatch(key) and not _is_repeated(key, value, once)
+    }
+
+
+def _is_repeated(key: str, value: str, tags: Mapping[str, str]) -> bool:
+    # FFmpeg gives a tag with a language twice: as "location" and as "location-eng".
+    name, _, language = key.rpartition("-")
+    return len(language) == 3 and tags.get(name) == value
 
 
 def needs_free_tags(metadata: Mapping[str, str]) -> bool:

@@ -12,12 +12,17 @@ import av
 from av.container import InputContainer
 
 from vidsr.frames import Frame
+from vidsr.video import ebml
 from vidsr.video._compat import ffmpeg_log
 from vidsr.video.convert.resizer import cropped
 from vidsr.video.copy_info import TsProgram
+from vidsr.video.metadata import ATTACHED
+from vidsr.video.read.truncation import path_of
 
 _STREAM = re.compile(r"  Stream #0:(\d+)\b")
 _PROGRAM = re.compile(r"  Program (\d+)\b")
+_TRACK_TYPES = {bytes([kind]) for kind in (1, 2, 17, 33)}
+"""Of Matroska's tracks, those that FFmpeg reads: video, audio, subtitles, metadata."""
 _SERVICE = {"service_name": "Service01", "service_provider": "FFmpeg"}
 _ENTRY = re.compile(r"      (\S.*?) *: ?(.*)")
 
@@ -72,6 +77,39 @@ def describe_input(container: InputContainer) -> Description:
     """Return what FFmpeg prints of an open container, parsed."""
     with ffmpeg_log(av.logging.INFO):
         return parse(container.dumps_format())  # type: ignore[attr-defined]  # missing in the stubs
+
+
+def languages_of(container: InputContainer) -> dict[int, str]:
+    """Return the languages of a Matroska file that ISO 639-2 cannot name, such as pt-BR, by index of the stream.
+
+    FFmpeg does not read them. Empty for what is not a file on disk, and where FFmpeg reads other tracks.
+    """
+    path = path_of(container) if container.format.name == "matroska,webm" else None
+    if path is None:
+        return {}
+    with path.open("rb") as file:
+        found = ebml.find_tracks(file)
+    entries = [list(ebml.elements(part.body)) for part in ebml.elements(found[1] if found else b"")]
+    tags = [_language(entry) for entry in entries if _body(entry, ebml.TRACK_TYPE) in _TRACK_TYPES]
+    cover_art = (stream for stream in container.streams if stream.disposition & ATTACHED)
+    attached = {stream.index for stream in (*cover_art, *container.streams.attachments)}
+    streams = [stream for stream in container.streams if stream.index not in attached]
+    if len(tags) != len(streams):
+        return {}
+    return {
+        stream.index: tag
+        for stream, tag in zip(streams, tags, strict=True)
+        # Two letters name what three do: en is eng.
+        if len(tag) > 3 or (len(tag) == 3 and tag != stream.metadata.get("language", "eng"))
+    }
+
+
+def _language(entry: list[ebml.Element]) -> str:
+    return _body(entry, ebml.LANGUAGE_BCP47).rstrip(b"\0").decode("ascii", "replace")
+
+
+def _body(entry: list[ebml.Element], kind: int) -> bytes:
+    return next((part.body for part in entry if part.id == kind), b"")
 
 
 def parse(dump: str) -> Description:

@@ -25,7 +25,7 @@ from vidsr.video.copy_info import CopyInfo
 from vidsr.video.metadata import ATTACHED
 from vidsr.video.read.damage import Damage, DamageLog
 from vidsr.video.read.demuxer import Demuxer
-from vidsr.video.read.description import Description, describe_input
+from vidsr.video.read.description import Description, describe_input, languages_of
 from vidsr.video.read.framer import Framer, FrameTimes
 from vidsr.video.read.hwdecode import Offload, gpu_decoder
 from vidsr.video.read.image_demuxer import ImageDemuxer
@@ -208,6 +208,7 @@ class Source:
             cover_art={p.stream_index: bytes(p) for p in early if p.stream.disposition & ATTACHED},
             tags=self._description.service_tags(self.stream.index) | self.container.metadata,
             programs=self._description.programs,
+            languages=languages_of(self.container),
             chapters=tuple(self._demuxer.span.cut_chapters(self.container.chapters())),
             display_matrix=self.display_matrix,
             image=self._image,

@@ -13,6 +13,7 @@ from vidsr.errors import OutputError
 from vidsr.frames import Frame, VideoInfo
 from vidsr.options import EncodeOptions
 from vidsr.video.convert.image_metadata import lost_in_video, read_image_metadata
+from vidsr.video.convert.immersive import spherical_mapping, stereo_layout
 from vidsr.video.convert.nv12 import lies_on_gpu
 from vidsr.video.convert.pixel_formats import PIXEL_FORMATS, pixel_format_name
 from vidsr.video.convert.side_data import mastering_of
@@ -23,6 +24,7 @@ from vidsr.video.write.copy.containers import TS_CODECS, Muxer, encoder_for
 from vidsr.video.write.copy.programs import pids_of, program_options
 from vidsr.video.write.encoder_options import SEMI_PLANAR, choose_pixel_format, encoder_options, is_repeatable
 from vidsr.video.write.encoding_plan import EncodingPlan
+from vidsr.video.write.header.header_patch import stereo_mode
 from vidsr.video.write.output_clock import encoder_frame_rate, needs_display_order, output_time_base, start_shift
 from vidsr.video.write.rgb_video import encoded_info, rgb_notice
 
@@ -67,12 +69,16 @@ def plan_encoding(muxer: Muxer, info: VideoInfo, options: EncodeOptions, copy: C
     )
     if copy is not None:
         shift = start_shift(muxer.name, copy.first)
+        spherical, stereo = spherical_mapping(copy.first.av_frame), stereo_layout(copy.first.av_frame)
+        mode = stereo_mode(muxer.name, stereo)
         plan = replace(
             plan,
             start_shift=shift,
             tags=video_tags(copy.tags),
             chapters=shift.chapters(copy.chapters),
-            stream_tags=stream_tags(copy.video_stream),
+            stream_tags=stream_tags(copy.video_stream) | ({"stereo_mode": mode} if mode else {}),
+            spherical=spherical and spherical.scaled(info.width / copy.info.width),
+            stereo=stereo,
             disposition=copy.video_stream.disposition,
             display_matrix=copy.display_matrix,
         )

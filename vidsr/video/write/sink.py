@@ -20,6 +20,7 @@ from vidsr.video.write.copy.containers import muxer_of
 from vidsr.video.write.copy.stream_copy import StreamCopier, plan_copy
 from vidsr.video.write.encoder import Encoder
 from vidsr.video.write.encoding_plan import EncodingPlan
+from vidsr.video.write.header.header_patch import HeaderPatch, plan_header
 from vidsr.video.write.image_sink import ImageSink, image_losses, open_sequence
 from vidsr.video.write.planning import plan_encoding
 from vidsr.video.write.segment_file import EncodedPacket
@@ -120,7 +121,13 @@ class VideoSink:
             chapters: Any = list(plan.chapters)
             self._container.set_chapters(chapters)
             self._container.metadata.update(plan.tags)
-            for notice in (*plan.warnings, *streams.warnings):
+            self._header = HeaderPatch()
+            if copy is not None:
+                copies = {**self._copier.copies, copy.video_stream.index: self._encoder.stream}
+                streams_of_output = self._container.streams
+                self._header = plan_header(plan, copy, copies, streams_of_output, can_patch=target.patchable)
+                self._header.reserve(streams_of_output)
+            for notice in (*plan.warnings, *streams.warnings, *self._header.warnings):
                 context.on_warning(notice)
             self._container.start_encoding()
         except BaseException:
@@ -156,6 +163,8 @@ class VideoSink:
             self._container.mux(self._encoder.encode(None))
             self._copier.flush()
             self._container.close()
+            if self._header:
+                self._target.patch(self._header.apply)
         except BaseException as failure:
             self._abandon()
             self._target.discard()

@@ -1,6 +1,6 @@
 """Streams that are copied as packets: which of them the container can hold, and how they get there."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -157,6 +157,11 @@ class StreamCopier:
             self._leave_out(index, packet)  # the muxer might fail only with a later packet, of any stream
             return
         self._mux(index, [packet])
+
+    @property
+    def copies(self) -> Mapping[int, Stream]:
+        """The streams of the output, by index in the input; attachments are not among them."""
+        return self._copies
 
     def flush(self) -> None:
         """Mux the subtitles that were held back."""
