@@ -20,7 +20,6 @@ from vidsr.video.read.timestamps import Timeline, has_variable_rate
 from vidsr.video.read.truncation import GapFinder, frames_after, is_truncated, path_of
 from vidsr.video.timing import MICROSECOND, TimeRange
 
-_AVFMT_TS_DISCONT = 0x0200
 MAX_RETRIES = 20  # failures of the demuxer in a row before reading ends
 _SEEKABLE = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm")  # in other formats a seek may land after its target
 _AFTER_END = 1  # seconds read past the end of a range, for packets that are interleaved late
@@ -45,8 +44,12 @@ class Demuxer:
         *,
         rate: Fraction | None = None,
         decoder: av.VideoCodecContext | GpuDecoder | None = None,
+        origin: Fraction = Fraction(0),
     ) -> None:
-        """rate: frame rate of a container without time stamps. decoder: instead of the stream's own."""
+        """rate: frame rate of a container without time stamps. decoder: instead of the stream's own.
+
+        origin: time on the clock of the container that becomes 0.
+        """
         container = opened.container
         self.span, self.log, self.rate = span, log, rate
         self.codec = stream.codec_context.codec.canonical_name
@@ -59,11 +62,11 @@ class Demuxer:
         """Whether frames have wrong durations, and one may be held back; see `FrameTimes`."""
         self._container, self._stream, self._live, self._title = container, stream, opened.live, opened.title
         self._decoder = decoder or stream.codec_context
-        self._watch = DecoderWatch(self._note, flag_is_late=container.format.name == "mpegts")
+        self._watch = DecoderWatch(self._note, flag_is_late=container.format.name in ("mpegts", "hls"))
         path = path_of(container)
         self._gaps = GapFinder(path) if path and container.format.name == "matroska,webm" else None
         self._keeps_image = is_image_format(container)
-        self._timeline = Timeline(discontinuous=bool(container.format.flags & _AVFMT_TS_DISCONT))
+        self._timeline = Timeline(container, stream.index, origin=origin, on_restart=self._watch.restarted)
         self._last_dts: int | None = None  # of the last packet that went to the decoder
 
     def items(self) -> Iterator[av.VideoFrame | Carried]:
@@ -127,11 +130,11 @@ class Demuxer:
                 for packet in self._container.demux():
                     if packet.size:
                         failures = 0
-                        self._follow(packet)
-                    yield packet
+                        self._find_gap(packet)
+                    yield from self._timed(packet)
                 return
             except IndexError:  # PyAV, if a stream appears after the header
-                yield self._flush_packet()
+                yield from self._timed(self._flush_packet())
                 return
             except Stopped:
                 raise
@@ -142,17 +145,20 @@ class Demuxer:
                 if lost and not self._live:
                     raise StreamBroken(f"{self._title} broke off: {exc.strerror or exc}") from exc
                 if lost or failures > MAX_RETRIES:
+                    yield from self._timed(self._flush_packet())
                     return
 
-    def _follow(self, packet: av.Packet) -> None:
-        # Find gaps, let the clock run on, and note where reading is.
+    def _find_gap(self, packet: av.Packet) -> None:
         if self._gaps is not None and self._gaps.is_before(packet):
             self.log.note("unreadable_parts")
-        if self._timeline.adjust(packet) and packet.stream_index == self._stream.index:
-            self._watch.restarted()
-        time, time_base = packet.pts if packet.pts is not None else packet.dts, rational(packet.time_base)
-        if time is not None and time_base is not None:
-            self.log.read_to = max(self.log.read_to, (time + (packet.duration or 0)) * time_base)
+
+    def _timed(self, packet: av.Packet) -> Iterator[av.Packet]:
+        # The packets that are ready, on one clock; note where reading is.
+        for ready in self._timeline.push(packet):
+            time, time_base = ready.pts if ready.pts is not None else ready.dts, rational(ready.time_base)
+            if time is not None and time_base is not None:
+                self.log.read_to = max(self.log.read_to, (time + (ready.duration or 0)) * time_base)
+            yield ready
 
     def _flush_packet(self) -> av.Packet:
         packet: av.Packet = av.Packet()

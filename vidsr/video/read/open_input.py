@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 # Enough for the headers of every format that can be piped; more would only delay the first frame.
 LIVE_PROBE = {"probesize": "32768", "analyzeduration": "1000", "fpsprobesize": "0"}
+# FFmpeg would take a clock that was set back for one that wrapped around, and make hours of it; see `Timeline`.
+_RAW_CLOCK = {"correct_ts_overflow": "0", "seg_format_options": "correct_ts_overflow=0"}
 SIZE_LIMIT = {"max_pixels": str(most_pixels())}
 """Decoder options: larger frames are refused before memory is allocated."""
 MP4_IN_PIPE = "; an mp4 with its index at the end cannot be piped: give the name of the file, or pipe NUT"
@@ -76,7 +78,9 @@ def open_input(
     title = title_of(name)
     piped = name == "-" or (isinstance(name, str | Path) and not is_address(name) and is_fifo(Path(name)))
     live = (piped or is_address(name)) if live is None else live
-    options = (dict(LIVE_PROBE) if live else {}) | {"protocol_whitelist": _protocols(name, title, piped=piped)}
+    options = (
+        (dict(LIVE_PROBE) if live else {}) | {"protocol_whitelist": _protocols(name, title, piped=piped)} | _RAW_CLOCK
+    )
     source: Any = name
     file: PipeReader | BinaryIO | None = None
     try:

@@ -15,7 +15,7 @@ from av.container import InputContainer
 from vidsr.context import Context
 from vidsr.errors import Damaged, WrongOption
 from vidsr.frames import Carried, Frame, VideoInfo
-from vidsr.io.names import title_of
+from vidsr.io.names import is_address, title_of
 from vidsr.options import Deinterlace, ReadOptions
 from vidsr.video._compat import CRASHING_SIDE_DATA, rational, without_side_data
 from vidsr.video.convert.deinterlace import Deinterlacer
@@ -38,6 +38,7 @@ from vidsr.video.read.streams import (
     select_video_stream,
     set_up_decoder,
 )
+from vidsr.video.read.timestamps import has_own_clock, start_of
 from vidsr.video.sequence import ImageSequence, sequence_of
 from vidsr.video.timing import MICROSECOND, TimeRange
 
@@ -260,7 +261,9 @@ def _demuxer(
     context: Context,
     gpu: Offload | None,
 ) -> Demuxer:
-    start = opened.container.start_time
+    start, origin = opened.container.start_time, Fraction(0)
+    if has_own_clock(opened.container, address=is_address(opened.title)):
+        start, origin = 0, start_of(opened.container, stream) or origin
     span = TimeRange(options.start, options.duration, Fraction(0) if start is None else start * MICROSECOND)
     log = DamageLog(opened.title, span, strict=options.strict)
     if sequence:
@@ -272,7 +275,7 @@ def _demuxer(
 
         return StillDemuxer(opened, stream, span, log, still=opened.still, rate=options.fps, warn=context.on_warning)
     decoder = alpha_decoder(stream) or gpu_decoder(stream, gpu, context)
-    return Demuxer(opened, stream, span, log, rate=options.fps, decoder=decoder)
+    return Demuxer(opened, stream, span, log, rate=options.fps, decoder=decoder, origin=origin)
 
 
 def _items(demuxer: Demuxer, deinterlacer: Deinterlacer, framer: Framer) -> Generator[Frame | Carried]:
