@@ -40,7 +40,7 @@ class Track:
     """A digest of its bytes, without what a container adds to them."""
     tick: Fraction
     times: "array[int]"
-    """Pts of every packet in ticks, or UNTIMED; of subtitles start and end in turn."""
+    """Pts of every packet in ticks, or UNTIMED; of subtitles start and end in turn; of PCM the start and each gap."""
 
 
 @dataclass(frozen=True, slots=True)

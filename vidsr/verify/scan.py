@@ -23,6 +23,7 @@ from vidsr.video.convert.immersive import spherical_mapping, stereo_layout
 from vidsr.video.convert.resizer import pixel_format_of
 from vidsr.video.convert.side_data import DYNAMIC_HDR, mastering_of, side_data
 from vidsr.video.metadata import ATTACHED, codec_of, stream_tags, video_tags
+from vidsr.video.pcm_samples import SampleClock, is_pcm, samples_of
 from vidsr.video.read.source import Source, open_source
 from vidsr.video.timing import rational
 from vidsr.video.write.copy.programs import pids_of
@@ -46,6 +47,8 @@ class _Tally:
         self.spans = stream.type == "subtitle"
         self.once = bool(stream.disposition & ATTACHED)  # a seek may repeat it
         self.tick = rational(stream.time_base) or Fraction(1, 90000)
+        self.clock = SampleClock(context.sample_rate, self.tick) if is_pcm(stream) else None
+        self.silence = 0  # bytes
         if stream.type == "attachment":
             self.digest.update(stream.data or b"")
 
@@ -53,8 +56,17 @@ class _Tally:
         if is_filler(packet, self.codec) or (self.once and self.packets):
             return
         self.packets += 1
-        self.digest.update(payload(packet, self.codec, self.config))
         pts = packet.pts if packet.pts is not None else packet.dts
+        if self.clock is not None:  # muxers cut samples into any packets
+            samples, count = samples_of(packet)
+            sounding = samples.rstrip(b"\0")
+            if sounding:  # but not the silence at the end, with which Blu-ray's packets are filled
+                self.digest.update(bytes(self.silence) + sounding)
+            self.silence = len(samples) - len(sounding) + (0 if sounding else self.silence)
+            if self.clock.place(pts, count)[1]:
+                self.times.append(UNTIMED if pts is None else pts)
+            return
+        self.digest.update(payload(packet, self.codec, self.config))
         self.times.append(UNTIMED if pts is None else pts)
         if self.spans:
             self.times.append(UNTIMED if pts is None or not packet.duration else pts + packet.duration)

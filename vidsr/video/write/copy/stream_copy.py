@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 import av
@@ -13,8 +14,11 @@ from vidsr.context import Code, Context, Notice
 from vidsr.video.copy_info import CopyInfo
 from vidsr.video.metadata import ATTACHED, codec_of, stream_tags
 from vidsr.video.timing import rational
+from vidsr.video.write.copy.added_stream import add_copy
 from vidsr.video.write.copy.container_losses import avi_losses, stream_losses
-from vidsr.video.write.copy.containers import CHANNELS, UNKNOWN_AUDIO, describe, has_unnamed_channels, why_unsupported
+from vidsr.video.write.copy.containers import Muxer, describe
+from vidsr.video.write.copy.muxer_trial import UNKNOWN_AUDIO, why_unsupported
+from vidsr.video.write.copy.pcm import PcmRepacker, add_pcm_stream, packing_for
 from vidsr.video.write.copy.programs import other_programs, pids_of
 from vidsr.video.write.copy.subtitles import Converter, add_text_stream, text_codec
 from vidsr.video.write.encoding_plan import EncodingPlan
@@ -27,6 +31,8 @@ class StreamPlan:
     stream: Stream
     text_codec: str | None = None
     """Codec that its subtitles are converted to; None to copy its packets."""
+    packing: tuple[str, str] | None = None
+    """PCM codec that its samples are repacked to, and their format; None to copy its packets."""
     attachment: bytes | None = None
     """Cover art that is written as an attachment."""
     extradata: bytes | None = None
@@ -57,14 +63,17 @@ def plan_copy(plan: EncodingPlan, copy: CopyInfo | None, *, can_seek: bool) -> C
     for stream in copy.streams:
         if stream.index in elsewhere or _is_made_by_muxer(muxer, stream):
             continue
+        if muxer in _TIME_CODE_TAGS and _is_time_code(stream) and "timecode" in copy.video_stream.metadata:
+            what = f"{describe(stream)} becomes the tag timecode of the video: {muxer} has no tracks for it"
+            warnings.append(Notice(what, (Code.STREAM,), (stream.index,)))
+            continue
         lacks_config = not can_seek and _lacks_config(muxer, stream)
         extradata = audio_config(stream) if lacks_config else None
-        reason = UNKNOWN_AUDIO if extradata == b"" else why_unsupported(muxer, stream)
+        reason = UNKNOWN_AUDIO if extradata == b"" else why_unsupported(plan.muxer, stream)
         if reason:
-            codec = text_codec(muxer, stream)
-            warnings.append(_left_out(stream, reason) if codec is None else _converted(stream, codec, reason))
-            if codec is not None:
-                streams.append(StreamPlan(stream, codec))
+            changed = _changed(plan.muxer, stream)
+            warnings.append(_left_out(stream, reason) if changed is None else _converted(changed, reason))
+            streams += [] if changed is None else [changed]
         elif stream.index in copy.cover_art and muxer == "matroska":
             # As a stream, it would be a video of one frame.
             streams.append(StreamPlan(stream, attachment=copy.cover_art[stream.index]))
@@ -80,14 +89,36 @@ def plan_copy(plan: EncodingPlan, copy: CopyInfo | None, *, can_seek: bool) -> C
     return CopyPlan(tuple(streams), tuple(warnings))
 
 
+def _changed(muxer: Muxer, stream: Stream) -> StreamPlan | None:
+    """Return how a stream gets into a container that does not hold its codec; None if it cannot."""
+    codec = text_codec(muxer.name, stream)
+    if codec is not None:
+        return StreamPlan(stream, text_codec=codec)
+    packing = packing_for(muxer, stream)
+    return None if packing is None else StreamPlan(stream, packing=packing)
+
+
+_OTHERS = {
+    ".mkv": Muxer("matroska"),
+    ".ts": Muxer("mpegts"),
+    ".mov": Muxer("mov"),
+    ".m2ts": Muxer("mpegts", bluray=True),
+}
+
+
 def _left_out(stream: Stream, reason: str) -> Notice:
-    hint = "" if why_unsupported("matroska", stream) else "; .mkv can"
+    other = next((name for name, muxer in _OTHERS.items() if not why_unsupported(muxer, stream)), None)
+    hint = "" if other is None else f"; {other} can"
     return Notice(f"{describe(stream)} is left out: {reason}{hint}", (Code.STREAM,), (stream.index,))
 
 
-def _converted(stream: Stream, codec: str, reason: str) -> Notice:
-    what = f"{describe(stream)} is converted to {codec}, without styles except bold, italics and underlines: {reason}"
-    return Notice(what, (Code.CODEC, Code.PACKETS, Code.PAYLOAD, Code.TIMES), (stream.index,))
+def _converted(plan: StreamPlan, reason: str) -> Notice:
+    if plan.packing is not None:
+        what = f"{describe(plan.stream)} is repacked to {plan.packing[0]}, with the same samples: {reason}"
+        return Notice(what, (Code.CODEC,), (plan.stream.index,))
+    how = "without styles except bold, italics and underlines"
+    what = f"{describe(plan.stream)} is converted to {plan.text_codec}, {how}: {reason}"
+    return Notice(what, (Code.CODEC, Code.PACKETS, Code.PAYLOAD, Code.TIMES), (plan.stream.index,))
 
 
 def _is_made_by_muxer(muxer: str, stream: Stream) -> bool:
@@ -96,9 +127,18 @@ def _is_made_by_muxer(muxer: str, stream: Stream) -> bool:
         return False
     if codec_of(stream) == "bin_data":
         return bool(stream.container.chapters())
-    return "timecode" in stream.metadata and muxer in ("mov", "mp4")
+    return _is_time_code(stream) and muxer in ("mov", "mp4")
 
 
+_TIME_CODE_TAGS = ("matroska", "nut")
+"""Muxers that store a time code as a tag of the video."""
+
+
+def _is_time_code(stream: Stream) -> bool:
+    return stream.type == "data" and "timecode" in stream.metadata
+
+
+_LONGEST = (1 << 31) - 1  # ticks that a packet may last in an mp4
 _LONGEST_AAC = (1 << 14) - 1 - 7  # bytes that the ADTS header before a packet in MPEG-TS can count
 _AAC_RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350)
 
@@ -120,6 +160,12 @@ def audio_config(stream: Stream) -> bytes:
     return config.to_bytes(2, "big")
 
 
+# What muxers raise for one packet: of AAC with damaged headers, of subtitles that last for ever.
+_REFUSALS = (
+    av.error.InvalidDataError, av.error.ArgumentError, av.error.NotImplementedError, av.error.PatchWelcomeError
+)  # fmt: skip
+
+
 class StreamCopier:
     """Copies packets to the streams of an output, and converts subtitles, as a CopyPlan says."""
 
@@ -136,7 +182,7 @@ class StreamCopier:
         self._muxer = container.format.name
         self._incomplete: set[int] = set()  # streams that lack such packets
         self._copies: dict[int, Stream] = {}
-        self._converters: dict[int, Converter] = {}
+        self._converters: dict[int, Converter | PcmRepacker] = {}
         self._last_dts: dict[int, int] = {}
         self._next_dts: dict[int, Fraction] = {}  # where the next packet is expected, in the time base of the copy
         self._min_step = 0 if self._muxer in ("matroska", "webm") else 1  # from the dts of one packet to the next
@@ -181,12 +227,12 @@ class StreamCopier:
             converter = Converter(stream, plan.text_codec, on_lost_text=lambda: self._context.warn(lost))
             self._converters[stream.index] = converter
             copy = add_text_stream(self._container, plan.text_codec, stream.time_base)
+        elif plan.packing is not None:
+            copy = add_pcm_stream(self._container, codec=plan.packing[0], format=plan.packing[1], stream=stream)
+            leave_out = partial(self._leave_out, stream.index)
+            self._converters[stream.index] = PcmRepacker(stream, copy, on_lost_packet=leave_out)
         else:
-            copy = self._container.add_stream_from_template(stream, opaque=True)
-            if has_unnamed_channels(self._muxer, stream):
-                copy.codec_context.layout = CHANNELS[copy.codec_context.layout.nb_channels]
-            if plan.extradata is not None:
-                copy.codec_context.extradata = plan.extradata
+            copy = add_copy(self._container, stream, extradata=plan.extradata)
         copy.disposition = stream.disposition
         copy.metadata.update(stream_tags(stream))
         if plan.pid is not None:
@@ -204,7 +250,7 @@ class StreamCopier:
             packet.stream = copy
             try:
                 self._container.mux(packet)
-            except av.error.InvalidDataError:  # of audio with damaged headers, which MPEG-TS has in every packet
+            except _REFUSALS:
                 self._leave_out(index, packet)
 
     def _leave_out(self, index: int, packet: av.Packet) -> None:
@@ -225,6 +271,8 @@ class StreamCopier:
         length = packet.duration * ratio if packet.duration else _duration_of(packet.stream) / time_base
         self._next_dts[index] = dts + length
         packet.time_base, packet.duration = time_base, round((packet.duration or 0) * ratio)
+        if packet.duration > _LONGEST and self._muxer in ("mp4", "mov"):  # of a subtitle without an end
+            packet.duration = 0  # unknown; the muxer would refuse the packet, at the end of the file
         packet.dts = round(dts)
         if index in self._last_dts:
             packet.dts = max(packet.dts, self._last_dts[index] + self._min_step)
