@@ -75,7 +75,7 @@ def test_closed_captions_go_along_or_are_announced(codec: str, after: str, kept:
     found = verify_video(video, tmp_path / f"b.{after}", notices=notices)
     assert found.differences == ()
     (captions,) = (finding for finding in found.findings if finding.name == "captions")
-    assert (captions.source, captions.holds) == ("on 12 frames", kept)
+    assert (captions.source[:12], captions.holds) == ("on 12 frames", kept)
 
 
 @pytest.mark.parametrize("after", ["mkv", "webm", "flv", "ts", "mp4"])

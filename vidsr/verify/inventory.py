@@ -83,6 +83,8 @@ class Inventory:
     """How many frames are transparent anywhere."""
     captions: int
     """How many frames carry closed captions."""
+    caption_data: str
+    """A digest of them."""
     dynamic: tuple[str, ...]
     """Dynamic HDR metadata of its frames: "Dolby Vision", "HDR10+"."""
     mastering: tuple[int, ...]

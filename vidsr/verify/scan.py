@@ -77,6 +77,7 @@ def _read(source: Source) -> Inventory:
     tallies = {stream.index: _Tally(stream) for stream in copy.streams}
     times, fields, captions, transparent, thumbnails = array("q"), 0, 0, 0, bytearray()
     last = first = source.first
+    caption_data = hashlib.blake2b(digest_size=8)
     for item in source:
         if isinstance(item, Carried):
             if item.stream in tallies:
@@ -86,7 +87,9 @@ def _read(source: Source) -> Inventory:
         thumbnails += thumbnail(item)
         fields += bool(getattr(item.av_frame, "interlaced_frame", False))
         transparent += item.alpha is not None and int(item.alpha.min()) < (1 << item.bits) - 1
-        captions += side_data(item.av_frame, "A53_CC") is not None
+        if (caption := side_data(item.av_frame, "A53_CC")) is not None:
+            captions += 1
+            caption_data.update(caption)
         last = item
     spherical = spherical_mapping(first.av_frame)
     video, chapters, pids = source.stream, copy.chapters, pids_of(copy)
@@ -107,6 +110,7 @@ def _read(source: Source) -> Inventory:
         fields=fields,
         transparent=transparent,
         captions=captions,
+        caption_data=caption_data.hexdigest(),
         dynamic=tuple(name for kind, name in DYNAMIC_HDR.items() if side_data(first.av_frame, kind) is not None),
         mastering=_mastering_of(first),
         program=copy.program.number if copy.program is not None else None,

@@ -46,7 +46,8 @@ def video_findings(before: Inventory, after: Inventory, shift: Fraction) -> Iter
     if before.dynamic or after.dynamic:
         yield same(Code.DYNAMIC_HDR, ", ".join(before.dynamic) or "none", ", ".join(after.dynamic) or "none")
     if before.captions or after.captions:
-        yield same(Code.CAPTIONS, f"on {before.captions} frames", f"on {after.captions} frames")
+        found, other = (f"on {video.captions} frames ({video.caption_data})" for video in (before, after))
+        yield same(Code.CAPTIONS, found, other)
     if before.mastering or after.mastering:
         yield same(Code.MASTERING, _numbers(before.mastering), _numbers(after.mastering))
     if before.chapters or after.chapters:
