@@ -51,6 +51,8 @@ class Code(StrEnum):
     """Their number."""
     PAYLOAD = "payload"
     TIMES = "times"
+    TEXT = "text"
+    """Of subtitles that are converted."""
     NEW_STREAM = "new stream"
     """One that the input does not have."""
 

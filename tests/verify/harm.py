@@ -91,6 +91,8 @@ def harmed(good: Path, target: Path, harm: Harm) -> Path:
     """Copy an output with the harm done to it."""
     counts: dict[int, int] = {}
     options = {"avoid_negative_ts": "disabled"}
+    if good.suffix in (".mp4", ".mov"):
+        options["movie_timescale"] = "1152000"  # else a tick would be rounded away
     with av.open(str(good)) as inp, av.open(str(target), "w", container_options=options) as out:
         kept = [s for s in inp.streams if harm.streams(s) and not (s.type == "data" and inp.chapters())]
         copies = {}

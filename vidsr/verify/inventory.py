@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidsr.color import ColorSpec
+from vidsr.verify.subtitle_text import TimedText
 from vidsr.video.convert.immersive import SphericalMapping, StereoLayout
 from vidsr.video.read.damage import Damage
 
@@ -41,6 +42,10 @@ class Track:
     tick: Fraction
     times: "array[int]"
     """Pts of every packet in ticks, or UNTIMED; of subtitles start and end in turn; of PCM the start and each gap."""
+    texts: tuple[TimedText, ...]
+    """Of text subtitles."""
+    sound: str
+    """Sample rate and number of channels of a sound."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from vidsr.frames import Carried, Frame
 from vidsr.options import ReadOptions
 from vidsr.verify.inventory import SRGB, UNTIMED, Chapter, Inventory, Track
 from vidsr.verify.payload import config_of, is_filler, payload
+from vidsr.verify.subtitle_text import TextReader
 from vidsr.verify.thumbnails import SHAPE, thumbnail
 from vidsr.video.convert.image_metadata import is_srgb, read_image_metadata
 from vidsr.video.convert.immersive import spherical_mapping, stereo_layout
@@ -44,7 +45,10 @@ class _Tally:
         self.codec = codec_of(stream) if context is None else context.codec.canonical_name
         self.config = config_of(stream)
         self.times, self.packets, self.digest = array("q"), 0, hashlib.blake2b(digest_size=16)
-        self.spans = stream.type == "subtitle"
+        self.spans, self.text = stream.type == "subtitle", TextReader(stream)
+        self.sound = ""
+        if stream.type == "audio" and context is not None:
+            self.sound = f"{context.sample_rate} Hz, {context.layout.nb_channels} channels"
         self.once = bool(stream.disposition & ATTACHED)  # a seek may repeat it
         self.tick = rational(stream.time_base) or Fraction(1, 90000)
         self.clock = SampleClock(context.sample_rate, self.tick) if is_pcm(stream) else None
@@ -68,6 +72,7 @@ class _Tally:
             return
         self.digest.update(payload(packet, self.codec, self.config))
         self.times.append(UNTIMED if pts is None else pts)
+        self.text.add(packet, self.tick)
         if self.spans:
             self.times.append(UNTIMED if pts is None or not packet.duration else pts + packet.duration)
 
@@ -163,6 +168,8 @@ def _track(stream: Any, tally: _Tally, pid: int | None, locale: str) -> Track:
         payload=tally.digest.hexdigest(),
         tick=tally.tick,
         times=tally.times,
+        texts=tuple(tally.text.texts),
+        sound=tally.sound,
     )
 
 

@@ -6,6 +6,7 @@ from fractions import Fraction
 from vidsr.context import Code
 from vidsr.verify.findings import Finding, same
 from vidsr.verify.inventory import Inventory, Timed, Track
+from vidsr.verify.subtitle_text import text_finding
 from vidsr.verify.timestamp_checks import drift_between, slack
 from vidsr.verify.video_checks import kept_tags, seconds
 
@@ -45,6 +46,10 @@ def track_findings(before: Inventory, after: Inventory, shift: Fraction) -> Iter
 def slack_of(before: Inventory, after: Inventory, track: Track, other: Track, shift: Fraction) -> Fraction:
     """Return how far rounding may move a packet against the video: further if the video was rounded, too."""
     own = slack(track, other)
+    if track.codec.startswith(_RAW):  # whose times an mp4 counts in samples
+        own = max(own, slack(other, track))
+    if shift and other.tick != after.tick:  # the muxer rounded the shift in both
+        own += (other.tick + after.tick) / 2
     return own + slack(before, after) if shift else own
 
 
@@ -87,11 +92,14 @@ def _details(track: Track, other: Track, near: Fraction, shift: Fraction) -> Ite
     index = track.index
     if track.pid is not None and other.pid is not None:
         yield same(Code.PROGRAM, f"PID {track.pid}", f"PID {other.pid}", index)
-    yield Finding(Code.CODEC, track.codec, other.codec, _codec(track) == _codec(other), index)
+    found, made = (f"{stream.codec}, {stream.sound}".removesuffix(", ") for stream in (track, other))
+    yield Finding(Code.CODEC, found, made, _codec(track) == _codec(other) and track.sound == other.sound, index)
     yield kept_tags(Code.STREAM_TAGS, _tags(track, other), other.tags, index)
     if not track.codec.startswith(_RAW):
         yield same(Code.PACKETS, track.packets, other.packets, index)
     yield Finding(Code.PAYLOAD, track.payload[:8], other.payload[:8], track.payload == other.payload, index)
+    if track.texts and other.codec != track.codec:
+        yield text_finding(track.texts, other.texts, shift=shift, near=near, stream=index)
     if track.packets and track.kind not in ("attachment", "cover art") and not track.codec.startswith(_RAW):
         apart, at = drift_between(track, other, shift)
         found = f"at most {seconds(abs(apart))} off, at {seconds(at)}" if apart else "all exact"

@@ -23,7 +23,9 @@ class Gap:
 
 def slack(before: Timed, after: Timed, *, shifted: bool = False) -> Fraction:
     """Return how far rounding may move a time between two time bases; twice that if the shift was rounded, too."""
-    return max(before.tick, after.tick) / (1 if shifted else 2)
+    if before.tick % after.tick == 0:
+        return Fraction(0)
+    return after.tick / (1 if shifted else 2)
 
 
 def shift_of(before: Timed, after: Timed) -> Fraction:

@@ -126,8 +126,8 @@ def _aspect(before: Inventory, after: Inventory) -> Finding:
 def _chapters(video: Inventory, other: Inventory, shift: Fraction) -> Finding:
     before, after = video.chapters, other.chapters
     near = Fraction(1, 1000)  # in which mp4 and Matroska count
-    if other.container in _OWN_CLOCK:  # where chapters are written before the muxer moves its clock
-        near += abs(shift)
+    if other.container in _OWN_CLOCK and before and after and before[0].start == after[0].start:
+        shift = Fraction(0)  # chapters were written before the muxer moved its clock
     moved = [
         f"{a.title or index + 1} moved by {seconds(b.start - a.start - shift)}"
         for index, (a, b) in enumerate(zip(before, after, strict=False))

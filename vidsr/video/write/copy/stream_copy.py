@@ -224,7 +224,11 @@ class StreamCopier:
         copy: Any
         if plan.text_codec is not None:
             lost = f"{describe(stream)}: text that is not UTF-8 is lost"
-            converter = Converter(stream, plan.text_codec, on_lost_text=lambda: self._context.warn(lost))
+            converter = Converter(
+                stream,
+                plan.text_codec,
+                on_lost_text=lambda: self._context.warn(lost, Code.TEXT, streams=(stream.index,)),
+            )
             self._converters[stream.index] = converter
             copy = add_text_stream(self._container, plan.text_codec, stream.time_base)
         elif plan.packing is not None:
