@@ -58,6 +58,11 @@ class ReadOptions:
     )
     strict: bool = _option(False, "Stop with an error if the input is damaged.")
     input_format: str | None = _option(None, "Read the input as this container format; by default it is detected.")
+    probe: int | None = _option(
+        None,
+        "Read this much of the input to find its streams, such as 50M; by default more where a stream is announced but "
+        "unknown.",
+    )
     live: bool | None = _option(
         None, "Probe the input as little as possible; by default only pipes and network addresses."
     )

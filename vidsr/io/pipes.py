@@ -23,14 +23,31 @@ class PipeReader:
     def __init__(self, fd: int, stop: Stop | None = None, *, owned: bool = False) -> None:
         self._fd, self._stop, self._owned = fd, stop, owned
         self._peeked = b""
+        self._kept: bytearray | None = None
 
     def read(self, size: int) -> bytes:
         """Return what is available, 1 to `size` bytes; b"" at the end."""
         if self._peeked:
             ready, self._peeked = self._peeked[:size], self._peeked[size:]
-            return ready
-        _wait(self._fd, self._stop, writing=False)
-        return os.read(self._fd, size)
+        else:
+            _wait(self._fd, self._stop, writing=False)
+            ready = os.read(self._fd, size)
+        if self._kept is not None:
+            self._kept += ready
+        return ready
+
+    def keep(self) -> None:
+        """Keep what is read from now on, for `rewind`, until `forget`."""
+        self._kept = bytearray()
+
+    def rewind(self) -> None:
+        """Read what was kept again, and keep it again."""
+        if self._kept:
+            self._peeked, self._kept = bytes(self._kept) + self._peeked, bytearray()
+
+    def forget(self) -> None:
+        """Keep nothing any more."""
+        self._kept = None
 
     def peek(self, size: int) -> bytes:
         """Wait for the next `size` bytes, or for the end, and return them; they will still be read."""

@@ -15,6 +15,7 @@ from vidsr.video.metadata import ATTACHED
 from vidsr.video.read.damage import DamageLog, DecoderWatch, Kind
 from vidsr.video.read.hwdecode import GpuDecoder
 from vidsr.video.read.open_input import OpenedInput
+from vidsr.video.read.probing import StreamWatch
 from vidsr.video.read.streams import cover_art_packets, is_image_format
 from vidsr.video.read.timestamps import Timeline, has_variable_rate
 from vidsr.video.read.truncation import GapFinder, frames_after, is_truncated, path_of
@@ -45,10 +46,11 @@ class Demuxer:
         rate: Fraction | None = None,
         decoder: av.VideoCodecContext | GpuDecoder | None = None,
         origin: Fraction = Fraction(0),
+        late: StreamWatch | None = None,
     ) -> None:
         """rate: frame rate of a container without time stamps. decoder: instead of the stream's own.
 
-        origin: time on the clock of the container that becomes 0.
+        origin: time on the clock of the container that becomes 0. late: warns of streams that appear later.
         """
         container = opened.container
         self.span, self.log, self.rate = span, log, rate
@@ -67,6 +69,7 @@ class Demuxer:
         self._gaps = GapFinder(path) if path and container.format.name == "matroska,webm" else None
         self._keeps_image = is_image_format(container)
         self._timeline = Timeline(container, stream.index, origin=origin, on_restart=self._watch.restarted)
+        self._late = late
         self._last_dts: int | None = None  # of the last packet that went to the decoder
 
     def items(self) -> Iterator[av.VideoFrame | Carried]:
@@ -80,6 +83,8 @@ class Demuxer:
                     self.log.note("corrupt_packets")
                 yield Carried(packet.stream.index, packet)
         self._watch.ended()
+        if self._late is not None:
+            self._late.read_to(self.log.read_to, end=True)
         if self.span.end is None:
             self._check_truncation()
 
@@ -131,10 +136,10 @@ class Demuxer:
                     if packet.size:
                         failures = 0
                         self._find_gap(packet)
-                    yield from self._timed(packet)
+                    yield from self._on_one_clock(packet)
                 return
             except IndexError:  # PyAV, if a stream appears after the header
-                yield from self._timed(self._flush_packet())
+                yield from self._on_one_clock(self._flush_packet())
                 return
             except Stopped:
                 raise
@@ -145,19 +150,21 @@ class Demuxer:
                 if lost and not self._live:
                     raise StreamBroken(f"{self._title} broke off: {exc.strerror or exc}") from exc
                 if lost or failures > MAX_RETRIES:
-                    yield from self._timed(self._flush_packet())
+                    yield from self._on_one_clock(self._flush_packet())
                     return
 
     def _find_gap(self, packet: av.Packet) -> None:
         if self._gaps is not None and self._gaps.is_before(packet):
             self.log.note("unreadable_parts")
 
-    def _timed(self, packet: av.Packet) -> Iterator[av.Packet]:
+    def _on_one_clock(self, packet: av.Packet) -> Iterator[av.Packet]:
         # The packets that are ready, on one clock; note where reading is.
         for ready in self._timeline.push(packet):
             time, time_base = ready.pts if ready.pts is not None else ready.dts, rational(ready.time_base)
             if time is not None and time_base is not None:
                 self.log.read_to = max(self.log.read_to, (time + (ready.duration or 0)) * time_base)
+            if self._late is not None:
+                self._late.read_to(self.log.read_to)
             yield ready
 
     def _flush_packet(self) -> av.Packet:

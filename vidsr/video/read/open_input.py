@@ -16,12 +16,11 @@ from vidsr.system import most_pixels
 from vidsr.video._compat import LENIENT_TEXT
 from vidsr.video.convert.image_kind import HEAD, kind_to_open
 from vidsr.video.metadata import as_text
+from vidsr.video.read.probing import open_probing
 
 if TYPE_CHECKING:
     from vidsr.video.read.still.open_still import Still
 
-# Enough for the headers of every format that can be piped; more would only delay the first frame.
-LIVE_PROBE = {"probesize": "32768", "analyzeduration": "1000", "fpsprobesize": "0"}
 # FFmpeg would take a clock that was set back for one that wrapped around, and make hours of it; see `Timeline`.
 _RAW_CLOCK = {"correct_ts_overflow": "0", "seg_format_options": "correct_ts_overflow=0"}
 SIZE_LIMIT = {"max_pixels": str(most_pixels())}
@@ -66,21 +65,20 @@ def open_input(
     live: bool | None = False,
     stop: Stop | None = None,
     stills: bool = False,
+    probe: int | None = None,
 ) -> OpenedInput:
     """Open a container for reading.
 
     live: None decides by the kind of input. stills: open images that FFmpeg reads wrongly as `OpenedInput.still`.
-    Raises InputError for an empty name, StreamBroken if the input does not
-    exist, NotAVideo if FFmpeg cannot read it.
+    probe: bytes that are read to find the streams. Raises InputError for an empty name, StreamBroken if the input does
+    not exist, NotAVideo if FFmpeg cannot read it.
     """
     if name == "":
         raise InputError("the name of the input is empty; give a path, or - for stdin")
     title = title_of(name)
     piped = name == "-" or (isinstance(name, str | Path) and not is_address(name) and is_fifo(Path(name)))
     live = (piped or is_address(name)) if live is None else live
-    options = (
-        (dict(LIVE_PROBE) if live else {}) | {"protocol_whitelist": _protocols(name, title, piped=piped)} | _RAW_CLOCK
-    )
+    options = {"protocol_whitelist": _protocols(name, title, piped=piped)} | _RAW_CLOCK
     source: Any = name
     file: PipeReader | BinaryIO | None = None
     try:
@@ -93,9 +91,15 @@ def open_input(
         found = _still(source if piped else name, title) if stills and format is None else None
         if found is not None:
             return OpenedInput(found[1], title, False, file, found[0])
-        container = av.open(
-            source, "r", format=format, container_options=options, options=dict(SIZE_LIMIT), **LENIENT_TEXT
-        )
+
+        def open_with(probed: dict[str, str]) -> InputContainer:
+            limit = dict(SIZE_LIMIT)
+            opened: InputContainer = av.open(
+                source, "r", format=format, container_options=options | probed, options=limit, **LENIENT_TEXT
+            )
+            return opened
+
+        container = open_probing(source, probe, live=live, open=open_with)
     except BaseException as exc:
         if file is not None:
             file.close()

@@ -30,6 +30,7 @@ from vidsr.video.read.framer import Framer, FrameTimes
 from vidsr.video.read.hwdecode import Offload, gpu_decoder
 from vidsr.video.read.image_demuxer import ImageDemuxer
 from vidsr.video.read.open_input import OpenedInput, open_input
+from vidsr.video.read.probing import StreamWatch
 from vidsr.video.read.streams import (
     alpha_decoder,
     is_image_format,
@@ -101,7 +102,9 @@ class Source:
                 context.warn("with --strict the CPU decodes, which reports damage that GPUs do not")
             gpu = None
         file = sequence.files[sequence.first] if sequence else name
-        opened = open_input(file, format=options.input_format, live=options.live, stop=stop, stills=True)
+        opened = open_input(
+            file, format=options.input_format, live=options.live, stop=stop, stills=True, probe=options.probe
+        )
         try:
             return cls._start(name, replace(opened, title=title_of(name)), sequence, options, context, gpu)
         except BaseException:
@@ -275,7 +278,8 @@ def _demuxer(
 
         return StillDemuxer(opened, stream, span, log, still=opened.still, rate=options.fps, warn=context.on_warning)
     decoder = alpha_decoder(stream) or gpu_decoder(stream, gpu, context)
-    return Demuxer(opened, stream, span, log, rate=options.fps, decoder=decoder, origin=origin)
+    late = StreamWatch(opened.container, context)
+    return Demuxer(opened, stream, span, log, rate=options.fps, decoder=decoder, origin=origin, late=late)
 
 
 def _items(demuxer: Demuxer, deinterlacer: Deinterlacer, framer: Framer) -> Generator[Frame | Carried]:

@@ -27,7 +27,7 @@ from vidsr.video.metadata import ATTACHED, codec_of
 from vidsr.video.write.copy.added_stream import CHANNELS, add_copy, add_with_parameters, has_unnamed_channels
 from vidsr.video.write.copy.containers import BLURAY_CODECS, TS_CODECS, Muxer
 
-UNKNOWN_AUDIO = "its format is still unknown; a longer probe may find it (give a file, or pipe NUT)"
+UNKNOWN_AUDIO = "too little was read to know its format; --probe 50M reads more"
 _COVER_ART = ("matroska", "mp4", "ipod")
 # fmt: off
 _COMMON = {
