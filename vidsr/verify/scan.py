@@ -15,12 +15,13 @@ import numpy as np
 from vidsr.context import Context, Stop, ignore
 from vidsr.frames import Carried, Frame
 from vidsr.options import ReadOptions
-from vidsr.verify.inventory import SRGB, UNTIMED, Chapter, Inventory, Track
+from vidsr.verify.inventory import COLORS, SRGB, UNTIMED, Chapter, Inventory, Track
 from vidsr.verify.payload import config_of, is_filler, payload
 from vidsr.verify.subtitle_text import TextReader
 from vidsr.verify.thumbnails import SHAPE, thumbnail
 from vidsr.video.convert.image_metadata import is_srgb, read_image_metadata
 from vidsr.video.convert.immersive import spherical_mapping, stereo_layout
+from vidsr.video.convert.png_chunks import is_as_srgb, named
 from vidsr.video.convert.resizer import pixel_format_of
 from vidsr.video.convert.side_data import DYNAMIC_HDR, mastering_of, side_data
 from vidsr.video.metadata import ATTACHED, codec_of, stream_tags, video_tags
@@ -127,7 +128,7 @@ def _read(source: Source) -> Inventory:
         disposition=int(video.disposition),
         stream_tags=_tags_of(video),
         tags=_dated(_lowered(video_tags(copy.tags))),
-        image_metadata=_image_metadata(copy.image),
+        image_metadata=_image_metadata(copy.image) | _image_colors(source),
         chapters=tuple(_chapter(chapter) for chapter in chapters),
         tracks=tuple(
             _track(s, tallies[s.index], pids.get(s.index), copy.languages.get(s.index, ""))
@@ -143,6 +144,13 @@ def _image_metadata(image: bytes | None) -> dict[str, str]:
     kind = SRGB if known.profile and is_srgb(known.profile) else _digest(known.profile or b"")
     profile = {"colour profile": kind} if known.profile else {}
     return profile | {f"Exif {tag}": str(value) for tag, value in (known.exif or {}).items()}
+
+
+def _image_colors(source: Source) -> dict[str, str]:
+    # Of images, which state their colours only where they differ from sRGB.
+    color = source.first.color
+    is_image = source.info.still or source.sequence is not None
+    return {COLORS: named(color)} if is_image and not is_as_srgb(color) else {}
 
 
 def _digest(data: bytes) -> str:

@@ -78,6 +78,10 @@ class HeifFile:
         found = [box for box in item.properties if box.kind in ("irot", "imir")]
         return [(box.kind, self._data[box.start] & (3 if box.kind == "irot" else 1)) for box in found]
 
+    def parts_of(self, item: HeifItem) -> list[HeifItem]:
+        """Return the images that an image is made of, such as the tiles of a grid."""
+        return [self.items[number] for number in item.references.get("dimg", ()) if number in self.items]
+
     def auxiliaries(self, item: HeifItem) -> list[HeifItem]:
         """Return the items that are auxiliary to an image: alpha, depth, gain map."""
         return [other for other in self.items.values() if item.number in other.references.get("auxl", ())]

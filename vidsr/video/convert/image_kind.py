@@ -62,6 +62,14 @@ def is_animated(head: bytes) -> bool:
     return (head[12:16] == b"VP8X" and bool(head[20:21] > b"" and head[20] & 2)) or is_heif_sequence(head)
 
 
+def is_animation(file: bytes) -> bool:
+    """Return whether an image file holds an animation, as its header states: of a GIF, any."""
+    kind = kind_of(file[:HEAD])
+    if kind == "PNG":
+        return b"acTL" in file[: max(file.find(b"IDAT"), 0)]
+    return kind == "GIF" or is_animated(file[:HEAD])
+
+
 def _is_icon(head: bytes) -> bool:
     # The first four bytes alone also begin an MPEG-4 stream.
     images, reserved = int.from_bytes(head[4:6], "little"), head[9:10]

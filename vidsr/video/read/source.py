@@ -15,7 +15,7 @@ from av.container import InputContainer
 from vidsr.context import Context
 from vidsr.errors import Damaged, WrongOption
 from vidsr.frames import Carried, Frame, VideoInfo
-from vidsr.io.names import is_address, title_of
+from vidsr.io.names import is_address, is_file, title_of
 from vidsr.options import Deinterlace, ReadOptions
 from vidsr.video._compat import CRASHING_SIDE_DATA, rational, without_side_data
 from vidsr.video.convert.deinterlace import Deinterlacer
@@ -97,6 +97,8 @@ class Source:
             if options.strict:
                 raise Damaged(f"{sequence.missing} without --strict")
             context.warn(sequence.missing)
+        if sequence and sequence.left_out:
+            context.warn(sequence.left_out)
         if gpu is not None and options.strict:
             if gpu.always:
                 context.warn("with --strict the CPU decodes, which reports damage that GPUs do not")
@@ -137,9 +139,10 @@ class Source:
         deinterlacer = Deinterlacer(options.deinterlace, context.on_warning)
         fields = options.deinterlace == "fields"
         time_base = demuxer.time_base / (2 if fields else 1)
+        is_video = sequence is not None or (still.count > 1 if still else not is_image_format(opened.container))
         framer = Framer(
             demuxer, time_base=time_base, source_qp=options.source_qp, semiplanar=gpu is not None and gpu.keeps,
-            rgb_video=sequence is not None or not is_image_format(opened.container), crop=crop, warn=context.on_warning,
+            rgb_video=is_video, crop=crop, warn=context.on_warning,
         )  # fmt: skip
         items = _items(demuxer, deinterlacer, framer)
         early = list(_until_frame(items))
@@ -189,7 +192,11 @@ class Source:
 
     @cached_property
     def _image(self) -> bytes | None:
-        return self.sequence.files[self.sequence.first].read_bytes() if self.sequence else self._demuxer.image
+        if self.sequence:
+            return self.sequence.files[self.sequence.first].read_bytes()
+        if self.container.format.name in ("gif", "apng") and isinstance(self.name, str | Path) and is_file(self.name):
+            return Path(self.name).read_bytes()
+        return self._demuxer.image
 
     def _frame_number(self, pts: int) -> int:
         if self.sequence is None:

@@ -11,13 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from vidsr.color import BT2020
 from vidsr.context import Code, Context, Notice
 from vidsr.errors import OutputError, SameFile, StreamBroken, TargetExists
 from vidsr.frames import Carried, Frame, bands
 from vidsr.io.atomic import TemporaryFolder, sync_folder
 from vidsr.io.names import title_of
-from vidsr.video.convert.image_metadata import ImageMetadata, read_image_metadata
+from vidsr.video.convert.image_metadata import ImageMetadata, read_image_metadata, rotated
 from vidsr.video.convert.nv12 import planar
 from vidsr.video.convert.pixel_formats import pixel_format_name
 from vidsr.video.convert.resizer import Resizer
@@ -29,45 +28,44 @@ from vidsr.video.write.copy.containers import describe
 from vidsr.video.write.target import Target, cannot_create
 
 # 4:4:4 and little loss: upscaled images are looked at closely.
-_OPTIONS: dict[str, dict[str, Any]] = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"quality": 95, "method": 4}}
-_WITH_ALPHA = ("PNG", "WEBP", "TIFF")
-_HDR = (16, 18)  # transfer characteristics PQ and HLG (H.273, table 3)
+OPTIONS: dict[str, dict[str, Any]] = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"quality": 95, "method": 4}}
+"""Pillow's options of each format."""
+_WITH_ALPHA = ("PNG", "WEBP", "TIFF", "GIF")
 _COLOR_CODES = (
     Code.PIXEL_FORMAT, Code.RANGE, Code.MATRIX, Code.CHROMA_LOCATION, Code.PRIMARIES, Code.TRANSFER, Code.MASTERING,
     Code.DYNAMIC_HDR, Code.ROTATION,
 )  # fmt: skip
 
 
-def image_losses(copy: CopyInfo, *, is_sequence: bool) -> Iterator[Notice]:
-    """Give a warning for each property of the input that images cannot store."""
+def image_losses(copy: CopyInfo, *, is_sequence: bool, animated: str = "") -> Iterator[Notice]:
+    """Give a warning for each property of the input that images cannot store. animated: format of an animation."""
     pixel_format = copy.video_stream.codec_context.format
     if pixel_format is not None and pixel_format.components[0].bits > 8:
         yield Notice("images are written at 8 bits per channel, the most that Pillow writes", (Code.PIXEL_FORMAT,))
     for stream in copy.streams:
         what = f"{describe(stream)} is left out: images cannot hold it"
         yield Notice(what, (Code.STREAM,), (stream.index,))
-    if copy.chapters and is_sequence:
+    if copy.chapters and (is_sequence or animated):
         yield Notice("the chapters are left out: images cannot store them", (Code.CHAPTERS,))
+    tags = [tag for tag in video_tags(copy.tags) if not (tag.lower() == "comment" and animated == "GIF")]
+    if tags and not copy.image_files:
+        yield Notice(f"tags are left out, because images cannot store them: {', '.join(tags)}", (Code.TAGS,))
     if is_sequence and not copy.image_files:
-        yield from _video_losses(copy)
+        spacing = ", whatever the time between them" if copy.is_variable() else ""
+        what = f"images store no timestamps: frames are numbered from 1{spacing}"
+        yield Notice(what, (Code.START, Code.PTS, Code.DURATION, Code.DRIFT))
+        yield Notice("the images are full-range RGB", _COLOR_CODES)
+    if animated:
+        colors, times = ("256 colours a frame", "hundredths") if animated == "GIF" else ("RGB of 8 bits", "thousandths")
+        what = f"the animation has {colors}, and times in {times} of a second"
+        codes = [*_COLOR_CODES, Code.START, Code.PTS, Code.DURATION, Code.DRIFT]
+        if animated == "GIF" and copy.info.alpha:
+            what += "; its pixels are transparent or opaque, nothing between"
+            codes += [Code.ALPHA, Code.PICTURE]
+        yield Notice(what, tuple(codes))
     if not copy.info.square and not copy.image_files:
         ratio = f"{copy.info.aspect.numerator}:{copy.info.aspect.denominator}"
         yield Notice(f"images cannot store the sample aspect ratio {ratio}: they will look squeezed", (Code.ASPECT,))
-
-
-def _video_losses(copy: CopyInfo) -> Iterator[Notice]:
-    tags = video_tags(copy.tags)
-    if tags:
-        yield Notice(f"tags are left out, because images cannot store them: {', '.join(tags)}", (Code.TAGS,))
-    spacing = ", whatever the time between them" if copy.is_variable() else ""
-    what = f"images store no timestamps: frames are numbered from 1{spacing}"
-    yield Notice(what, (Code.START, Code.PTS, Code.DURATION, Code.DRIFT))
-    color = copy.info.color
-    if color.transfer in _HDR or color.primaries == BT2020:
-        what = f"primaries {color.primaries}, transfer {color.transfer}"
-        yield Notice(f"images cannot store these colours ({what}): they will look wrong", _COLOR_CODES)
-    else:
-        yield Notice("the images are full-range RGB", _COLOR_CODES)
 
 
 class ImageSink:
@@ -100,10 +98,10 @@ class ImageSink:
     def __exit__(
         self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
     ) -> None:
-        _finish(self._target, exc, written=self._written)
+        finish(self._target, exc, written=self._written)
 
 
-def _finish(target: Target, exc: BaseException | None, *, written: bool) -> None:
+def finish(target: Target, exc: BaseException | None, *, written: bool) -> None:
     """Commit the target, or discard it after an exception. Raises OutputError if nothing was written."""
     if exc is None and written:
         target.commit()
@@ -118,6 +116,16 @@ def encode_image(frame: Frame, format: str, metadata: ImageMetadata, context: Co
 
     format: Pillow's name. metadata: of the file that the frame came from.
     """
+    content, lost = metadata.write(
+        image_of(frame, format, metadata, context), format, frame.color, **OPTIONS.get(format, {})
+    )
+    if lost:
+        context.warn(f"the image loses {' and '.join(lost)}", Code.TAGS)
+    return content
+
+
+def image_of(frame: Frame, format: str, metadata: ImageMetadata, context: Context) -> Image.Image:
+    """Return a frame as a Pillow image, upright: L, LA, RGB or RGBA. Parameters as for `encode_image`."""
     frame = planar(frame)
     rgb = rgb_of(frame)
     if frame.alpha is not None and format in _WITH_ALPHA:
@@ -130,10 +138,7 @@ def encode_image(frame: Frame, format: str, metadata: ImageMetadata, context: Co
     image = Image.fromarray(rotated(rgb, matrix) if matrix else rgb)
     if len(frame.planes) == 1:
         image = image.convert("L" if image.mode == "RGB" else "LA")
-    content, lost = metadata.write(image, format, **_OPTIONS.get(format, {}))
-    if lost:
-        context.warn(f"the image loses {' and '.join(lost)}", Code.TAGS)
-    return content
+    return image
 
 
 def rgb_of(frame: Frame) -> NDArray[np.uint8]:
@@ -146,17 +151,6 @@ def rgb_of(frame: Frame) -> NDArray[np.uint8]:
         band = replace(frame, planes=tuple(plane[lines] for plane in frame.planes))
         rgb[lines] = np.rint(band.to_rgb() * 255)
     return rgb
-
-
-def rotated(rgb: NDArray[np.uint8], matrix: tuple[int, ...]) -> NDArray[np.uint8]:
-    """Rotate and mirror pixels (height, width, channels) by FFmpeg's display matrix."""
-    a, b, _, c, d = matrix[:5]
-    if b or c:  # x and y are exchanged
-        rgb = rgb.transpose(1, 0, 2)
-        a, d = c, b
-    rgb = rgb[:, ::-1] if a < 0 else rgb
-    rgb = rgb[::-1] if d < 0 else rgb
-    return np.ascontiguousarray(rgb)
 
 
 class SequenceTarget(Target):
@@ -260,7 +254,7 @@ class SequenceSink:
     def __exit__(
         self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
     ) -> None:
-        _finish(self._target, exc, written=self._written > 0)
+        finish(self._target, exc, written=self._written > 0)
 
 
 def open_sequence(

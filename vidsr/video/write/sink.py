@@ -16,6 +16,7 @@ from vidsr.options import EncodeOptions
 from vidsr.video.convert.image_metadata import read_image_metadata
 from vidsr.video.copy_info import CopyInfo
 from vidsr.video.sequence import pattern_of
+from vidsr.video.write.animation_sink import AnimationSink, is_animated_output
 from vidsr.video.write.copy.containers import muxer_of
 from vidsr.video.write.copy.stream_copy import StreamCopier, plan_copy
 from vidsr.video.write.encoder import Encoder
@@ -88,11 +89,15 @@ def _open_image_sink(
     context: Context,
 ) -> Sink:
     pattern = None if info.still else pattern_of(name)
-    for notice in () if copy is None else image_losses(copy, is_sequence=pattern is not None):
+    animated = format if pattern is None and not info.still and is_animated_output(format, copy) else ""
+    for notice in () if copy is None else image_losses(copy, is_sequence=pattern is not None, animated=animated):
         context.on_warning(notice)
     if pattern is not None:
         return open_sequence(pattern, title_of(name), format, copy, overwrite=options.overwrite, context=context)
     metadata = read_image_metadata(copy.image if copy else None)
+    format = "PNG" if format == "APNG" and not animated else format
+    if animated:
+        return AnimationSink(_open_target(name, options, copy, context), animated, metadata, context)
     return ImageSink(_open_target(name, options, copy, context), format, metadata, context)
 
 

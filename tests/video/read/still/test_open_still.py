@@ -1,4 +1,4 @@
-"""Images that vidsr decodes itself: TIFF of all kinds, linear light, animated WebP, icons; and what cannot be decoded."""
+"""Images that vidsr decodes itself: TIFF of all kinds, linear light, animated WebP, icons; what cannot be decoded."""
 
 import io
 import struct
@@ -57,8 +57,8 @@ def tiff(
     where, lengths = (324, 325) if tile else (273, 279)
     kind = 3 if samples.dtype.kind == "f" else 1
     tags: dict[int, list[int]] = {
-        256: [width], 257: [height], 258: [samples.itemsize * 8] * count, 259: [1], 262: [2], where: offsets, 277: [count],
-        lengths: [len(part) for part in parts], 339: [kind] * count,
+        256: [width], 257: [height], 258: [samples.itemsize * 8] * count, 259: [1], 262: [2], where: offsets,
+        277: [count], lengths: [len(part) for part in parts], 339: [kind] * count,
     }  # fmt: skip
     tags |= {322: [tile], 323: [tile]} if tile else {278: [height]}
     tags |= {} if extra is None else {338: [extra]}

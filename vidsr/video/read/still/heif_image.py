@@ -31,7 +31,7 @@ def decode_heif(file: HeifFile) -> av.VideoFrame:
     alpha = file.alpha_of(item)
     if alpha is not None:
         opacity = _decode(file, alpha)
-        if any("hvcC" in {box.kind for box in each.properties} for each in (alpha, *_tiles(file, alpha))):
+        if any("hvcC" in {box.kind for box in each.properties} for each in (alpha, *file.parts_of(alpha))):
             opacity.color_range = FULL  # as readers take it: encoders of HEVC seldom state the range
         av_frame = _with_alpha(av_frame, opacity)
     clap = file.property_of(item, "clap")
@@ -48,7 +48,7 @@ def _color(file: HeifFile, item: HeifItem) -> av.VideoFrame:
     # The image with the colours that its properties state.
     av_frame = _decode(file, item)
     stated = [
-        c for each in (item, *_tiles(file, item)[:1]) for c in file.properties_of(each, "colr") if c[:4] == b"nclx"
+        c for each in (item, *file.parts_of(item)[:1]) for c in file.properties_of(each, "colr") if c[:4] == b"nclx"
     ]
     if stated and len(stated[0]) >= 11:
         primaries, transfer, matrix = unpack_from(">HHH", stated[0], 4)
@@ -62,10 +62,6 @@ def _color(file: HeifFile, item: HeifItem) -> av.VideoFrame:
     if not av_frame.format.is_rgb:
         av_frame.colorspace, av_frame.color_range = matrix, FULL if full else LIMITED
     return av_frame
-
-
-def _tiles(file: HeifFile, item: HeifItem) -> list[HeifItem]:
-    return [file.items[number] for number in item.references.get("dimg", ()) if number in file.items]
 
 
 def _decode(file: HeifFile, item: HeifItem) -> av.VideoFrame:

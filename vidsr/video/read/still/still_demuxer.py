@@ -33,8 +33,8 @@ class StillDemuxer(Demuxer):
         """rate: frame rate, for an image that states no times."""
         super().__init__(opened, stream, span, log, rate=rate)
         self._still, self._warn = still, warn
-        self._timed = still.count > 1 and rate is None
-        self.time_base = Fraction(1, 1000) if self._timed else 1 / (rate or _RATE)
+        self._animated = still.count > 1 and rate is None
+        self.time_base = Fraction(1, 1000) if self._animated else 1 / (rate or _RATE)
         self.codec, self.image = still.kind, still.data
 
     def duration(self) -> Fraction | None:
@@ -43,7 +43,7 @@ class StillDemuxer(Demuxer):
 
     def has_variable_rate(self) -> bool:
         """Return whether each picture states how long it is shown."""
-        return self._timed
+        return self._animated
 
     def items(self) -> Iterator[av.VideoFrame | Carried]:
         """Yield the pictures in the range."""
@@ -51,7 +51,7 @@ class StillDemuxer(Demuxer):
         for index, picture in enumerate(self._still.pictures()):
             av_frame, end = picture.av_frame, start + picture.milliseconds
             av_frame.time_base = self.time_base
-            if self._timed:
+            if self._animated:
                 av_frame.pts, av_frame.duration = round(start), round(end) - round(start)
             else:
                 av_frame.pts, av_frame.duration = index, 1

@@ -15,8 +15,11 @@ from vidsr.io.pipes import is_fifo
 from vidsr.options import EncodeOptions
 from vidsr.video.metadata import ATTACHED, codec_of
 
-IMAGES = {"png": "PNG", "jpg": "JPEG", "jpeg": "JPEG", "webp": "WEBP", "bmp": "BMP", "tif": "TIFF", "tiff": "TIFF"}
-"""Pillow's name of an image format, by extension."""
+IMAGES = {
+    "png": "PNG", "jpg": "JPEG", "jpeg": "JPEG", "webp": "WEBP", "bmp": "BMP", "tif": "TIFF", "tiff": "TIFF",
+    "gif": "GIF", "apng": "APNG",
+}  # fmt: skip
+"""Pillow's name of an image format, by extension; APNG is a PNG with more than one frame."""
 MUXERS = {
     "mp4": "mp4",
     "m4v": "mp4",
