@@ -29,6 +29,8 @@ class Code(StrEnum):
     MASTERING = "mastering"
     DYNAMIC_HDR = "dynamic HDR"
     CAPTIONS = "captions"
+    SIDE_DATA = "side data"
+    """Of frames, other than captions and HDR metadata."""
     ASPECT = "aspect"
     ROTATION = "rotation"
     SPHERICAL = "spherical"

@@ -92,10 +92,12 @@ class Inventory:
     """How many frames carry closed captions."""
     caption_data: str
     """A digest of them."""
+    side_data: tuple[str, ...]
+    """What else is beside its frames, such as an active format description."""
     dynamic: tuple[str, ...]
     """Dynamic HDR metadata of its frames: "Dolby Vision", "HDR10+"."""
-    mastering: tuple[int, ...]
-    """HDR10's mastering display and light levels, in the units of HEVC."""
+    mastering: tuple[int | str, ...]
+    """HDR10's mastering display and light levels, in the units of HEVC; text for values that no encoder can write."""
     spherical: SphericalMapping | None
     """For frames that are 1 pixel wide."""
     stereo: StereoLayout | None

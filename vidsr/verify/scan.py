@@ -23,7 +23,7 @@ from vidsr.video.convert.image_metadata import is_srgb, read_image_metadata
 from vidsr.video.convert.immersive import spherical_mapping, stereo_layout
 from vidsr.video.convert.png_chunks import is_as_srgb, named
 from vidsr.video.convert.resizer import pixel_format_of
-from vidsr.video.convert.side_data import DYNAMIC_HDR, mastering_of, side_data
+from vidsr.video.convert.side_data import DYNAMIC_HDR, LOST_SIDE_DATA, lost_side_data, mastering_of, side_data
 from vidsr.video.metadata import ATTACHED, codec_of, stream_tags, video_tags
 from vidsr.video.pcm_samples import SampleClock, is_pcm, samples_of
 from vidsr.video.read.source import Source, open_source
@@ -83,6 +83,7 @@ def _read(source: Source) -> Inventory:
     tallies = {stream.index: _Tally(stream) for stream in copy.streams}
     times, fields, captions, transparent, thumbnails = array("q"), 0, 0, 0, bytearray()
     last = first = source.first
+    kinds = set[str]()
     caption_data = hashlib.blake2b(digest_size=8)
     for item in source:
         if isinstance(item, Carried):
@@ -93,6 +94,7 @@ def _read(source: Source) -> Inventory:
         thumbnails += thumbnail(item)
         fields += bool(getattr(item.av_frame, "interlaced_frame", False))
         transparent += item.alpha is not None and int(item.alpha.min()) < (1 << item.bits) - 1
+        kinds |= lost_side_data(item.av_frame)
         if (caption := side_data(item.av_frame, "A53_CC")) is not None:
             captions += 1
             caption_data.update(caption)
@@ -117,6 +119,7 @@ def _read(source: Source) -> Inventory:
         transparent=transparent,
         captions=captions,
         caption_data=caption_data.hexdigest(),
+        side_data=tuple(sorted(LOST_SIDE_DATA[kind] for kind in kinds)),
         dynamic=tuple(name for kind, name in DYNAMIC_HDR.items() if side_data(first.av_frame, kind) is not None),
         mastering=_mastering_of(first),
         program=copy.program.number if copy.program is not None else None,
@@ -201,8 +204,10 @@ def _dated(tags: dict[str, str]) -> dict[str, str]:
     return tags
 
 
-def _mastering_of(frame: Frame) -> tuple[int, ...]:
+def _mastering_of(frame: Frame) -> tuple[int | str, ...]:
     found = mastering_of(frame.av_frame)
+    if found is not None and found.rest:
+        return (found.rest, *map(str, found.light or ()))
     if found is None:
         return ()
     units = [50000] * 8 + [10000] * 2  # of chromaticities, of luminances

@@ -39,7 +39,10 @@ def track_findings(before: Inventory, after: Inventory, shift: Fraction) -> Iter
         yield Finding(Code.STREAM, _described(track), f"stream {other.index}", True, index)
         yield from _labels(index, track, other, chosen=(track.index in chosen, other.index in chosen_after))
         yield from _details(track, other, slack_of(before, after, track, other, shift), shift)
+    has_time_code = "timecode" in {**before.tags, **before.stream_tags}  # a tag, of which an mp4 makes a track
     for track in extra:
+        if track.codec == "time code" and has_time_code:
+            continue
         yield Finding(Code.NEW_STREAM, "none", _described(track), False, track.index)
 
 
@@ -64,6 +67,7 @@ def matched(
         lambda t: (t.kind, t.language, t.codec),
         lambda t: (t.kind, t.language),
         lambda t: (t.kind, t.codec),
+        lambda t: t.kind,
     ]
     for key in alike:
         for track in before:

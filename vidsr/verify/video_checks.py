@@ -48,6 +48,10 @@ def video_findings(before: Inventory, after: Inventory, shift: Fraction) -> Iter
     if before.captions or after.captions:
         found, other = (f"on {video.captions} frames ({video.caption_data})" for video in (before, after))
         yield same(Code.CAPTIONS, found, other)
+    if before.side_data and not after.images:
+        missing = [kind for kind in before.side_data if kind not in after.side_data]
+        found = f"without {', '.join(missing)}" if missing else "all"
+        yield Finding(Code.SIDE_DATA, ", ".join(before.side_data), found, not missing)
     if before.mastering or after.mastering:
         yield same(Code.MASTERING, _numbers(before.mastering), _numbers(after.mastering))
     if before.chapters or after.chapters:
@@ -164,5 +168,5 @@ def _upright(video: Inventory) -> Inventory:
     return replace(upright, width=video.height, height=video.width, aspect=1 / video.aspect)
 
 
-def _numbers(values: tuple[int, ...]) -> str:
+def _numbers(values: tuple[int | str, ...]) -> str:
     return " ".join(map(str, values)) or "none"

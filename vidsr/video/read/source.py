@@ -324,7 +324,10 @@ def _describe(
     demuxer: Demuxer, stream: av.VideoStream, first: Frame, time_base: Fraction, *, doubled: bool
 ) -> VideoInfo:
     # doubled: whether each field becomes a frame.
-    rate = demuxer.rate or rational(stream.average_rate) or rational(stream.guessed_rate)
+    average, guessed = rational(stream.average_rate), rational(stream.guessed_rate)
+    if average == 1 / demuxer.time_base:  # of a short DV file, FFmpeg averages the ticks
+        average = guessed
+    rate = demuxer.rate or average or guessed
     duration = demuxer.duration()
     frames = round(duration * rate) if duration and rate else None
     if demuxer.span.whole:

@@ -69,6 +69,9 @@ def container_losses(plan: EncodingPlan) -> Iterator[Notice]:
     if plan.mastering is not None and plan.encoder not in MASTERING_ENCODERS:
         what = f"mastering display and light levels are left out: {plan.encoder} cannot write them"
         yield Notice(f"{what}; libx265 and libsvtav1 can", (Code.MASTERING,))
+    elif plan.mastering is not None and plan.mastering.rest:
+        what = f"the mastering display is left out: its values are not whole or not possible ({plan.mastering.rest})"
+        yield Notice(what, (Code.MASTERING,))
     codes = _lost_colors(muxer, plan.codec, info)
     if codes:
         what = f"{plan.codec} in {muxer} cannot store these properties of the colours: {', '.join(codes)}"
@@ -121,6 +124,18 @@ _STREAM_TAGS: dict[str, tuple[str, ...]] = {
     "flv": (),
     "yuv4mpegpipe": (),
 }
+# The languages that FFmpeg writes into a mov, as Apple numbered them; all that came back from a trial of all codes.
+# fmt: off
+_MOV_LANGUAGES = {
+    "alb", "amh", "ara", "arm", "asm", "aym", "aze", "baq", "bel", "ben", "bul", "bur", "cat", "ces", "chi", "dan",
+    "dut", "dzo", "eng", "epo", "est", "fin", "fra", "geo", "ger", "gre", "grn", "guj", "heb", "hin", "hun", "ice",
+    "ind", "iri", "ita", "jav", "jpn", "kan", "kas", "kaz", "khm", "kin", "kir", "kor", "kur", "lao", "lat", "lav",
+    "lit", "mac", "mal", "mar", "may", "mlg", "mlt", "mol", "mon", "nep", "nor", "nya", "ori", "orm", "per", "pol",
+    "por", "pus", "que", "ron", "run", "rus", "san", "sin", "slk", "slv", "smi", "snd", "som", "spa", "sve", "swa",
+    "tam", "tat", "tel", "tgk", "tgl", "tha", "tib", "tir", "tuk", "tur", "uig", "ukr", "urd", "uzb", "vie", "wel",
+    "yid",
+}
+# fmt: on
 _STORED_ELSEWHERE = ("language", "filename", "mimetype", "rotate")  # tags of properties that are checked elsewhere
 
 
@@ -147,8 +162,10 @@ def stream_losses(muxer: str, stream: Stream, *, video: bool) -> Iterator[Notice
 def _stores_language(muxer: str, stream: Stream, language: str) -> bool:
     if muxer in ("flv", "avi", "yuv4mpegpipe") or (muxer == "mpegts" and stream.type not in ("audio", "subtitle")):
         return False
+    if muxer == "mov":
+        return language in _MOV_LANGUAGES
     is_iso_639_2 = len(language) == 3 and language.isascii() and language.isalpha()
-    return is_iso_639_2 or muxer not in ("mp4", "mov", "mpegts")
+    return is_iso_639_2 or muxer not in ("mp4", "mpegts")
 
 
 def avi_losses(*, video: bool, streams: tuple[int, ...]) -> Iterator[Notice]:
