@@ -17,12 +17,6 @@ from vidsr.video.metadata import codec_of
 
 CHANNELS = {1: "mono", 2: "stereo", 3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
 """The channel layout that players assume for a number of channels."""
-# Codecs of each type; a container that holds any stream of the type takes one of them.
-_PLACEHOLDERS = {
-    "video": ("h264", "mpeg4", "vp9", "rawvideo"),
-    "audio": ("aac", "mp3", "opus", "pcm_s16le"),
-    "subtitle": ("subrip", "mov_text", "webvtt", "dvbsub", "text", "xsub"),
-}
 _ENCODERS = {"video": "mpeg4", "audio": "pcm_s16le", "subtitle": "subrip"}  # any of the type
 
 
@@ -30,7 +24,7 @@ def add_copy(container: OutputContainer, stream: Stream, *, extradata: bytes | N
     """Add a stream for the packets of an input stream, with the muxer's own codec tag.
 
     extradata: codec configuration, if the input does not have it in one place.
-    Raises ValueError if the container holds no stream of this type; a codec that it does not hold fails in the header.
+    What the container does not hold fails when the header is written.
     """
     if stream.codec_context is None and stream.type in ("data", "attachment"):  # their tag says what they are
         return container.add_stream_from_template(stream, opaque=True)
@@ -52,7 +46,7 @@ def add_copy(container: OutputContainer, stream: Stream, *, extradata: bytes | N
 
 
 def add_with_parameters(container: OutputContainer, kind: str, source: Stream | str, **changed: Any) -> Stream:
-    """Add a stream of a type with the parameters of another, without its codec tag. Raises ValueError as `add_copy`.
+    """Add a stream of a type with the parameters of another, without its codec tag.
 
     source: a stream, or the name of a codec. changed: attributes of a codec context that differ from it.
     """
@@ -64,7 +58,7 @@ def add_with_parameters(container: OutputContainer, kind: str, source: Stream | 
     for name, value in {"codec_tag": "\0\0\0\0", **changed}.items():
         setattr(plain.codec_context, name, value)
     carrier.start_encoding()  # copies the codec context to the parameters of its stream
-    copy = _placeholder(container, kind)
+    copy = container.add_data_stream()  # of no type yet, for which PyAV asks nothing
     BitStreamFilterContext("null", plain, copy)
     return copy
 
@@ -80,14 +74,3 @@ def has_unnamed_channels(muxer: str, stream: Stream) -> bool:
         return False
     layout: str = stream.codec_context.layout.name
     return layout.endswith(" channels") or (muxer == "flv" and layout not in CHANNELS.values())
-
-
-def _placeholder(container: OutputContainer, kind: str) -> Stream:
-    if kind == "data":
-        return container.add_data_stream()
-    for name in (getattr(container, f"default_{kind}_codec", "none"), *_PLACEHOLDERS.get(kind, ())):
-        try:
-            return container.add_mux_stream(name)
-        except ValueError:
-            continue
-    raise ValueError(f"{container.format.name} holds no {kind} stream")

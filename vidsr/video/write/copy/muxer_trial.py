@@ -96,7 +96,7 @@ def accepts(muxer: Muxer, add: Callable[[OutputContainer], Stream], *, reads_bac
 
 
 def _write_packet(trial: OutputContainer, copy: Stream) -> bool:
-    packet = av.Packet(bytes(64))
+    packet = av.Packet(b"a" * 64)  # also a text
     packet.stream, packet.pts, packet.dts, packet.duration, packet.is_keyframe = copy, 0, 0, 1, True
     packet.time_base = copy.time_base or Fraction(1, 1000)
     try:
