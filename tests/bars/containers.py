@@ -1,8 +1,8 @@
 """Which codec each container keeps: what `ffmpeg -c copy` writes and ffprobe reads back, against what vidsr writes.
 
-One small input is made for each encoder of the ffmpeg command, with a video to upscale and a stream of that codec. A cell
-is `both`, `ours` (ffmpeg does not keep it), `LOST` (ffmpeg keeps it and vidsr does not), `DIED` (the process ended), `as X`
-(converted or repacked to X, where ffmpeg keeps nothing) or `-`. Bar: no LOST and no DIED.
+One small input is made for each encoder of the ffmpeg command: a video to upscale and a stream of that codec. A cell is
+`both`, `ours` (ffmpeg does not keep it), `LOST` (ffmpeg keeps it and vidsr does not), `DIED` (the process ended),
+`as X` (converted or repacked to X, where ffmpeg keeps nothing) or `-`. Bar: no LOST and no DIED.
 """
 
 import argparse

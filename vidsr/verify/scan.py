@@ -16,7 +16,7 @@ from vidsr.context import Context, Stop, ignore
 from vidsr.frames import Carried, Frame
 from vidsr.options import ReadOptions
 from vidsr.verify.inventory import COLORS, SRGB, UNTIMED, Chapter, Inventory, Track
-from vidsr.verify.payload import config_of, is_filler, payload
+from vidsr.verify.payload import config_of, is_continued, is_filler, payload
 from vidsr.verify.subtitle_text import TextReader
 from vidsr.verify.thumbnails import SHAPE, thumbnail
 from vidsr.video.convert.image_metadata import is_srgb, read_image_metadata
@@ -59,6 +59,9 @@ class _Tally:
 
     def add(self, packet: Any) -> None:
         if is_filler(packet, self.codec) or (self.once and self.packets):
+            return
+        if self.packets and is_continued(packet, self.codec):
+            self.digest.update(bytes(packet))
             return
         self.packets += 1
         pts = packet.pts if packet.pts is not None else packet.dts

@@ -174,3 +174,48 @@ def test_a_subtitle_that_never_ends_does_not_end_the_run(tmp_path: Path) -> None
             out.mux(shown)
     notices = resize_video(tmp_path / "a.mkv", tmp_path / "b.mp4")
     assert codecs_in(tmp_path / "b.mp4") == ["h264", "dvdsub"], messages_of(notices)
+
+
+def test_pictures_of_subtitles_that_come_in_segments_are_kept_whole(tmp_path: Path) -> None:
+    composition, window, end = b"\x16\0\x0b\0\x40\0\x30\x10\0\1\x80\0\0\0", b"\x17\0\1\0", b"\x80\0\0"
+    options = {"mpegts_m2ts_mode": "1"}
+    with (
+        av.open(str(make_video(tmp_path / "plain.mkv"))) as inp,
+        av.open(str(tmp_path / "a.m2ts"), "w", format="mpegts", container_options=options) as out,
+    ):
+        copy, pictures = out.add_stream_from_template(inp.streams.video[0]), out.add_mux_stream("pgssub")
+        for packet in inp.demux():
+            if packet.size:
+                packet.stream = copy
+                out.mux(packet)
+        for pts in (100, 300):
+            for segment in (composition, window, end):
+                part = av.Packet(segment)
+                part.stream, part.pts, part.dts, part.time_base = pictures, pts, pts, Fraction(1, 1000)
+                out.mux(part)
+    notices = resize_video(tmp_path / "a.m2ts", tmp_path / "b.mkv")
+    with av.open(str(tmp_path / "b.mkv")) as video:
+        packets = [bytes(packet) for packet in video.demux(video.streams.subtitles[0]) if packet.size]
+    assert packets == [composition + window + end] * 2
+    assert verify_video(tmp_path / "a.m2ts", tmp_path / "b.mkv", notices=notices).faithful
+
+
+def test_av1_beside_the_video_is_the_same_with_and_without_delimiters(tmp_path: Path) -> None:
+    second = make_video(tmp_path / "second.nut", codec="libsvtav1")
+    with (
+        av.open(str(make_video(tmp_path / "first.mkv", size=(96, 64)))) as first,
+        av.open(str(second)) as other,
+        av.open(str(tmp_path / "a.nut"), "w") as out,
+    ):
+        for inp in (first, other):
+            inp.streams.video[0].metadata.clear()
+        copies = [out.add_stream_from_template(inp.streams.video[0], opaque=True) for inp in (first, other)]
+        for copy, inp in zip(copies, (first, other), strict=True):
+            for packet in inp.demux():
+                if packet.size:
+                    packet.stream = copy
+                    out.mux(packet)
+    notices = resize_video(tmp_path / "a.nut", tmp_path / "b.mkv")
+    found = verify_video(tmp_path / "a.nut", tmp_path / "b.mkv", notices=notices)
+    assert codecs_in(tmp_path / "b.mkv") == ["h264", "libdav1d"]
+    assert found.faithful, found.differences
