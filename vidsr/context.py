@@ -124,6 +124,9 @@ class Stopped(Exception):
 class Stop:
     """A switch that interrupts every waiting pipe. May be set from a signal handler and from any thread."""
 
+    finishes = False
+    """Whether what was written before the switch is completed, which may take longer than a moment."""
+
     def __init__(self) -> None:
         self._event, self._lock = threading.Event(), threading.Lock()
         self._pipe: tuple[int, int] | None = None

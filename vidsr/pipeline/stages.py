@@ -160,17 +160,20 @@ def upscaled(
     large: VideoInfo,
     *,
     live: bool = False,
+    stopped: Callable[[], bool] | None = None,
     reused: Callable[[], None] | None = None,
 ) -> Generator[Item, None, None]:
     """Run decoding and inference in two threads, a few frames ahead of the consumer.
 
-    small, large: the frames before and after. live: no frame waits for the next. reused: see `upscale`.
+    small, large: the frames before and after. live: no frame waits for the next. stopped: see `prefetch`. reused: see
+    `upscale`.
     """
 
     def depth(info: VideoInfo) -> int:
         return 1 if live else max(2, min(QUEUE_ITEMS, QUEUE_BYTES // bytes_of(info)))
 
-    return prefetch(upscale(prefetch(items, depth=depth(small)), upscaler, reused=reused), depth=depth(large))
+    decoded = prefetch(items, depth=depth(small), stopped=stopped)
+    return prefetch(upscale(decoded, upscaler, reused=reused), depth=depth(large))
 
 
 def _aspect(info: VideoInfo, plan: Plan) -> Fraction:

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Literal, get_args
 
-from vidsr.context import Context, Notice, Progress, ignore, log_warning
+from vidsr.context import Context, Notice, Progress, Stopped, ignore, log_warning
 from vidsr.engines import TAKES_DLPACK
 from vidsr.frames import Frame, VideoInfo
 from vidsr.io.names import is_address, title_of
@@ -139,6 +139,9 @@ def _run(
             encode = settled(video, target, upscaler, large, options, context)
             with open_sink(target, large, encode, copy=video.copy_info(), context=context) as sink:
                 _pump(video, upscaler, sink, large, record, live=live)
+            if context.stop.is_set():
+                context.warn(f"stopped: {title_of(target)} has the {record.frames} frames until then")
+                raise Stopped
         if video.damage:
             context.warn(f"{video.title} is damaged: {video.damage}")
         return _summary(video, plan, options.upscale.model, title_of(target, pipe="stdout"), record)
@@ -155,7 +158,11 @@ def _pump(
         record.late = True
 
     items = watch_delay(video, late) if video.live else video
-    with closing(upscaled(items, upscaler, video.info, large, live=live, reused=record.count_reused)) as ready:
+    # What has no end, such as a camera, is stopped by whoever has seen enough: what was written until then is kept.
+    keeps = record.stop.finishes = video.live and not sink.piped
+    stopped = record.stop.is_set if keeps else None
+    ready = upscaled(items, upscaler, video.info, large, live=live, stopped=stopped, reused=record.count_reused)
+    with closing(ready):
         try:
             for item in ready:
                 record.stop.check()
@@ -163,6 +170,9 @@ def _pump(
                 if isinstance(item, Frame):
                     record.count(item, video.info)
             record.stop.check()  # a reader that was stopped may look like the end of the video
+        except Stopped:
+            if not (keeps and record.frames):
+                raise
         except BaseException:
             record.stop.set()  # wakes a thread that waits for a pipe, so that closing does not wait for it
             raise

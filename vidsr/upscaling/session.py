@@ -62,6 +62,9 @@ class Session:
         sides = zip((frame.height, frame.width), self._size, strict=True)
         rows, columns = (tile_spans(length, tile, model.receptive_field, model.step) for length, tile in sides)
         self._tiles = [Tile(row, column) for row in rows for column in columns]
+        if len(self._tiles) > 1 and model.fixed and model.receptive_field < model.card.receptive_field:
+            what = f"{model.name} takes images of {model.fixed[1]}x{model.fixed[0]} only, less than it looks at"
+            options.context.warn(f"{what}: the borders of tiles may be visible; export it with dynamic sides")
         height, width = self._size
         wanted = replace(format_of(frame), width=width, height=height)
         self._in_flight, self._frames = options.in_flight, WeakSet[PendingPlanes]()
@@ -127,7 +130,7 @@ def engine_for(
     def graph_of(guarded: bool) -> bytes:
         card = model.card
         return attach(
-            model.graph, wanted, channels=card.channels, scale=card.scale, step=card.step,
+            model.graph, wanted, channels=card.channels, scale=card.scale, step=model.fixed or card.step,
             shuffled=setup.device != "cpu", guarded=guarded, name=model.name,
         )  # fmt: skip
 

@@ -112,7 +112,7 @@ class Upscaler(FrameUpscaler):
         """Start on one frame and return at once; see FrameUpscaler."""
         plan, model = self._planned(frame.width, frame.height, subsampling_of(frame))
         if frame.semiplanar:
-            if model is not None and is_whole(frame, plan, self._options) and self._takes(frame):
+            if model is not None and not model.fixed and is_whole(frame, plan, self._options) and self._takes(frame):
                 opened = partial(GpuSession, on_device=self.setup.engine in TAKES_DLPACK)
                 return self._session(model, frame, opened).submit(frame)
             frame = planar(frame)

@@ -1,7 +1,6 @@
 """A video or image as a stream of frames, and of the packets of its other streams."""
 
 from collections.abc import Generator, Iterable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cache, cached_property
@@ -246,8 +245,10 @@ class Source:
 
     def close(self) -> None:
         """Close the input; may be called again."""
-        with suppress(ValueError):  # another thread is running the generator
+        try:
             self._items.close()
+        except ValueError:  # another thread runs it, and may be inside FFmpeg, which closing would crash
+            return
         self._opened.close()
 
 

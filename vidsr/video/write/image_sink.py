@@ -74,6 +74,7 @@ class ImageSink:
     def __init__(self, target: Target, format: str, metadata: ImageMetadata, context: Context) -> None:
         """format: Pillow's name."""
         self._target, self._format, self._metadata, self._context = target, format, metadata, context
+        self.piped = target.piped
         self._written = False
 
     def write(self, item: Frame | Carried) -> None:
@@ -235,6 +236,7 @@ class SequenceSink:
     def __init__(self, target: SequenceTarget, format: str, copy: CopyInfo | None, context: Context) -> None:
         """format: Pillow's name."""
         self._target, self._format, self._context = target, format, context
+        self.piped = target.piped
         self._sources: Mapping[int, Path] = {} if copy is None else copy.image_files
         self._first = 1 if copy is None else copy.frame_number(0)
         self._written = 0

@@ -34,6 +34,9 @@ class Sink(Protocol):
     The output appears under its name only if the with-block ends without an exception; otherwise nothing is left.
     """
 
+    piped: bool
+    """Whether the output is sent at once, so that nothing can be completed or discarded."""
+
     def write(self, item: Frame | Carried) -> None:
         """Encode a frame or copy a packet.
 
@@ -114,7 +117,7 @@ class VideoSink:
     def __init__(self, target: Target, plan: EncodingPlan, copy: CopyInfo | None, context: Context) -> None:
         """Open the muxer and the encoder, issue the warnings of the plan, and write the header."""
         self.plan = plan
-        self._target = target
+        self._target, self.piped = target, target.piped
         streams = plan_copy(plan, copy, can_seek=not (plan.options.live or target.piped))
         self._container: OutputContainer = av.open(
             target.file, "w", format=plan.muxer.name, container_options=dict(plan.muxer_options)
