@@ -23,6 +23,10 @@ from vidsr.video.timing import MICROSECOND, TimeRange
 
 MAX_RETRIES = 20  # failures of the demuxer in a row before reading ends
 _SEEKABLE = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm")  # in other formats a seek may land after its target
+_DISPENSABLE = (
+    ("data", "subtitle", "attachment"),
+    ("audio", "video"),
+)  # kinds of streams without which a video goes on
 _AFTER_END = 1  # seconds read past the end of a range, for packets that are interleaved late
 
 
@@ -70,13 +74,20 @@ class Demuxer:
         self._keeps_image = is_image_format(container)
         self._timeline = Timeline(container, stream.index, origin=origin, on_restart=self._watch.restarted)
         self._late = late
+        self._read_dts: int | None = None  # of the last packet of the video
+        self._is_mp4 = container.format.name.startswith("mov")
+        self._truncated = False
+        self._dispensable = iter(_DISPENSABLE if self._is_mp4 else ())
         self._last_dts: int | None = None  # of the last packet that went to the decoder
 
     def items(self) -> Iterator[av.VideoFrame | Carried]:
         """Yield frames as they are decoded, and packets of the other streams in the range."""
         for packet in self._packets_in_range():
             if packet.stream.index == self._stream.index:
-                if self.decoding:
+                time = packet.pts if packet.pts is not None else packet.dts
+                if not packet.size and time is not None:  # an empty packet in mid-video; the decoder would end
+                    self._note("lost_frames", time, 1)
+                elif self.decoding:
                     yield from self._decode(packet)
             elif packet.size and self._shift(packet):  # an empty packet only marks the end of its stream
                 if packet.is_corrupt:
@@ -136,8 +147,13 @@ class Demuxer:
                     if packet.size:
                         failures = 0
                         self._find_gap(packet)
+                        if packet.stream_index == self._stream.index and packet.dts is not None:
+                            self._read_dts = packet.dts
+                    elif packet.dts is None and packet.pts is None and self._leave_out_missing():
+                        break
                     yield from self._on_one_clock(packet)
-                return
+                else:
+                    return
             except IndexError:  # PyAV, if a stream appears after the header
                 yield from self._on_one_clock(self._flush_packet())
                 return
@@ -152,6 +168,15 @@ class Demuxer:
                 if lost or failures > MAX_RETRIES:
                     yield from self._on_one_clock(self._flush_packet())
                     return
+
+    def _leave_out_missing(self) -> bool:
+        # FFmpeg ends an mp4 at the first packet that is missing, of any stream. Return whether the video may go on.
+        dispensable = next(self._dispensable, ()) if frames_after(self._stream, self._read_dts) else ()
+        for stream in self._container.streams:
+            if stream.index != self._stream.index and stream.type in dispensable:
+                stream.discard = av.stream.Discard.all
+        self._truncated = self._truncated or bool(dispensable)
+        return bool(dispensable)
 
     def _find_gap(self, packet: av.Packet) -> None:
         if self._gaps is not None and self._gaps.is_before(packet):
@@ -179,11 +204,10 @@ class Demuxer:
                 self._container.seek(int(target / self.time_base), stream=self._stream)
 
     def _check_truncation(self) -> None:
-        is_mp4 = self._container.format.name.startswith("mov")
-        lost = frames_after(self._stream, self._last_dts) if is_mp4 else 0
+        lost = frames_after(self._stream, self._last_dts) if self._is_mp4 else 0
         if lost:
             self.log.note("lost_frames", count=lost)
-        if lost or is_truncated(self._container, self.log.read_to):
+        if lost or self._truncated or is_truncated(self._container, self.log.read_to):
             self.log.note_truncation()
 
     def _decode(self, packet: av.Packet) -> list[av.VideoFrame]:

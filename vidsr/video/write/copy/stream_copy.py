@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 import av
 from av.container import OutputContainer
@@ -166,6 +166,9 @@ _REFUSALS = (
 )  # fmt: skip
 
 
+_NEW_CONFIG: Final = "new_extradata"
+
+
 class StreamCopier:
     """Copies packets to the streams of an output, and converts subtitles, as a CopyPlan says."""
 
@@ -181,6 +184,7 @@ class StreamCopier:
         self._container, self._context, self._on_lost_packet = container, context, on_lost_packet
         self._muxer = container.format.name
         self._incomplete: set[int] = set()  # streams that lack such packets
+        self._reconfigured: set[int] = set()
         self._copies: dict[int, Stream] = {}
         self._converters: dict[int, Converter | PcmRepacker] = {}
         self._last_dts: dict[int, int] = {}
@@ -250,12 +254,31 @@ class StreamCopier:
     def _mux(self, index: int, packets: Iterable[av.Packet]) -> None:
         copy = self._copies[index]
         for packet in packets:
+            if packet.has_sidedata(_NEW_CONFIG):
+                packet = self._with_one_config(index, packet)
             self._rescale(index, packet, rational(copy.time_base) or Fraction(1, 90000))
             packet.stream = copy
             try:
                 self._container.mux(packet)
             except _REFUSALS:
                 self._leave_out(index, packet)
+
+    def _with_one_config(self, index: int, packet: av.Packet) -> av.Packet:
+        # Matroska's muxer would write a configuration that comes again over what follows the first one in its header.
+        config, again = bytes(packet.stream.codec_context.extradata or b""), bytes(packet.get_sidedata(_NEW_CONFIG))
+        if not again.startswith(config):
+            if self._muxer not in ("matroska", "webm"):
+                return packet
+            if index not in self._reconfigured:
+                self._reconfigured.add(index)
+                self._context.warn(f"stream {index} changes its configuration, which {self._muxer} stores only once")
+        copy = av.Packet(bytes(packet))
+        copy.pts, copy.dts, copy.duration, copy.time_base = packet.pts, packet.dts, packet.duration, packet.time_base
+        copy.stream, copy.is_keyframe, copy.is_corrupt = packet.stream, packet.is_keyframe, packet.is_corrupt
+        for data in packet.iter_sidedata():
+            if data.data_type != _NEW_CONFIG:
+                copy.set_sidedata(data)
+        return copy
 
     def _leave_out(self, index: int, packet: av.Packet) -> None:
         if self._on_lost_packet is not None:
