@@ -130,3 +130,17 @@ def test_a_size_is_that_of_a_photo_as_it_is_shown(tmp_path):
     upscale_video(tmp_path / "a.jpg", tmp_path / "b.png", model="bicubic", height=128)
     with Image.open(tmp_path / "b.png") as image:
         assert image.size == (96, 128)
+
+
+def test_y4m_states_the_shape_of_a_pixel(tmp_path):
+    def wide(_: Any, stream: Any) -> None:
+        stream.codec_context.sample_aspect_ratio = Fraction(16, 15)
+
+    notices = Notices()
+    source = make_video(tmp_path / "a.mp4", decorate=wide)
+    upscale_video(source, tmp_path / "b.y4m", model="bicubic", warn=notices)
+    assert b" A16:15 " in (tmp_path / "b.y4m").read_bytes()[:100]
+    assert Code.ASPECT not in notices.codes
+    assert verify_video(source, tmp_path / "b.y4m", notices=notices).faithful
+    upscale_video(make_video(tmp_path / "c.mp4"), tmp_path / "d.y4m", model="bicubic")
+    assert b" A1:1 " in (tmp_path / "d.y4m").read_bytes()[:100]

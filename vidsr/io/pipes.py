@@ -119,6 +119,23 @@ class SeekableWriter(Writer):
         return int(self._file.tell())
 
 
+class HeaderWriter(Writer):
+    """A Writer that replaces some bytes of what is written first."""
+
+    def __init__(self, file: Writable, old: bytes, new: bytes) -> None:
+        super().__init__(file)
+        self._change: tuple[bytes, bytes] | None = (old, new)
+
+    def write(self, data: bytes) -> int:
+        """Write all bytes; return how many were given."""
+        if self._change is None:
+            return super().write(data)
+        old, new = self._change
+        self._change = None
+        super().write(data.replace(old, new, 1))
+        return len(data)
+
+
 class PipeWriter:
     """The write end of a pipe. A write raises Stopped when `stop` is set, BrokenPipeError without a reader."""
 

@@ -38,6 +38,7 @@ class AnimationSink:
         """format: as in `containers.IMAGES`."""
         self._target, self._format = target, "PNG" if format == "APNG" else format
         self._metadata, self._context = metadata, context
+        self.piped = target.piped
         self._images: list[Image.Image] = []
         self._starts: list[Fraction] = []
         self._end = Fraction(0)

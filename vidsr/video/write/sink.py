@@ -12,6 +12,7 @@ from vidsr.context import Context
 from vidsr.errors import OutputError
 from vidsr.frames import Carried, Frame, VideoInfo
 from vidsr.io.names import title_of
+from vidsr.io.pipes import HeaderWriter
 from vidsr.options import EncodeOptions
 from vidsr.video.convert.image_metadata import read_image_metadata
 from vidsr.video.copy_info import CopyInfo
@@ -111,6 +112,14 @@ def _open_target(
     return open_target(name, source=source, overwrite=options.overwrite, stop=context.stop)
 
 
+def _file_of(target: Target, plan: EncodingPlan) -> Any:
+    """Return what PyAV writes to. The muxer of y4m reads the aspect ratio from where PyAV cannot set it: A0:0."""
+    if plan.keeps_timestamps or isinstance(target.file, str):
+        return target.file
+    aspect = plan.info.aspect
+    return HeaderWriter(target.file, b" A0:0 ", b" A%d:%d " % (aspect.numerator, aspect.denominator))
+
+
 class VideoSink:
     """Encodes frames and copies packets. Nothing appears under the target's name before `__exit__` ends well."""
 
@@ -120,7 +129,7 @@ class VideoSink:
         self._target, self.piped = target, target.piped
         streams = plan_copy(plan, copy, can_seek=not (plan.options.live or target.piped))
         self._container: OutputContainer = av.open(
-            target.file, "w", format=plan.muxer.name, container_options=dict(plan.muxer_options)
+            _file_of(target, plan), "w", format=plan.muxer.name, container_options=dict(plan.muxer_options)
         )
         try:
             self._encoder = Encoder(self._container, plan, context)

@@ -21,7 +21,7 @@ _TAGS: dict[str, tuple[str, ...]] = {
     "avi": ("title", "artist", "comment", "copyright", "date", "genre"),
 }
 # Where the sample aspect ratio is stored: in these containers by PyAV, in others only by these codecs themselves.
-_ASPECT_MUXERS = ("mp4", "mov", "ipod")
+_ASPECT_MUXERS = ("mp4", "mov", "ipod", "yuv4mpegpipe")
 _ASPECT_CODECS = ("h264", "hevc", "mpeg4", "mpeg2video", "mpeg1video")
 
 # The colour tags that codecs store in their bitstream, and containers beside any codec.
@@ -63,9 +63,8 @@ def container_losses(plan: EncodingPlan) -> Iterator[Notice]:
         what = f"the video plays unrotated: {muxer} cannot store its rotation; use .mp4 or .mkv"
         yield Notice(what, (Code.ROTATION,))
     if not info.square and muxer not in _ASPECT_MUXERS and plan.codec not in _ASPECT_CODECS:
-        where = f"{plan.codec} in {muxer}" if plan.keeps_timestamps else "y4m"
         ratio = f"{info.aspect.numerator}:{info.aspect.denominator}"
-        yield Notice(f"{where} cannot store the sample aspect ratio {ratio}; use .mp4", (Code.ASPECT,))
+        yield Notice(f"{plan.codec} in {muxer} cannot store the sample aspect ratio {ratio}; use .mp4", (Code.ASPECT,))
     if plan.mastering is not None and plan.encoder not in MASTERING_ENCODERS:
         what = f"mastering display and light levels are left out: {plan.encoder} cannot write them"
         yield Notice(f"{what}; libx265 and libsvtav1 can", (Code.MASTERING,))
