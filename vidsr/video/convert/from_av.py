@@ -18,6 +18,8 @@ from vidsr.video.convert.pixel_formats import PIXEL_FORMATS, alpha_of, nearest_p
 from vidsr.video.convert.scale import FULL, LIMITED, blank, chroma_location_of, scale
 
 _RGB, _RESERVED = 0, 3  # matrix code points that are wrong for YUV
+_FLOATS: dict[str, np.dtype[Any]] = {"f16le": np.dtype("<f2"), "f32le": np.dtype("<f4")}  # by the end of the name
+_SWAPPED = ("rgb565be", "bgr565be", "rgb555be", "bgr555be")  # of which swscale exchanges bits
 
 
 def frame_of(
@@ -42,7 +44,7 @@ def frame_of(
     scaler = scaler or VideoReformatter()
     if av_frame.format.is_rgb or av_frame.format.has_palette:
         frame = Frame.from_rgb(_rgb_of(av_frame, scaler), color=rgb_color(av_frame, video=rgb_video))
-        return replace(frame, qp=qp, alpha=alpha_of(av_frame, frame.bits, scaler), **timing)
+        return replace(frame, qp=qp, alpha=_alpha_of_rgb(av_frame, frame.bits, scaler), **timing)
     keep = semiplanar and can_stay_semiplanar(av_frame)
     decoded = av_frame = av_frame if keep else download(av_frame)
     full = av_frame.color_range == FULL or av_frame.format.name.startswith("yuvj")
@@ -96,11 +98,60 @@ def _matrix_of(av_frame: av.VideoFrame) -> int:
 def _rgb_of(av_frame: av.VideoFrame, scaler: VideoReformatter) -> NDArray[Any]:
     # (height, width, 3): uint8, or float in [0, 1]. At 8 bits swscale only reorders RGB.
     bits, name = av_frame.format.components[0].bits, av_frame.format.name
+    samples = float_samples(av_frame)
+    if samples is not None:
+        return srgb_of(samples[..., :3])
+    if name in _SWAPPED:
+        av_frame = _little_endian(av_frame)
     if bits <= 8:
         return scaler.reformat(av_frame, format="rgb24").to_ndarray()
     if name.startswith("gbrp") and name.endswith("le") and bits <= 16:
         return (av_frame.to_ndarray() / ((1 << bits) - 1)).astype(np.float32)
     return (scaler.reformat(av_frame, format="rgb48le").to_ndarray() / 65535).astype(np.float32)
+
+
+def _alpha_of_rgb(av_frame: av.VideoFrame, bits: int, scaler: VideoReformatter) -> Plane | None:
+    samples = float_samples(av_frame)  # which swscale cannot convert
+    if samples is None:
+        return alpha_of(av_frame, bits, scaler)
+    if samples.shape[2] < 4:
+        return None
+    codes: NDArray[np.uint16] = np.rint(samples[..., 3].clip(0, 1) * ((1 << bits) - 1)).astype(np.uint16)
+    return codes
+
+
+def srgb_of(linear: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the sRGB code, in [0, 1], of linear light, clipped to [0, 1] (IEC 61966-2-1)."""
+    unit = linear.clip(0, 1)
+    coded: NDArray[np.float32] = np.where(unit <= 0.0031308, 12.92 * unit, 1.055 * unit ** (1 / 2.4) - 0.055)
+    return coded.astype(np.float32)
+
+
+def float_samples(av_frame: av.VideoFrame) -> NDArray[np.float32] | None:
+    """Return the samples of a frame of floats, (height, width, channels); None for a frame of integers."""
+    name = av_frame.format.name
+    dtype = next((dtype for end, dtype in _FLOATS.items() if name.endswith(end)), None)
+    if dtype is None:
+        return None
+    planes: list[NDArray[Any]] = []
+    for plane in av_frame.planes:
+        buffer: Any = plane
+        lines = np.frombuffer(buffer, dtype).reshape(plane.height, -1)
+        planes.append(lines.astype(np.float32))
+    if len(planes) == 1:  # gray or packed
+        count = len(av_frame.format.components)
+        return planes[0][:, : av_frame.width * count].reshape(av_frame.height, av_frame.width, count)
+    green, blue, red, *alpha = (plane[:, : av_frame.width] for plane in planes)
+    return np.stack([red, green, blue, *alpha], axis=2)
+
+
+def _little_endian(av_frame: av.VideoFrame) -> av.VideoFrame:
+    swapped = av.VideoFrame(av_frame.width, av_frame.height, av_frame.format.name.removesuffix("be") + "le")
+    given: Any = av_frame.planes[0]
+    target: Any = swapped.planes[0]
+    lines = np.frombuffer(given, ">u2").reshape(av_frame.height, -1)[:, : av_frame.width]
+    np.copyto(np.frombuffer(target, "<u2").reshape(av_frame.height, -1)[:, : av_frame.width], lines)
+    return swapped
 
 
 _DEEP = re.compile(r"(yuva?4(?:20|22|44)p|gray)(9|1[246])(le|be)")

@@ -28,6 +28,8 @@ def select_video_stream(container: InputContainer, title: str) -> av.VideoStream
         raise NotAVideo(f"{title}: its video codec has no decoder here; convert it first, with another tool")
     best = container.streams.best("video")
     video = next((s for s in readable if best is not None and s.index == best.index), readable[0])
+    if video.disposition & av.stream.Disposition.dependent:
+        raise InputError(f"{title} is an image made of tiles; give it as a file, or pipe it, to have it put together")
     width, height = video.codec_context.width, video.codec_context.height
     if not fits(width, height):
         raise InputError(f"{title} states a size of {width}x{height}; at most {megapixels()} fit into memory here")
@@ -41,7 +43,9 @@ def no_frame_error(opened: OpenedInput, span: TimeRange, *, size_known: bool) ->
         return NotAVideo(f"{title}: no frame can be read{MP4_IN_PIPE}")
     if span.whole:
         large = "" if size_known else f", or larger than the {megapixels()} that fit into memory here"
-        return NotAVideo(f"{title}: no frame can be decoded; the file may be truncated or damaged{large}")
+        codec = opened.container.streams.video[0].codec_context
+        what = f" of {codec.name} ({opened.container.format.long_name})" if codec is not None else ""
+        return NotAVideo(f"{title}: no frame{what} can be decoded; the file may be truncated or damaged{large}")
     end = "its end" if span.duration is None else f"{float((span.start or 0) + span.duration):g} s"
     return InputError(f"{title} has no frame between {float(span.start or 0):g} s and {end}; choose another range")
 

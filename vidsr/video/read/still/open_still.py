@@ -22,16 +22,19 @@ from vidsr.context import Code, Notice
 from vidsr.errors import NotAVideo
 from vidsr.system import most_pixels
 from vidsr.video._compat import DECODER_ERRORS
+from vidsr.video.convert.from_av import float_samples
 from vidsr.video.convert.heif_boxes import BadHeif, HeifFile
 from vidsr.video.convert.image_kind import HEAD, is_animated
 from vidsr.video.read.still.heif_image import decode_heif
 from vidsr.video.read.still.pillow_image import StoredTiff, UnreadableImage, open_image, pictures_of
-from vidsr.video.read.still.samples import Picture, float_samples, picture_of
+from vidsr.video.read.still.samples import Picture, picture_of
 from vidsr.video.read.still.tiff_samples import UnsupportedTiff, is_camera_raw, is_deep, read_tiff_samples, tiff_tags
 
 _BY_PILLOW: dict[str, Any] = {"WebP": WebPImageFile, "ICO": IcoImageFile, "ICNS": IcnsImageFile}
 _FLOATS = ("OpenEXR", "Radiance HDR", "PFM")
 _RATE = Fraction(25)  # that FFmpeg assumes for images
+_OPENEXR = b"\x76\x2f\x31\x01"
+_COMPRESSION, _CHANNELS = b"compression\0compression\0\1\0\0\0", b"channels\0chlist\0"  # attributes in its header
 _SIZ = b"\xff\x51"  # the marker in JPEG 2000 that states the bits of each component
 
 
@@ -156,6 +159,8 @@ def _jpeg_2000(data: bytes) -> Picture:
 
 def _by_ffmpeg(data: bytes) -> Picture:
     # An image that FFmpeg decodes well; floats are linear light.
+    if data.startswith(_OPENEXR) and _is_misread(data):
+        raise UnreadableImage("FFmpeg decodes DWA compression wrongly without R, G and B; save it with ZIP or PIZ")
     try:
         options = {"max_pixels": str(most_pixels())}
         with av.open(io.BytesIO(data), "r", options=options) as container:
@@ -166,6 +171,19 @@ def _by_ffmpeg(data: bytes) -> Picture:
     if samples is None:
         return Picture(av_frame)
     return picture_of(samples, linear=True, associated=True)
+
+
+def _is_misread(exr: bytes) -> bool:
+    # FFmpeg 8.1 decodes DWAA and DWAB to black or garbage for gray, and for alpha of 32 bits.
+    at = exr.find(_COMPRESSION) + len(_COMPRESSION)
+    start = exr.find(_CHANNELS) + len(_CHANNELS) + 4
+    channels: dict[bytes, int] = {}
+    while 0 < start < len(exr) and exr[start]:  # name, type (2: 32-bit float), and 12 bytes more
+        end = exr.index(b"\0", start)
+        channels[exr[start:end]] = exr[end + 1]
+        start = end + 17
+    well = channels.keys() >= {b"R", b"G", b"B"} and channels.get(b"A") != 2
+    return exr[at : at + 1] in (b"\x08", b"\x09") and not well
 
 
 def stand_in(still: Still) -> InputContainer:

@@ -9,11 +9,9 @@ from numpy.typing import NDArray
 
 from vidsr.context import Code, Notice
 from vidsr.frames import bands
-from vidsr.video.convert.pixel_formats import planes_of
+from vidsr.video.convert.from_av import srgb_of
 
 _BT709, _SRGB = 1, 13
-FLOATS: dict[str, np.dtype[Any]] = {"f16le": np.dtype("<f2"), "f32le": np.dtype("<f4")}
-"""The end of the name of each pixel format of floats, and its samples."""
 
 
 @dataclass(slots=True)
@@ -59,13 +57,6 @@ def picture_of(samples: NDArray[np.float32], *, linear: bool, associated: bool) 
     return Picture(av_frame, notices=tuple(notices))
 
 
-def srgb_of(linear: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the sRGB code, in [0, 1], of linear light, clipped to [0, 1] (IEC 61966-2-1)."""
-    unit = linear.clip(0, 1)
-    coded: NDArray[np.float32] = np.where(unit <= 0.0031308, 12.92 * unit, 1.055 * unit ** (1 / 2.4) - 0.055)
-    return coded.astype(np.float32)
-
-
 def packed(codes: NDArray[Any], name: str) -> av.VideoFrame:
     """Return (height, width) or (height, width, channels) as a frame of a packed or gray pixel format."""
     height, width = codes.shape[:2]
@@ -77,26 +68,3 @@ def packed(codes: NDArray[Any], name: str) -> av.VideoFrame:
     lines[:, : given.shape[1]] = given
     av_frame.color_range = 2
     return av_frame
-
-
-def float_samples(av_frame: av.VideoFrame) -> NDArray[np.float32] | None:
-    """Return the samples of a frame of floats, (height, width, channels); None for a frame of integers."""
-    name = av_frame.format.name
-    dtype = next((dtype for end, dtype in FLOATS.items() if name.endswith(end)), None)
-    if dtype is None:
-        return None
-    planes: list[NDArray[Any]] = []
-    for plane in av_frame.planes:
-        buffer: Any = plane
-        lines = np.frombuffer(buffer, dtype).reshape(plane.height, -1)
-        planes.append(lines.astype(np.float32))
-    if len(planes) == 1:  # gray or packed
-        count = len(av_frame.format.components)
-        return planes[0][:, : av_frame.width * count].reshape(av_frame.height, av_frame.width, count)
-    green, blue, red, *alpha = (plane[:, : av_frame.width] for plane in planes)
-    return np.stack([red, green, blue, *alpha], axis=2)
-
-
-def integer_samples(av_frame: av.VideoFrame) -> NDArray[np.uint16]:
-    """Return the samples of a planar frame of integers: (height, width, channels)."""
-    return np.stack(planes_of(av_frame), axis=2).astype(np.uint16)
