@@ -21,7 +21,7 @@ from vidsr.video.copy_info import CopyInfo
 from vidsr.video.metadata import needs_free_tags, stream_tags, video_tags
 from vidsr.video.write.copy.container_losses import container_losses, stream_losses
 from vidsr.video.write.copy.containers import TS_CODECS, Muxer, encoder_for
-from vidsr.video.write.copy.programs import pids_of, program_options
+from vidsr.video.write.copy.programs import changed_pids, kept_pids, program_options
 from vidsr.video.write.encoder_options import SEMI_PLANAR, choose_pixel_format, encoder_options, is_repeatable
 from vidsr.video.write.encoding_plan import EncodingPlan
 from vidsr.video.write.header.header_patch import stereo_mode
@@ -84,7 +84,7 @@ def plan_encoding(muxer: Muxer, info: VideoInfo, options: EncodeOptions, copy: C
         )
         if muxer.name == "mpegts":
             options_of_ts = {**plan.muxer_options, **program_options(copy)}
-            plan = replace(plan, muxer_options=options_of_ts, pid=pids_of(copy).get(copy.video_stream.index))
+            plan = replace(plan, muxer_options=options_of_ts, pid=kept_pids(muxer, copy).get(copy.video_stream.index))
     return replace(plan, warnings=tuple(_warnings(plan, copy)))
 
 
@@ -126,6 +126,7 @@ def _warnings(plan: EncodingPlan, copy: CopyInfo | None) -> Iterator[Notice]:
     lost = lost_in_video(read_image_metadata(copy.image))
     if lost:
         yield Notice(lost, (Code.TAGS,))
+    yield from changed_pids(plan.muxer, copy)
     yield from container_losses(plan)
     yield from stream_losses(plan.muxer.name, copy.video_stream, video=True)
 

@@ -219,3 +219,13 @@ def test_av1_beside_the_video_is_the_same_with_and_without_delimiters(tmp_path: 
     found = verify_video(tmp_path / "a.nut", tmp_path / "b.mkv", notices=notices)
     assert codecs_in(tmp_path / "b.mkv") == ["h264", "libdav1d"]
     assert found.faithful, found.differences
+
+
+def test_m2ts_gets_its_own_pids_with_a_warning_and_keeps_those_of_another_m2ts(tmp_path: Path) -> None:
+    plain = make_video(tmp_path / "a.ts", sound="ac3")
+    notices = resize_video(plain, tmp_path / "b.m2ts")
+    assert codes_of(notices).count(Code.PROGRAM) == 2
+    assert verify_video(plain, tmp_path / "b.m2ts", notices=notices).faithful
+    notices = resize_video(tmp_path / "b.m2ts", tmp_path / "c.m2ts", factor=1)
+    assert Code.PROGRAM not in codes_of(notices)
+    assert verify_video(tmp_path / "b.m2ts", tmp_path / "c.m2ts", notices=notices).faithful

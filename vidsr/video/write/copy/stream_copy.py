@@ -19,7 +19,7 @@ from vidsr.video.write.copy.container_losses import avi_losses, stream_losses
 from vidsr.video.write.copy.containers import Muxer, describe
 from vidsr.video.write.copy.muxer_trial import UNKNOWN_AUDIO, why_unsupported
 from vidsr.video.write.copy.pcm import PcmRepacker, add_pcm_stream, packing_for
-from vidsr.video.write.copy.programs import other_programs, pids_of
+from vidsr.video.write.copy.programs import kept_pids, other_programs
 from vidsr.video.write.copy.subtitles import Converter, add_text_stream, text_codec
 from vidsr.video.write.encoding_plan import EncodingPlan
 
@@ -58,7 +58,7 @@ def plan_copy(plan: EncodingPlan, copy: CopyInfo | None, *, can_seek: bool) -> C
     if copy is None:
         return CopyPlan()
     muxer, streams, warnings = plan.muxer.name, list[StreamPlan](), list[Notice]()
-    elsewhere, pids = other_programs(copy), pids_of(copy) if muxer == "mpegts" else {}
+    elsewhere, pids = other_programs(copy), kept_pids(plan.muxer, copy)
     warnings += dict.fromkeys(elsewhere.values())  # one for each programme
     for stream in copy.streams:
         if stream.index in elsewhere or _is_made_by_muxer(muxer, stream):
