@@ -3,9 +3,8 @@
 import hashlib
 from array import array
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,7 @@ from vidsr.video.convert.immersive import spherical_mapping, stereo_layout
 from vidsr.video.convert.png_chunks import is_as_srgb, named
 from vidsr.video.convert.resizer import pixel_format_of
 from vidsr.video.convert.side_data import DYNAMIC_HDR, LOST_SIDE_DATA, lost_side_data, mastering_of, side_data
-from vidsr.video.metadata import ATTACHED, codec_of, stream_tags, video_tags
+from vidsr.video.metadata import ATTACHED, DATE, codec_of, date_of, stream_tags, video_tags
 from vidsr.video.pcm_samples import SampleClock, is_pcm, samples_of
 from vidsr.video.read.source import Source, open_source
 from vidsr.video.timing import rational
@@ -197,14 +196,13 @@ def _tags_of(stream: Any) -> dict[str, str]:
 
 
 def _lowered(tags: Mapping[str, str]) -> dict[str, str]:
-    return {key.lower(): value for key, value in tags.items()}
+    return {key.lower().replace(" ", "_"): value for key, value in tags.items()}  # as Matroska writes blanks
 
 
 def _dated(tags: dict[str, str]) -> dict[str, str]:
-    # Containers write the same time with more or fewer digits.
-    with suppress(KeyError, ValueError):
-        tags["creation_time"] = datetime.fromisoformat(tags["creation_time"]).isoformat()
-    return tags
+    # Containers write the same time in any zone, with more or fewer digits.
+    date = date_of(tags.get(DATE, ""))
+    return tags if date is None else tags | {DATE: date.astimezone(UTC).isoformat()}
 
 
 def _mastering_of(frame: Frame) -> tuple[int | str, ...]:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from datetime import UTC, datetime
 
 import av
 from av.stream import Stream
@@ -15,7 +16,8 @@ _STALE = re.compile(
     r"|vendor_id|alpha_mode|variant_bitrate|source_id|mimetype|filename",
     re.IGNORECASE,
 )
-_DATE = "creation_time"
+DATE = "creation_time"
+"""The tag with the time of a recording."""
 # FFmpeg's names for the tracks of an mp4 that have none.
 _HANDLERS = {("handler_name", f"{kind}Handler") for kind in ("Video", "Sound", "Subtitle", "Data", "TimeCode")}
 # The tags of iTunes' list in an mp4; others need the QuickTime list, which fewer players read.
@@ -46,7 +48,7 @@ def stream_tags(stream: Stream) -> dict[str, str]:
         # An mp4 repeats its date in every track.
         if not _STALE.fullmatch(key)
         and (key.lower(), value) not in _HANDLERS
-        and key.lower() != _DATE
+        and key.lower() != DATE
         and not (key.lower() == "stereo_mode" and not value.startswith("anaglyph"))  # FFmpeg reads others as side data
     }
     if "name" in kept:  # the title of a track in an mp4
@@ -59,10 +61,27 @@ def stream_tags(stream: Stream) -> dict[str, str]:
 def video_tags(metadata: Mapping[str, str]) -> dict[str, str]:
     """Return the tags of a container that are true of a new file, too."""
     # An mp4 may state its date twice, and FFmpeg 9 joins the two.
-    once = {key: value.partition(";")[0] if key.lower() == _DATE else value for key, value in metadata.items()}
+    once = {key: _utc(value.partition(";")[0]) if key.lower() == DATE else value for key, value in metadata.items()}
     return {
         key: value for key, value in once.items() if not _STALE.fullmatch(key) and not _is_repeated(key, value, once)
     }
+
+
+def date_of(value: str) -> datetime | None:
+    """Return the time that a tag states, in UTC unless it has a zone; None for text that FFmpeg's muxers refuse."""
+    try:
+        date = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    return date if date.tzinfo else date.replace(tzinfo=UTC)
+
+
+def _utc(value: str) -> str:
+    # Without a zone, FFmpeg would take the zone of this machine.
+    date = date_of(value)
+    if date is None or datetime.fromisoformat(value).tzinfo:
+        return value
+    return date.isoformat().replace("+00:00", "Z")
 
 
 def _is_repeated(key: str, value: str, tags: Mapping[str, str]) -> bool:

@@ -8,7 +8,7 @@ from vidsr.color import BT470BG, SMPTE170M, UNSPECIFIED, guessed_matrix
 from vidsr.context import Code, Notice
 from vidsr.frames import VideoInfo
 from vidsr.video.convert.side_data import MASTERING_ENCODERS
-from vidsr.video.metadata import stream_tags
+from vidsr.video.metadata import DATE, date_of, stream_tags
 from vidsr.video.write.copy.containers import describe
 from vidsr.video.write.encoding_plan import EncodingPlan
 
@@ -20,6 +20,7 @@ _TAGS: dict[str, tuple[str, ...]] = {
     "yuv4mpegpipe": (),
     "avi": ("title", "artist", "comment", "copyright", "date", "genre"),
 }
+_DATED = ("mp4", "mov", "matroska", "webm")  # they store a date as a number
 # Where the sample aspect ratio is stored: in these containers by PyAV, in others only by these codecs themselves.
 _ASPECT_MUXERS = ("mp4", "mov", "ipod", "yuv4mpegpipe")
 _ASPECT_CODECS = ("h264", "hevc", "mpeg4", "mpeg2video", "mpeg1video")
@@ -57,6 +58,8 @@ def container_losses(plan: EncodingPlan) -> Iterator[Notice]:
     if plan.chapters and muxer in _NO_CHAPTERS:
         yield Notice(f"the chapters are left out: {muxer} cannot store them", (Code.CHAPTERS,))
     lost = [key for key in plan.tags if key.lower() not in _TAGS.get(muxer, (key.lower(),))]
+    if muxer in _DATED:
+        lost += [key for key, value in plan.tags.items() if key.lower() == DATE and date_of(value) is None]
     if lost:
         yield Notice(f"tags are left out, because {muxer} cannot store them: {', '.join(lost)}", (Code.TAGS,))
     if plan.display_matrix and muxer in _NO_ROTATION:
