@@ -73,7 +73,6 @@ SMALL: set[str] = {
     "resize.py",
     "upscaling/gpu_session.py",
     "upscaling/swscale_upscaler.py",
-    "video/write/copy/programs.py",
 }
 """Files below 60 lines that hold one whole idea; data and `__init__` need no entry."""
 
