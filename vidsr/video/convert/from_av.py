@@ -66,6 +66,17 @@ def frame_of(
     return Frame(planes, color, bits, qp=qp, alpha=alpha, av_frame=av_frame, **timing)
 
 
+def to_planar(av_frame: av.VideoFrame, scaler: VideoReformatter) -> av.VideoFrame:
+    """Return a YUV frame in the nearest of PIXEL_FORMATS, with its matrix and range; the frame itself if it has one."""
+    if av_frame.format.name in PIXEL_FORMATS:
+        return av_frame
+    av_frame = download(av_frame)
+    color_range = av_frame.color_range
+    planar = _converted(av_frame, scaler, full=color_range == FULL)
+    planar.colorspace, planar.color_range = av_frame.colorspace, color_range
+    return planar
+
+
 def rgb_color(av_frame: av.VideoFrame, *, video: bool) -> ColorSpec:
     """Return the colour of a Frame made of RGB, which keeps its primaries and transfer.
 

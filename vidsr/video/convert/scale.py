@@ -9,7 +9,7 @@ from av.video.reformatter import VideoReformatter
 
 from vidsr.color import BT709, ChromaLocation
 from vidsr.video._compat import frame_chroma_location
-from vidsr.video.convert.deinterlace import Filter
+from vidsr.video.convert.av_filter import Filter
 from vidsr.video.convert.pixel_formats import planes_of
 
 LIMITED, FULL = 1, 2

@@ -10,10 +10,10 @@ from av.video.reformatter import VideoReformatter
 from vidsr.color import ChromaLocation
 from vidsr.context import Code, Notice
 from vidsr.frames import Frame
-from vidsr.video.convert.deinterlace import Filter
+from vidsr.video.convert.av_filter import Filter
 from vidsr.video.convert.from_av import frame_of
 from vidsr.video.convert.nv12 import is_surface
-from vidsr.video.convert.pixel_formats import PIXEL_FORMATS, nearest_pixel_format
+from vidsr.video.convert.pixel_formats import PIXEL_FORMATS, conversion_notice
 from vidsr.video.convert.qp import mean_qp
 from vidsr.video.convert.scale import FULL, chroma_location_of
 from vidsr.video.convert.side_data import DYNAMIC_HDR, side_data
@@ -161,8 +161,7 @@ def losses_of(av_frame: av.VideoFrame) -> Iterator[Notice]:
         if pixel_format.components[0].bits > 10:
             yield Notice(f"{name} is converted to 10 bits", (Code.PIXEL_FORMAT,))
     elif not is_surface(av_frame) and name not in PIXEL_FORMATS and name != "ya8":  # gray with alpha
-        near = nearest_pixel_format(pixel_format)
-        yield Notice(f"{name} is converted to {near}, the nearest supported format", (Code.PIXEL_FORMAT,))
+        yield conversion_notice(pixel_format)
     for kind, title in DYNAMIC_HDR.items():
         if side_data(av_frame, kind) is not None:
             yield Notice(f"{title} metadata are left out: no encoder here writes them", (Code.DYNAMIC_HDR,))
