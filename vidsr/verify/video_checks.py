@@ -1,5 +1,6 @@
 """Compare the video itself: frames, times, colours, shape, chapters and tags."""
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from fractions import Fraction
@@ -112,10 +113,8 @@ def _colours(before: Inventory, after: Inventory) -> Iterator[Finding]:
 def _degrees(video: Inventory) -> str:
     if not video.display_matrix:
         return "upright"
-    turns = {(0, 1): "90", (-1, 0): "180", (0, -1): "270"}
-    across, down = ((value > 0) - (value < 0) for value in video.display_matrix[:2])
+    turn = round(math.degrees(math.atan2(video.display_matrix[1], video.display_matrix[0]))) % 360
     mirrored = video.display_matrix[0] * video.display_matrix[4] - video.display_matrix[1] * video.display_matrix[3] < 0
-    turn = turns.get((across, down))
     return " and ".join([f"rotated by {turn} degrees"] * bool(turn) + ["mirrored"] * mirrored) or "upright"
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import av
 import pytest
 
-from tests.video.videos import drawing, frames_of, make_video, resize_video
+from tests.video.videos import codes_of, drawing, frames_of, make_video, resize_video
+from vidsr.context import Code
 from vidsr.video.read.description import Cropping, describe_input, parse
 
 DUMP = """Input #0, mpegts, from '':
@@ -22,7 +23,7 @@ DUMP = """Input #0, mpegts, from '':
     Metadata:
       title           : main
     Side data:
-      DOVI configuration record: version: 1.0, profile: 5, level: 6, rpu flag: 1, el flag: 0
+      DOVI configuration record: version: 1.0, profile: 5, level: 6, rpu flag: 1, el flag: 0, bl flag: 1, compatibility id: 0
   Stream #0:1[0x101]: Audio: mp2
   Program 20 
     Metadata:
@@ -42,7 +43,7 @@ def test_the_description_of_a_transport_stream_is_parsed() -> None:
     assert found.programs[0].tags == {"service_name": "One: a", "service_provider": "Someone"}
     assert found.service_tags(1) == {"service_name": "One: a", "service_provider": "Someone"}
     assert found.service_tags(3) == {}
-    assert (found.dolby_vision_profile(0), found.dolby_vision_profile(2)) == (5, None)
+    assert (found.dolby_vision_ipt(0), found.dolby_vision_ipt(2)) == (5, None)
     assert (found.crop(0), found.crop(2)) == (Cropping(), Cropping(left=12, right=4, top=6, bottom=2))
 
 
@@ -93,3 +94,14 @@ def test_a_crop_that_leaves_nothing_is_ignored(tmp_path: Path) -> None:
     (frame, *_) = frames_of(make_video(tmp_path / "a.mp4", pts=range(2)))
     assert Cropping(left=40, right=40).apply(frame) is frame
     assert drawing(64, 48).shape[:2] == frame.planes[0].shape
+
+
+@pytest.mark.parametrize(
+    ("profile", "compatible", "wrong"), [(5, 0, True), (8, 1, False), (10, 0, True), (10, 4, False)]
+)
+def test_dolby_vision_without_ycbcr_is_announced(profile: int, compatible: int, wrong: bool, tmp_path: Path) -> None:
+    path = make_video(tmp_path / "a.mp4", pts=range(2))
+    record = struct.pack(">BBHB19x", 1, 0, profile << 9 | 6 << 3 | 0b101, compatible << 4)
+    insert_box(path, path.read_bytes(), struct.pack(">I4s", 32, b"dvcC") + record, b"avc1")
+    notices = resize_video(path, tmp_path / "b.mp4")
+    assert (Code.MATRIX in codes_of(notices)) == wrong

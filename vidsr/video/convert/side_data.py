@@ -1,5 +1,6 @@
 """Side data of decoded frames: captions, mastering data, the display matrix, encoder parameters."""
 
+import math
 import struct
 from dataclasses import dataclass
 from fractions import Fraction
@@ -57,6 +58,18 @@ def display_matrix(av_frame: av.VideoFrame | None) -> tuple[int, ...] | None:
 def is_turned(matrix: tuple[int, ...] | None) -> bool:
     """Return whether a display matrix turns frames by about 90 or 270 degrees, so that their sides change places."""
     return matrix is not None and matrix != () and abs(matrix[1]) > abs(matrix[0])
+
+
+def unstretched(matrix: tuple[int, ...]) -> tuple[int, ...]:
+    """Return a display matrix without the stretch of one side, which FFmpeg reads as the sample aspect ratio, too."""
+    if not matrix:
+        return matrix
+    rows = [(a, b, math.hypot(a, b) / (1 << 16) or 1) for a, b in (matrix[:2], matrix[3:5])]
+    if abs(rows[0][2] - rows[1][2]) < 0.01:
+        return matrix
+    (a, b), (c, d) = ((round(x / scale), round(y / scale)) for x, y, scale in rows)
+    turned = (a, b, 0, c, d, 0, 0, 0, 1 << 30)
+    return () if turned == _UPRIGHT else turned
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,8 @@ _STREAM = re.compile(r"  Stream #0:(\d+)\b")
 _PROGRAM = re.compile(r"  Program (\d+)\b")
 _TRACK_TYPES = {bytes([kind]) for kind in (1, 2, 17, 33)}
 """Of Matroska's tracks, those that FFmpeg reads: video, audio, subtitles, metadata."""
+_IPT_PROFILES = (5, 10, 20)
+"""Of Dolby Vision, those that have no compatible base layer unless they state one."""
 _SERVICE = {"service_name": "Service01", "service_provider": "FFmpeg"}
 _ENTRY = re.compile(r"      (\S.*?) *: ?(.*)")
 
@@ -67,10 +69,12 @@ class Description:
         numbers = [int(number) for number in re.findall(r"\d+", text)]
         return Cropping(*numbers) if len(numbers) == 4 else Cropping()
 
-    def dolby_vision_profile(self, stream: int) -> int | None:
-        """Return the profile of Dolby Vision; None without one."""
-        match = re.search(r"profile: (\d+)", self.side_data.get(stream, {}).get("DOVI configuration record", ""))
-        return int(match[1]) if match else None
+    def dolby_vision_ipt(self, stream: int) -> int | None:
+        """Return the profile of Dolby Vision whose samples are IPT instead of YCbCr; None for others."""
+        text = self.side_data.get(stream, {}).get("DOVI configuration record", "")
+        found = re.search(r"profile: (\d+).*compatibility id: (\d+)", text)
+        profile, compatible = (int(found[1]), int(found[2])) if found else (0, 0)
+        return profile if profile in _IPT_PROFILES and not compatible else None
 
 
 def describe_input(container: InputContainer) -> Description:

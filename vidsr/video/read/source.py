@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, Self, get_args
 import av
 from av.container import InputContainer
 
-from vidsr.context import Context
+from vidsr.context import Code, Context
 from vidsr.errors import Damaged, WrongOption
 from vidsr.frames import Carried, Frame, VideoInfo
 from vidsr.io.names import is_address, is_file, title_of
@@ -133,6 +133,12 @@ class Source:
         set_up_decoder(stream)
         description = describe_input(opened.container)
         crop = description.crop(stream.index)
+        profile = description.dolby_vision_ipt(stream.index)
+        if profile is not None:
+            what = f"Dolby Vision profile {profile}: its colours are IPT, which is read as YCbCr: the output will look"
+            context.warn(
+                f"{what} green and purple; convert it first, with a tool that applies Dolby Vision", Code.MATRIX
+            )
         gpu = None if crop else gpu  # a frame in the memory of a GPU cannot be cropped here
         demuxer = _demuxer(opened, stream, sequence, options, context, gpu)
         deinterlacer = Deinterlacer(options.deinterlace, context.on_warning)

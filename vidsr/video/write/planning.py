@@ -16,7 +16,7 @@ from vidsr.video.convert.image_metadata import lost_in_video, read_image_metadat
 from vidsr.video.convert.immersive import spherical_mapping, stereo_layout
 from vidsr.video.convert.nv12 import lies_on_gpu
 from vidsr.video.convert.pixel_formats import PIXEL_FORMATS, pixel_format_name
-from vidsr.video.convert.side_data import mastering_of
+from vidsr.video.convert.side_data import mastering_of, unstretched
 from vidsr.video.copy_info import CopyInfo
 from vidsr.video.metadata import needs_free_tags, stream_tags, video_tags
 from vidsr.video.write.copy.container_losses import container_losses, stream_losses
@@ -68,6 +68,7 @@ def plan_encoding(muxer: Muxer, info: VideoInfo, options: EncodeOptions, copy: C
         mastering=mastering,
     )
     if copy is not None:
+        in_matroska = muxer.name in ("matroska", "webm")
         shift = start_shift(muxer.name, copy.first)
         spherical, stereo = spherical_mapping(copy.first.av_frame), stereo_layout(copy.first.av_frame)
         mode = stereo_mode(muxer.name, stereo)
@@ -80,7 +81,8 @@ def plan_encoding(muxer: Muxer, info: VideoInfo, options: EncodeOptions, copy: C
             spherical=spherical and spherical.scaled(info.width / copy.info.width),
             stereo=stereo,
             disposition=copy.video_stream.disposition,
-            display_matrix=copy.display_matrix,
+            # Matroska stores rotation and mirroring only, or nothing at all.
+            display_matrix=unstretched(copy.display_matrix) if in_matroska else copy.display_matrix,
         )
         if muxer.name == "mpegts":
             options_of_ts = {**plan.muxer_options, **program_options(copy)}
