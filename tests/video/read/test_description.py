@@ -23,7 +23,7 @@ DUMP = """Input #0, mpegts, from '':
     Metadata:
       title           : main
     Side data:
-      DOVI configuration record: version: 1.0, profile: 5, level: 6, rpu flag: 1, el flag: 0, bl flag: 1, compatibility id: 0
+      DOVI configuration record: version: 1.0, profile: 5, level: 6, rpu flag: 1, bl flag: 1, compatibility id: 0
   Stream #0:1[0x101]: Audio: mp2
   Program 20 
     Metadata:

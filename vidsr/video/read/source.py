@@ -24,7 +24,7 @@ from vidsr.video.copy_info import CopyInfo
 from vidsr.video.metadata import ATTACHED
 from vidsr.video.read.damage import Damage, DamageLog
 from vidsr.video.read.demuxer import Demuxer
-from vidsr.video.read.description import Description, describe_input, languages_of
+from vidsr.video.read.description import Cropping, Description, describe_input, languages_of
 from vidsr.video.read.framer import Framer, FrameTimes
 from vidsr.video.read.hwdecode import Offload, gpu_decoder
 from vidsr.video.read.image_demuxer import ImageDemuxer
@@ -132,13 +132,11 @@ class Source:
         stream = select_video_stream(opened.container, opened.title)
         set_up_decoder(stream)
         description = describe_input(opened.container)
-        crop = description.crop(stream.index)
+        crop = description.crop(stream.index) if still is None else Cropping()
         profile = description.dolby_vision_ipt(stream.index)
         if profile is not None:
-            what = f"Dolby Vision profile {profile}: its colours are IPT, which is read as YCbCr: the output will look"
-            context.warn(
-                f"{what} green and purple; convert it first, with a tool that applies Dolby Vision", Code.MATRIX
-            )
+            what = f"the colours will be wrong: Dolby Vision profile {profile} holds IPT, which is read as YCbCr"
+            context.warn(f"{what}; convert it first, with a tool that applies Dolby Vision", Code.MATRIX)
         gpu = None if crop else gpu  # a frame in the memory of a GPU cannot be cropped here
         demuxer = _demuxer(opened, stream, sequence, options, context, gpu)
         deinterlacer = Deinterlacer(options.deinterlace, context.on_warning)
