@@ -149,6 +149,59 @@ def test_the_date_of_a_video_stays_without_a_word(also: dict[str, str], after: s
         assert written.metadata["creation_time"].startswith("2024-05-06T07:08:09")
 
 
+@pytest.mark.parametrize("after", ["mkv", "mp4", "mov"])
+def test_tags_are_the_same_however_a_container_spells_them(after: str, tmp_path: Path) -> None:
+    tags = {"my key": "A", "comment-deu": "B", "title-eng": "C", "creation_time": "2024-05-06 07:08:09"}
+    options = {"movflags": "use_metadata_tags"}
+    video = make_video(
+        tmp_path / "a.mp4", pts=range(3), decorate=lambda out, _: out.metadata.update(tags), options=options
+    )
+    assert resize_video(video, tmp_path / f"b.{after}") == []
+    assert verify_video(video, tmp_path / f"b.{after}").differences == ()
+
+
+@pytest.mark.parametrize("after", ["mkv", "mp4", "mov", "ts"])
+def test_dv_is_faithful(after: str, tmp_path: Path) -> None:
+    def decorate(out: Any, _: Any) -> None:
+        out.metadata["timecode"] = "01:02:03:04"  # of which an mp4 makes a track
+
+    video = make_video(tmp_path / "a.dv", size=(720, 576), codec="dvvideo", pts=range(2), decorate=decorate)
+    notices = resize_video(video, tmp_path / f"b.{after}", preset="ultrafast", factor=1)
+    assert verify_video(video, tmp_path / f"b.{after}", notices=notices).differences == ()
+
+
+@pytest.mark.parametrize("after", ["mkv", "mp4", "ts"])
+def test_a_last_frame_of_less_than_a_tick_is_not_shown_for_longer(after: str, tmp_path: Path) -> None:
+    video = make_video(tmp_path / "a.mp4", pts=[0, 1000, 2000, 3000], time_base=Fraction(1, 25_000), last=10)
+    notices = resize_video(video, tmp_path / f"b.{after}", preset="ultrafast")
+    assert verify_video(video, tmp_path / f"b.{after}", notices=notices).differences == ()
+
+
+@pytest.mark.parametrize("codec", ["libx264", "libx265", "libsvtav1"])
+def test_light_levels_of_0_are_unknown(codec: str, tmp_path: Path) -> None:
+    def decorate(_: Any, stream: Any) -> None:
+        stream.codec_context.options = {"x264-params": "cll=0,400"}
+
+    video = make_video(tmp_path / "a.mp4", pts=range(2), decorate=decorate)
+    notices = resize_video(video, tmp_path / "b.mkv", codec=codec, preset="ultrafast" if codec != "libsvtav1" else "12")
+    assert verify_video(video, tmp_path / "b.mkv", notices=notices).differences == ()
+
+
+def test_reserved_primaries_state_nothing(tmp_path: Path) -> None:
+    def decorate(_: Any, stream: Any) -> None:
+        stream.codec_context.color_primaries = stream.codec_context.color_trc = 0
+
+    video = make_video(tmp_path / "a.nut", codec="ffv1", pts=range(2), decorate=decorate)
+    notices = resize_video(video, tmp_path / "b.mkv", codec="libx265", preset="ultrafast")
+    assert verify_video(video, tmp_path / "b.mkv", notices=notices).differences == ()
+
+
+def test_the_comment_of_a_gif_is_announced_by_an_image(tmp_path: Path) -> None:
+    Image.fromarray(drawing(40, 30)).save(tmp_path / "a.gif", comment=b"Latin \xe9")
+    summary = upscale_video(tmp_path / "a.gif", tmp_path / "b.png", model="nearest")
+    assert verify_video(tmp_path / "a.gif", tmp_path / "b.png", notices=summary.notices).differences == ()
+
+
 def test_a_cover_loses_no_more_than_its_file_name(tmp_path: Path) -> None:
     resize_video(with_cover(tmp_path), tmp_path / "a.mkv")  # where it is a file
     resize_video(tmp_path / "a.mkv", tmp_path / "b.mp4")

@@ -4,7 +4,6 @@ import hashlib
 from array import array
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -12,18 +11,18 @@ from typing import Any
 import numpy as np
 
 from vidsr.context import Context, Stop, ignore
-from vidsr.frames import Carried, Frame
+from vidsr.frames import Carried
 from vidsr.options import ReadOptions
-from vidsr.verify.inventory import COLORS, SRGB, UNTIMED, Chapter, Inventory, Track
+from vidsr.verify.inventory import COLORS, UNTIMED, Chapter, Inventory, Track
+from vidsr.verify.labels import comparable_stream_tags, comparable_tags, image_tags, mastering_numbers
 from vidsr.verify.payload import config_of, is_continued, is_filler, payload
 from vidsr.verify.subtitle_text import TextReader
 from vidsr.verify.thumbnails import SHAPE, thumbnail
-from vidsr.video.convert.image_metadata import is_srgb, read_image_metadata
 from vidsr.video.convert.immersive import spherical_mapping, stereo_layout
 from vidsr.video.convert.png_chunks import is_as_srgb, named
 from vidsr.video.convert.resizer import pixel_format_of
-from vidsr.video.convert.side_data import DYNAMIC_HDR, LOST_SIDE_DATA, lost_side_data, mastering_of, side_data
-from vidsr.video.metadata import ATTACHED, DATE, codec_of, date_of, stream_tags, video_tags
+from vidsr.video.convert.side_data import DYNAMIC_HDR, LOST_SIDE_DATA, lost_side_data, side_data
+from vidsr.video.metadata import ATTACHED, codec_of
 from vidsr.video.pcm_samples import SampleClock, is_pcm, samples_of
 from vidsr.video.read.source import Source, open_source
 from vidsr.video.timing import rational
@@ -123,7 +122,7 @@ def _read(source: Source) -> Inventory:
         caption_data=caption_data.hexdigest(),
         side_data=tuple(sorted(LOST_SIDE_DATA[kind] for kind in kinds)),
         dynamic=tuple(name for kind, name in DYNAMIC_HDR.items() if side_data(first.av_frame, kind) is not None),
-        mastering=_mastering_of(first),
+        mastering=mastering_numbers(first),
         program=copy.program.number if copy.program is not None else None,
         pid=pids.get(video.index),
         language=video.metadata.get("language", "und"),
@@ -131,9 +130,9 @@ def _read(source: Source) -> Inventory:
         spherical=None if spherical is None else spherical.scaled(1 / first.width),
         stereo=stereo_layout(first.av_frame),
         disposition=int(video.disposition),
-        stream_tags=_tags_of(video),
-        tags=_dated(_lowered(video_tags(copy.tags))),
-        image_metadata=_image_metadata(copy.image) | _image_colors(source),
+        stream_tags=comparable_stream_tags(video),
+        tags=comparable_tags(copy.tags),
+        image_metadata=image_tags(copy.image) | _image_colors(source),
         chapters=tuple(_chapter(chapter) for chapter in chapters),
         tracks=tuple(
             _track(s, tallies[s.index], pids.get(s.index), copy.languages.get(s.index, ""))
@@ -144,22 +143,11 @@ def _read(source: Source) -> Inventory:
     )
 
 
-def _image_metadata(image: bytes | None) -> dict[str, str]:
-    known = read_image_metadata(image)
-    kind = SRGB if known.profile and is_srgb(known.profile) else _digest(known.profile or b"")
-    profile = {"colour profile": kind} if known.profile else {}
-    return profile | {f"Exif {tag}": str(value) for tag, value in (known.exif or {}).items()}
-
-
 def _image_colors(source: Source) -> dict[str, str]:
     # Of images, which state their colours only where they differ from sRGB.
     color = source.first.color
     is_image = source.info.still or source.sequence is not None
     return {COLORS: named(color)} if is_image and not is_as_srgb(color) else {}
-
-
-def _digest(data: bytes) -> str:
-    return hashlib.blake2b(data, digest_size=8).hexdigest()
 
 
 def _is_chapter_track(stream: Any) -> bool:
@@ -176,7 +164,7 @@ def _track(stream: Any, tally: _Tally, pid: int | None, locale: str) -> Track:
         language=stream.metadata.get("language", "und"),
         locale=locale,
         disposition=int(stream.disposition),
-        tags=_tags_of(stream),
+        tags=comparable_stream_tags(stream),
         packets=tally.packets,
         payload=tally.digest.hexdigest(),
         tick=tally.tick,
@@ -189,30 +177,3 @@ def _track(stream: Any, tally: _Tally, pid: int | None, locale: str) -> Track:
 def _chapter(chapter: Mapping[str, Any]) -> Chapter:
     tick = rational(chapter["time_base"]) or Fraction(1)
     return Chapter(chapter["start"] * tick, chapter["end"] * tick, chapter["metadata"].get("title", ""))
-
-
-def _tags_of(stream: Any) -> dict[str, str]:
-    return {key: value for key, value in _lowered(stream_tags(stream)).items() if key != "language"}
-
-
-def _lowered(tags: Mapping[str, str]) -> dict[str, str]:
-    return {key.lower().replace(" ", "_"): value for key, value in tags.items()}  # as Matroska writes blanks
-
-
-def _dated(tags: dict[str, str]) -> dict[str, str]:
-    # Containers write the same time in any zone, with more or fewer digits.
-    date = date_of(tags.get(DATE, ""))
-    return tags if date is None else tags | {DATE: date.astimezone(UTC).isoformat()}
-
-
-def _mastering_of(frame: Frame) -> tuple[int | str, ...]:
-    found = mastering_of(frame.av_frame)
-    if found is not None and found.rest:
-        return (found.rest, *map(str, found.light or ()))
-    if found is None:
-        return ()
-    units = [50000] * 8 + [10000] * 2  # of chromaticities, of luminances
-    return (
-        *(round(value * unit) for value, unit in zip(found.display or (), units, strict=False)),
-        *(found.light or ()),
-    )

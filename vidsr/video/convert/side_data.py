@@ -93,7 +93,7 @@ def mastering_of(av_frame: av.VideoFrame | None) -> Mastering | None:
     levels = struct.unpack("<II", light[:8]) if light else (0, 0)
     whole = len(known) == 10 and _is_display(known)
     rest = " ".join(f"{float(value):g}" for value in known) if any(known) and not whole else ""
-    found = Mastering(known if whole else None, levels if any(levels) else None, rest)
+    found = Mastering(known if whole else None, levels if levels[0] else None, rest)  # 0: unknown
     return found if found.display or found.light or found.rest else None
 
 

@@ -102,6 +102,7 @@ class Framer:
         """Whether the last frame was RGB."""
         self._scaler = VideoReformatter()
         self._set_left = Filter("setparams", chroma_location="left")
+        self._set_progressive = Filter("setparams", field_mode="prog")
         self._chroma_location: ChromaLocation | None = None
         self._pixel_format = ""
         self._before: Frame | None = None
@@ -137,7 +138,7 @@ class Framer:
             av_frame.color_range = FULL  # gray of a photo
         if pixel_format.name != self._pixel_format:
             self._pixel_format = pixel_format.name
-            self._chroma_location = None if av_frame.format.is_rgb else chroma_location_of(av_frame)
+            self._chroma_location = None if av_frame.format.is_rgb else self._measured_location(av_frame)
             for notice in losses_of(av_frame):
                 self._warn(notice)
         qp = mean_qp(av_frame) if self._source_qp is None else self._source_qp
@@ -152,6 +153,11 @@ class Framer:
         if before is not None and before.qp != qp and self._before.shows(before):
             self._before = replace(self._before, qp=before.qp)
         return self._before
+
+    def _measured_location(self, av_frame: av.VideoFrame) -> ChromaLocation:
+        # Between the lines of two fields swscale would assume another one.
+        is_field_pair = av_frame.interlaced_frame and not is_surface(av_frame)
+        return chroma_location_of(self._set_progressive(av_frame) if is_field_pair else av_frame)
 
 
 def losses_of(av_frame: av.VideoFrame) -> Iterator[Notice]:

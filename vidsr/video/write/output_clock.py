@@ -97,6 +97,8 @@ class OutputClock:
         """Set the timestamps of the frame that is sent to the encoder. Raises OutputError for too long a gap."""
         ratio = frame.time_base / self._time_base
         pts, duration = round(frame.pts * ratio), round(frame.duration_ticks * ratio)
+        if duration:  # one that is rounded to 0 would be unknown, and players would show the frame for longer
+            duration = max(duration, ceil(self._stored_time_base / self._time_base))
         if self.last is not None:
             self._check_spacing(self.last, pts)
             pts = max(pts, self.last + 1)
