@@ -16,7 +16,7 @@ from vidsr.video.read.damage import DamageLog, DecoderWatch, Kind
 from vidsr.video.read.hwdecode import GpuDecoder
 from vidsr.video.read.open_input import OpenedInput
 from vidsr.video.read.probing import StreamWatch
-from vidsr.video.read.streams import cover_art_packets, is_image_format
+from vidsr.video.read.streams import cover_art_packets, encryption_error, is_image_format
 from vidsr.video.read.timestamps import Timeline, has_variable_rate
 from vidsr.video.read.truncation import GapFinder, frames_after, is_truncated, path_of
 from vidsr.video.timing import MICROSECOND, TimeRange
@@ -83,6 +83,8 @@ class Demuxer:
     def items(self) -> Iterator[av.VideoFrame | Carried]:
         """Yield frames as they are decoded, and packets of the other streams in the range."""
         for packet in self._packets_in_range():
+            if packet.has_sidedata("encryption_info"):  # of mp4, whose first packets may be clear
+                raise encryption_error(self._title)
             if packet.stream.index == self._stream.index:
                 time = packet.pts if packet.pts is not None else packet.dts
                 if not packet.size and time is not None:  # an empty packet in mid-video; the decoder would end

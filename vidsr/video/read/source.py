@@ -32,6 +32,7 @@ from vidsr.video.read.open_input import OpenedInput, open_input
 from vidsr.video.read.probing import StreamWatch
 from vidsr.video.read.streams import (
     alpha_decoder,
+    check_encryption,
     is_image_format,
     lacks_timestamps,
     no_frame_error,
@@ -130,6 +131,7 @@ class Source:
                 f"{opened.title} has time stamps; a frame rate is for image sequences and raw streams, which have none"
             )
         stream = select_video_stream(opened.container, opened.title)
+        check_encryption(opened.container, opened.title)
         set_up_decoder(stream)
         description = describe_input(opened.container)
         crop = description.crop(stream.index) if still is None else Cropping()
