@@ -28,6 +28,8 @@ from vidsr.video.read.source import Source, open_source
 from vidsr.video.timing import rational
 from vidsr.video.write.copy.programs import pids_of
 
+_SHORTEST = 0.001  # seconds; some containers store no shorter duration of a frame
+
 
 def read_inventory(name: str | Path, options: ReadOptions | None = None, *, stop: Stop | None = None) -> Inventory:
     """Read a file, or a part of it, as `upscale_video` would, but for deinterlacing. Raises as `open_source` does."""
@@ -48,6 +50,8 @@ class _Tally:
         self.sound = ""
         if stream.type == "audio" and context is not None:
             self.sound = f"{context.sample_rate} Hz, {context.layout.nb_channels} channels"
+        # FFmpeg's demuxer of Matroska drops times before 0, and derives them from durations, which are rounded.
+        self.derived = stream.type == "audio" and stream.container.format.name.startswith("matroska")
         self.once = bool(stream.disposition & ATTACHED)  # a seek may repeat it
         self.tick = rational(stream.time_base) or Fraction(1, 90000)
         self.clock = SampleClock(context.sample_rate, self.tick) if is_pcm(stream) else None
@@ -73,7 +77,7 @@ class _Tally:
                 self.times.append(UNTIMED if pts is None else pts)
             return
         self.digest.update(payload(packet, self.codec, self.config))
-        self.times.append(UNTIMED if pts is None else pts)
+        self.times.append(UNTIMED if pts is None or (self.derived and pts < 0) else pts)
         self.text.add(packet, self.tick)
         if self.spans:
             self.times.append(UNTIMED if pts is None or not packet.duration else pts + packet.duration)
@@ -115,7 +119,7 @@ def _read(source: Source) -> Inventory:
         tick=first.time_base,
         times=times,
         thumbnails=np.frombuffer(thumbnails, np.float16).reshape(-1, *SHAPE),
-        end=(last.pts + last.duration_ticks) * last.time_base if last.duration_ticks else None,
+        end=(last.pts + last.duration_ticks) * last.time_base if last.duration >= _SHORTEST else None,
         fields=fields,
         transparent=transparent,
         captions=captions,

@@ -9,6 +9,7 @@ import pytest
 
 from tests.video.videos import facts_of, frames_of, make_video, resize_video
 from vidsr.frames import Frame
+from vidsr.verify import verify_video
 from vidsr.video.read.source import open_source
 from vidsr.video.write.copy.subtitles import add_text_stream
 
@@ -81,3 +82,25 @@ def test_a_truncated_mp4_lacks_only_the_frames_that_are_missing(tmp_path: Path) 
         kinds = ["frame" if isinstance(item, Frame) else item.packet.stream.type for item in source]
         assert source.damage.breaks_off and not source.damage.lost_frames
     assert kinds.count("frame") == 60 and kinds.count("audio") > 110
+
+
+@pytest.mark.parametrize("container", ["mkv", "nut", "ts"])
+def test_sound_that_an_edit_list_cuts_off_is_left_out_but_for_what_its_decoder_needs(
+    container: str, tmp_path: Path
+) -> None:
+    whole = make_video(tmp_path / "a.mp4", sound="aac", pts=range(50))
+    with av.open(str(whole)) as inp, av.open(str(tmp_path / "b.mp4"), "w") as out:
+        copies = {stream.index: out.add_stream_from_template(stream, opaque=True) for stream in inp.streams}
+        for packet in inp.demux():
+            if packet.size:  # an mp4 hides what is before 0
+                second = round(1 / Fraction(packet.time_base))
+                packet.pts, packet.dts = (packet.pts or 0) - second, (packet.dts or 0) - second
+                packet.stream = copies[packet.stream_index]
+                out.mux(packet)
+    with av.open(str(tmp_path / "b.mp4")) as container_:
+        hidden = sum(packet.is_discard for packet in container_.demux(audio=0))
+    target = tmp_path / f"c.{container}"
+    notices = resize_video(tmp_path / "b.mp4", target)
+    assert hidden > 40 and notices == [] and verify_video(tmp_path / "b.mp4", target, notices=notices).faithful
+    facts = facts_of(target)
+    assert len(facts.times) == 25 and abs(facts.sound_starts[0] - facts.times[0]) < Fraction(1, 20)

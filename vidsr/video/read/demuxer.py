@@ -23,6 +23,7 @@ from vidsr.video.timing import MICROSECOND, TimeRange
 
 MAX_RETRIES = 20  # failures of the demuxer in a row before reading ends
 _SEEKABLE = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm")  # in other formats a seek may land after its target
+_PRIMING = Fraction(12, 100)  # seconds of silence that codecs begin with, at most
 _DISPENSABLE = (
     ("data", "subtitle", "attachment"),
     ("audio", "video"),
@@ -74,6 +75,7 @@ class Demuxer:
         self._keeps_image = is_image_format(container)
         self._timeline = Timeline(container, stream.index, origin=origin, on_restart=self._watch.restarted)
         self._late = late
+        self._primed: dict[int, bool] = {}  # stream: whether sound before its beginning is all priming
         self._read_dts: int | None = None  # of the last packet of the video
         self._is_mp4 = container.format.name.startswith("mov")
         self._truncated = False
@@ -91,7 +93,9 @@ class Demuxer:
                     self._note("lost_frames", time, 1)
                 elif self.decoding:
                     yield from self._decode(packet)
-            elif packet.size and self._shift(packet):  # an empty packet only marks the end of its stream
+            elif (
+                packet.size and not self._is_cut(packet) and self._shift(packet)
+            ):  # an empty packet only marks the end of its stream
                 if packet.is_corrupt:
                     self.log.note("corrupt_packets")
                 yield Carried(packet.stream.index, packet)
@@ -235,6 +239,18 @@ class Demuxer:
 
     def _note(self, kind: Kind, pts: int | None, count: int) -> None:
         self.log.note(kind, None if pts is None else pts * self.time_base, count)
+
+    def _is_cut(self, packet: av.Packet) -> bool:
+        # Whether an edit list leaves out a packet of sound; not what its decoder needs before it: the priming of the
+        # codec, or two packets of what was cut off in front.
+        stream, time_base = packet.stream, rational(packet.time_base)
+        if not packet.is_discard or stream.type != "audio" or packet.pts is None or time_base is None:
+            return False
+        early = ((stream.start_time or 0) - packet.pts) * time_base
+        if early <= 0:
+            return True
+        self._primed.setdefault(stream.index, early <= _PRIMING)
+        return not self._primed[stream.index] and early > 2 * (packet.duration or 0) * time_base
 
     def _shift(self, packet: av.Packet) -> bool:
         # Shift a packet of another stream, and return whether it is in the range.
