@@ -105,6 +105,7 @@ def _read(source: Source) -> Inventory:
             caption_data.update(caption)
         last = item
     spherical = spherical_mapping(first.av_frame)
+    own = copy.program.streams if copy.program is not None else ()
     video, chapters, pids = source.stream, copy.chapters, pids_of(copy)
     return Inventory(
         title=source.title,
@@ -140,7 +141,8 @@ def _read(source: Source) -> Inventory:
         chapters=tuple(_chapter(chapter) for chapter in chapters),
         tracks=tuple(
             _track(s, tallies[s.index], pids.get(s.index), copy.languages.get(s.index, ""))
-            for s in copy.streams
+            # Those of the programme that is kept come first, and are the first to be matched.
+            for s in sorted(copy.streams, key=lambda s: s.index not in own)
             if not (chapters and _is_chapter_track(s))
         ),
         damage=source.damage,

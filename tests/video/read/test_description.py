@@ -2,12 +2,14 @@
 
 import struct
 from pathlib import Path
+from typing import Any
 
 import av
 import pytest
 
 from tests.video.videos import codes_of, drawing, frames_of, make_video, resize_video
 from vidsr.context import Code
+from vidsr.video import ebml
 from vidsr.video.read.description import Cropping, describe_input, parse
 
 DUMP = """Input #0, mpegts, from '':
@@ -105,3 +107,32 @@ def test_dolby_vision_without_ycbcr_is_announced(profile: int, compatible: int, 
     insert_box(path, path.read_bytes(), struct.pack(">I4s", 32, b"dvcC") + record, b"avc1")
     notices = resize_video(path, tmp_path / "b.mp4")
     assert (Code.MATRIX in codes_of(notices)) == wrong
+
+
+def test_the_crop_of_a_matroska_track_is_applied(tmp_path: Path) -> None:
+    path = tmp_path / "a.mkv"
+
+    def decorate(_: Any, stream: Any) -> None:
+        stream.metadata["title"] = " " * 100
+
+    make_video(path, codec="ffv1", pts=range(2), decorate=decorate)
+    whole = frames_of(path)[0].planes[0]
+    edges = ((0x54CC, 12), (0x54DD, 4), (0x54BB, 6), (0x54AA, 2))  # PixelCropLeft, Right, Top, Bottom
+    crop = b"".join(ebml.element(kind, bytes([pixels])) for kind, pixels in edges)
+
+    def cut(part: ebml.Element) -> bytes:
+        if part.id == ebml.TRACK_VIDEO:  # without the size to be shown, which would have to be cropped, too
+            return ebml.element(part.id, b"".join(map(bytes, list(ebml.elements(part.body))[:2])) + crop)
+        return b"" if part.id == ebml.TRACK_NAME else bytes(part)
+
+    with path.open("r+b") as file:
+        found = ebml.find_tracks(file)
+        assert found is not None
+        entry = next(part for part in ebml.elements(found[1]) if part.id == ebml.TRACK_ENTRY)
+        new = b"".join(map(cut, ebml.elements(entry.body)))
+        body = found[1].replace(entry.body, new + ebml.void(len(entry.body) - len(new)))
+        file.seek(found[0])
+        file.write(ebml.with_checksum(body))
+    frame = frames_of(path)[0]
+    assert (frame.width, frame.height) == (48, 40)
+    assert (frame.planes[0] == whole[6:46, 12:60]).all()

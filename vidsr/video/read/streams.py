@@ -29,6 +29,8 @@ def select_video_stream(container: InputContainer, title: str) -> av.VideoStream
     if not readable:
         raise NotAVideo(f"{title}: its video codec has no decoder here; convert it first, with another tool")
     best = container.streams.best("video")
+    if container.format.name == "hls":  # variants of one video
+        best = max(readable, key=lambda each: each.codec_context.width * each.codec_context.height)
     video = next((s for s in readable if best is not None and s.index == best.index), readable[0])
     if video.disposition & av.stream.Disposition.dependent:
         raise InputError(f"{title} is an image made of tiles; give it as a file, or pipe it, to have it put together")

@@ -22,9 +22,10 @@ def other_programs(copy: CopyInfo) -> dict[int, Notice]:
     own, found = copy.program, dict[int, Notice]()
     if own is None:
         return found
+    kind = "variant" if copy.video_stream.container.format.name == "hls" else "programme"
     for program in copy.programs:
         others = tuple(index for index in program.streams if index not in (*own.streams, *found))
-        what = f"programme {_title(program)} is left out: an output holds one, and {_title(own)} has the video"
+        what = f"{kind} {_title(program)} is left out: an output holds one, and {_title(own)} has the video"
         found |= dict.fromkeys(others, Notice(what, (Code.STREAM,), others))
     return found
 
