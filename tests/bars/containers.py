@@ -19,7 +19,7 @@ from pathlib import Path
 from common import table
 
 CONTAINERS = ("mp4", "mov", "mkv", "webm", "ts", "m2ts", "nut", "avi", "flv")
-WRAPPERS = ("nut", "mkv", "mov", "avi", "wmv", "ts", "ogg", "flv", "mp4", "mxf", "m2ts", "vob")
+WRAPPERS = ("mkv", "nut", "mov", "avi", "wmv", "ts", "ogg", "flv", "mp4", "m2ts", "vob")
 SOUNDS = ((48000, 2), (44100, 2), (44100, 1), (16000, 1), (8000, 1), (11025, 1), (22050, 1))
 SIZES = ("64x48", "176x144", "720x576", "160x128")
 CAPTION = "1\n00:00:00,000 --> 00:00:00,400\nHello\n"
@@ -89,21 +89,21 @@ def row_of(folder: Path, kind: str, encoder: str, codec: str) -> list[str]:
 def source_of(folder: Path, kind: str, encoder: str, codec: str) -> Path | None:
     """A video with a stream of a codec, in the first wrapper that keeps it."""
     (folder / "a.srt").write_text(CAPTION)
-    picture = ["-f", "lavfi", "-i", "testsrc2=s=64x48:r=25:d=0.4"]
-    for wrapper in WRAPPERS:
-        for rate, channels in SOUNDS if kind == "A" else ((0, 0),):
-            for size in SIZES if kind == "V" else ("",):
-                target = folder / f"in.{wrapper}"
-                other = {
-                    "A": ["-f", "lavfi", "-i", f"sine=d=0.4:r={rate}", "-ac", str(channels), "-c:a", encoder],
-                    "S": ["-i", str(folder / "a.srt"), "-c:s", encoder],
-                    "V": ["-f", "lavfi", "-i", f"testsrc2=s={size}:r=25:d=0.4", "-c:v:1", encoder],
-                }[kind]
-                command = ["ffmpeg", "-v", "error", "-nostdin", "-y", *picture, *other, "-map", "0", "-map", "1"]
-                silent_run([*command, "-c:v:0", "libx264", "-strict", "-2", str(target)])
-                if codecs_in(target)[:2] == ["h264", codec]:
-                    return target
-                target.unlink(missing_ok=True)
+    inputs = {
+        "A": [["-f", "lavfi", "-i", f"sine=d=0.4:r={rate}", "-ac", str(channels)] for rate, channels in SOUNDS],
+        "S": [["-i", str(folder / "a.srt")]],
+        "V": [["-f", "lavfi", "-i", f"testsrc2=s={size}:r=25:d=0.4"] for size in SIZES],
+    }[kind]
+    start = ["ffmpeg", "-v", "error", "-nostdin", "-y"]
+    alone = ["-strict", "-2", f"-c:{kind.lower()}", encoder, "-f", "null", "-"]
+    other = next((each for each in inputs if silent_run([*start, *each, *alone]) == 0), None)
+    for wrapper in () if other is None else WRAPPERS:
+        target = folder / f"in.{wrapper}"
+        picture = ["-f", "lavfi", "-i", "testsrc2=s=64x48:r=25:d=0.4", *(other or [])]
+        codecs = ["-c:v:0", "libx264", "-c:v:1" if kind == "V" else f"-c:{kind.lower()}", encoder, "-strict", "-2"]
+        silent_run([*start, *picture, "-map", "0", "-map", "1", *codecs, str(target)])
+        if codecs_in(target)[:2] == ["h264", codec]:
+            return target
     return None
 
 

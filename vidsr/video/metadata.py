@@ -1,10 +1,12 @@
 """Tags of containers and streams: those that remain true of a new file."""
 
+import io
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import av
+from av.bitstream import BitStreamFilterContext
 from av.stream import Stream
 
 ATTACHED = av.stream.Disposition.attached_pic
@@ -99,4 +101,10 @@ def codec_of(stream: Stream) -> str:
     """Return the name of a stream's codec; "unknown" without one."""
     if stream.codec_context is not None:
         return stream.codec_context.name
-    return "time code" if "timecode" in stream.metadata else getattr(stream, "name", None) or "unknown"
+    if "timecode" in stream.metadata:
+        return "time code"
+    if stream.type in ("audio", "video", "subtitle"):  # without a decoder, PyAV names the codec only of data
+        named = av.open(io.BytesIO(), "w", format="null").add_data_stream()
+        BitStreamFilterContext("null", stream, named)  # copies the parameters
+        return named.name or "unknown"
+    return getattr(stream, "name", None) or "unknown"

@@ -11,6 +11,7 @@ from tests.video.videos import codes_of, make_video, messages_of, resize_video
 from vidsr.context import Code
 from vidsr.io.cache import cache_folder
 from vidsr.verify import verify_video
+from vidsr.video.metadata import codec_of
 from vidsr.video.write.copy import muxer_trial
 from vidsr.video.write.copy.containers import Muxer
 
@@ -229,3 +230,29 @@ def test_m2ts_gets_its_own_pids_with_a_warning_and_keeps_those_of_another_m2ts(t
     notices = resize_video(tmp_path / "b.m2ts", tmp_path / "c.m2ts", factor=1)
     assert Code.PROGRAM not in codes_of(notices)
     assert verify_video(tmp_path / "b.m2ts", tmp_path / "c.m2ts", notices=notices).faithful
+
+
+def test_what_has_no_decoder_is_copied_and_named(tmp_path: Path) -> None:
+    with av.open(str(make_video(tmp_path / "plain.mkv"))) as inp, av.open(str(tmp_path / "a.ts"), "w") as out:
+        copy, text = out.add_stream_from_template(inp.streams.video[0]), out.add_mux_stream("dvb_teletext")
+        for packet in inp.demux():
+            if packet.size:
+                packet.stream = copy
+                out.mux(packet)
+        page = av.Packet(b"\x10\x02" + bytes(44))
+        page.stream, page.pts, page.dts, page.time_base = text, 100, 100, Fraction(1, 1000)
+        out.mux(page)
+    assert resize_video(tmp_path / "a.ts", tmp_path / "b.ts") == []
+    with av.open(str(tmp_path / "b.ts")) as video:
+        assert [codec_of(stream) for stream in video.streams] == ["h264", "dvb_teletext"]
+    (notice,) = [each for each in resize_video(tmp_path / "a.ts", tmp_path / "b.mp4") if each.streams]
+    assert notice.message == (
+        "stream 1 (subtitle, dvb_teletext) is left out: mp4 cannot hold dvb_teletext subtitle; .ts can"
+    )
+
+
+def test_ordinary_pairs_start_no_process(tmp_path: Path) -> None:
+    muxer_trial._survives.cache_clear()
+    resize_video(make_video(tmp_path / "a.mp4", sound="aac"), tmp_path / "b.mkv")
+    resize_video(make_video(tmp_path / "a.mkv", sound="ac3"), tmp_path / "b.ts")
+    assert muxer_trial._survives.cache_info().misses == 0
