@@ -69,3 +69,12 @@ def test_floats_are_linear_light(name: str) -> None:
     for plane in av_frame.planes:
         np.frombuffer(plane, "<f2" if "f16" in name else "<f4")[:] = 0.18  # type: ignore[call-overload]
     assert frame_of(av_frame).to_ndarray()[8, 8].tolist() == [118, 118, 118]
+
+
+@pytest.mark.parametrize("code", [0, 3])
+@pytest.mark.parametrize("pixel_format", ["yuv420p", "rgb24"])
+def test_reserved_codes_of_colours_are_unspecified(code: int, pixel_format: str) -> None:
+    av_frame = av.VideoFrame(16, 16, pixel_format)
+    av_frame.color_primaries, av_frame.color_trc = code, code
+    color = frame_of(av_frame).color
+    assert (color.primaries, color.transfer) == (2, 2)

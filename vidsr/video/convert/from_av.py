@@ -57,8 +57,8 @@ def frame_of(
     color = ColorSpec(
         matrix=int(av_frame.colorspace),
         full_range=full,
-        primaries=int(av_frame.color_primaries),
-        transfer=int(av_frame.color_trc),
+        primaries=_known(av_frame.color_primaries),
+        transfer=_known(av_frame.color_trc),
         subsampling=subsampling,
         chroma_location=chroma_location or chroma_location_of(av_frame),
     )
@@ -82,9 +82,9 @@ def rgb_color(av_frame: av.VideoFrame, *, video: bool) -> ColorSpec:
 
     video: limited range with the matrix of its primaries, BT.2020 or else BT.709, rather than full-range BT.601.
     """
-    primaries = int(av_frame.color_primaries)
+    primaries = _known(av_frame.color_primaries)
     matrix = (BT2020 if primaries == BT2020 else BT709) if video else SMPTE170M
-    return ColorSpec(matrix, not video, primaries, int(av_frame.color_trc), (0, 0), "center")
+    return ColorSpec(matrix, not video, primaries, _known(av_frame.color_trc), (0, 0), "center")
 
 
 def _converted(av_frame: av.VideoFrame, scaler: VideoReformatter, full: bool) -> av.VideoFrame:
@@ -97,6 +97,11 @@ def _converted(av_frame: av.VideoFrame, scaler: VideoReformatter, full: bool) ->
     for target, plane in zip(planes_of(result), rounded, strict=True):
         np.copyto(target, plane)
     return result
+
+
+def _known(code: int) -> int:
+    # Of primaries or a transfer; encoders would write the reserved ones as unspecified.
+    return UNSPECIFIED if code in (0, _RESERVED) else int(code)
 
 
 def _matrix_of(av_frame: av.VideoFrame) -> int:
