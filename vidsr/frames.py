@@ -83,23 +83,24 @@ class Frame:
         duration_ticks: int = 0,
         time_base: Fraction = Fraction(1, 25),
         color: ColorSpec = _IMAGE,
+        bits: int = 10,
     ) -> Self:
-        """Return an RGB image as a frame: YCbCr 4:4:4 at 10 bits, which keeps every 8-bit colour.
+        """Return an RGB image as a frame: YCbCr 4:4:4, by default at 10 bits, which keeps every 8-bit colour.
 
         rgb: (height, width, 3), uint8, or float in [0, 1]. color: of the frame, 4:4:4; by default full-range BT.601.
         """
         if rgb.ndim != 3 or rgb.shape[2] != 3:
             raise ValueError(f"expected an RGB image (height, width, 3); got {rgb.shape}")
         planes = tuple(np.empty(rgb.shape[:2], np.uint16) for _ in range(3))
-        levels = levels_of(color, 10)
+        levels = levels_of(color, bits)
         zero, span = (np.array([y, c, c]) for y, c in zip(levels.luma, levels.chroma, strict=True))
         for lines in bands(rgb.shape[0]):
             unit = rgb[lines].astype(np.float32) / (255 if rgb.dtype == np.uint8 else 1)
             yuv = unit @ rgb_to_yuv(color.matrix).T  # (lines, width, 3), chroma around 0
-            codes = np.rint(yuv * span + zero).clip(0, 1023)
+            codes = np.rint(yuv * span + zero).clip(0, (1 << bits) - 1)
             for index, plane in enumerate(planes):
                 plane[lines] = codes[..., index]
-        return cls(planes, color, 10, pts, duration_ticks, time_base)
+        return cls(planes, color, bits, pts, duration_ticks, time_base)
 
     def to_rgb(self) -> NDArray[np.float32]:
         """Return the frame as RGB: (height, width, 3) float32 in [0, 1]; subsampled chroma is repeated."""

@@ -295,7 +295,10 @@ def test_aspect_and_wide_colours_that_image_files_lose_are_warned_of(tmp_path: P
 
 def test_the_loss_of_two_bits_in_image_files_is_warned_of(tmp_path: Path) -> None:
     video = make_video(tmp_path / "a.mkv", codec="ffv1", pixel_format="yuv420p10le", pts=range(2))
-    assert codes_of(resize_video(video, tmp_path / "%d.png")) == [Code.PIXEL_FORMAT, *TIMES, *COLORS]
+    assert codes_of(resize_video(video, tmp_path / "%d.jpg")) == [Code.PIXEL_FORMAT, *TIMES, *COLORS]
+    assert codes_of(resize_video(video, tmp_path / "%d.png")) == [*TIMES, *COLORS]
+    with av.open(str(tmp_path / "1.png")) as image:
+        assert image.streams.video[0].codec_context.pix_fmt == "rgb48be"
 
 
 def test_a_sequence_that_breaks_off_leaves_nothing(tmp_path: Path) -> None:

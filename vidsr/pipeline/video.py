@@ -29,6 +29,7 @@ from vidsr.video.read.hwdecode import Offload, can_open_gpu
 from vidsr.video.read.source import Source, open_source
 from vidsr.video.sequence import pattern_of
 from vidsr.video.timing import exact
+from vidsr.video.write.copy.containers import holds_16_bits
 from vidsr.video.write.sink import Sink, open_sink
 from vidsr.zoo import RESIZES
 
@@ -125,10 +126,13 @@ def _run(
         options = replace(
             options, upscale=replace(options.upscale, in_flight=1), encode=replace(options.encode, live=True)
         )
+    deep = holds_16_bits(target, options.encode.format)
     gpu = find_gpu(options.read.hwaccel, options.upscale.device, resume=resume, context=context)
     with (
         open_upscaler(options.upscale, context) as upscaler,
-        open_source(source, options.read, context=context, gpu=offload(gpu, options.read.hwaccel, upscaler)) as video,
+        open_source(
+            source, options.read, context=context, gpu=offload(gpu, options.read.hwaccel, upscaler), deep=deep
+        ) as video,
     ):
         if video.sequence and options.read.fps is None and pattern_of(target) is None:
             context.warn("25 frames a second are assumed for these images; --fps sets another rate")

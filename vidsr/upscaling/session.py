@@ -116,6 +116,8 @@ def setup_for(model: Model, bits: int, options: SessionOptions) -> Setup:
     """
     asked = options.upscale
     setup = settle(engine=asked.engine, device=asked.device, precision=asked.precision)
+    if bits > 10:  # f16 ends at 65504, and neither f16 nor bf16 has the steps of 16 bits
+        return replace(setup, precision="f32")
     coarse = asked.precision == "auto" and setup.precision == "bf16" and bits > 8
     resizes = any(node.op_type in ("Resize", "Upsample") for node in model.graph.graph.node)
     return replace(setup, precision="f32") if coarse and (model.card.channels == 3 or resizes) else setup

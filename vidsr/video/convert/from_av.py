@@ -30,12 +30,14 @@ def frame_of(
     scaler: VideoReformatter | None = None,
     semiplanar: bool = False,
     rgb_video: bool = False,
+    deep: bool = False,
 ) -> Frame:
     """Return a decoded av.VideoFrame as a Frame, without a copy if it is planar YUV or gray of 8 or 10 bits.
 
     RGB becomes 4:4:4 at 10 bits; rgb_video: with the colours of a video, see `rgb_color`. Other pixel formats become
     the nearest of PIXEL_FORMATS. A missing matrix becomes BT.709 from 720 lines up, else BT.601.
-    chroma_location: None measures it. semiplanar: leave NV12 and P010 as they are, also in the memory of a GPU.
+    deep: RGB and gray of more bits stay so, at 16 bits. chroma_location: None measures it.
+    semiplanar: leave NV12 and P010 as they are, also in the memory of a GPU.
     """
     time_base = rational(av_frame.time_base) or Fraction(1, 25)
     timing: dict[str, Any] = {
@@ -43,8 +45,12 @@ def frame_of(
     }  # fmt: skip
     scaler = scaler or VideoReformatter()
     if av_frame.format.is_rgb or av_frame.format.has_palette:
-        frame = Frame.from_rgb(_rgb_of(av_frame, scaler), color=rgb_color(av_frame, video=rgb_video))
+        bits = 16 if deep and av_frame.format.components[0].bits > 8 else 10
+        frame = Frame.from_rgb(_rgb_of(av_frame, scaler), color=rgb_color(av_frame, video=rgb_video), bits=bits)
         return replace(frame, qp=qp, alpha=_alpha_of_rgb(av_frame, frame.bits, scaler), **timing)
+    deep_gray = _deep_gray(av_frame) if deep else None
+    if deep_gray is not None:
+        return replace(deep_gray, qp=qp, alpha=alpha_of(av_frame, 16, scaler), **timing)
     keep = semiplanar and can_stay_semiplanar(av_frame)
     decoded = av_frame = av_frame if keep else download(av_frame)
     full = av_frame.color_range == FULL or av_frame.format.name.startswith("yuvj")
@@ -159,6 +165,18 @@ def float_samples(av_frame: av.VideoFrame) -> NDArray[np.float32] | None:
         return planes[0][:, : av_frame.width * count].reshape(av_frame.height, av_frame.width, count)
     green, blue, red, *alpha = (plane[:, : av_frame.width] for plane in planes)
     return np.stack([red, green, blue, *alpha], axis=2)
+
+
+def _deep_gray(av_frame: av.VideoFrame) -> Frame | None:
+    # Gray of 16 bits as a frame; None for any other pixel format.
+    match = re.fullmatch(r"(gray|ya)16(le|be)", av_frame.format.name)
+    if match is None or av_frame.color_range == LIMITED:
+        return None
+    plane: Any = av_frame.planes[0]
+    lines = np.frombuffer(plane, "<u2" if match[2] == "le" else ">u2").reshape(av_frame.height, -1)
+    step = 1 if match[1] == "gray" else 2
+    codes = lines[:, : av_frame.width * step : step].astype(np.uint16)
+    return Frame((codes,), replace(rgb_color(av_frame, video=False), matrix=_matrix_of(av_frame)), 16)
 
 
 def _little_endian(av_frame: av.VideoFrame) -> av.VideoFrame:

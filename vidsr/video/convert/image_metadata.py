@@ -16,6 +16,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from vidsr.color import ColorSpec
+from vidsr.video.convert.deep_images import Samples, save_deep
 from vidsr.video.convert.heif_boxes import HeifFile, is_heif
 from vidsr.video.convert.png_chunks import cicp, color_chunks, is_plain, named, with_chunks
 
@@ -64,11 +65,18 @@ class ImageMetadata:
     """Of a PNG: those that state its colours."""
 
     def write(
-        self, image: Image.Image, kind: str, color: ColorSpec | None = None, **options: Any
+        self,
+        image: Image.Image,
+        kind: str,
+        color: ColorSpec | None = None,
+        *,
+        deep: Samples | None = None,
+        **options: Any,
     ) -> tuple[bytes, list[str]]:
         """Return an image file with the metadata, and the names of those that are lost.
 
         kind, options: Pillow's. color: of the image, where its primaries and transfer are to be stated.
+        deep: samples to be written instead of the image's.
         """
         lost = list(self.lost)
         if self.comment and kind in ("JPEG", "GIF"):
@@ -98,9 +106,12 @@ class ImageMetadata:
         chunks = dict(self.chunks) or (cicp(color) if color and "icc_profile" not in options else {})
         if kind != "PNG" and not is_plain(chunks):
             lost.append(f"its colours ({named(color)}), so that it will look wrong" if color else "its gamma")
-        buffer = io.BytesIO()
-        image.save(buffer, kind, **options)
-        content = buffer.getvalue()
+        if deep is not None:
+            content = save_deep(deep, kind, **options)
+        else:
+            buffer = io.BytesIO()
+            image.save(buffer, kind, **options)
+            content = buffer.getvalue()
         return with_chunks(content, chunks) if kind == "PNG" else content, lost
 
 

@@ -28,11 +28,13 @@ PIXEL_FORMATS = {
     for name, halvings in _SUBSAMPLINGS.items()
 } | {"gray": PixelFormat(8, (0, 0), gray=True), "gray10le": PixelFormat(10, (0, 0), gray=True)}
 """By FFmpeg name."""
+DEEP_FORMATS = {"yuv444p16le": PixelFormat(16, (0, 0), gray=False), "gray16le": PixelFormat(16, (0, 0), gray=True)}
+"""Those of images of 16 bits, where the output holds them."""
 
 
 def pixel_format_name(bits: int, subsampling: tuple[int, int], *, gray: bool, alpha: bool = False) -> str:
     """Return the FFmpeg name of a pixel format, from the attributes of PixelFormat. Gray has no alpha."""
-    depth = "10le" if bits == 10 else ""
+    depth = f"{bits}le" if bits > 8 else ""
     if gray:
         return f"gray{depth}"
     name = next(name for name, halvings in _SUBSAMPLINGS.items() if halvings == subsampling)

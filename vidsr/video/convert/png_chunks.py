@@ -55,8 +55,8 @@ def is_plain(chunks: Mapping[bytes, bytes]) -> bool:
 
 
 def with_chunks(png: bytes, chunks: Mapping[bytes, bytes]) -> bytes:
-    """Return a PNG with chunks after its header."""
-    start = len(_SIGNATURE) + 25  # the header is the first chunk, and its length is fixed
+    """Return a PNG with chunks after its header, which is its first chunk."""
+    start = len(_SIGNATURE) + (25 if len(png) > len(_SIGNATURE) else 0)  # of a fixed length
     added = (
         struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
         for kind, data in chunks.items()

@@ -22,6 +22,8 @@ from vidsr.video.read.description import Cropping
 
 _LIMITED_IF_UNTAGGED = ("h264", "hevc", "vvc", "av1")  # codecs whose specification gives untagged video limited range
 _LEFT_IN_422 = ("hevc", "vvc")  # codecs with 4:2:2 chroma on the left, whose decoders state the location of 4:2:0 only
+_GRAYS = ("ya8",)  # gray that is converted without loss
+_DEEP_GRAYS = ("gray16le", "gray16be", "ya16le", "ya16be")
 _PATIENCE = 3  # frames of a new size in a row before damaged input is believed to have changed it
 
 
@@ -90,14 +92,15 @@ class Framer:
         semiplanar: bool,
         crop: Cropping,
         rgb_video: bool,
+        deep: bool,
         warn: Callable[[Notice], None],
     ) -> None:
         """time_base: of pts. source_qp: QP of every frame; None: from the decoder. semiplanar: see `frame_of`.
 
-        crop: cut off, as the container asks for. rgb_video: see `frame_of`.
+        crop: cut off, as the container asks for. rgb_video, deep: see `frame_of`.
         """
         self._demuxer, self._time_base, self._source_qp, self._warn = demuxer, time_base, source_qp, warn
-        self._semiplanar, self._crop, self._rgb_video = semiplanar, crop, rgb_video
+        self._semiplanar, self._crop, self._rgb_video, self._deep = semiplanar, crop, rgb_video, deep
         self.rgb = False
         """Whether the last frame was RGB."""
         self._scaler = VideoReformatter()
@@ -139,7 +142,7 @@ class Framer:
         if pixel_format.name != self._pixel_format:
             self._pixel_format = pixel_format.name
             self._chroma_location = None if av_frame.format.is_rgb else self._measured_location(av_frame)
-            for notice in losses_of(av_frame):
+            for notice in losses_of(av_frame, deep=self._deep):
                 self._warn(notice)
         qp = mean_qp(av_frame) if self._source_qp is None else self._source_qp
         if qp is None:
@@ -147,7 +150,7 @@ class Framer:
         self.rgb = av_frame.format.is_rgb or av_frame.format.has_palette
         frame = frame_of(
             av_frame, chroma_location=self._chroma_location, qp=qp, scaler=self._scaler, semiplanar=self._semiplanar,
-            rgb_video=self._rgb_video,
+            rgb_video=self._rgb_video, deep=self._deep,
         )  # fmt: skip
         before, self._before = self._before, replace(self._crop.apply(frame), time_base=self._time_base)
         if before is not None and before.qp != qp and self._before.shows(before):
@@ -160,13 +163,13 @@ class Framer:
         return chroma_location_of(self._set_progressive(av_frame) if is_field_pair else av_frame)
 
 
-def losses_of(av_frame: av.VideoFrame) -> Iterator[Notice]:
-    """Yield a warning for each property of a decoded frame that a Frame cannot hold."""
+def losses_of(av_frame: av.VideoFrame, *, deep: bool = False) -> Iterator[Notice]:
+    """Yield a warning for each property of a decoded frame that a Frame cannot hold. deep: see `frame_of`."""
     pixel_format, name = av_frame.format, av_frame.format.name
     if pixel_format.is_rgb or pixel_format.has_palette:
-        if pixel_format.components[0].bits > 10:
+        if pixel_format.components[0].bits > 10 and not deep:
             yield Notice(f"{name} is converted to 10 bits", (Code.PIXEL_FORMAT,))
-    elif not is_surface(av_frame) and name not in PIXEL_FORMATS and name != "ya8":  # gray with alpha
+    elif not is_surface(av_frame) and name not in PIXEL_FORMATS and name not in _GRAYS + _DEEP_GRAYS * deep:
         yield conversion_notice(pixel_format)
     for kind, title in DYNAMIC_HDR.items():
         if side_data(av_frame, kind) is not None:

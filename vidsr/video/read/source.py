@@ -54,17 +54,18 @@ def open_source(
     *,
     context: Context | None = None,
     gpu: Offload | None = None,
+    deep: bool = False,
 ) -> "Source":
     """Open anything FFmpeg reads and decode its first frame; use as a context manager.
 
     name: a path, a network address, `-` for stdin, or a binary file; images numbered as `%05d.png`, or a folder of
     them, are a video. context: its `stop` interrupts a blocked pipe; reads then raise Stopped. gpu: decodes, if it can
-    and nothing is lost by it.
+    and nothing is lost by it. deep: RGB and gray of more than 8 bits become frames of 16 bits, which images hold.
     With `start` or `duration`, the output starts at 0. With `strict`, damage ends reading, here and later.
     Raises StreamBroken, NotAVideo, NoVideoStream, Damaged if strict; ValueError for options that make no sense
     (WrongOption for a frame rate if the input has time stamps).
     """
-    return Source.open(name, options or ReadOptions(), context, gpu)
+    return Source.open(name, options or ReadOptions(), context, gpu, deep)
 
 
 @dataclass(eq=False)
@@ -88,7 +89,9 @@ class Source:
     _items: Generator[Frame | Carried] = field(repr=False)
 
     @classmethod
-    def open(cls, name: Any, options: ReadOptions, context: Context | None, gpu: Offload | None) -> Self:
+    def open(
+        cls, name: Any, options: ReadOptions, context: Context | None, gpu: Offload | None, deep: bool = False
+    ) -> Self:
         """Open an input; see `open_source`."""
         _check(options)
         stop, context = (None, Context()) if context is None else (context.stop, context)
@@ -108,7 +111,7 @@ class Source:
             file, format=options.input_format, live=options.live, stop=stop, stills=True, probe=options.probe
         )
         try:
-            return cls._start(name, replace(opened, title=title_of(name)), sequence, options, context, gpu)
+            return cls._start(name, replace(opened, title=title_of(name)), sequence, options, context, gpu, deep)
         except BaseException:
             opened.close()
             raise
@@ -122,6 +125,7 @@ class Source:
         options: ReadOptions,
         context: Context,
         gpu: Offload | None,
+        deep: bool,
     ) -> Self:
         # Decode the first frame; of an image file also look for a second one.
         still = opened.still
@@ -147,7 +151,7 @@ class Source:
         is_video = sequence is not None or (still.count > 1 if still else not is_image_format(opened.container))
         framer = Framer(
             demuxer, time_base=time_base, source_qp=options.source_qp, semiplanar=gpu is not None and gpu.keeps,
-            rgb_video=is_video, crop=crop, warn=context.on_warning,
+            rgb_video=is_video, deep=deep, crop=crop, warn=context.on_warning,
         )  # fmt: skip
         items = _items(demuxer, deinterlacer, framer)
         early = list(_until_frame(items))

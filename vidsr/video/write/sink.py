@@ -23,7 +23,7 @@ from vidsr.video.write.copy.stream_copy import StreamCopier, plan_copy
 from vidsr.video.write.encoder import Encoder
 from vidsr.video.write.encoding_plan import EncodingPlan
 from vidsr.video.write.header.header_patch import HeaderPatch, plan_header
-from vidsr.video.write.image_sink import ImageSink, image_losses, open_sequence
+from vidsr.video.write.image_sink import ImageSink, image_losses, is_deep, open_sequence
 from vidsr.video.write.planning import plan_encoding
 from vidsr.video.write.segment_file import EncodedPacket
 from vidsr.video.write.target import Target, open_target
@@ -94,7 +94,10 @@ def _open_image_sink(
 ) -> Sink:
     pattern = None if info.still else pattern_of(name)
     animated = format if pattern is None and not info.still and is_animated_output(format, copy) else ""
-    for notice in () if copy is None else image_losses(copy, is_sequence=pattern is not None, animated=animated):
+    deep = not animated and is_deep(format, copy)
+    for notice in (
+        () if copy is None else image_losses(copy, is_sequence=pattern is not None, animated=animated, deep=deep)
+    ):
         context.on_warning(notice)
     if pattern is not None:
         return open_sequence(pattern, title_of(name), format, copy, overwrite=options.overwrite, context=context)
@@ -102,7 +105,7 @@ def _open_image_sink(
     format = "PNG" if format == "APNG" and not animated else format
     if animated:
         return AnimationSink(_open_target(name, options, copy, context), animated, metadata, context)
-    return ImageSink(_open_target(name, options, copy, context), format, metadata, context)
+    return ImageSink(_open_target(name, options, copy, context), format, metadata, context, deep=deep)
 
 
 def _open_target(

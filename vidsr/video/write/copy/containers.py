@@ -13,6 +13,7 @@ from vidsr.errors import NotPipeable, OutputError
 from vidsr.io.names import is_address, is_folder, title_of
 from vidsr.io.pipes import is_fifo
 from vidsr.options import EncodeOptions
+from vidsr.video.convert.deep_images import DEEP
 from vidsr.video.metadata import ATTACHED, codec_of
 
 IMAGES = {
@@ -134,6 +135,14 @@ def muxer_of(name: str | Path | BinaryIO, format: str | None) -> Muxer:
             f"{title_of(name)} {what}; use one of .{', .'.join([*MUXERS, *IMAGES])}, or name it with --format"
         )
     return known
+
+
+def holds_16_bits(name: str | Path | BinaryIO, format: str | None) -> bool:
+    """Return whether an output is an image, or images, of a format that holds 16 bits a sample."""
+    try:
+        return muxer_of(name, format).name in DEEP
+    except OutputError:  # which opening the output reports
+        return False
 
 
 def _by_suffix(suffix: str) -> Muxer | None:
