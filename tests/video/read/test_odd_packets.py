@@ -104,3 +104,27 @@ def test_sound_that_an_edit_list_cuts_off_is_left_out_but_for_what_its_decoder_n
     assert hidden > 40 and notices == [] and verify_video(tmp_path / "b.mp4", target, notices=notices).faithful
     facts = facts_of(target)
     assert len(facts.times) == 25 and abs(facts.sound_starts[0] - facts.times[0]) < Fraction(1, 20)
+
+
+def test_an_avi_whose_packets_hold_two_frames_keeps_its_times(tmp_path: Path) -> None:
+    made = make_video(tmp_path / "a.nut", codec="mpeg4", pts=range(24), b_frames=1)
+    with av.open(str(made)) as inp, av.open(str(tmp_path / "b.avi"), "w") as out:
+        packets = [(packet.pts or 0, bytes(packet), packet.is_keyframe) for packet in inp.demux() if packet.size]
+        header, place = inp.streams[0].codec_context.extradata or b"", packets[0][1].find(b"\0\0\1\xb6")
+        mark = b"\0\0\1\xb2DivX503b1393p\0"  # by which a decoder knows such packets
+        packets[0] = (packets[0][0], header + packets[0][1][:place] + mark + packets[0][1][place:], True)
+        joined: list[tuple[bytes, bool]] = []
+        while packets:
+            pts, data, key = packets.pop(0)
+            if packets and packets[0][0] < pts:  # a B-frame; the packet after it holds nothing
+                joined += [(data + packets.pop(0)[1], key), (b"\0\0\1\xb6\x50\x00\x7f", False)]
+            else:
+                joined.append((data, key))
+        copy: Any = out.add_stream("mpeg4", rate=25)
+        copy.width, copy.height, copy.pix_fmt = 64, 48, "yuv420p"
+        for index, (data, key) in enumerate(joined):
+            each: Any = av.Packet(data)
+            each.stream, each.pts, each.dts, each.time_base, each.is_keyframe = copy, index, index, FRAME, key
+            out.mux(each)
+    pts = [frame.pts for frame in frames_of(tmp_path / "b.avi")]
+    assert len(pts) == 24 and pts == list(range(pts[0], pts[0] + 24))

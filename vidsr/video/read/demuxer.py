@@ -36,6 +36,8 @@ class Demuxer:
 
     decoding = True
     """Whether frames are decoded; otherwise only the packets of the other streams come."""
+    lacks_pts = False
+    """Whether the container stores decoding times only, and a frame may be held back; see `FrameTimes`."""
     image: bytes | None = None
     """The first image file, if the format is that of image files."""
     out_of_memory: MemoryError | None = None
@@ -67,6 +69,7 @@ class Demuxer:
         """Ticks between frames without time stamps."""
         self.wrong_durations = container.format.name.startswith("mov") and not opened.live
         """Whether frames have wrong durations, and one may be held back; see `FrameTimes`."""
+        self.lacks_pts = container.format.name == "avi" and not rate and not opened.live
         self._container, self._stream, self._live, self._title = container, stream, opened.live, opened.title
         self._decoder = decoder or stream.codec_context
         self._watch = DecoderWatch(self._note, flag_is_late=container.format.name in ("mpegts", "hls"))

@@ -31,7 +31,9 @@ class FrameTimes:
     """A frame stage that completes the times of decoded frames and drops those outside the range.
 
     pts become strictly rising, and begin at 0 in a range. In mov and mp4, FFmpeg derives durations from decoding times,
-    which reordering makes wrong: there, one frame is held back, to last until the next one is shown.
+    which reordering makes wrong: there, one frame is held back, to last until the next one is shown. AVI stores no pts,
+    and FFmpeg's are wrong where a packet holds two frames: once they fall back, those of packets are taken, as by
+    FFmpeg's `best_effort_timestamp`, but one frame earlier.
     """
 
     def __init__(self, demuxer: Demuxer) -> None:
@@ -40,18 +42,27 @@ class FrameTimes:
         self._held: av.VideoFrame | None = None
         self._last: int | None = None
         self._next = 0
+        self._before: tuple[int | None, int | None] = None, None  # pts and dts of the last frame, as decoded
+        self._faults = 0  # pts that fell back, less dts that did
 
     def push(self, av_frame: av.VideoFrame) -> list[av.VideoFrame]:
         """Take a decoded frame and return those that are ready."""
-        if not self._demuxer.wrong_durations:
+        if not self._demuxer.wrong_durations and not self._demuxer.lacks_pts:
             return self._timed(av_frame)
-        ready = self._release(av_frame.pts)
+        fell = [
+            time is not None and before is not None and time <= before
+            for time, before in zip((av_frame.pts, av_frame.dts), self._before, strict=True)
+        ]
+        self._faults += fell[0] - fell[1]
+        self._before = av_frame.pts, av_frame.dts
+        ready = self._release(av_frame.pts if self._demuxer.wrong_durations else None)
         self._held = av_frame
         return ready
 
     def flush(self) -> list[av.VideoFrame]:
         """Return the last frame, which lasts until the end of the track."""
-        return self._release(self._demuxer.track_end() if self._held is not None else None)
+        ends = self._held is not None and self._demuxer.wrong_durations
+        return self._release(self._demuxer.track_end() if ends else None)
 
     def give_up(self) -> list[av.VideoFrame]:
         """Return the frame that is held back, with the duration that FFmpeg states."""
@@ -63,6 +74,8 @@ class FrameTimes:
             return []
         if end is not None and held.pts is not None and end > held.pts:
             held.duration = end - held.pts
+        if self._demuxer.lacks_pts and self._faults > 0:
+            held.pts = held.dts
         return self._timed(held)
 
     def _timed(self, av_frame: av.VideoFrame) -> list[av.VideoFrame]:
