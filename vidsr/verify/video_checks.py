@@ -51,7 +51,7 @@ def video_findings(before: Inventory, after: Inventory, shift: Fraction) -> Iter
     if before.captions or after.captions:
         found, other = (f"on {video.captions} frames ({video.caption_data})" for video in (before, after))
         yield same(Code.CAPTIONS, found, other)
-    if before.side_data and not after.images:
+    if before.side_data and not (before.images or after.images):
         missing = [kind for kind in before.side_data if kind not in after.side_data]
         found = f"without {', '.join(missing)}" if missing else "all"
         yield Finding(Code.SIDE_DATA, ", ".join(before.side_data), found, not missing)

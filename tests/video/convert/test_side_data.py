@@ -2,6 +2,8 @@
 
 import re
 import sys
+from fractions import Fraction
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +11,14 @@ import av
 import pytest
 from av.packet import packet_sidedata_type_to_literal
 from av.sidedata.sidedata import Type
+from PIL import Image
 
 from tests.clips import video as make_clip
-from tests.video.videos import codes_of, frames_of, make_video, resize_video
+from tests.video.videos import codes_of, drawing, frames_of, make_video, resize_video
 from vidsr.context import Code
 from vidsr.verify import verify_video
 from vidsr.video.convert.qp import EXPORT, mean_qp
-from vidsr.video.convert.side_data import LOST_SIDE_DATA, display_matrix, lost_side_data, side_data
+from vidsr.video.convert.side_data import LOST_SIDE_DATA, UNKNOWN, display_matrix, lost_side_data, side_data
 
 DOCS = Path(__file__).parents[3] / "docs" / "side-data.md"
 AFD = bytes.fromhex("b5003144544731") + b"\x41\xf8"
@@ -83,7 +86,7 @@ def _packet_kinds() -> int:
 
 
 def test_the_documentation_announces_what_the_code_does() -> None:
-    for kind in LOST_SIDE_DATA:
+    for kind in {*LOST_SIDE_DATA} - {UNKNOWN}:
         assert rows("Frames of the video")[kind] in ("announced", "kept")  # a profile, by images
 
 
@@ -94,3 +97,23 @@ def test_a_frame_whose_side_data_was_read_is_freed_with_its_last_reference(tmp_p
         before = sys.getrefcount(frame)
         assert mean_qp(frame) is not None
         assert sys.getrefcount(frame) == before, "it is kept by what it keeps, until the garbage collector comes"
+
+
+def test_a_rotation_beside_side_data_that_pyav_does_not_read_is_kept(tmp_path: Path) -> None:
+    exif, photo = Image.Exif(), BytesIO()
+    exif[0x112] = 6  # the orientation
+    Image.fromarray(drawing(64, 48)).save(photo, "JPEG", exif=exif)
+    video = tmp_path / "a.mkv"
+    with av.open(str(video), "w") as out:  # of a camera that writes Exif into every frame
+        stream = out.add_mux_stream("mjpeg", rate=25, width=64, height=48)
+        for index in range(3):
+            packet: Any = av.Packet(photo.getvalue())
+            packet.pts = packet.dts = index
+            packet.time_base, packet.is_keyframe, packet.stream = Fraction(1, 25), True, stream
+            out.mux(packet)
+    (first, *_) = frames_of(video)
+    assert display_matrix(first.av_frame) == (0, 1 << 16, 0, -(1 << 16), 0, 0, 0, 0, 1 << 30)
+    notices = resize_video(video, tmp_path / "b.mp4")
+    assert frames_of(tmp_path / "b.mp4")[0].av_frame.rotation == first.av_frame.rotation
+    assert codes_of(notices) == [Code.SIDE_DATA] * bool(lost_side_data(first.av_frame))  # PyAV 19 knows Exif
+    assert verify_video(video, tmp_path / "b.mp4", notices=notices).faithful

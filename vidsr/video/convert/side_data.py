@@ -11,6 +11,7 @@ from vidsr.video._compat import side_data_of
 
 DYNAMIC_HDR = {"DOVI_METADATA": "Dolby Vision", "DYNAMIC_HDR_PLUS": "HDR10+", "DYNAMIC_HDR_VIVID": "HDR Vivid"}
 """Side data with the brightness of every frame, and its name for users."""
+UNKNOWN = "UNKNOWN"
 LOST_SIDE_DATA = {
     "AFD": "active format description",
     "S12M_TIMECODE": "time code of each frame (SMPTE 12M)",
@@ -18,6 +19,7 @@ LOST_SIDE_DATA = {
     "FILM_GRAIN_PARAMS": "film grain parameters",
     "ICC_PROFILE": "colour profile (ICC)",
     "SEI_UNREGISTERED": "user data of the bitstream (SEI)",
+    UNKNOWN: "side data that this version of PyAV does not read",
 }
 """Side data that no encoder here writes, and its name for users. docs/side-data.md says what becomes of every other."""
 # With these UUIDs, x264 and x265 describe themselves.
@@ -31,13 +33,15 @@ _UPRIGHT = (1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30)
 
 def side_data(av_frame: av.VideoFrame | None, name: str) -> bytes | None:
     """Return one kind of side data, by its name in av.sidedata.Type; None if the frame has none."""
-    entries = side_data_of(av_frame) if isinstance(av_frame, av.VideoFrame) else []
-    return next((bytes(entry) for entry in entries if entry.type.name == name), None)
+    entries = side_data_of(av_frame) if isinstance(av_frame, av.VideoFrame) else None
+    return next((bytes(entry) for entry in entries or () if entry.type.name == name), None)
 
 
 def lost_side_data(av_frame: av.VideoFrame | None) -> set[str]:
     """Return which of LOST_SIDE_DATA a frame has."""
     entries = side_data_of(av_frame) if isinstance(av_frame, av.VideoFrame) else []
+    if entries is None:
+        return {UNKNOWN}
     return {
         entry.type.name
         for entry in entries
@@ -50,7 +54,8 @@ def display_matrix(av_frame: av.VideoFrame | None) -> tuple[int, ...] | None:
     """Return the nine numbers of FFmpeg's display matrix; () for no rotation, None if the frame states none."""
     data = side_data(av_frame, "DISPLAYMATRIX")
     if data is None:
-        return None
+        angle = av_frame.rotation if isinstance(av_frame, av.VideoFrame) else 0
+        return _rotated(angle) if angle else None  # PyAV knows the angle, even if it cannot read the side data
     matrix = struct.unpack("<9i", data[:36])
     return () if matrix == _UPRIGHT else matrix
 
@@ -58,6 +63,11 @@ def display_matrix(av_frame: av.VideoFrame | None) -> tuple[int, ...] | None:
 def is_turned(matrix: tuple[int, ...] | None) -> bool:
     """Return whether a display matrix turns frames by about 90 or 270 degrees, so that their sides change places."""
     return matrix is not None and matrix != () and abs(matrix[1]) > abs(matrix[0])
+
+
+def _rotated(degrees: int) -> tuple[int, ...]:
+    cos, sin = (round(f(math.radians(degrees)) * (1 << 16)) for f in (math.cos, math.sin))
+    return (cos, -sin, 0, sin, cos, 0, 0, 0, 1 << 30)
 
 
 def unstretched(matrix: tuple[int, ...]) -> tuple[int, ...]:

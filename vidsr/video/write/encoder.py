@@ -89,6 +89,7 @@ class FrameChecker:
         self._encoder = f"{plan.encoder} in {plan.muxer.name}"
         info = plan.given
         self._known = [(info.width, info.height, info.bits, info.gray, info.color)]
+        self._checks_side_data = not plan.of_images
         self._lost = set[str]()  # kinds of side data that were warned of
         self._checks_alpha, self._checks_captions = not plan.keeps_alpha, not plan.keeps_captions
 
@@ -107,7 +108,7 @@ class FrameChecker:
             if not self._info.alpha:
                 why = "the video began without one"
             self._context.warn(f"the alpha channel is left out: {why}", Code.ALPHA)
-        for name in sorted(lost_side_data(frame.av_frame) - self._lost):
+        for name in sorted(lost_side_data(frame.av_frame) - self._lost) if self._checks_side_data else ():
             self._lost.add(name)
             what = f"{LOST_SIDE_DATA[name]}: left out, because {self._encoder.split()[0]} cannot write it"
             self._context.warn(what, Code.SIDE_DATA)

@@ -54,6 +54,8 @@ class EncodingPlan:
     start_shift: StartShift = field(default_factory=StartShift)
     mastering: Mastering | None = None
     """Mastering display and light levels of the input."""
+    of_images: bool = False
+    """Whether the input is an image or a sequence of them, of which one warning says what is lost beside the frames."""
     spherical: SphericalMapping | None = None
     stereo: StereoLayout | None = None
     tags: Mapping[str, str] = field(default_factory=dict)

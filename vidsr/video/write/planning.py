@@ -78,6 +78,7 @@ def plan_encoding(muxer: Muxer, info: VideoInfo, options: EncodeOptions, copy: C
             tags=video_tags(copy.tags),
             chapters=shift.chapters(copy.chapters),
             stream_tags=stream_tags(copy.video_stream) | ({"stereo_mode": mode} if mode else {}),
+            of_images=copy.image is not None,
             spherical=spherical and spherical.scaled(info.width / copy.info.width),
             stereo=stereo,
             disposition=copy.video_stream.disposition,
