@@ -123,6 +123,12 @@ def _file_of(target: Target, plan: EncodingPlan) -> Any:
     return HeaderWriter(target.file, b" A0:0 ", b" A%d:%d " % (aspect.numerator, aspect.denominator))
 
 
+def _options_of(target: Target, plan: EncodingPlan) -> dict[str, str]:
+    # A file appears when it is complete, so a live one may have an index and state its duration.
+    left_out = ("live", "cluster_time_limit", "write_index") if target.patchable else ()
+    return {key: value for key, value in plan.muxer_options.items() if key not in left_out}
+
+
 class VideoSink:
     """Encodes frames and copies packets. Nothing appears under the target's name before `__exit__` ends well."""
 
@@ -130,9 +136,9 @@ class VideoSink:
         """Open the muxer and the encoder, issue the warnings of the plan, and write the header."""
         self.plan = plan
         self._target, self.piped = target, target.piped
-        streams = plan_copy(plan, copy, can_seek=not (plan.options.live or target.piped))
+        streams = plan_copy(plan, copy, can_seek=target.patchable or not (plan.options.live or target.piped))
         self._container: OutputContainer = av.open(
-            _file_of(target, plan), "w", format=plan.muxer.name, container_options=dict(plan.muxer_options)
+            _file_of(target, plan), "w", format=plan.muxer.name, container_options=_options_of(target, plan)
         )
         try:
             self._encoder = Encoder(self._container, plan, context)
