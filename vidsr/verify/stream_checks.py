@@ -28,7 +28,8 @@ def track_findings(before: Inventory, after: Inventory, shift: Fraction) -> Iter
     """Yield findings on each stream, and the largest drift of sound. shift: seconds by which the output is later."""
     pairs, extra = matched(before.tracks, after.tracks)
     yield _drift(before, after, pairs, shift)
-    chosen, chosen_after = _defaults(before), _defaults(after)
+    kept = {track.index for track, other in pairs if other is not None}
+    chosen, chosen_after = _defaults(before, kept), _defaults(after, {track.index for track in after.tracks})
     yield from _labels(None, before, after, chosen=(-1 in chosen, -1 in chosen_after))
     yield kept_tags(Code.STREAM_TAGS, before.stream_tags, after.stream_tags)
     for track, other in pairs:
@@ -119,10 +120,15 @@ def _labels(stream: int | None, before: Timed, after: Timed, *, chosen: tuple[bo
     yield Finding(Code.DISPOSITION, _flags(found), _flags(other), kept, stream)
 
 
-def _defaults(video: Inventory) -> set[int]:
-    """Return the streams that players choose: of each kind the first default one, or the first. -1 is the video."""
+def _defaults(video: Inventory, kept: set[int]) -> set[int]:
+    """Return the streams that players choose: of each kind the first default one, or the first. -1 is the video.
+
+    kept: indices of the streams that are in both files.
+    """
     taken: dict[str, tuple[bool, int]] = {"video": (bool(video.disposition & _DEFAULT), -1)}
     for track in video.tracks:
+        if track.index not in kept:
+            continue
         flagged = bool(track.disposition & _DEFAULT)
         if track.kind not in taken or (flagged and not taken[track.kind][0]):
             taken[track.kind] = flagged, track.index
