@@ -202,6 +202,26 @@ def test_the_comment_of_a_gif_is_announced_by_an_image(tmp_path: Path) -> None:
     assert verify_video(tmp_path / "a.gif", tmp_path / "b.png", notices=summary.notices).differences == ()
 
 
+@pytest.mark.parametrize(("sound", "after"), [("flac", "ts"), ("libopus", "mov")])
+def test_the_second_sound_may_be_chosen_where_the_first_is_left_out(sound: str, after: str, tmp_path: Path) -> None:
+    parts = [make_video(tmp_path / f"{name}.mkv", sound=name, pts=range(12)) for name in (sound, "aac")]
+    with (
+        av.open(str(parts[0])) as first,
+        av.open(str(parts[1])) as second,
+        av.open(str(tmp_path / "a.mkv"), "w") as out,
+    ):
+        given = (first.streams[0], first.streams[1], second.streams[1])
+        copies = {stream: out.add_stream_from_template(stream, opaque=True) for stream in given}
+        copies[given[1]].disposition, copies[given[2]].disposition = 1, 0
+        for packet in [*first.demux(), *second.demux(given[2])]:
+            if packet.size:
+                packet.stream = copies[packet.stream]
+                out.mux(packet)
+    notices = resize_video(tmp_path / "a.mkv", tmp_path / f"b.{after}", preset="ultrafast")
+    assert Code.STREAM in codes_of(notices)
+    assert verify_video(tmp_path / "a.mkv", tmp_path / f"b.{after}", notices=notices).differences == ()
+
+
 def test_a_cover_loses_no_more_than_its_file_name(tmp_path: Path) -> None:
     resize_video(with_cover(tmp_path), tmp_path / "a.mkv")  # where it is a file
     resize_video(tmp_path / "a.mkv", tmp_path / "b.mp4")
