@@ -6,6 +6,7 @@ from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 
+import av
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -14,6 +15,7 @@ from tests.video.videos import codes_of, facts_of, make_video, resize_video
 from vidsr.context import Code
 from vidsr.errors import OutputError
 from vidsr.frames import Frame
+from vidsr.verify import verify_video
 from vidsr.video.read.source import open_source
 from vidsr.video.write.output_clock import DtsCorrector, check_gap, output_time_base
 
@@ -236,3 +238,13 @@ def test_damaged_time_stamps_of_a_matroska_are_made_to_rise(tmp_path: Path) -> N
         assert len(facts_of(tmp_path / "b.mp4").times) == FRAMES
 
     check()
+
+
+@pytest.mark.parametrize("container", ["mp4", "mov"])
+def test_a_last_frame_that_lasts_longer_does_so_in_spite_of_b_frames(container: str, tmp_path: Path) -> None:
+    source = make_video(tmp_path / "a.mkv", pts=range(24), last=3)
+    notices = resize_video(source, tmp_path / f"b.{container}")
+    with av.open(str(tmp_path / f"b.{container}")) as written:
+        assert any(packet.dts != packet.pts for packet in written.demux() if packet.size)
+    assert facts_of(tmp_path / f"b.{container}").end == Fraction(26, 25)
+    assert verify_video(source, tmp_path / f"b.{container}", notices=notices).faithful

@@ -47,6 +47,8 @@ class Encoder:
         packets = self.stream.encode(None if frame is None else self._av_frame(frame))
         for packet in packets:
             self._clock.restore(packet)
+        if frame is None and packets:
+            self._clock.finish(packets[-1])
         return packets
 
     def join(self, packet: av.Packet) -> av.Packet:
