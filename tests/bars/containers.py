@@ -50,7 +50,7 @@ def encoders_of(kinds: str) -> Iterator[tuple[str, str, str]]:
     """Kind (A, S, V), encoder and codec of each encoder; one encoder a codec."""
     listed = subprocess.run(["ffmpeg", "-hide_banner", "-encoders"], capture_output=True, text=True, check=True).stdout
     seen = set()
-    for kind, name, rest in re.findall(r"^ ([AVS])[A-Z.]{5} (\S+) +(.*)$", listed, re.MULTILINE):
+    for kind, name, rest in re.findall(r"^ ([AVS])[A-Z.]{5} (\w+) +(.*)$", listed, re.MULTILINE):
         codec = match[1] if (match := re.search(r"\(codec (\S+)\)", rest)) else name
         hardware = name.endswith(("_nvenc", "_qsv", "_vaapi", "_v4l2m2m", "_omx", "_mf", "_amf"))
         if kind in kinds and codec not in seen and not hardware:

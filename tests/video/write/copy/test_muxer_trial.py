@@ -85,7 +85,7 @@ def test_m2ts_has_packets_of_192_bytes(tmp_path: Path) -> None:
 def test_ts_reports_what_no_player_would_recognise(tmp_path: Path) -> None:
     video = with_sound(tmp_path / "a.m2ts", "pcm_bluray", options={"mpegts_m2ts_mode": "1"})
     (notice,) = resize_video(video, tmp_path / "b.ts")
-    assert notice.message == "stream 1 (audio, pcm_bluray) is left out: mpegts cannot hold pcm_bluray audio; .m2ts can"
+    assert notice.message == "stream 1 (audio, pcm_bluray) is left out: mpegts cannot hold pcm_bluray audio; .mkv can"
     assert (notice.codes, notice.streams) == ((Code.STREAM,), (1,))
 
 

@@ -107,7 +107,10 @@ _OTHERS = {
 
 
 def _left_out(stream: Stream, reason: str) -> Notice:
-    other = next((name for name, muxer in _OTHERS.items() if not why_unsupported(muxer, stream)), None)
+    def keeps(muxer: Muxer) -> bool:
+        return not why_unsupported(muxer, stream) or _changed(muxer, stream) is not None
+
+    other = next((name for name, muxer in _OTHERS.items() if keeps(muxer)), None)
     hint = "" if other is None else f"; {other} can"
     return Notice(f"{describe(stream)} is left out: {reason}{hint}", (Code.STREAM,), (stream.index,))
 
