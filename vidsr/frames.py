@@ -206,6 +206,13 @@ class VideoInfo:
     """Whether it is a single image rather than a video."""
 
     @property
+    def frame_bytes(self) -> int:
+        """Bytes of the planes of one frame."""
+        across, down = self.color.subsampling
+        chroma = 0.0 if self.gray else 2 / (1 << across << down)
+        return round(self.width * self.height * (1 + chroma + self.alpha)) * (2 if self.bits > 8 else 1)
+
+    @property
     def square(self) -> bool:
         """Whether pixels are square, within 1/255, to which containers round the aspect ratio."""
         return abs(self.aspect - 1) <= Fraction(1, 255)

@@ -117,6 +117,7 @@ def watch_delay(stream: Iterable[Item], late: Callable[[float], None]) -> Genera
 
 QUEUE_BYTES = 16 << 20  # of frames waiting between two threads
 QUEUE_ITEMS = 16
+LARGE_BYTES = 32 << 20  # frames beyond it (8K; 4K at 10 bits has 24 MiB) wait one by one
 
 
 @dataclass(frozen=True)
@@ -170,7 +171,8 @@ def upscaled(
     """
 
     def depth(info: VideoInfo) -> int:
-        return 1 if live else max(2, min(QUEUE_ITEMS, QUEUE_BYTES // bytes_of(info)))
+        least = 2 if info.frame_bytes <= LARGE_BYTES else 1
+        return 1 if live else max(least, min(QUEUE_ITEMS, QUEUE_BYTES // info.frame_bytes))
 
     decoded = prefetch(items, depth=depth(small), stopped=stopped)
     return prefetch(upscale(decoded, upscaler, reused=reused), depth=depth(large))
@@ -180,10 +182,3 @@ def _aspect(info: VideoInfo, plan: Plan) -> Fraction:
     """Return the sample aspect ratio that keeps the aspect ratio of the video."""
     shape = info.aspect * Fraction(info.width * plan.height, info.height * plan.width)
     return shape.limit_denominator(255)
-
-
-def bytes_of(info: VideoInfo) -> int:
-    """Return the size of the planes of one frame."""
-    across, down = info.color.subsampling
-    chroma = 0.0 if info.gray else 2 / (1 << across << down)
-    return round(info.width * info.height * (1 + chroma + info.alpha)) * (2 if info.bits > 8 else 1)

@@ -9,9 +9,10 @@ import pytest
 
 from tests.video.videos import codes_of, frame_from, frames_of, info_of, make_video, resize_video
 from tests.video.write.copy.test_stream_copy import subtitled
+from vidsr.color import ColorSpec
 from vidsr.context import Code, Context, Notice
 from vidsr.errors import OutputError
-from vidsr.frames import Frame
+from vidsr.frames import Frame, VideoInfo
 from vidsr.options import EncodeOptions
 from vidsr.verify import verify_video
 from vidsr.video.read.source import open_source
@@ -138,3 +139,18 @@ def test_a_rotation_that_also_stretches_is_kept(matrix: tuple[int, ...], after: 
     rotations = [frames_of(path)[0].av_frame.rotation for path in (video, target)]
     assert rotations[0] == rotations[1]
     assert verify_video(video, target).faithful
+
+
+@pytest.mark.parametrize(("size", "bits", "codec", "limited"), [
+    ((1920, 1080), 8, "libx264", False), ((3840, 2160), 8, "libx264", False), ((3840, 2160), 10, "libx264", True),
+    ((7680, 4320), 8, "libx264", True), ((3840, 2160), 10, "libx265", True), ((1920, 1080), 10, "libx265", False),
+    ((7680, 4320), 10, "ffv1", False),
+])  # fmt: skip
+def test_encoders_look_fewer_large_frames_ahead(size, bits, codec, limited):
+    info = VideoInfo(*size, bits, ColorSpec(1, full_range=False), Fraction(1, 25), Fraction(25), None, None)
+    plan = plan_encoding(Muxer("matroska"), info, EncodeOptions(codec=codec))
+    params = plan.codec_options.get(f"{codec.removeprefix('lib')}-params", "")
+    assert ("rc-lookahead" in params) == limited
+    if limited:
+        frames = int(params.partition("rc-lookahead=")[2].partition(":")[0])
+        assert frames * info.frame_bytes <= max(128 << 20, 5 * info.frame_bytes)
