@@ -105,7 +105,7 @@ def open_input(
             file.close()
         if isinstance(exc, Stopped | VidsrError) or not isinstance(exc, av.error.FFmpegError | OSError | ValueError):
             raise
-        raise _explain(exc, title, format, piped=piped) from exc
+        raise _explain(exc, name, format, piped=piped) from exc
     for tags in (container.metadata, *(stream.metadata for stream in container.streams)):
         tags.update({key: as_text(value) for key, value in tags.items()})
     return OpenedInput(container, title, live, file)
@@ -149,7 +149,8 @@ def _protocols(name: object, title: str, *, piped: bool) -> str:
     return _FROM_WEB if scheme in ("http", "https") else _FROM_NETWORK
 
 
-def _explain(exc: Exception, title: str, format: str | None, *, piped: bool) -> InputError:
+def _explain(exc: Exception, name: str | Path | BinaryIO, format: str | None, *, piped: bool) -> InputError:
+    title = title_of(name)
     if isinstance(exc, FileNotFoundError):
         return StreamBroken(f"{title} is not there; check the path")
     if isinstance(exc, IsADirectoryError):
@@ -159,8 +160,34 @@ def _explain(exc: Exception, title: str, format: str | None, *, piped: bool) -> 
     if isinstance(exc, av.error.ProtocolNotFoundError):
         return StreamBroken(_UNKNOWN.format(title))
     if isinstance(exc, av.error.InvalidDataError | EOFError):
-        return NotAVideo(f"{title}: FFmpeg finds no video or image in it{MP4_IN_PIPE if piped else ''}")
+        listed = "" if piped else _listed(name)
+        return NotAVideo(f"{title}: {listed or 'FFmpeg finds no video or image in it'}{MP4_IN_PIPE if piped else ''}")
     if isinstance(exc, ValueError) and format is not None:
         return InputError(f"{format!r} is not an input format of FFmpeg; leave the format out to have it detected")
     reason = getattr(exc, "strerror", None) or exc
     return StreamBroken(f"{title} cannot be opened: {reason}; check the {'address' if is_address(title) else 'path'}")
+
+
+_USUAL_SEGMENTS = (".ts", ".mp4", ".m4s", ".m4v", ".m4a", ".aac", ".vtt", ".m3u8", ".cmfv", ".cmfa", ".mpegts")
+
+
+def _listed(name: str | Path | BinaryIO) -> str:
+    """Return why a list of other files cannot be read; empty for any other file."""
+    if isinstance(name, str | Path) and is_file(name):
+        with Path(name).open("rb") as file:
+            text = file.read(1 << 16).decode("utf-8", "replace")
+        start = text.lstrip("\ufeff \r\n\t")
+    else:
+        path = str(name).partition("?")[0].lower()
+        text, start = "", "<MPD" if is_address(name) and path.endswith(".mpd") else ""
+    if start.startswith("<MPD") or (start.startswith("<?xml") and "<MPD" in text):
+        return "a DASH manifest, which FFmpeg cannot read here; give an HLS playlist or a file of the same video"
+    if not start.startswith("#EXTM3U"):
+        return ""
+    files = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    odd = [file for file in files if not file.partition("?")[0].lower().endswith(_USUAL_SEGMENTS)]
+    if odd:
+        return (
+            f"FFmpeg reads no segment of a playlist that is named like {title_of(odd[0])}; rename them to .ts or .mp4"
+        )
+    return "none of the files in this playlist can be read; check that they are there"
