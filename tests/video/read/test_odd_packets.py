@@ -11,6 +11,7 @@ from tests.video.videos import facts_of, frames_of, make_video, resize_video
 from vidsr.frames import Frame
 from vidsr.verify import verify_video
 from vidsr.video.read.source import open_source
+from vidsr.video.timing import rational
 from vidsr.video.write.copy.subtitles import add_text_stream
 
 FRAME = Fraction(1, 25)
@@ -93,7 +94,7 @@ def test_sound_that_an_edit_list_cuts_off_is_left_out_but_for_what_its_decoder_n
         copies = {stream.index: out.add_stream_from_template(stream, opaque=True) for stream in inp.streams}
         for packet in inp.demux():
             if packet.size:  # an mp4 hides what is before 0
-                second = round(1 / Fraction(packet.time_base))
+                second = round(1 / (rational(packet.time_base) or FRAME))
                 packet.pts, packet.dts = (packet.pts or 0) - second, (packet.dts or 0) - second
                 packet.stream = copies[packet.stream_index]
                 out.mux(packet)

@@ -180,8 +180,8 @@ class Timeline:
     def _pictures(self, held: Iterable[tuple[av.Packet, float]]) -> list[av.Packet]:
         # Those of the next clock.
         found = [packet for packet, _ in held if packet.stream_index == self._picture and _time_of(packet) is not None]
-        near = [abs(_pts_of(packet) - _pts_of(found[0])) * (packet.time_base or 0) < _JUMP for packet in found]
-        return [packet for packet, keep in zip(found, near, strict=True) if keep]
+        start = _pts_of(found[0]) if found else 0
+        return [packet for packet in found if abs(_pts_of(packet) - start) * (rational(packet.time_base) or 0) < _JUMP]
 
     def _next_shift(self, held: list[tuple[av.Packet, float]]) -> tuple[av.Packet, Fraction]:
         # The packet that begins an epoch, and its shift: pictures continue, and without any what was read first.
