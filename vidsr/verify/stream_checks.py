@@ -21,6 +21,8 @@ _DISPOSITIONS = {
 _FAMILIES = {"mp1": "MPEG audio", "mp2": "MPEG audio", "mp3": "MPEG audio", "ac3": "AC-3", "eac3": "AC-3"}
 # Each muxer cuts raw samples into other packets; only all of them together can be compared.
 _RAW = "pcm_"
+# What a demuxer finds of them depends on how far it looks: extensions double the rate or add channels.
+_SELF_DESCRIBING = ("aac", "aac_latm", "dts")
 _OF_A_FILE = ("filename", "mimetype")  # of cover art that is an attached file, as in Matroska
 
 
@@ -98,7 +100,8 @@ def _details(track: Track, other: Track, near: Fraction, shift: Fraction) -> Ite
     if track.pid is not None and other.pid is not None:
         yield same(Code.PROGRAM, f"PID {track.pid}", f"PID {other.pid}", index)
     found, made = (f"{stream.codec}, {stream.sound}".removesuffix(", ") for stream in (track, other))
-    yield Finding(Code.CODEC, found, made, _codec(track) == _codec(other) and track.sound == other.sound, index)
+    plays = track.sound == other.sound or track.codec in _SELF_DESCRIBING
+    yield Finding(Code.CODEC, found, made, _codec(track) == _codec(other) and plays, index)
     yield kept_tags(Code.STREAM_TAGS, _tags(track, other), other.tags, index)
     if not track.codec.startswith(_RAW):
         yield same(Code.PACKETS, track.packets, other.packets, index)

@@ -17,7 +17,7 @@ CELLS = 8
 SHAPE = (CELLS, CELLS, 4)
 """Rows, columns; R, G, B and opacity, in [0, 1]."""
 _LEAST_PIXELS = 8  # in a cell in each direction; smaller cells would show how the picture was resized
-_NEAR = 12 / 255  # by which encoding and resizing may change a cell; a wrong matrix changes saturated colours by 27
+_NEAR = 16 / 255  # by which encoding and resizing may change a cell; a wrong matrix changes saturated colours by 27
 _NEARER, _NOISE = 2, 0.5 / 255  # a frame is in a wrong place if it is so many times nearer to its neighbour's picture
 _CHUNK = 4096  # frames
 
