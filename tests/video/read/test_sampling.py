@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 from tests.data.drawings import draw_video
+from tests.video.videos import make_video
 from vidsr.errors import InputError
-from vidsr.video.read.sampling import UndamagedFrames, extent_of
+from vidsr.video.read.sampling import Extent, UndamagedFrames, extent_of
 from vidsr.video.read.source import open_source
 
 
@@ -59,3 +60,9 @@ def test_pictures_that_an_edit_list_hides_are_not_counted(tmp_path):
                 target.mux(packet)
     with av.open(str(path)) as video:
         assert extent_of(path).frames == len(list(video.decode(video=0))) == 14
+
+
+def test_the_extent_of_joined_parts_is_that_of_their_sum(tmp_path):
+    part = make_video(tmp_path / "a.ts", pts=range(25), options={"output_ts_offset": "40000"})
+    (tmp_path / "b.ts").write_bytes(part.read_bytes() * 2)
+    assert extent_of(tmp_path / "b.ts") == Extent(50, Fraction(2))

@@ -13,6 +13,7 @@ from vidsr.video._compat import rational
 from vidsr.video.read.open_input import open_input
 from vidsr.video.read.source import Source
 from vidsr.video.read.streams import select_video_stream
+from vidsr.video.read.timestamps import Timeline, origin_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +34,14 @@ def extent_of(path: Path) -> Extent:
     with closing(open_input(path)) as opened:
         stream = select_video_stream(opened.container, opened.title)
         frames, first, end = 0, 0, 0
+        timeline = Timeline(opened.container, stream.index, origin=origin_of(opened.container, stream) or Fraction(0))
         try:
-            for packet in opened.container.demux(stream):
-                frames += packet.size > 0 and not packet.is_discard
-                if packet.pts is not None:
-                    first = min(first, packet.pts)
-                    end = max(end, packet.pts + (packet.duration or 0))
+            for read in opened.container.demux(stream):
+                for packet in timeline.push(read):
+                    frames += packet.size > 0 and not packet.is_discard
+                    if packet.pts is not None:
+                        first = min(first, packet.pts)
+                        end = max(end, packet.pts + (packet.duration or 0))
         except (av.error.FFmpegError, OSError, IndexError):  # IndexError: PyAV, if a stream appears after the header
             pass
         return Extent(frames, (end - first) * (rational(stream.time_base) or Fraction(0)))

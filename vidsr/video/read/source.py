@@ -39,7 +39,7 @@ from vidsr.video.read.streams import (
     select_video_stream,
     set_up_decoder,
 )
-from vidsr.video.read.timestamps import has_own_clock, start_of
+from vidsr.video.read.timestamps import origin_of
 from vidsr.video.sequence import ImageSequence, sequence_of
 from vidsr.video.timing import MICROSECOND, TimeRange
 
@@ -282,9 +282,8 @@ def _demuxer(
     context: Context,
     gpu: Offload | None,
 ) -> Demuxer:
-    start, origin = opened.container.start_time, Fraction(0)
-    if has_own_clock(opened.container, address=is_address(opened.title)):
-        start, origin = 0, start_of(opened.container, stream) or origin
+    origin = origin_of(opened.container, stream, address=is_address(opened.title))
+    start = opened.container.start_time if origin is None else 0
     span = TimeRange(options.start, options.duration, Fraction(0) if start is None else start * MICROSECOND)
     log = DamageLog(opened.title, span, strict=options.strict)
     if sequence:
@@ -297,7 +296,9 @@ def _demuxer(
         return StillDemuxer(opened, stream, span, log, still=opened.still, rate=options.fps, warn=context.on_warning)
     decoder = alpha_decoder(stream) or gpu_decoder(stream, gpu, context)
     late = StreamWatch(opened.container, context)
-    return Demuxer(opened, stream, span, log, rate=options.fps, decoder=decoder, origin=origin, late=late)
+    return Demuxer(
+        opened, stream, span, log, rate=options.fps, decoder=decoder, origin=origin or Fraction(0), late=late
+    )
 
 
 def _items(demuxer: Demuxer, deinterlacer: Deinterlacer, framer: Framer) -> Generator[Frame | Carried]:

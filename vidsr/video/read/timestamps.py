@@ -26,12 +26,14 @@ _WRAPS = {name: Fraction(1 << 33, 90_000) for name in ("mpegts", "mpegtsraw", "h
 }
 
 
-def has_own_clock(container: InputContainer, *, address: bool) -> bool:
-    """Return whether 0 on the clock of an input has no meaning, so that an output begins at 0.
+def origin_of(container: InputContainer, picture: av.VideoStream, *, address: bool = False) -> Fraction | None:
+    """Return the time that becomes 0 if 0 on the clock of an input has no meaning; None if it has.
 
     address: whether the input is at an address; live ones state no duration.
     """
-    return container.format.name in _CLOCKLESS or (address and not container.duration)
+    if container.format.name in _CLOCKLESS or (address and not container.duration):
+        return start_of(container, picture) or Fraction(0)
+    return None
 
 
 def start_of(container: InputContainer, picture: av.VideoStream) -> Fraction | None:
