@@ -128,12 +128,15 @@ def _stream_harms(index: int, stream: Labels) -> Iterator[Harm]:
     first, last = {"audio": (0, 40), "subtitle": (0, 1)}[stream.type]
     if stream.codec == "mov_text":  # which has an empty packet before each cue
         first, last = 1, 3
-    for number in {first, 20 if stream.type == "audio" else last, last}:
+    middle = (
+        20 if stream.type == "audio" else last
+    )  # the first sound begins before 0, where Matroska's times are derived
+    for number in {first, middle, last}:
         yield Harm(f"{name}: packet {number} lost", packets=_lost(index, number))
     yield Harm(f"{name}: packet twice", packets=_twice(index, last))
     yield Harm(f"{name}: byte flipped", packets=_flipped(index, first))
     yield Harm(f"{name}: a tick later", packets=_later(index, 1))
-    yield Harm(f"{name}: a packet a tick later", packets=_later(index, 1, only=first))
+    yield Harm(f"{name}: a packet a tick later", packets=_later(index, 1, only=middle))
     yield Harm(f"{name}: 40 ms later", packets=_later(index, Fraction(40, 1000)))
     if stream.type == "subtitle":
         yield Harm(f"{name}: shown longer", packets=_longer(index, first))
