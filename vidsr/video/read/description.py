@@ -7,6 +7,7 @@ another process nor a parser for each container, and it takes a tenth of a milli
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import BinaryIO
 
 import av
 from av.container import InputContainer
@@ -14,6 +15,7 @@ from av.container import InputContainer
 from vidsr.frames import Frame
 from vidsr.video import ebml
 from vidsr.video._compat import ffmpeg_log
+from vidsr.video.boxes import extended_languages
 from vidsr.video.convert.resizer import cropped
 from vidsr.video.copy_info import TsProgram
 from vidsr.video.metadata import ATTACHED
@@ -84,28 +86,39 @@ def describe_input(container: InputContainer) -> Description:
 
 
 def languages_of(container: InputContainer) -> dict[int, str]:
-    """Return the languages of a Matroska file that ISO 639-2 cannot name, such as pt-BR, by index of the stream.
+    """Return the languages of a file that ISO 639-2 cannot name, such as pt-BR, by index of the stream.
 
-    FFmpeg does not read them. Empty for what is not a file on disk, and where FFmpeg reads other tracks.
+    FFmpeg does not read them from Matroska or mp4. Empty for what is not a file on disk.
     """
-    path = path_of(container) if container.format.name == "matroska,webm" else None
+    path = path_of(container)
     if path is None:
         return {}
+    tags: dict[int, str] = {}
     with path.open("rb") as file:
-        found = ebml.find_tracks(file)
+        if container.format.name == "matroska,webm":
+            tags = _matroska_languages(file, container)
+        elif container.format.name.startswith("mov"):
+            known = extended_languages(file)
+            tags = {stream.index: known.get(stream.id, "") for stream in container.streams}
+    languages = {index: container.streams[index].metadata.get("language", "eng") for index in tags}
+    return {index: tag for index, tag in tags.items() if _says_more(tag, languages[index])}
+
+
+def _says_more(tag: str, language: str) -> bool:
+    if len(tag) == 2:  # two letters name what three do, as en and eng; Matroska's default is English
+        return language == "und" or (language == "eng" and tag != "en")
+    return len(tag) > 3 or tag not in ("", "und", language)
+
+
+def _matroska_languages(file: BinaryIO, container: InputContainer) -> dict[int, str]:
+    # Empty where FFmpeg reads other tracks.
+    found = ebml.find_tracks(file)
     entries = [list(ebml.elements(part.body)) for part in ebml.elements(found[1] if found else b"")]
     tags = [_language(entry) for entry in entries if _body(entry, ebml.TRACK_TYPE) in _TRACK_TYPES]
     cover_art = (stream for stream in container.streams if stream.disposition & ATTACHED)
     attached = {stream.index for stream in (*cover_art, *container.streams.attachments)}
     streams = [stream for stream in container.streams if stream.index not in attached]
-    if len(tags) != len(streams):
-        return {}
-    return {
-        stream.index: tag
-        for stream, tag in zip(streams, tags, strict=True)
-        # Two letters name what three do: en is eng.
-        if len(tag) > 3 or (len(tag) == 3 and tag != stream.metadata.get("language", "eng"))
-    }
+    return {stream.index: tag for stream, tag in zip(streams, tags, strict=False)} if len(tags) == len(streams) else {}
 
 
 def _language(entry: list[ebml.Element]) -> str:

@@ -14,10 +14,11 @@ from tests.video.videos import codes_of, frames_of, make_video, resize_video
 from vidsr.context import Code
 from vidsr.verify import verify_video
 from vidsr.video import ebml
+from vidsr.video.boxes import boxes
 from vidsr.video.convert.immersive import SphericalMapping, StereoLayout, spherical_mapping, stereo_layout
 from vidsr.video.read.description import languages_of
 from vidsr.video.write.header.matroska_tracks import ROOM, TrackExtras, add_to_tracks
-from vidsr.video.write.header.mp4_boxes import add_to_index, boxes
+from vidsr.video.write.header.mp4_boxes import add_to_index
 
 POSE = (10 << 16, -20 << 16, 5 << 15)
 EQUIRECTANGULAR = SphericalMapping(0, POSE)
@@ -113,10 +114,31 @@ def spoken(path: Path, tags: dict[int, TrackExtras]) -> Path:
     return path
 
 
+def portuguese(container: Any, _: Any) -> None:
+    """State the language of the tone."""
+    container.streams[1].metadata["language"] = "por"
+
+
 BRAZILIAN = {2: TrackExtras(language="pt-BR")}
 
 
-def test_a_language_of_bcp_47_is_kept_by_matroska_and_announced_elsewhere(tmp_path: Path) -> None:
+@pytest.mark.parametrize("before", ["mkv", "mp4"])
+@pytest.mark.parametrize("after", ["mkv", "mp4", "mov"])
+def test_a_language_of_bcp_47_is_kept(before: str, after: str, tmp_path: Path) -> None:
+    video, target = spoken(tmp_path / "a.mkv", BRAZILIAN), tmp_path / f"b.{after}"
+    if before == "mp4":
+        resize_video(video, tmp_path / "a.mp4")
+        video = tmp_path / "a.mp4"
+    assert resize_video(video, target) == []
+    with av.open(f"file:{target}") as written:
+        assert languages_of(written) == {1: "pt-BR"}
+        assert written.streams[1].metadata["language"] == "por"
+    assert verify_video(video, target).faithful
+    plain = make_video(tmp_path / f"c.{after}", sound="aac", decorate=portuguese)
+    assert (Code.LANGUAGE, 1) in [(one.code, one.stream) for one in verify_video(video, plain).differences]
+
+
+def test_a_language_of_bcp_47_is_announced_where_it_is_lost(tmp_path: Path) -> None:
     video = spoken(tmp_path / "a.mkv", BRAZILIAN)
     with av.open(f"file:{video}") as container:
         assert languages_of(container) == {1: "pt-BR"}
@@ -125,10 +147,10 @@ def test_a_language_of_bcp_47_is_kept_by_matroska_and_announced_elsewhere(tmp_pa
         assert languages_of(written) == {1: "pt-BR"}
         assert [stream.metadata.get("title") for stream in written.streams] == ["A name", "A name"]
     assert verify_video(video, tmp_path / "b.mkv").faithful
-    notices = resize_video(video, tmp_path / "b.mp4")
+    notices = resize_video(video, tmp_path / "b.nut")
     assert [(notice.codes, notice.streams) for notice in notices] == [((Code.LANGUAGE,), (1,))]
-    assert verify_video(video, tmp_path / "b.mp4", notices=notices).faithful
-    assert [one.code for one in verify_video(video, tmp_path / "b.mp4").differences] == [Code.LANGUAGE]
+    assert verify_video(video, tmp_path / "b.nut", notices=notices).faithful
+    assert [one.code for one in verify_video(video, tmp_path / "b.nut").differences] == [Code.LANGUAGE]
 
 
 def test_a_language_that_says_no_more_than_iso_639_is_not_worth_a_word(tmp_path: Path) -> None:

@@ -30,13 +30,15 @@ class HeaderPatch:
     """In an mp4."""
     place: str = ""
     """Of an mp4: where it was recorded, as ISO 6709."""
+    languages: Mapping[int, str] = field(default_factory=dict)
+    """Of an mp4: BCP 47, by number of the track, from 1."""
     tracks: Mapping[int, TrackExtras] = field(default_factory=dict)
     """Of Matroska, by number, from 1."""
     warnings: tuple[Notice, ...] = ()
     """What cannot be stored."""
 
     def __bool__(self) -> bool:
-        return bool(self.spherical or self.stereo or self.place or self.tracks)
+        return bool(self.spherical or self.stereo or self.place or self.languages or self.tracks)
 
     def reserve(self, streams: Iterable[Stream]) -> None:
         """Make room in the header that the muxer is about to write."""
@@ -49,7 +51,9 @@ class HeaderPatch:
         if self.tracks:
             matroska_tracks.add_to_tracks(file, self.tracks)
         else:
-            mp4_boxes.add_to_index(file, spherical=self.spherical, stereo=self.stereo, place=self.place)
+            mp4_boxes.add_to_index(
+                file, spherical=self.spherical, stereo=self.stereo, place=self.place, languages=self.languages
+            )
         file.seek(0, os.SEEK_END)
 
 
@@ -64,18 +68,20 @@ def plan_header(
     muxer, spherical, stereo = plan.muxer.name, plan.spherical, plan.stereo
     languages = {index: tag for index, tag in copy.languages.items() if index in copies}
     warnings = tuple(_warnings(plan, can_patch=can_patch))
-    if muxer != "matroska" or not can_patch:
+    if muxer not in ("matroska", *_MP4) or not can_patch:
         warnings += tuple(_language_warnings(muxer, copy, languages))
     spherical = None if any(Code.SPHERICAL in notice.codes for notice in warnings) else spherical
+    numbers = {stream.index: number for number, stream in _numbered(streams).items()}
+    languages = {numbers[copies[index].index]: tag for index, tag in languages.items()}
     if muxer in _MP4 and can_patch:
         tags = {key.lower(): value for key, value in plan.tags.items()}
         place = next((tags[key] for key in _PLACES if key in tags), "")
-        return HeaderPatch(spherical, stereo if mp4_boxes.can_store(None, stereo) else None, place, warnings=warnings)
+        stereo = stereo if mp4_boxes.can_store(None, stereo) else None
+        return HeaderPatch(spherical, stereo, place, languages, warnings=warnings)
     tracks: dict[int, TrackExtras] = {}
     if muxer in _MATROSKA and can_patch:
-        numbers = {stream.index: number for number, stream in _numbered(streams).items()}
         if muxer == "matroska":
-            tracks = {numbers[copies[index].index]: TrackExtras(language=tag) for index, tag in languages.items()}
+            tracks = {number: TrackExtras(language=tag) for number, tag in languages.items()}
         if spherical is not None:
             tracks[1] = replace(tracks.get(1, TrackExtras()), spherical=spherical)
     return HeaderPatch(tracks=tracks, warnings=warnings)
@@ -113,5 +119,5 @@ def _language_warnings(muxer: str, copy: CopyInfo, languages: Mapping[int, str])
         stream = copy.video_stream if is_video else next(each for each in copy.streams if each.index == index)
         title, streams = ("the video", ()) if is_video else (describe(stream), (index,))
         less = stream.metadata.get("language", "und")
-        what = f"{title}: {muxer} cannot store the language {tag}, only {less}; use .mkv, as a file"
+        what = f"{title}: {muxer} cannot store the language {tag}, only {less}; use a file, .mkv or .mp4"
         yield Notice(what, (Code.LANGUAGE,), streams)
