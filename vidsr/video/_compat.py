@@ -93,3 +93,17 @@ def frame_chroma_location(av_frame: av.VideoFrame) -> int | None:
 def decoder_chroma_location(codec_context: av.VideoCodecContext) -> int:
     """Return the AVChromaLocation that a decoder was given by its container; 0 (unspecified) in PyAV 18."""
     return cast(int, getattr(codec_context, "chroma_sample_location", 0))
+
+
+def packet_without(packet: av.Packet, side_data: str = "") -> av.Packet:
+    """Return a copy of a packet without one kind of side data, and without the flag to discard it.
+
+    PyAV can remove neither.
+    """
+    copy: av.Packet = av.Packet(bytes(packet))
+    copy.pts, copy.dts, copy.duration, copy.time_base = packet.pts, packet.dts, packet.duration, packet.time_base
+    copy.stream, copy.is_keyframe, copy.is_corrupt = packet.stream, packet.is_keyframe, packet.is_corrupt
+    for data in packet.iter_sidedata():
+        if data.data_type != side_data:
+            copy.set_sidedata(data)
+    return copy

@@ -166,3 +166,18 @@ def test_a_time_stamp_that_is_wrong_moves_nothing_after_it(tmp_path: Path) -> No
     video.write_bytes(stamped(content, [*times[:5], 1 << 32, *times[6:]]))
     frames, _ = times_of(video)
     assert frames == [index * FRAME for index in range(10)]
+
+
+def test_parts_of_fragmented_mp4_are_read_whole(tmp_path: Path) -> None:
+    lines = ["#EXTM3U", "#EXT-X-VERSION:7", "#EXT-X-TARGETDURATION:1"]
+    for name, clock in (("a", 5000), ("b", 3)):
+        fragments = {"hls_segment_type": "fmp4", "hls_fmp4_init_filename": f"{name}.mp4"}
+        where = {"hls_segment_filename": str(tmp_path / f"{name}-%d.m4s"), "output_ts_offset": str(clock)}
+        make_video(
+            tmp_path / f"{name}.m3u8", pts=range(25), sound="aac", b_frames=2, format="hls", options=fragments | where
+        )
+        lines += ["#EXT-X-DISCONTINUITY", f'#EXT-X-MAP:URI="{name}.mp4"', "#EXTINF:1.0,", f"{name}-0.m4s"]
+    (tmp_path / "joined.m3u8").write_text("\n".join([*lines, "#EXT-X-ENDLIST", ""]))
+    frames, sounds = times_of(tmp_path / "joined.m3u8")
+    assert len(frames) == 50 and {b - a for a, b in pairwise(frames)} == {FRAME}
+    assert len(sounds) > 90 and all(b > a for a, b in pairwise(sounds))

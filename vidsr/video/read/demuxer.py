@@ -9,7 +9,7 @@ import av
 from vidsr.context import Stopped
 from vidsr.errors import StreamBroken
 from vidsr.frames import Carried
-from vidsr.video._compat import DECODER_ERRORS, rational
+from vidsr.video._compat import DECODER_ERRORS, packet_without, rational
 from vidsr.video.convert.qp import Estimator
 from vidsr.video.metadata import ATTACHED
 from vidsr.video.read.damage import DamageLog, DecoderWatch, Kind
@@ -80,6 +80,7 @@ class Demuxer:
         self._late = late
         self._primed: dict[int, bool] = {}  # stream: whether sound before its beginning is all priming
         self._read_dts: int | None = None  # of the last packet of the video
+        self._is_hls = container.format.name == "hls"
         self._is_mp4 = container.format.name.startswith("mov")
         self._truncated = False
         self._dispensable = iter(_DISPENSABLE if self._is_mp4 else ())
@@ -160,7 +161,7 @@ class Demuxer:
                             self._read_dts = packet.dts
                     elif packet.dts is None and packet.pts is None and self._leave_out_missing():
                         break
-                    yield from self._on_one_clock(packet)
+                    yield from self._on_one_clock(self._undiscarded(packet))
                 else:
                     return
             except IndexError:  # PyAV, if a stream appears after the header
@@ -186,6 +187,13 @@ class Demuxer:
                 stream.discard = av.stream.Discard.all
         self._truncated = self._truncated or bool(dispensable)
         return bool(dispensable)
+
+    def _undiscarded(self, packet: av.Packet) -> av.Packet:
+        # In HLS, FFmpeg applies the edit list of one fragmented mp4 to those after it, and discards them.
+        start = packet.stream.start_time
+        if not (self._is_hls and packet.is_discard) or packet.pts is None or start is None or packet.pts < start:
+            return packet
+        return packet_without(packet)
 
     def _find_gap(self, packet: av.Packet) -> None:
         if self._gaps is not None and self._gaps.is_before(packet):

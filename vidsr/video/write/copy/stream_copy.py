@@ -11,6 +11,7 @@ from av.container import OutputContainer
 from av.stream import Stream
 
 from vidsr.context import Code, Context, Notice
+from vidsr.video._compat import packet_without
 from vidsr.video.copy_info import CopyInfo
 from vidsr.video.metadata import ATTACHED, codec_of, stream_tags
 from vidsr.video.timing import rational
@@ -275,13 +276,7 @@ class StreamCopier:
             if index not in self._reconfigured:
                 self._reconfigured.add(index)
                 self._context.warn(f"stream {index} changes its configuration, which {self._muxer} stores only once")
-        copy = av.Packet(bytes(packet))
-        copy.pts, copy.dts, copy.duration, copy.time_base = packet.pts, packet.dts, packet.duration, packet.time_base
-        copy.stream, copy.is_keyframe, copy.is_corrupt = packet.stream, packet.is_keyframe, packet.is_corrupt
-        for data in packet.iter_sidedata():
-            if data.data_type != _NEW_CONFIG:
-                copy.set_sidedata(data)
-        return copy
+        return packet_without(packet, _NEW_CONFIG)
 
     def _leave_out(self, index: int, packet: av.Packet) -> None:
         if self._on_lost_packet is not None:
