@@ -40,9 +40,9 @@ def veiled(layout: tuple[int, int], bits: int, *, gray: bool = False) -> list[Fr
     return [replace(frame, alpha=veil(bits, index)) for index, frame in enumerate(frames)]
 
 
-def levels(alpha: NDArray[Any]) -> NDArray[np.float64]:
-    """Alpha of 8 or 10 bits from 0 to 255."""
-    return alpha * (255 / (1023 if alpha.dtype == np.uint16 else 255))
+def levels(alpha: NDArray[Any], bits: int = 10) -> NDArray[np.float64]:
+    """Alpha of 8 bits, or of so many, from 0 to 255."""
+    return alpha * (255 / ((1 << bits) - 1 if alpha.dtype == np.uint16 else 255))
 
 
 def by_lanczos(alpha: NDArray[Any], factor: int = 2) -> NDArray[np.float64]:
@@ -96,7 +96,7 @@ def test_every_output_that_can_keeps_alpha(
     assert len(after) == len(before) == 4
     for small, large in zip(before, after, strict=True):
         assert small.alpha is not None and large.alpha is not None
-        assert np.abs(levels(large.alpha) - by_lanczos(small.alpha)).mean() < near
+        assert np.abs(levels(large.alpha, large.bits) - by_lanczos(small.alpha)).mean() < near
 
 
 @pytest.mark.parametrize(("name", "codec"), [("b.mp4", "libx264"), ("b.mkv", "libx265"), ("b.nut", "libvpx-vp9")])

@@ -20,6 +20,9 @@ from vidsr.errors import NotAVideo, OutputError
 from vidsr.frames import Frame
 from vidsr.pipeline import upscale_video
 from vidsr.upscaling.upscaler import load_upscaler
+from vidsr.verify import verify_video
+from vidsr.video.convert.pixel_formats import planes_of
+from vidsr.video.convert.resizer import pixel_format_of
 from vidsr.video.write.image_sink import rgb_of
 
 DATA = os.environ.get("VIDSR_DATA")
@@ -136,16 +139,32 @@ def test_palettes_keep_their_colours(kind: str, tmp_path: Path) -> None:
     assert np.abs(np.asarray(Image.open(tmp_path / "b.png").convert("RGB")) - expected).max() <= 1
 
 
-@pytest.mark.parametrize("layout", ["yuv420p12le", "yuv422p12le", "yuv444p12le"])
-def test_twelve_bits_become_ten_and_say_so(layout: str, tmp_path: Path) -> None:
+TWELVE = ["yuv420p12le", "yuv422p12le", "yuv444p12le", "yuva444p12le", "gray12le"]
+
+
+@pytest.mark.parametrize("layout", TWELVE)
+def test_twelve_bits_stay_twelve_where_the_output_holds_them(layout: str, tmp_path: Path) -> None:
     video = make_video(tmp_path / "a.mkv", codec="ffv1", pixel_format=layout, pts=range(2))
-    notices = upscale_video(video, tmp_path / "b.mkv", model="nearest", codec="ffv1").notices
-    assert [notice.codes for notice in notices] == [(Code.PIXEL_FORMAT,)] and layout in notices[0].message
+    summary = upscale_video(video, tmp_path / "b.mkv", model="nearest", codec="ffv1")
+    assert not summary.notices
+    assert verify_video(video, tmp_path / "b.mkv").faithful
     with av.open(str(video)) as source:
         for frame, given in zip(frames_of(tmp_path / "b.mkv"), source.decode(video=0), strict=True):
-            luma = np.frombuffer(given.planes[0], np.uint16).reshape(48, -1)[:, :64]  # type: ignore[call-overload]
-            exact = (luma / 4).repeat(2, 0).repeat(2, 1)
-            assert frame.bits == 10 and np.abs(frame.planes[0] - exact).max() <= 0.5
+            for plane, before in zip(frame.planes, planes_of(given), strict=False):
+                assert frame.bits == 12 and np.array_equal(plane, before.repeat(2, 0).repeat(2, 1))
+
+
+@pytest.mark.parametrize(("codec", "pixel_format"), [("libx264", "yuv420p10le"), ("libx265", "yuv420p12le")])
+def test_twelve_bits_become_what_the_encoder_holds_and_that_is_said(
+    codec: str, pixel_format: str, tmp_path: Path
+) -> None:
+    video = make_video(tmp_path / "a.mkv", codec="ffv1", pixel_format="yuv420p12le", pts=range(2))
+    notices = upscale_video(video, tmp_path / "b.mkv", model="bicubic", codec=codec, crf=4).notices
+    assert [notice.codes for notice in notices] == ([(Code.PIXEL_FORMAT,)] if codec == "libx264" else [])
+    (before, *_), (after, *_) = frames_of(video), frames_of(tmp_path / "b.mkv")
+    assert pixel_format_of(after) == pixel_format
+    mean = before.planes[0].mean() / 4095, after.planes[0].mean() / ((1 << after.bits) - 1)
+    assert abs(mean[0] - mean[1]) < 0.002
 
 
 @pytest.mark.parametrize("turn", [0, 90])

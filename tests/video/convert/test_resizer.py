@@ -64,8 +64,8 @@ def test_odd_sizes_round_chroma_up() -> None:
         ("nv12", "yuv420p"),
         ("p010le", "yuv420p10le"),
         ("yuyv422", "yuv422p"),
-        ("yuv444p12le", "yuv444p10le"),
-        ("yuva444p12le", "yuv444p10le"),
+        ("yuv444p14le", "yuv444p10le"),
+        ("yuva444p16le", "yuv444p10le"),
         ("yuv420p16le", "yuv420p10le"),
         ("yuv410p", "yuv420p"),
         ("gray16le", "gray10le"),
@@ -94,7 +94,7 @@ def test_alpha_is_read_and_given_back_without_a_copy(name: str) -> None:
     ("name", "bits"),
     [
         ("rgba", 10), ("argb", 10), ("bgra", 10), ("rgba64le", 10), ("gbrap", 10), ("ya8", 8),
-        ("yuva422p", 8), ("yuva444p12le", 10), ("yuva420p16le", 10),
+        ("yuva422p", 8), ("yuva444p12le", 12), ("yuva420p16le", 10),
     ],
 )  # fmt: skip
 def test_alpha_of_every_format_is_read(name: str, bits: int) -> None:
@@ -103,7 +103,9 @@ def test_alpha_of_every_format_is_read(name: str, bits: int) -> None:
     frame = frame_of(av.VideoFrame.from_ndarray(rgba, format="rgba").reformat(format=name))
     assert frame.alpha is not None and frame.bits == bits and frame.alpha.dtype == frame.planes[0].dtype
     exact = levels * (((1 << bits) - 1) / 255)
-    assert np.abs(frame.alpha - exact).max() < 1.6  # swscale, which made the picture, is up to a level off
+    assert np.abs(frame.alpha - exact).max() < (
+        6.4 if bits == 12 else 1.6
+    )  # swscale, which made the picture, is up to a level off
     assert frame.alpha[0, 0] == 0 and frame.alpha[-1, -1] == (1 << bits) - 1
 
 

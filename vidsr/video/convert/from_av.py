@@ -73,9 +73,7 @@ def frame_of(
 
 
 def to_planar(av_frame: av.VideoFrame, scaler: VideoReformatter) -> av.VideoFrame:
-    """Return a YUV frame in the nearest of PIXEL_FORMATS, with its matrix and range; the frame itself if it has one."""
-    if av_frame.format.name in PIXEL_FORMATS:
-        return av_frame
+    """Return a YUV frame in the nearest planar pixel format of 8 or 10 bits, with its matrix and range."""
     av_frame = download(av_frame)
     color_range = av_frame.color_range
     planar = _converted(av_frame, scaler, full=color_range == FULL)

@@ -16,7 +16,7 @@ class PixelFormat(NamedTuple):
     """What a Frame states of its pixel format."""
 
     bits: int
-    """8 or 10."""
+    """8, 10 or 12."""
     subsampling: tuple[int, int]
     """As in ColorSpec."""
     gray: bool
@@ -24,9 +24,18 @@ class PixelFormat(NamedTuple):
 
 PIXEL_FORMATS = {
     f"yuv{kind}{name}p{depth}": PixelFormat(bits, halvings, gray=False)
-    for kind, bits, depth in (("", 8, ""), ("", 10, "10le"), ("a", 8, ""), ("a", 10, "10le"), ("j", 8, ""))
+    for kind, bits, depth in (
+        ("", 8, ""),
+        ("", 10, "10le"),
+        ("", 12, "12le"),
+        ("a", 8, ""),
+        ("a", 10, "10le"),
+        ("a", 12, "12le"),
+        ("j", 8, ""),
+    )
     for name, halvings in _SUBSAMPLINGS.items()
-} | {"gray": PixelFormat(8, (0, 0), gray=True), "gray10le": PixelFormat(10, (0, 0), gray=True)}
+    if f"{kind}{name}{bits}" != "a42012"  # which FFmpeg lacks
+} | {f"gray{depth}": PixelFormat(bits, (0, 0), gray=True) for bits, depth in ((8, ""), (10, "10le"), (12, "12le"))}
 """By FFmpeg name."""
 DEEP_FORMATS = {"yuv444p16le": PixelFormat(16, (0, 0), gray=False), "gray16le": PixelFormat(16, (0, 0), gray=True)}
 """Those of images of 16 bits, where the output holds them."""

@@ -198,8 +198,8 @@ def choose_pixel_format(codec: Codec, info: VideoInfo, user: Mapping[str, str], 
     possible = [name for name in formats if name in PIXEL_FORMATS and "yuvj" not in name]
     possible = [name for name in possible if is_transparent(name) is transparent]
     possible = possible or [name for name in formats if name in SEMI_PLANAR]
-    if info.bits == 10 and not any(PIXEL_FORMATS[SEMI_PLANAR.get(name, name)][0] == 10 for name in possible):
-        possible += [name for name in formats if name in SEMI_PLANAR and PIXEL_FORMATS[SEMI_PLANAR[name]][0] == 10]
+    if info.bits > 8 and not any(PIXEL_FORMATS[SEMI_PLANAR.get(name, name)][0] > 8 for name in possible):
+        possible += [name for name in formats if name in SEMI_PLANAR and PIXEL_FORMATS[SEMI_PLANAR[name]][0] > 8]
     if not possible:
         raise OutputError(f"{codec.name} supports no pixel format that vidsr writes; try libx264 or libx265")
     return min(possible, key=lambda name: _loss(name, info))

@@ -151,7 +151,7 @@ def _with_alpha(av_frame: av.VideoFrame, alpha: av.VideoFrame) -> av.VideoFrame:
 def _usual(av_frame: av.VideoFrame) -> tuple[av.VideoFrame, int]:
     # The frame at 8 or 10 bits, planar, and its bits.
     name, bits = av_frame.format.name, av_frame.format.components[0].bits
-    if name in PIXEL_FORMATS or name in ("gbrp", "gbrp10le"):
+    if bits <= 10 and (name in PIXEL_FORMATS or name in ("gbrp", "gbrp10le")):
         return av_frame, bits
     rounded = ten_bit_planes(av_frame, full_range=av_frame.color_range != LIMITED)
     if rounded is None:
