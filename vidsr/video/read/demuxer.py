@@ -52,12 +52,12 @@ class Demuxer:
         *,
         rate: Fraction | None = None,
         decoder: av.VideoCodecContext | GpuDecoder | None = None,
-        origin: Fraction = Fraction(0),
+        origin: Fraction | None = None,
         late: StreamWatch | None = None,
     ) -> None:
         """rate: frame rate of a container without time stamps. decoder: instead of the stream's own.
 
-        origin: time on the clock of the container that becomes 0. late: warns of streams that appear later.
+        origin: see `origin_of`. late: warns of streams that appear later.
         """
         container = opened.container
         self.span, self.log, self.rate = span, log, rate
@@ -252,12 +252,14 @@ class Demuxer:
         self.log.note(kind, None if pts is None else pts * self.time_base, count)
 
     def _is_cut(self, packet: av.Packet) -> bool:
-        # Whether an edit list leaves out a packet of sound; not what its decoder needs before it: the priming of the
-        # codec, or two packets of what was cut off in front.
+        # Whether an edit list leaves out a packet. A decoder of sound needs the priming of the codec, or two packets of
+        # what was cut off in front; a second video needs all.
         stream, time_base = packet.stream, rational(packet.time_base)
-        if not packet.is_discard or stream.type != "audio" or packet.pts is None or time_base is None:
+        if not packet.is_discard or stream.type == "video" or packet.pts is None or time_base is None:
             return False
         early = ((stream.start_time or 0) - packet.pts) * time_base
+        if stream.type != "audio":
+            return early >= (packet.duration or 0) * time_base > 0  # a subtitle may still be shown
         if early <= 0:
             return True
         self._primed.setdefault(stream.index, early <= _PRIMING)

@@ -22,7 +22,7 @@ LIVE_PROBE = {"probesize": "32768", "analyzeduration": "1000", "fpsprobesize": "
 _LONG = str(3600 * 1_000_000)  # microseconds: the size decides
 _LATER = {"scan_all_pmts": "1"}  # streams of MPEG-TS that are announced later, as ffmpeg does
 _ONCE_MORE = {"probesize": str(64 << 20), "analyzeduration": str(300 * 1_000_000)} | _LATER
-_LARGEST_LIVE = 4 << 20  # bytes
+_LARGEST_LIVE = 32 << 20  # bytes
 _LONGEST_LIVE = 2.0  # seconds after which the probe of a pipe grows no more
 # Formats whose streams are found as they come.
 _NO_HEADER = ("mpegts", "mpeg", "flv", "live_flv")

@@ -34,7 +34,7 @@ def extent_of(path: Path) -> Extent:
     with closing(open_input(path)) as opened:
         stream = select_video_stream(opened.container, opened.title)
         frames, first, end = 0, 0, 0
-        timeline = Timeline(opened.container, stream.index, origin=origin_of(opened.container, stream) or Fraction(0))
+        timeline = Timeline(opened.container, stream.index, origin=origin_of(opened.container, stream))
         try:
             for read in opened.container.demux(stream):
                 for packet in timeline.push(read):

@@ -296,9 +296,7 @@ def _demuxer(
         return StillDemuxer(opened, stream, span, log, still=opened.still, rate=options.fps, warn=context.on_warning)
     decoder = alpha_decoder(stream) or gpu_decoder(stream, gpu, context)
     late = StreamWatch(opened.container, context)
-    return Demuxer(
-        opened, stream, span, log, rate=options.fps, decoder=decoder, origin=origin or Fraction(0), late=late
-    )
+    return Demuxer(opened, stream, span, log, rate=options.fps, decoder=decoder, origin=origin, late=late)
 
 
 def _items(demuxer: Demuxer, deinterlacer: Deinterlacer, framer: Framer) -> Generator[Frame | Carried]:

@@ -73,15 +73,17 @@ class Timeline:
         container: InputContainer,
         picture: int,
         *,
-        origin: Fraction = Fraction(0),
+        origin: Fraction | None = None,
         on_restart: Callable[[], None] = lambda: None,
     ) -> None:
-        """picture: index of the video stream. origin: time to begin at 0. on_restart: called as its clock breaks."""
-        self._discontinuous = bool(container.format.flags & _AVFMT_TS_DISCONT)
+        """picture: index of the video stream. origin: see `origin_of`. on_restart: called as its clock breaks."""
+        self._discontinuous = bool(container.format.flags & _AVFMT_TS_DISCONT) or origin is not None
         self._wrap = _WRAPS.get(container.format.name)
         self._picture, self._on_restart = picture, on_restart
         self._sounds = {stream.index for stream in container.streams if stream.type == "audio"}
-        self._shifts = [-origin]  # seconds added to time stamps: one for each epoch, which a break of the clock begins
+        self._shifts = [
+            -(origin or Fraction(0))
+        ]  # seconds added to time stamps: one for each epoch, which a break of the clock begins
         self._epoch: dict[int, int] = {}
         self._last: dict[int, tuple[float, float]] = {}  # stream: when its last packet begins and ends, on our clock
         self._last_dts: dict[int, int] = {}  # of sounds
