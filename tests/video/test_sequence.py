@@ -386,3 +386,20 @@ def adam7(rgb: np.ndarray[Any, np.dtype[np.uint8]]) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + b"".join(
         struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data)) for name, data in chunks
     )
+
+
+def test_images_are_written_into_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    video = make_video(tmp_path / "a.mkv", pts=range(2))
+    monkeypatch.chdir(tmp_path)
+    resize_video(video, Path("%d.png"))
+    assert (tmp_path / "1.png").is_file() and (tmp_path / "2.png").is_file()
+
+
+def test_jpg_and_jpeg_are_one_kind_and_other_files_are_named(tmp_path: Path) -> None:
+    for name in ("1.jpg", "2.jpeg", "3.JPG"):
+        Image.fromarray(drawing(32, 24)).save(tmp_path / name, "JPEG")
+    (tmp_path / "notes.txt").touch()
+    notices: list[Notice] = []
+    with open_source(tmp_path, context=Context(notices.append)) as source:
+        assert len([frame for frame in source if isinstance(frame, Frame)]) == 3
+    assert "notes.txt" in " ".join(messages_of(notices))

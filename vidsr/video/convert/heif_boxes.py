@@ -53,7 +53,7 @@ class HeifFile:
         self._locate()
         self._associate()
         self._refer()
-        start = self._meta["pitm"].start
+        start = self._box("pitm").start
         number = self._number(start + _FULL, 4 if data[start] else 2)
         if number not in self.items:
             raise BadHeif("no primary image")

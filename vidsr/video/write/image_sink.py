@@ -199,7 +199,7 @@ class SequenceTarget(Target):
             self._temporary = TemporaryFolder(beside.parent)
         except OSError as exc:
             raise cannot_create(beside, exc) from exc
-        self._images = self._temporary.path / pattern.folder.name
+        self._images = self._temporary.path / "images"
         try:
             self._images.mkdir()
         except OSError as exc:

@@ -157,6 +157,7 @@ def test_an_animated_webp_is_a_video_with_its_times(tmp_path: Path) -> None:
         (b"II+\0" + bytes(60), "BigTIFF"),
         (b"II*\0\x10\0\0\0CR" + bytes(60), "camera raw"),
         (saved(rgb(), "TIFF")[:200], "TIFF"),
+        (tiff(rgb()).replace(struct.pack("<HH", 256, 4), struct.pack("<HH", 60000, 4)), "TIFF"),
     ],
 )
 def test_what_cannot_be_decoded_is_named(data: bytes, named: str) -> None:

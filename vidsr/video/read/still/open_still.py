@@ -2,6 +2,7 @@
 
 import importlib
 import io
+import struct
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -23,7 +24,7 @@ from vidsr.errors import NotAVideo
 from vidsr.system import most_pixels
 from vidsr.video._compat import DECODER_ERRORS
 from vidsr.video.convert.from_av import float_samples
-from vidsr.video.convert.heif_boxes import BadHeif, HeifFile
+from vidsr.video.convert.heif_boxes import HeifFile
 from vidsr.video.convert.image_kind import HEAD, is_animated
 from vidsr.video.read.still.heif_image import decode_heif
 from vidsr.video.read.still.pillow_image import StoredTiff, UnreadableImage, open_image, pictures_of
@@ -32,6 +33,7 @@ from vidsr.video.read.still.tiff_samples import UnsupportedTiff, is_camera_raw, 
 
 _BY_PILLOW: dict[str, Any] = {"WebP": WebPImageFile, "ICO": IcoImageFile, "ICNS": IcnsImageFile}
 _FLOATS = ("OpenEXR", "Radiance HDR", "PFM")
+_CONTRADICTIONS = (ArithmeticError, LookupError, TypeError, ValueError, struct.error)  # what damaged headers lead to
 _RATE = Fraction(25)  # that FFmpeg assumes for images
 _OPENEXR = b"\x76\x2f\x31\x01"
 _COMPRESSION, _CHANNELS = b"compression\0compression\0\1\0\0\0", b"channels\0chlist\0"  # attributes in its header
@@ -63,6 +65,9 @@ def open_still(data: bytes, kind: str, title: str) -> Still:
         first = next(pictures)
     except (UnreadableImage, UnsupportedTiff) as exc:
         raise NotAVideo(f"{title} is an image ({kind}) that cannot be decoded here: {exc}") from exc
+    except _CONTRADICTIONS as exc:
+        what = "what its header states contradicts itself"
+        raise NotAVideo(f"{title} is an image ({kind}) that cannot be decoded: {what}") from exc
     return Still(kind, data, count, first, _named(pictures, title, kind))
 
 
@@ -106,7 +111,7 @@ def _heif(data: bytes, kind: str) -> Picture:
     try:
         file = HeifFile(data)
         picture = Picture(decode_heif(file))
-    except (BadHeif, ValueError, IndexError) as exc:
+    except _CONTRADICTIONS as exc:
         try:
             return _first(data, AvifImageFile if kind == "AVIF" else _plugin(kind))
         except UnreadableImage as other:
