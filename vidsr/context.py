@@ -75,6 +75,8 @@ class Notice:
     codes: tuple[Code, ...] = ()
     streams: tuple[int, ...] = ()
     """Indices in the input of the copied streams it is about; empty for the video."""
+    tags: tuple[str, ...] = ()
+    """Keys of the tags it is about; empty for all."""
 
     def __str__(self) -> str:
         return self.message

@@ -219,6 +219,13 @@ def test_only_what_was_announced_is_excused(video: Path, tmp_path: Path) -> None
     assert verify_video(video, bare, notices=both).faithful
 
 
+def test_tags_that_a_warning_lists_excuse_no_others(video: Path, tmp_path: Path) -> None:
+    bare = remux(video, tmp_path / "b.mkv", describe=lambda out: out.metadata.clear())
+    for tags, found in ((("artist",), ["tags"]), (("TITLE", "artist"), []), ((), [])):
+        notice = Notice("tags are left out", (Code.TAGS,), tags=tags)
+        assert names(verify_video(video, bare, notices=[notice])) == found
+
+
 def test_a_piece_is_held_against_that_piece(video: Path, tmp_path: Path) -> None:
     piece = {"start": Fraction(1, 5), "duration": Fraction(2, 5)}
     notices = resize_video(video, tmp_path / "b.mkv", **piece)

@@ -6,6 +6,13 @@ from typing import Literal
 
 from vidsr.context import STREAM_CODES, Code, Notice
 
+# Languages with two codes in ISO 639-2: Matroska stores the second.
+_BIBLIOGRAPHIC = {
+    "bod": "tib", "ces": "cze", "cym": "wel", "deu": "ger", "ell": "gre", "eus": "baq", "fas": "per", "fra": "fre",
+    "hye": "arm", "isl": "ice", "kat": "geo", "mkd": "mac", "mri": "mao", "msa": "may", "mya": "bur", "nld": "dut",
+    "ron": "rum", "slk": "slo", "sqi": "alb", "zho": "chi",
+}  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -23,6 +30,8 @@ class Finding:
     """Index in the input of the copied stream it is about; None: the video."""
     announced: str = ""
     """The warning that announced the difference."""
+    tags: tuple[str, ...] = ()
+    """Keys of the tags that differ."""
 
     @property
     def name(self) -> str:
@@ -64,15 +73,24 @@ def same(code: Code, before: object, after: object, stream: int | None = None) -
     return Finding(code, str(before), str(after), before == after, stream)
 
 
+def comparable_key(tag: str) -> str:
+    """Return the key of a tag as Matroska would have it: in its codes of languages, without blanks; in lower case."""
+    name, dash, language = tag.lower().replace(" ", "_").rpartition("-")
+    return f"{name}{dash}{_BIBLIOGRAPHIC.get(language, language)}"
+
+
 def excused(findings: Iterable[Finding], notices: Iterable[Notice]) -> tuple[Finding, ...]:
     """Add to each finding that differs the warning that announced it, if there is one."""
-    messages = {
-        (code, stream): notice.message
-        for notice in notices
-        for code in notice.codes
-        for stream in notice.streams or (None,)
-    }
+    given = tuple(notices)
     return tuple(
-        finding if finding.holds else replace(finding, announced=messages.get((finding.code, finding.stream), ""))
-        for finding in findings
+        finding if finding.holds else replace(finding, announced=_announcement(finding, given)) for finding in findings
     )
+
+
+def _announcement(finding: Finding, notices: tuple[Notice, ...]) -> str:
+    about = [n for n in notices if finding.code in n.codes and finding.stream in (n.streams or (None,))]
+    of_any_tag = [notice for notice in about if not notice.tags]
+    tags = {comparable_key(tag) for notice in about for tag in notice.tags}
+    if not of_any_tag and not {*finding.tags} <= tags:
+        return ""
+    return next((notice.message for notice in reversed(of_any_tag or about)), "")

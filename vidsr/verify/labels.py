@@ -6,17 +6,13 @@ from datetime import UTC
 from typing import Any
 
 from vidsr.frames import Frame
-from vidsr.verify.inventory import SRGB
+from vidsr.verify.findings import comparable_key
+from vidsr.verify.inventory import COLORS, SRGB
 from vidsr.video.convert.image_metadata import is_srgb, read_image_metadata
+from vidsr.video.convert.png_chunks import is_as_srgb, named
 from vidsr.video.convert.side_data import mastering_of
 from vidsr.video.metadata import DATE, date_of, stream_tags, video_tags
-
-# Languages with two codes in ISO 639-2: Matroska stores the second.
-_BIBLIOGRAPHIC = {
-    "bod": "tib", "ces": "cze", "cym": "wel", "deu": "ger", "ell": "gre", "eus": "baq", "fas": "per", "fra": "fre",
-    "hye": "arm", "isl": "ice", "kat": "geo", "mkd": "mac", "mri": "mao", "msa": "may", "mya": "bur", "nld": "dut",
-    "ron": "rum", "slk": "slo", "sqi": "alb", "zho": "chi",
-}  # fmt: skip
+from vidsr.video.read.source import Source
 
 
 def comparable_tags(tags: Mapping[str, str]) -> dict[str, str]:
@@ -40,6 +36,13 @@ def image_tags(image: bytes | None) -> dict[str, str]:
     return profile | {f"Exif {tag}": str(value) for tag, value in (known.exif or {}).items()}
 
 
+def image_colors(source: Source) -> dict[str, str]:
+    """Return the colours of an image, if they differ from sRGB; empty for videos."""
+    color = source.first.color
+    is_image = source.info.still or source.sequence is not None
+    return {COLORS: named(color)} if is_image and not is_as_srgb(color) else {}
+
+
 def mastering_numbers(frame: Frame) -> tuple[int | str, ...]:
     """Return mastering display and light levels of a frame in the units of HEVC; empty if it has none."""
     found = mastering_of(frame.av_frame)
@@ -55,13 +58,7 @@ def mastering_numbers(frame: Frame) -> tuple[int | str, ...]:
 
 
 def _comparable(tags: Mapping[str, str]) -> dict[str, str]:
-    # Matroska writes upper case, underscores for blanks, and the language behind a dash in another code.
-    return {_key(key): value for key, value in tags.items()}
-
-
-def _key(key: str) -> str:
-    name, dash, language = key.lower().replace(" ", "_").rpartition("-")
-    return f"{name}{dash}{_BIBLIOGRAPHIC.get(language, language)}"
+    return {comparable_key(key): value for key, value in tags.items()}
 
 
 def _digest(data: bytes) -> str:

@@ -13,13 +13,12 @@ import numpy as np
 from vidsr.context import Context, Stop, ignore
 from vidsr.frames import Carried
 from vidsr.options import ReadOptions
-from vidsr.verify.inventory import COLORS, UNTIMED, Chapter, Inventory, Track
-from vidsr.verify.labels import comparable_stream_tags, comparable_tags, image_tags, mastering_numbers
+from vidsr.verify.inventory import UNTIMED, Chapter, Inventory, Track
+from vidsr.verify.labels import comparable_stream_tags, comparable_tags, image_colors, image_tags, mastering_numbers
 from vidsr.verify.payload import config_of, is_continued, is_filler, payload
 from vidsr.verify.subtitle_text import TextReader
 from vidsr.verify.thumbnails import SHAPE, thumbnail
 from vidsr.video.convert.immersive import spherical_mapping, stereo_layout
-from vidsr.video.convert.png_chunks import is_as_srgb, named
 from vidsr.video.convert.resizer import pixel_format_of
 from vidsr.video.convert.side_data import DYNAMIC_HDR, LOST_SIDE_DATA, lost_side_data, side_data
 from vidsr.video.metadata import ATTACHED, codec_of
@@ -137,7 +136,7 @@ def _read(source: Source) -> Inventory:
         disposition=int(video.disposition),
         stream_tags=comparable_stream_tags(video),
         tags=comparable_tags(copy.tags),
-        image_metadata=image_tags(copy.image) | _image_colors(source),
+        image_metadata=image_tags(copy.image) | image_colors(source),
         chapters=tuple(_chapter(chapter) for chapter in chapters),
         tracks=tuple(
             _track(s, tallies[s.index], pids.get(s.index), copy.languages.get(s.index, ""))
@@ -147,13 +146,6 @@ def _read(source: Source) -> Inventory:
         ),
         damage=source.damage,
     )
-
-
-def _image_colors(source: Source) -> dict[str, str]:
-    # Of images, which state their colours only where they differ from sRGB.
-    color = source.first.color
-    is_image = source.info.still or source.sequence is not None
-    return {COLORS: named(color)} if is_image and not is_as_srgb(color) else {}
 
 
 def _is_chapter_track(stream: Any) -> bool:

@@ -160,7 +160,7 @@ def kept_tags(code: Code, before: Mapping[str, str], after: Mapping[str, str], s
     """Return the finding that all tags are there with their values, or not."""
     lost = [key for key, value in before.items() if after.get(key) != value and not _has_language(key, value, after)]
     found = f"without {', '.join(lost)}" if lost else ", ".join(before) or "none"
-    return Finding(code, ", ".join(before) or "none", found, not lost, stream)
+    return Finding(code, ", ".join(before) or "none", found, not lost, stream, tags=tuple(lost))
 
 
 def _has_language(key: str, value: str, tags: Mapping[str, str]) -> bool:

@@ -53,7 +53,9 @@ def image_losses(copy: CopyInfo, *, is_sequence: bool, animated: str = "", deep:
         yield Notice("the chapters are left out: images cannot store them", (Code.CHAPTERS,))
     tags = [tag for tag in video_tags(copy.tags) if not (tag.lower() == "comment" and animated == "GIF")]
     if tags and not copy.image_files:
-        yield Notice(f"tags are left out, because images cannot store them: {', '.join(tags)}", (Code.TAGS,))
+        yield Notice(
+            f"tags are left out, because images cannot store them: {', '.join(tags)}", (Code.TAGS,), tags=tuple(tags)
+        )
     if is_sequence and not copy.image_files:
         spacing = ", whatever the time between them" if copy.is_variable() else ""
         what = f"images store no timestamps: frames are numbered from 1{spacing}"

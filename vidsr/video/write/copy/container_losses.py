@@ -61,7 +61,8 @@ def container_losses(plan: EncodingPlan) -> Iterator[Notice]:
     if muxer in _DATED:
         lost += [key for key, value in plan.tags.items() if key.lower() == DATE and date_of(value) is None]
     if lost:
-        yield Notice(f"tags are left out, because {muxer} cannot store them: {', '.join(lost)}", (Code.TAGS,))
+        what = f"tags are left out, because {muxer} cannot store them: {', '.join(lost)}"
+        yield Notice(what, (Code.TAGS,), tags=tuple(lost))
     if plan.display_matrix and muxer in _NO_ROTATION:
         what = f"the video plays unrotated: {muxer} cannot store its rotation; use .mp4 or .mkv"
         yield Notice(what, (Code.ROTATION,))
@@ -158,7 +159,8 @@ def stream_losses(muxer: str, stream: Stream, *, video: bool) -> Iterator[Notice
     tags = [key for key in stream_tags(stream) if key.lower() not in _STORED_ELSEWHERE]
     lost = [key for key in tags if muxer in _STREAM_TAGS and key.lower() not in _STREAM_TAGS[muxer]]
     if lost:
-        yield Notice(f"{title}: {muxer} cannot store these tags: {', '.join(lost)}", (Code.STREAM_TAGS,), streams)
+        what = f"{title}: {muxer} cannot store these tags: {', '.join(lost)}"
+        yield Notice(what, (Code.STREAM_TAGS,), streams, tuple(lost))
 
 
 def _stores_language(muxer: str, stream: Stream, language: str) -> bool:
