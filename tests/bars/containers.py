@@ -23,7 +23,7 @@ WRAPPERS = ("mkv", "nut", "mov", "avi", "wmv", "ts", "ogg", "flv", "mp4", "m2ts"
 SOUNDS = ((48000, 2), (44100, 2), (44100, 1), (16000, 1), (8000, 1), (11025, 1), (22050, 1))
 SIZES = ("64x48", "176x144", "720x576", "160x128")
 CAPTION = "1\n00:00:00,000 --> 00:00:00,400\nHello\n"
-LONGEST_S = 60
+LONGEST_S = 600
 
 
 def main() -> None:
