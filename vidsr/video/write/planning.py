@@ -137,7 +137,7 @@ def _warnings(plan: EncodingPlan, copy: CopyInfo | None) -> Iterator[Notice]:
 def _pixel_format_warnings(plan: EncodingPlan) -> Iterator[Notice]:
     info, planar_format = plan.info, plan.planar_format
     if info.rgb:
-        yield rgb_notice(plan.given, info, planar_format)
+        yield rgb_notice(plan.given, info, planar_format, plan.encoder)
     gray = info.gray and not plan.keeps_alpha
     wanted = pixel_format_name(info.bits, info.color.subsampling, gray=gray, alpha=plan.keeps_alpha)
     if planar_format == wanted or (info.rgb and "pix_fmt" in (plan.options.encoder_options or {})):

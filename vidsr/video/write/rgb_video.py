@@ -52,7 +52,7 @@ def needs_even_sides(info: VideoInfo, name: str | Path | BinaryIO, options: Enco
         return False
 
 
-def rgb_notice(info: VideoInfo, encoded: VideoInfo, pixel_format: str) -> Notice:
+def rgb_notice(info: VideoInfo, encoded: VideoInfo, pixel_format: str, encoder: str) -> Notice:
     """Return the warning of what becomes of an RGB video. info: of its frames; encoded: of what is encoded of them."""
     codes = [Code.MATRIX, Code.RANGE, Code.PIXEL_FORMAT, Code.CHROMA_LOCATION]
     codes += [Code.PRIMARIES] * (info.color.primaries != encoded.color.primaries)
@@ -60,7 +60,9 @@ def rgb_notice(info: VideoInfo, encoded: VideoInfo, pixel_format: str) -> Notice
     matrix = "BT.2020" if encoded.color.matrix == BT2020 else "BT.709"
     less = encoded.bits < info.bits or encoded.color.subsampling != info.color.subsampling
     finer = pixel_format_name(encoded.bits, (0, 0), gray=False)
-    hint = f", which players show; --pix-fmt {finer} keeps the resolution of its colours" if less else ""
+    hint = ", which players show" if less else ""
+    if less and finer in [each.name for each in Codec(encoder, "w").video_formats or []]:
+        hint += f"; --pix-fmt {finer} keeps the resolution of its colours"
     return Notice(f"RGB is encoded as {pixel_format} with {matrix} in limited range{hint}", tuple(codes))
 
 
