@@ -89,7 +89,8 @@ def _end(before: Inventory, after: Inventory, shift: Fraction) -> Finding:
     def length(video: Inventory) -> str:
         return "unknown" if video.end is None else seconds(video.end - video.times[0] * video.tick)
 
-    if before.end is None or after.end is None or {before.container, after.container} & {*_NO_DURATIONS}:
+    is_still = before.images and after.images and len(before.times) == 1
+    if is_still or before.end is None or after.end is None or {before.container, after.container} & {*_NO_DURATIONS}:
         # The start of the last frame can be compared, which is in "pts".
         return Finding(Code.DURATION, length(before), length(after), True)
     near = 2 * slack(before, after, shifted=bool(shift))  # of two roundings: a time and a duration

@@ -106,3 +106,14 @@ def test_a_video_is_no_png(tmp_path: Path) -> None:
 
     with pytest.raises(OutputError, match="can hold one image"):
         upscale_video(video(tmp_path / "a.mp4"), tmp_path / "b.png", model="nearest")
+
+
+def test_a_gif_of_one_frame_is_an_image(tmp_path: Path) -> None:
+    pages(1, alpha=True)[0].save(tmp_path / "a.gif")
+    pages(1, alpha=True)[0].save(tmp_path / "a.png")
+    for source in ("a.gif", "a.png"):
+        for target in ("b.gif", "b.png", "b.webp"):
+            summary = upscale_video(tmp_path / source, tmp_path / target, model="nearest", overwrite=True)
+            verified = verify_video(tmp_path / source, tmp_path / target, notices=summary.notices)
+            assert verified.faithful, verified.differences
+    upscale_video(tmp_path / "a.gif", tmp_path / "b.tif", model="nearest")

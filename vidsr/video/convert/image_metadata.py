@@ -18,7 +18,7 @@ from PIL.WebPImagePlugin import WebPImageFile
 from vidsr.color import ColorSpec
 from vidsr.video.convert.deep_images import Samples, save_deep
 from vidsr.video.convert.heif_boxes import HeifFile, is_heif
-from vidsr.video.convert.png_chunks import cicp, color_chunks, is_plain, named, with_chunks
+from vidsr.video.convert.png_chunks import cicp, color_chunks, is_as_srgb, is_plain, named, with_chunks
 
 # By the first bytes of a file. Image.open would refuse large images, and try other formats.
 _READERS: dict[bytes, Any] = {
@@ -104,7 +104,8 @@ class ImageMetadata:
                 del options[name]
                 lost.append(what)
         chunks = dict(self.chunks) or (cicp(color) if color and "icc_profile" not in options else {})
-        if kind != "PNG" and not is_plain(chunks):
+        stated = not is_plain(chunks) or (color is not None and not is_as_srgb(color) and "icc_profile" not in options)
+        if kind != "PNG" and stated:
             lost.append(f"its colours ({named(color)}), so that it will look wrong" if color else "its gamma")
         if deep is not None:
             content = save_deep(deep, kind, **options)

@@ -161,7 +161,9 @@ class Source:
                 raise demuxer.out_of_memory
             raise no_frame_error(opened, demuxer.span, size_known=stream.codec_context.width > 0)
         single = still is not None and still.count == 1
-        if sequence is None and still is None and is_image_format(opened.container):
+        # A GIF of one frame is an image.
+        may_be_single = is_image_format(opened.container) or opened.container.format.name == "gif"
+        if sequence is None and still is None and may_be_single:
             second = list(_until_frame(items))
             early, single = early + second, not second or not isinstance(second[-1], Frame)
         info = _describe(demuxer, stream, first, time_base, doubled=fields and deinterlacer.found)

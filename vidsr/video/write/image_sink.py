@@ -38,10 +38,10 @@ _COLOR_CODES = (
 )  # fmt: skip
 
 
-def image_losses(copy: CopyInfo, *, is_sequence: bool, animated: str = "", deep: bool = False) -> Iterator[Notice]:
+def image_losses(copy: CopyInfo, format: str, *, is_sequence: bool, animated: bool, deep: bool) -> Iterator[Notice]:
     """Give a warning for each property of the input that images cannot store.
 
-    animated: format of an animation. deep: whether they have 16 bits.
+    format: Pillow's name. animated: whether it is an animation. deep: whether they have 16 bits.
     """
     pixel_format = copy.video_stream.codec_context.format
     if not deep and pixel_format is not None and pixel_format.components[0].bits > 8:
@@ -51,7 +51,7 @@ def image_losses(copy: CopyInfo, *, is_sequence: bool, animated: str = "", deep:
         yield Notice(what, (Code.STREAM,), (stream.index,))
     if copy.chapters and (is_sequence or animated):
         yield Notice("the chapters are left out: images cannot store them", (Code.CHAPTERS,))
-    tags = [tag for tag in video_tags(copy.tags) if not (tag.lower() == "comment" and animated == "GIF")]
+    tags = [tag for tag in video_tags(copy.tags) if not (tag.lower() == "comment" and format == "GIF")]
     if tags and not copy.image_files:
         yield Notice(
             f"tags are left out, because images cannot store them: {', '.join(tags)}", (Code.TAGS,), tags=tuple(tags)
@@ -61,13 +61,13 @@ def image_losses(copy: CopyInfo, *, is_sequence: bool, animated: str = "", deep:
         what = f"images store no timestamps: frames are numbered from 1{spacing}"
         yield Notice(what, (Code.START, Code.PTS, Code.DURATION, Code.DRIFT))
         yield Notice("the images are full-range RGB", _COLOR_CODES)
+    if format == "GIF" and copy.info.alpha:
+        what = "pixels of a GIF are transparent or opaque, nothing between"
+        yield Notice(what, (Code.ALPHA, Code.PICTURE))
     if animated:
-        colors, times = ("256 colours a frame", "hundredths") if animated == "GIF" else ("RGB of 8 bits", "thousandths")
+        colors, times = ("256 colours a frame", "hundredths") if format == "GIF" else ("RGB of 8 bits", "thousandths")
         what = f"the animation has {colors}, and times in {times} of a second"
         codes = [*_COLOR_CODES, Code.START, Code.PTS, Code.DURATION, Code.DRIFT]
-        if animated == "GIF" and copy.info.alpha:
-            what += "; its pixels are transparent or opaque, nothing between"
-            codes += [Code.ALPHA, Code.PICTURE]
         yield Notice(what, tuple(codes))
     if not copy.info.square and not copy.image_files:
         ratio = f"{copy.info.aspect.numerator}:{copy.info.aspect.denominator}"

@@ -93,18 +93,17 @@ def _open_image_sink(
     context: Context,
 ) -> Sink:
     pattern = None if info.still else pattern_of(name)
-    animated = format if pattern is None and not info.still and is_animated_output(format, copy) else ""
-    deep = not animated and is_deep(format, copy)
-    for notice in (
-        () if copy is None else image_losses(copy, is_sequence=pattern is not None, animated=animated, deep=deep)
-    ):
-        context.on_warning(notice)
+    animated = pattern is None and not info.still and is_animated_output(format, copy)
+    deep, is_sequence = not animated and is_deep(format, copy), pattern is not None
+    if copy is not None:
+        for notice in image_losses(copy, format, is_sequence=is_sequence, animated=animated, deep=deep):
+            context.on_warning(notice)
     if pattern is not None:
         return open_sequence(pattern, title_of(name), format, copy, overwrite=options.overwrite, context=context)
     metadata = read_image_metadata(copy.image if copy else None)
     format = "PNG" if format == "APNG" and not animated else format
-    if animated:
-        return AnimationSink(_open_target(name, options, copy, context), animated, metadata, context)
+    if animated or format == "GIF":
+        return AnimationSink(_open_target(name, options, copy, context), format, metadata, context)
     return ImageSink(_open_target(name, options, copy, context), format, metadata, context, deep=deep)
 
 
