@@ -45,9 +45,9 @@ def levels(alpha: NDArray[Any], bits: int = 10) -> NDArray[np.float64]:
     return alpha * (255 / ((1 << bits) - 1 if alpha.dtype == np.uint16 else 255))
 
 
-def by_lanczos(alpha: NDArray[Any], factor: int = 2) -> NDArray[np.float64]:
+def by_lanczos(alpha: NDArray[Any], factor: int = 2, bits: int = 10) -> NDArray[np.float64]:
     height, width = alpha.shape
-    return resize(levels(alpha), height * factor, width * factor, kernel="lanczos").clip(0, 255)
+    return resize(levels(alpha, bits), height * factor, width * factor, kernel="lanczos").clip(0, 255)
 
 
 @pytest.mark.parametrize("bits", [8, 10])
@@ -187,6 +187,7 @@ def test_prores_4444_goes_in_and_comes_out_with_its_alpha(tmp_path: Path) -> Non
     assert len(after) == len(before) == 10
     for small, large in zip(before, after, strict=True):
         assert small.alpha is not None and large.alpha is not None
-        assert np.abs(levels(large.alpha) - by_lanczos(small.alpha)).mean() < 1
+        expected = by_lanczos(small.alpha, bits=small.bits)
+        assert np.abs(levels(large.alpha, large.bits) - expected).mean() < 1
     with av.open(str(tmp_path / "b.mov")) as out:
         assert "yuva444p" in out.streams.video[0].codec_context.pix_fmt
