@@ -189,3 +189,18 @@ def test_colours_of_a_heif_become_a_chunk_of_png(tmp_path: Path) -> None:
     assert not resize_video(tmp_path / "a.heic", tmp_path / "b.png")
     assert color_chunks((tmp_path / "b.png").read_bytes()) == {b"cICP": b"\x09\x10\0\1"}
     assert "PQ" in lost(tmp_path / "a.heic", tmp_path / "b.jpg")
+
+
+def test_the_profile_of_jpeg_2000_is_kept(tmp_path: Path) -> None:
+    Image.fromarray(drawing(40, 24)).save(tmp_path / "plain.jp2")
+    plain = (tmp_path / "plain.jp2").read_bytes()
+    at = plain.find(b"colr") - 4  # in jp2h, whose size grows
+    end = at + int.from_bytes(plain[at : at + 4], "big")
+    head = plain.find(b"jp2h") - 4
+    colr = box(b"colr", b"\2\0\0", PROFILE)
+    size = int.from_bytes(plain[head : head + 4], "big") + len(colr) - (end - at)
+    changed = plain[:head] + size.to_bytes(4, "big") + plain[head + 4 : at] + colr + plain[end:]
+    (tmp_path / "a.jp2").write_bytes(changed)
+    assert not resize_video(tmp_path / "a.jp2", tmp_path / "b.png")
+    with Image.open(tmp_path / "b.png") as image:
+        assert image.info["icc_profile"] == PROFILE

@@ -41,6 +41,7 @@ _MATRICES = {
 }  # fmt: skip
 _WITH_DPI = ("PNG", "JPEG", "TIFF", "BMP")
 _WITHOUT_METADATA = ("BMP", "GIF")
+_JP2 = b"\0\0\0\x0cjP  \r\n\x87\n"
 _LONGEST = 65000  # bytes of Exif in a JPEG
 
 
@@ -129,9 +130,11 @@ def lost_in_video(metadata: ImageMetadata) -> str | None:
 
 
 def read_image_metadata(file: bytes | None) -> ImageMetadata:
-    """Return the metadata of a PNG, JPEG, TIFF, WebP, GIF or HEIF (HEIC, AVIF) file; empty for other files."""
+    """Return the metadata of a PNG, JPEG, JPEG 2000, TIFF, WebP, GIF or HEIF file; empty for other files."""
     if file and is_heif(file[:32]):
         return _read_heif(file)
+    if file and file.startswith(_JP2):
+        return ImageMetadata(profile=_profile_of_jp2(file))
     reader = next((reader for begin, reader in _READERS.items() if file and file.startswith(begin)), None)
     if file is None or reader is None:
         return ImageMetadata()
@@ -185,6 +188,13 @@ def _plays(image: Image.Image) -> int:
     if image.format == "GIF":
         return 1 if loop is None else loop and loop + 1
     return int(loop or 0)
+
+
+def _profile_of_jp2(file: bytes) -> bytes | None:
+    # ISO/IEC 15444-1, I.5.3.3: a colour specification box of method 2 (or 3, in JPX) holds a profile.
+    header = file[: max(file.find(b"jp2c"), 0)]
+    at = max(header.find(b"colr\2"), header.find(b"colr\3"))
+    return header[at + 7 : at - 4 + int.from_bytes(header[at - 4 : at], "big")] if at > 0 else None
 
 
 def _read_heif(data: bytes) -> ImageMetadata:
