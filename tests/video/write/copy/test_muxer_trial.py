@@ -256,3 +256,22 @@ def test_ordinary_pairs_start_no_process(tmp_path: Path) -> None:
     resize_video(make_video(tmp_path / "a.mp4", sound="aac"), tmp_path / "b.mkv")
     resize_video(make_video(tmp_path / "a.mkv", sound="ac3"), tmp_path / "b.ts")
     assert muxer_trial._survives.cache_info().misses == 0
+
+
+def test_a_codec_that_a_container_has_no_tag_for_keeps_its_tag(tmp_path: Path) -> None:
+    with (
+        av.open(str(make_video(tmp_path / "first.mkv", size=(96, 64)))) as first,
+        av.open(str(make_video(tmp_path / "second.mov", codec="prores_ks", pixel_format="yuv422p10le"))) as second,
+        av.open(str(tmp_path / "a.mov"), "w") as out,
+    ):
+        for inp in (first, second):
+            copy = out.add_stream_from_template(inp.streams.video[0], opaque=True)
+            packets = [packet for packet in inp.demux() if packet.size]
+            for packet in packets:
+                packet.stream = copy
+            if inp is first:
+                waiting = packets
+            else:
+                out.mux(waiting + packets)
+    resize_video(tmp_path / "a.mov", tmp_path / "b.nut")
+    assert codecs_in(tmp_path / "b.nut") == ["h264", "prores"]

@@ -20,14 +20,21 @@ CHANNELS = {1: "mono", 2: "stereo", 3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1", 7: "
 _ENCODERS = {"video": "mpeg4", "audio": "pcm_s16le", "subtitle": "subrip"}  # any of the type
 
 
-def add_copy(container: OutputContainer, stream: Stream, *, extradata: bytes | None = None) -> Stream:
-    """Add a stream for the packets of an input stream, with the muxer's own codec tag.
+def add_copy(
+    container: OutputContainer, stream: Stream, *, extradata: bytes | None = None, same_tag: bool = False
+) -> Stream:
+    """Add a stream for the packets of an input stream, with the muxer's own codec tag, or the same tag as in the input.
 
     extradata: codec configuration, if the input does not have it in one place.
     What the container does not hold fails when the header is written.
     """
     if stream.codec_context is None and stream.type in ("data", "attachment"):  # their tag says what they are
         return container.add_stream_from_template(stream, opaque=True)
+    if same_tag:
+        copy: Stream = container.add_data_stream()
+        BitStreamFilterContext("null", stream, copy)
+        copy.time_base = stream.time_base
+        return copy
     changed: dict[str, Any] = {} if extradata is None else {"extradata": extradata}
     if has_unnamed_channels(container.format.name, stream):
         changed["layout"] = CHANNELS[cast(av.AudioStream, stream).codec_context.layout.nb_channels]

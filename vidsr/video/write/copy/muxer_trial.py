@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from fractions import Fraction
-from functools import cache
+from functools import cache, partial
 from typing import Any, cast
 
 import av
@@ -61,7 +61,26 @@ def why_unsupported(muxer: Muxer, stream: Stream) -> str:
             return f"{muxer.title} cannot hold {codec} with {channels} unnamed channels"
     if name == "flv" and codec in ("opus", "libopus", "flac") and not stream.codec_context.extradata:
         return f"{muxer.title} cannot hold {codec} without its header"
-    ordinary = codec in _ORDINARY.get(name, ()) or (muxer.bluray and codec in BLURAY_CODECS)
+    if _takes(muxer, stream) or needs_same_tag(muxer, stream):
+        return ""
+    return f"{muxer.title} cannot hold {codec} {stream.type}"
+
+
+def needs_same_tag(muxer: Muxer, stream: Stream) -> bool:
+    """Return whether a container holds a stream only with the codec tag of the input, because its muxer has no other."""
+    if _is_ordinary(muxer, stream) or stream.type not in ("video", "audio") or _takes(muxer, stream):
+        return False
+    add = partial(add_copy, stream=stream, same_tag=True)
+    return not _kills(muxer, stream) and accepts(muxer, add, reads_back=(stream.type, _name(stream)))
+
+
+def _is_ordinary(muxer: Muxer, stream: Stream) -> bool:
+    codec = codec_of(stream)
+    return codec in _ORDINARY.get(muxer.name, ()) or (muxer.bluray and codec in BLURAY_CODECS)
+
+
+def _takes(muxer: Muxer, stream: Stream) -> bool:
+    # with the tag of the muxer
 
     def add(trial: OutputContainer) -> Stream:
         copy = add_copy(trial, stream)
@@ -69,10 +88,9 @@ def why_unsupported(muxer: Muxer, stream: Stream) -> str:
             copy.disposition = stream.disposition
         return copy
 
-    expected = None if ordinary else (stream.type, _name(stream))
-    if (ordinary or not _kills(muxer, stream)) and accepts(muxer, add, reads_back=expected):
-        return ""
-    return f"{muxer.title} cannot hold {codec} {stream.type}"
+    if _is_ordinary(muxer, stream):
+        return accepts(muxer, add, reads_back=None)
+    return not _kills(muxer, stream) and accepts(muxer, add, reads_back=(stream.type, _name(stream)))
 
 
 def accepts(muxer: Muxer, add: Callable[[OutputContainer], Stream], *, reads_back: tuple[str, str] | None) -> bool:

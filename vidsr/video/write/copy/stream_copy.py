@@ -18,7 +18,7 @@ from vidsr.video.timing import rational
 from vidsr.video.write.copy.added_stream import add_copy
 from vidsr.video.write.copy.container_losses import avi_losses, stream_losses
 from vidsr.video.write.copy.containers import Muxer, describe
-from vidsr.video.write.copy.muxer_trial import UNKNOWN_AUDIO, why_unsupported
+from vidsr.video.write.copy.muxer_trial import UNKNOWN_AUDIO, needs_same_tag, why_unsupported
 from vidsr.video.write.copy.pcm import PcmRepacker, add_pcm_stream, packing_for
 from vidsr.video.write.copy.programs import kept_pids, other_programs
 from vidsr.video.write.copy.subtitles import Converter, add_text_stream, text_codec
@@ -40,6 +40,8 @@ class StreamPlan:
     """Codec configuration that the input does not have in one place."""
     pid: int | None = None
     """Its PID in MPEG-TS; None for the muxer's choice."""
+    same_tag: bool = False
+    """Whether it keeps its codec tag, for which the muxer has no other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,8 @@ def plan_copy(plan: EncodingPlan, copy: CopyInfo | None, *, can_seek: bool) -> C
             # As a stream, it would be a video of one frame.
             streams.append(StreamPlan(stream, attachment=copy.cover_art[stream.index]))
         else:
-            streams.append(StreamPlan(stream, extradata=extradata, pid=pids.get(stream.index)))
+            same_tag = needs_same_tag(plan.muxer, stream)
+            streams.append(StreamPlan(stream, extradata=extradata, pid=pids.get(stream.index), same_tag=same_tag))
             if stream.type == "video" and not stream.disposition & ATTACHED:
                 warnings.append(Notice(f"{describe(stream)} is a second video: it is copied, not upscaled"))
     others = [each.stream for each in streams if each.attachment is None]
@@ -244,7 +247,7 @@ class StreamCopier:
             leave_out = partial(self._leave_out, stream.index)
             self._converters[stream.index] = PcmRepacker(stream, copy, on_lost_packet=leave_out)
         else:
-            copy = add_copy(self._container, stream, extradata=plan.extradata)
+            copy = add_copy(self._container, stream, extradata=plan.extradata, same_tag=plan.same_tag)
         copy.disposition = stream.disposition
         copy.metadata.update(stream_tags(stream))
         if plan.pid is not None:
