@@ -181,3 +181,10 @@ def test_parts_of_fragmented_mp4_are_read_whole(tmp_path: Path) -> None:
     frames, sounds = times_of(tmp_path / "joined.m3u8")
     assert len(frames) == 50 and {b - a for a, b in pairwise(frames)} == {FRAME}
     assert len(sounds) > 90 and all(b > a for a, b in pairwise(sounds))
+
+
+def test_a_picture_that_begins_late_does_so_in_the_output(tmp_path: Path) -> None:
+    video = make_video(tmp_path / "a.mkv", pts=range(300), sound="mp2", size=(16, 16), codec="mpeg2video")
+    remux(video, tmp_path / "b.ts", packets=lambda packet, index: packet.stream.index == 1 or index >= 264)
+    frames, sounds = times_of(tmp_path / "b.ts")
+    assert sounds[0] == 0 and 10 < frames[0] < 11.5

@@ -15,6 +15,7 @@ from vidsr.video.timing import MICROSECOND
 _AVFMT_TS_DISCONT = 0x0200
 _CLOCKLESS = ("mpegts", "mpegtsraw", "hls", "mpeg", "live_flv")  # formats whose clock may begin anywhere
 _JUMP = 10.0  # seconds that a clock may skip and still be continuous, as in ffmpeg
+_EARLIEST = 60.0  # seconds that sound may begin before the picture
 _NEAR = 1.0  # seconds; streams are interleaved and joined within this
 _SLACK = 0.5  # seconds that sound may outlast the picture at a join without moving the picture
 _BACK = 0.1  # seconds that the clock of a stream may fall back and still be continuous
@@ -50,7 +51,7 @@ def start_of(container: InputContainer, picture: av.VideoStream) -> Fraction | N
         apart = start - own
         if wrap is not None:
             apart = (apart + wrap / 2) % wrap - wrap / 2
-        if -_JUMP <= apart <= 0:  # others were read elsewhere in the file
+        if -_EARLIEST <= apart <= 0:  # others were read elsewhere in the file
             earlier.append(apart)
     return own + min(earlier)
 
@@ -153,8 +154,8 @@ class Timeline:
 
     def _fits(self, index: int, time: float, *, moved: bool) -> bool:
         # moved: into another epoch, where streams may overlap.
-        if not self._begun:
-            return True
+        if not self._begun:  # near the origin, which may lie on the other side of a wrap
+            return self._wrap is None or abs(time) < self._wrap / 2
         begin, end = self._last.get(index, (time, self._now))
         if not begin - (_NEAR if moved else _BACK) <= time <= max(self._now, end) + _JUMP:
             return False
