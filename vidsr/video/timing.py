@@ -57,6 +57,6 @@ class TimeRange:
             start, end = max(start + self.shift, Fraction(0)) if self.start is not None else start, end + self.shift
             if self.end is not None:
                 end = min(end, self.end + self.shift)
-            tags = {key: as_text(value) for key, value in chapter["metadata"].items()}
+            tags = {as_text(key): as_text(value) for key, value in chapter["metadata"].items()}
             cut.append(chapter | {"start": round(start / time_base), "end": round(end / time_base), "metadata": tags})
         return cut

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.video.videos import drawing, frames_of, make_video
+from tests.video.videos import drawing, frames_of, make_video, resize_video
 from vidsr.errors import InputError, NotAVideo, StreamBroken
 from vidsr.video.read.source import open_source
 
@@ -227,3 +227,11 @@ def test_an_unreadable_list_is_called_what_it_is(tmp_path: Path, name: str, cont
     (tmp_path / name).write_text(content)
     with pytest.raises(NotAVideo, match=sentence):
         open_source(tmp_path / name)
+
+
+def test_the_name_of_a_tag_may_be_in_windows_1252(tmp_path: Path) -> None:
+    video = make_video(tmp_path / "a.flv", codec="flv1", pts=range(3))
+    video.write_bytes(video.read_bytes().replace(b"framerate", b"fra\xe9erate"))
+    resize_video(video, tmp_path / "b.mkv", preset="ultrafast")
+    with open_source(tmp_path / "b.mkv") as source:
+        assert "FRAÉERATE" in {key.upper() for key in source.container.metadata}

@@ -107,7 +107,9 @@ def open_input(
             raise
         raise _explain(exc, name, format, piped=piped) from exc
     for tags in (container.metadata, *(stream.metadata for stream in container.streams)):
-        tags.update({key: as_text(value) for key, value in tags.items()})
+        texts = {as_text(key): as_text(value) for key, value in tags.items()}
+        tags.clear()
+        tags.update(texts)
     return OpenedInput(container, title, live, file)
 
 
