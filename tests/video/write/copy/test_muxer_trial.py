@@ -75,6 +75,13 @@ def test_sound_is_copied_wherever_the_muxer_takes_it(
     assert samples_in(tmp_path / f"b.{target}") == samples_in(video) != b""
 
 
+def test_adpcm_whose_samples_a_mov_cannot_count_is_left_out(tmp_path: Path) -> None:
+    video = with_sound(tmp_path / "a.avi", "adpcm_ima_wav", rate=48000, layout="stereo")
+    (notice,) = resize_video(video, tmp_path / "b.mov", preset="ultrafast")
+    assert (notice.codes, notice.streams) == ((Code.STREAM,), (1,))
+    assert codecs_in(tmp_path / "b.mov") == ["h264"]
+
+
 def test_m2ts_has_packets_of_192_bytes(tmp_path: Path) -> None:
     resize_video(make_video(tmp_path / "a.mp4", sound="ac3"), tmp_path / "b.m2ts")
     data = (tmp_path / "b.m2ts").read_bytes()

@@ -43,6 +43,7 @@ _ORDINARY = {
     "flv": {"h264", "aac", "mp3", "mp3float"},
 }
 """Codecs that a muxer is known to accept or to refuse without harm, and that are read back."""
+_NEEDS_FRAME_SIZE = ("adpcm_ms", "adpcm_ima_wav")  # whose samples the muxer of mov counts
 _TIMEOUT_S = 30
 
 
@@ -57,6 +58,8 @@ def why_unsupported(muxer: Muxer, stream: Stream) -> str:
         channels = stream.codec_context.layout.nb_channels
         if not stream.codec_context.sample_rate:
             return UNKNOWN_AUDIO
+        if name == "mov" and codec in _NEEDS_FRAME_SIZE and not stream.codec_context.frame_size:
+            return f"{muxer.title} cannot hold {codec} with an unknown number of samples in a packet"
         if has_unnamed_channels(name, stream) and channels not in CHANNELS:
             return f"{muxer.title} cannot hold {codec} with {channels} unnamed channels"
     if name == "flv" and codec in ("opus", "libopus", "flac") and not stream.codec_context.extradata:
@@ -67,7 +70,7 @@ def why_unsupported(muxer: Muxer, stream: Stream) -> str:
 
 
 def needs_same_tag(muxer: Muxer, stream: Stream) -> bool:
-    """Return whether a container holds a stream only with the codec tag of the input, because its muxer has no other."""
+    """Return whether a container holds a stream only with its tag in the input, as the muxer has no other."""
     if _is_ordinary(muxer, stream) or stream.type not in ("video", "audio") or _takes(muxer, stream):
         return False
     add = partial(add_copy, stream=stream, same_tag=True)
