@@ -68,7 +68,7 @@ def row_of(folder: Path, kind: str, encoder: str, codec: str) -> list[str]:
     theirs.mkdir(), ours.mkdir()
     for name in CONTAINERS:
         copied = ["ffmpeg", "-v", "error", "-nostdin", "-y", "-i", str(source), "-map", "0", "-c", "copy"]
-        silent_run([*copied, "-strict", "-2", str(theirs / f"out.{name}")])
+        silent_run([*copied, str(theirs / f"out.{name}")])
     state = silent_run([sys.executable, __file__, "--ours", str(source), str(ours)])
     cells = []
     for name in CONTAINERS:
