@@ -27,7 +27,7 @@ class Summary:
     """Width, height."""
     output_size: tuple[int, int]
     shares: Shares | None
-    """What the network computed, and what became of the rest; None if it computed every pixel, or there was no network."""
+    """What the network computed, and what became of the rest; None if no tiles were planned."""
     notices: tuple[Notice, ...]
     """The warnings: what could not be kept as it was."""
     damage: Damage
