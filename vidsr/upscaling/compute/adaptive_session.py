@@ -1,6 +1,7 @@
 """A luma network for frames of one size that computes some tiles, and takes over or resizes the others."""
 
 from collections import deque
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 from weakref import ref
@@ -24,7 +25,8 @@ from vidsr.upscaling.session import PendingPlanes, Session, SessionOptions, setu
 from vidsr.upscaling.tile_tuning import open_session
 from vidsr.video.convert.resizer import Resizer
 
-STREAMS = 8  # tiles computed at once, each by its share of the threads
+STREAMS = 8  # batches computed at once, each by its share of the threads
+BATCH = 4  # tiles in one run, which spares a fifth of a small network's time; what is left over is computed one by one
 EXACT = ("f32", "bf16")  # f16 may overflow, which only whole frames are guarded against
 SAMPLED = 4  # every fourth line of a tile is looked at to see what the network changed
 REMEASURED = 8  # frames that are computed whole, of which one is compared with a resize
@@ -33,15 +35,20 @@ REMEASURED = 8  # frames that are computed whole, of which one is compared with 
 class AdaptiveSession:
     """A network with the edges for tiles, and the result of the last frame."""
 
-    def __init__(self, model: Model, frame: Frame, options: SessionOptions, grid: TileGrid, graph: bytes) -> None:
-        """grid, graph: see `open_computed`."""
+    def __init__(
+        self, model: Model, frame: Frame, options: SessionOptions, grid: TileGrid, graphs: Mapping[int, bytes]
+    ) -> None:
+        """graphs: the network for so many tiles of the grid at once; see `attach_to_tile`."""
         self._model, self._options, self._grid = model, options, grid
         setup = setup_for(model, frame.bits, options)
-        streams = max(1, min(cores(), STREAMS))
-        self._engine: Engine = open_engine(
-            graph, engine=setup.engine, device=setup.device, precision=setup.precision,
-            in_flight=2 * streams, threads=options.upscale.threads, streams=streams,
-        )  # fmt: skip
+        streams = min(options.upscale.threads or cores(), STREAMS)
+        self._engines: dict[int, Engine] = {
+            count: open_engine(
+                graph, engine=setup.engine, device=setup.device, precision=setup.precision,
+                in_flight=2 * streams, threads=options.upscale.threads, streams=streams,
+            )
+            for count, graph in graphs.items()
+        }  # fmt: skip
         self._whole: Session | None = None
         self._resizer = Resizer("lanczos", threads=1)
         scale = model.card.scale
@@ -73,9 +80,7 @@ class AdaptiveSession:
             measures = self._whole_frames % REMEASURED == 1
             pending = PendingTiles(self, frame, plan, last, whole=self._whole.submit(frame), measures=measures)
         else:
-            qps = {qp: self._qp(frame, qp) for qp in np.unique(plan.qps[plan.kinds == NETWORK])}
-            tiles = np.argwhere(plan.kinds == NETWORK).tolist()
-            jobs = [self._job(plan, (row, column), qps) for row, column in tiles]
+            jobs = list(self._jobs(frame, plan))
             self._waiting.extend(map(ref, jobs))
             pending = PendingTiles(self, frame, plan, last, jobs=jobs)
             self.start()
@@ -88,18 +93,20 @@ class AdaptiveSession:
             job = self._waiting[0]()
             if job is not None:  # its frame is still wanted
                 try:
-                    job.run = self._engine.submit(job.inputs)
+                    job.run = self._engines[len(job.tiles)].submit(job.inputs)
                 except EngineBusy:
                     return
             self._waiting.popleft()
 
     def take(self, job: "TileJob") -> None:
-        """Wait for a tile, and keep its result."""
+        """Wait for tiles, and keep their results."""
         if job.run is None:
             self.start()  # a frame before this one may have been dropped
         assert job.run is not None, "frames are taken in order, so the engine has room for this one's tiles"
         codes = job.run.result()[UNSHUFFLED]
-        shuffle(codes, self.raw[self._cell(*job.tile)])
+        rows = self._grid.rows
+        for index, tile in enumerate(job.tiles):
+            shuffle(codes[:, index * rows : (index + 1) * rows], self.raw[self._cell(*tile)])
         job.run, job.inputs = None, {}
         self.start()
 
@@ -136,14 +143,24 @@ class AdaptiveSession:
 
     def close(self) -> None:
         """Close the engines."""
-        self._engine.close()
+        for engine in self._engines.values():
+            engine.close()
         if self._whole is not None:
             self._whole.close()
 
-    def _job(self, plan: FramePlan, tile: tuple[int, int], qps: dict[float, dict[str, Any]]) -> "TileJob":
-        window, qp = self._grid.window(*tile), next(iter(qps)) if len(qps) == 1 else plan.qps[tile]
-        inputs = {PLANES_IN[0]: plan.padded[window][None, None], INSIDE: self._grid.inside[window][None, None]}
-        return TileJob(tile, inputs | qps[qp])
+    def _jobs(self, frame: Frame, plan: FramePlan) -> Iterator["TileJob"]:
+        """Yield the tiles of a frame in batches, each of one QP."""
+        chosen = plan.kinds == NETWORK
+        for qp in np.unique(plan.qps[chosen]):
+            asked = self._qp(frame, qp)
+            tiles = [(row, column) for row, column in np.argwhere(chosen & (plan.qps == qp)).tolist()]
+            whole = len(tiles) - len(tiles) % BATCH
+            batches = [tiles[start : start + BATCH] for start in range(0, whole, BATCH)]
+            for batch in [*batches, *([tile] for tile in tiles[whole:])]:
+                windows = [self._grid.window(*tile) for tile in batch]
+                planes = {PLANES_IN[0]: plan.padded, INSIDE: self._grid.inside}
+                inputs = {name: np.stack([plane[window] for window in windows]) for name, plane in planes.items()}
+                yield TileJob(batch, {name: cut[:, None] for name, cut in inputs.items()} | asked)
 
     def _qp(self, frame: Frame, qp: float) -> dict[str, Any]:
         return self._model.qp_input(replace(frame, qp=None if qp == UNKNOWN else float(qp)))
@@ -155,9 +172,9 @@ class AdaptiveSession:
 
 @dataclass(slots=True, weakref_slot=True, eq=False)
 class TileJob:
-    """A tile that is being computed, or waits for it."""
+    """Tiles that are being computed together, or wait for it."""
 
-    tile: tuple[int, int]
+    tiles: list[tuple[int, int]]
     inputs: dict[str, NDArray[Any]]
     run: Pending | None = None
 
@@ -250,9 +267,10 @@ def _adaptive(model: Model, frame: Frame, options: SessionOptions) -> AdaptiveSe
     if around is None:
         return f"{name} has operators that cannot be computed tile by tile without their padding"
     grid = grid_of(frame.height, frame.width, around.rows, around.columns)
-    graph = attach_to_tile(model.graph, replace(wanted, width=grid.columns, height=grid.rows))
-    assert graph is not None, "the size of a tile changes no operator"
-    return AdaptiveSession(model, frame, options, grid, graph.graph)
+    size = replace(wanted, width=grid.columns, height=grid.rows)
+    made = {count: attach_to_tile(model.graph, size, count=count) for count in (BATCH, 1)}
+    graphs = {count: each.graph for count, each in made.items() if each is not None}
+    return AdaptiveSession(model, frame, options, grid, graphs)
 
 
 def tiles_of(session: object) -> NDArray[np.int64]:

@@ -19,7 +19,7 @@ from vidsr.upscaling.graph.editor import GraphEditor, attribute
 from vidsr.upscaling.graph.frame_format import FrameFormat
 
 INSIDE = "in.inside"
-"""Input: (1, 1, height, width) uint8, 1 for pixels inside the frame, 0 beyond its edges, where the plane is 0 too."""
+"""Input: (count, 1, height, width) uint8, 1 for pixels of the frame, 0 beyond its edges, where the plane is 0 too."""
 
 POINTWISE = {"Relu", "LeakyRelu", "PRelu", "Clip", "Cast", "Identity", "QuantizeLinear", "DequantizeLinear", "Mul"}
 QUANTISE = {"QuantizeLinear", "DequantizeLinear"}
@@ -63,9 +63,9 @@ class TileEditor(GraphEditor):
         last = layers.get(self._output)
         return None if last is None or last.wide != 1 else (last.rows, last.columns)
 
-    def mask(self, height: int, width: int) -> None:
+    def mask(self, count: int, height: int, width: int) -> None:
         """Add the input INSIDE, of which every layer takes its part."""
-        inside = self.codes_in(INSIDE, [1, 1, height, width], 8) if self._masks else ""
+        inside = self.codes_in(INSIDE, [count, 1, height, width], 8) if self._masks else ""
         for (rows, columns, wide), name in self._masks.items():
             value = self.part(inside, 2, rows, height - rows)
             starts, ends, axes, steps = (
@@ -158,16 +158,20 @@ class TileGraph:
     """A network for tiles of one size."""
 
     graph: bytes
-    """Inputs: PLANES_IN[0] (1, 1, h, w), INSIDE and the QP if the network takes it. Output: UNSHUFFLED."""
+    """Inputs: PLANES_IN[0] (count, 1, h, w), INSIDE and the QP if the network takes it.
+
+    Output: UNSHUFFLED (1, count * h, w, scale²), one tile below the other.
+    """
     rows: int
     """Input pixels around the tile, above and below, that the inputs hold too."""
     columns: int
     """The same at the left and at the right."""
 
 
-def attach_to_tile(model: onnx.ModelProto, wanted: FrameFormat) -> TileGraph | None:
+def attach_to_tile(model: onnx.ModelProto, wanted: FrameFormat, *, count: int = 1) -> TileGraph | None:
     """Return the network for tiles of a format, whose size is without what lies around it; see `edges.attach`.
 
+    count: of tiles that are computed at once.
     None for a network that it cannot be done for, such as one that does not end in a pixel shuffle.
     """
     editor, bits = TileEditor(model), wanted.bits
@@ -180,17 +184,23 @@ def attach_to_tile(model: onnx.ModelProto, wanted: FrameFormat) -> TileGraph | N
     rows, columns = lost
     height, width = wanted.height + 2 * rows, wanted.width + 2 * columns
     top = luma_top(bits, wanted.color.full_range)
-    codes = editor.plane_in(PLANES_IN[0], height, width, bits)
-    editor.mask(height, width)
+    codes = editor.codes_in(PLANES_IN[0], [count, 1, height, width], bits)
+    editor.mask(count, height, width)
     # As in `edges`, so that no number differs.
     scaled = repeated and bits == 8 and editor.scale_first(256 / top)
     small = editor.add("Mul", codes, editor.constant(1 / 256 if scaled else 1 / top))
     editor.feed(small)
-    large = editor.samples(editor.image())
+
+    def samples(value: str) -> str:
+        # As `GraphEditor.samples`, one tile below the other.
+        last = editor.add("Transpose", value, perm=[0, 2, 3, 1])
+        return editor.add("Reshape", last, editor.constant([count * wanted.height, wanted.width, -1], np.int64))
+
+    large = samples(editor.image())
 
     def inner(value: str) -> str:
         kept = editor.part(value, 2, rows, height - rows)
-        return editor.samples(editor.part(kept, 3, columns, width - columns))
+        return samples(editor.part(kept, 3, columns, width - columns))
 
     if repeated and not scaled:
         large = editor.add("Add", large, inner(small))
