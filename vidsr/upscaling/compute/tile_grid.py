@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from vidsr.frames import Plane
 
-HANDLING = 1.1  # of small layers, and of cutting and writing tiles, measured
+HANDLING = 1.3  # of small layers, and of cutting and writing tiles, measured
 SIDE = 32  # of a tile at least, in input pixels: smaller ones cost more for what lies around them than they save
+MOST = 12  # tiles on a side of a large frame: larger ones cost less for what lies around them
 MARGINS = 3  # a tile is so many times as long as what lies around it is wide
 
 
@@ -90,7 +91,7 @@ def grid_of(height: int, width: int, above: int, beside: int) -> TileGrid:
 
 def _side(length: int, margin: int) -> int:
     """Return an even length of tiles near the one wanted that cuts a side into tiles with little left over."""
-    wanted = max(SIDE, MARGINS * margin)
+    wanted = max(SIDE, MARGINS * margin, length // MOST)
     tiles = max(1, round(length / wanted))
     side = -(-length // tiles)
     return side + side % 2
