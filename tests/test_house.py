@@ -73,8 +73,7 @@ SMALL: set[str] = {
     "resize.py",
     "upscaling/gpu_session.py",
     "upscaling/swscale_upscaler.py",
-    "video/copy_info.py",
-    "video/write/copy/programs.py",
+    "video/convert/av_filter.py",
 }
 """Files below 60 lines that hold one whole idea; data and `__init__` need no entry."""
 

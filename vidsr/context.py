@@ -29,6 +29,8 @@ class Code(StrEnum):
     MASTERING = "mastering"
     DYNAMIC_HDR = "dynamic HDR"
     CAPTIONS = "captions"
+    SIDE_DATA = "side data"
+    """Of frames, other than captions and HDR metadata."""
     ASPECT = "aspect"
     ROTATION = "rotation"
     SPHERICAL = "spherical"
@@ -51,6 +53,8 @@ class Code(StrEnum):
     """Their number."""
     PAYLOAD = "payload"
     TIMES = "times"
+    TEXT = "text"
+    """Of subtitles that are converted."""
     NEW_STREAM = "new stream"
     """One that the input does not have."""
 
@@ -119,6 +123,9 @@ class Stopped(Exception):
 
 class Stop:
     """A switch that interrupts every waiting pipe. May be set from a signal handler and from any thread."""
+
+    finishes = False
+    """Whether what was written before the switch is completed, which may take longer than a moment."""
 
     def __init__(self) -> None:
         self._event, self._lock = threading.Event(), threading.Lock()

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 Plane = NDArray[np.uint8] | NDArray[np.uint16]
 
+_IMAGE = ColorSpec(SMPTE170M, full_range=True, subsampling=(0, 0), chroma_location="center")
+
 
 @dataclass(frozen=True, slots=True)
 class Frame:
@@ -74,23 +76,31 @@ class Frame:
 
     @classmethod
     def from_rgb(
-        cls, rgb: NDArray[Any], *, pts: int = 0, duration_ticks: int = 0, time_base: Fraction = Fraction(1, 25)
+        cls,
+        rgb: NDArray[Any],
+        *,
+        pts: int = 0,
+        duration_ticks: int = 0,
+        time_base: Fraction = Fraction(1, 25),
+        color: ColorSpec = _IMAGE,
+        bits: int = 10,
     ) -> Self:
-        """Return an RGB image as a frame: full-range BT.601 YCbCr 4:4:4 at 10 bits, which keeps every 8-bit colour.
+        """Return an RGB image as a frame: YCbCr 4:4:4, by default at 10 bits, which keeps every 8-bit colour.
 
-        rgb: (height, width, 3), uint8, or float in [0, 1].
+        rgb: (height, width, 3), uint8, or float in [0, 1]. color: of the frame, 4:4:4; by default full-range BT.601.
         """
         if rgb.ndim != 3 or rgb.shape[2] != 3:
             raise ValueError(f"expected an RGB image (height, width, 3); got {rgb.shape}")
-        color = ColorSpec(SMPTE170M, full_range=True, subsampling=(0, 0), chroma_location="center")
         planes = tuple(np.empty(rgb.shape[:2], np.uint16) for _ in range(3))
+        levels = levels_of(color, bits)
+        zero, span = (np.array([y, c, c]) for y, c in zip(levels.luma, levels.chroma, strict=True))
         for lines in bands(rgb.shape[0]):
             unit = rgb[lines].astype(np.float32) / (255 if rgb.dtype == np.uint8 else 1)
             yuv = unit @ rgb_to_yuv(color.matrix).T  # (lines, width, 3), chroma around 0
-            codes = np.rint(yuv * 1023 + [0, 512, 512]).clip(0, 1023)
+            codes = np.rint(yuv * span + zero).clip(0, (1 << bits) - 1)
             for index, plane in enumerate(planes):
                 plane[lines] = codes[..., index]
-        return cls(planes, color, 10, pts, duration_ticks, time_base)
+        return cls(planes, color, bits, pts, duration_ticks, time_base)
 
     def to_rgb(self) -> NDArray[np.float32]:
         """Return the frame as RGB: (height, width, 3) float32 in [0, 1]; subsampled chroma is repeated."""
@@ -189,9 +199,18 @@ class VideoInfo:
     gray: bool = False
     alpha: bool = False
     """Whether frames may be transparent."""
+    rgb: bool = False
+    """Whether the samples were RGB before they became a Frame."""
     codec: str = ""
     still: bool = False
     """Whether it is a single image rather than a video."""
+
+    @property
+    def frame_bytes(self) -> int:
+        """Bytes of the planes of one frame."""
+        across, down = self.color.subsampling
+        chroma = 0.0 if self.gray else 2 / (1 << across << down)
+        return round(self.width * self.height * (1 + chroma + self.alpha)) * (2 if self.bits > 8 else 1)
 
     @property
     def square(self) -> bool:

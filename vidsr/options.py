@@ -58,6 +58,11 @@ class ReadOptions:
     )
     strict: bool = _option(False, "Stop with an error if the input is damaged.")
     input_format: str | None = _option(None, "Read the input as this container format; by default it is detected.")
+    probe: int | None = _option(
+        None,
+        "Read this much of the input to find its streams, such as 50M; by default more where a stream is announced but "
+        "unknown.",
+    )
     live: bool | None = _option(
         None, "Probe the input as little as possible; by default only pipes and network addresses."
     )
@@ -73,10 +78,12 @@ class UpscaleOptions:
         "the scale.",
     )
     scale: int | None = _option(None, "Upscale by this factor; by default that of the model, or 2 without a model.")
-    width: int | None = _option(None, "Make the output this wide, in pixels.")
-    height: int | None = _option(None, "Make the output this high, in pixels; the width follows.")
+    width: int | None = _option(None, "Make the output this wide as it is shown, in pixels.")
+    height: int | None = _option(None, "Make the output this high as it is shown, in pixels; the width follows.")
     engine: str = _option("auto", "Compute the network with this engine; vidsr doctor lists them.")
-    device: str = _option("auto", "Compute the network on this device: auto, cpu, cuda or cuda:N.")
+    device: str = _option(
+        "auto", "Compute the network on this device: auto, cpu, cuda or cuda:N (NVIDIA), gpu, gpu:N or npu (Intel)."
+    )
     precision: Precision = _option(
         "auto", "Compute in this precision; auto is the fastest without a visible difference."
     )
@@ -115,10 +122,17 @@ class EncodeOptions:
     overwrite: bool = _option(False, "Replace an existing output.")
     live: bool = _option(False, "Write every frame at once, without waiting for the next.")
     repeatable: bool = _option(False, "Make the same bytes from the same frames in every run.")
+    pix_fmt: str | None = _option(
+        None,
+        "Encode in this pixel format, by FFmpeg's name; by default that of the input, or the closest, and yuv420p for "
+        "RGB.",
+    )
 
     def __post_init__(self) -> None:
-        """Compare and store 20 and 20.0 alike."""
+        """Compare and store 20 and 20.0 alike, and a pixel format like the option of the encoder that it is."""
         object.__setattr__(self, "crf", float(self.crf))
+        if self.pix_fmt is not None:
+            object.__setattr__(self, "encoder_options", {**(self.encoder_options or {}), "pix_fmt": self.pix_fmt})
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,9 @@ def test_a_folder_gives_its_films_and_pictures_in_order(tmp_path: Path) -> None:
     [
         ("a.avi", None, "a.avi"),
         ("a.webm", None, "a.webm"),
-        ("a.gif", None, "a.mkv"),
+        ("a.gif", None, "a.gif"),
+        ("a.gif", "mp4", "a.mp4"),
+        ("a.heic", None, "a.png"),
         ("a.mpg", None, "a.mkv"),
         ("a.jpg", "mp4", "a.jpg"),
         ("a.avi", "matroska", "a.mkv"),
@@ -49,10 +51,17 @@ def test_an_output_ends_in_what_can_be_written(tmp_path: Path, name: str, contai
 
 
 def test_two_inputs_that_would_share_an_output_are_refused(tmp_path: Path) -> None:
-    videos = folder_of(tmp_path / "in", "a.gif", "a.mkv")
-    with pytest.raises(OutputError, match=r"a\.gif and .*a\.mkv would both become"):
+    videos = folder_of(tmp_path / "in", "a.mpg", "a.mkv")
+    with pytest.raises(OutputError, match=r"a\.mkv and .*a\.mpg would both become"):
         jobs([str(videos)], str(tmp_path / "out"), None)
     assert not (tmp_path / "out").exists()
+
+
+def test_files_that_are_left_out_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    videos = folder_of(tmp_path / "in", "a.mp4", "b.avif", "notes.txt", "c.pdf", ".hidden")
+    assert len(jobs([str(videos)], str(tmp_path / "out"), None)) == 2
+    said = capsys.readouterr().err
+    assert "notes.txt" in said and "c.pdf" in said and ".hidden" not in said
 
 
 def test_an_empty_folder_is_refused(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ KEYS = {
     "vidsr": None, "python": None, "system": None, "models_reason": None,
     "cpu": {"name", "cores", "usable", "features"}, "memory": {"total", "available", "limit"},
     "disks": {"folder", "free", "total"}, "gpus": {"name", "memory", "free", "capability", "driver"},
-    "engines": {"name", "state", "version", "device", "precision", "precisions", "reason"},
+    "engines": {"name", "state", "version", "device", "precision", "precisions", "reason", "other_devices"},
     "video": {"state", "pyav", "ffmpeg", "encoders", "decoders", "hardware", "reason"},
     "models": {"name", "path", "own", "scale", "engine", "reason"}, "extras": {"name", "missing", "command"},
     "missing": {"what", "command"},

@@ -62,7 +62,7 @@ def test_the_last_line_says_what_was_done(clip: Path, tmp_path: Path) -> None:
 def test_quiet_says_nothing_but_what_must_be_known(clip: Path, tmp_path: Path) -> None:
     assert upscale("-q", clip, tmp_path / "larger.mkv").stderr == ""
     shown = upscale("-q", "--size", "101x77", clip, tmp_path / "odd.mkv")
-    assert shown.stderr == "vidsr: 101x77 becomes 100x76: this chroma subsampling needs even sides\n"
+    assert shown.stderr == "vidsr: 101x77 becomes 100x76: chroma subsampling needs even sides\n"
 
 
 def test_json_is_the_summary_on_stderr(clip: Path, tmp_path: Path) -> None:

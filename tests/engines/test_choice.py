@@ -11,7 +11,7 @@ import pytest
 from tests.engines.test_contract import IN, graph, picture
 from vidsr import engines
 from vidsr.engines import Precision, Runtime, Setup, choose, open_engine, settle
-from vidsr.engines.openvino import _shareable
+from vidsr.engines.openvino import _shareable, other_devices
 from vidsr.errors import EngineError, EngineMissing
 
 
@@ -37,7 +37,7 @@ def test_an_unknown_precision_is_refused_with_the_known_ones() -> None:
         open_engine(graph(), precision="f8")  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("device", ["gpu", "cuda:", "CUDA"])
+@pytest.mark.parametrize("device", ["gpu:", "npu:1", "cuda:", "CUDA"])
 def test_an_unknown_device_is_refused_with_the_known_ones(device: str) -> None:
     with pytest.raises(EngineError, match=f"unknown device '{device}'; expected auto, cpu, cuda or cuda:N"):
         open_engine(graph(), device=device)
@@ -48,9 +48,45 @@ def test_a_setup_contains_no_auto() -> None:
     assert "auto" not in (settled := settle()).precision and settled == settle(device="cpu")
 
 
-def test_openvino_computes_on_the_cpu_alone() -> None:
-    with pytest.raises(EngineError, match="OpenVINO computes on the CPU here, not on cuda; use --device cpu"):
-        open_engine(graph(), engine="openvino", device="cuda")
+@pytest.mark.parametrize("device", ["cuda", "gpu", "gpu:1", "npu"])
+def test_openvino_refuses_a_device_that_is_not_here(device: str) -> None:
+    if device in other_devices():
+        pytest.skip(f"this machine has {device}")
+    with pytest.raises(EngineError, match=f"OpenVINO finds no {device} here; expected one of cpu"):
+        open_engine(graph(), engine="openvino", device=device)
+
+
+@pytest.mark.parametrize("engine", ["onnxruntime", "torch"])
+def test_only_openvino_computes_on_devices_of_intel(engine: str) -> None:
+    pytest.importorskip(engine)
+    for device in ("gpu", "gpu:1", "npu"):
+        with pytest.raises(EngineError, match=f"does not compute on {device} here; use --engine openvino"):
+            settle(engine=engine, device=device)
+
+
+class Core:
+    """OpenVINO's core on a machine with two GPUs and an NPU, as its documentation describes it."""
+
+    available_devices = ("CPU", "GPU.0", "GPU.1", "NPU")
+
+    def get_property(self, name: str, key: str) -> list[str]:
+        assert key == "OPTIMIZATION_CAPABILITIES"
+        return {"CPU": ["FP32", "INT8"], "NPU": ["FP16", "INT8"]}.get(name, ["FP32", "FP16", "INT8", "BIN"])
+
+
+def test_devices_of_intel_are_named_and_compute_in_f16(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vidsr.engines.openvino._core", Core)
+    assert other_devices() == ["gpu", "gpu:0", "gpu:1", "npu"]
+    assert settle(engine="openvino") == Setup("openvino", "cpu", "f32")  # others only on request: not measured yet
+    for device in other_devices():
+        assert settle(device=device) == Setup("openvino", device, "f16")
+    assert settle(device="gpu:1", precision="f32") == Setup("openvino", "gpu:1", "f32")
+    with pytest.raises(EngineError, match="this NPU does not compute in f32; use --precision auto"):
+        settle(device="npu", precision="f32")
+    monkeypatch.setattr(Core, "available_devices", ("CPU", "GPU"))
+    assert other_devices() == ["gpu", "gpu:0"]
+    with pytest.raises(EngineError, match="OpenVINO finds no gpu:1 here; expected one of cpu, gpu, gpu:0"):
+        settle(device="gpu:1")
 
 
 @pytest.mark.parametrize("precision", ["bf16", "f16"])
@@ -75,7 +111,7 @@ def test_precision_auto_is_what_the_cpu_has() -> None:
 def test_a_precision_that_the_cpu_lacks_is_refused(precision: Precision) -> None:
     if precision in native_of_openvino():
         pytest.skip(f"this CPU computes in {precision}")
-    with pytest.raises(EngineError, match=f"does not compute in {precision}; use --precision f32 or auto"):
+    with pytest.raises(EngineError, match=f"does not compute in {precision}; use --precision auto"):
         open_engine(graph(), engine="openvino", precision=precision)
 
 

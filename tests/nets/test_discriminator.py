@@ -7,7 +7,7 @@ torch = pytest.importorskip("torch", reason="training needs vidsr[train]")
 from torch import nn
 
 from vidsr.nets import DISCRIMINATORS, build
-from vidsr.nets.discriminator import Discriminator, UNet
+from vidsr.nets.discriminator import Discriminator, Patch, UNet
 from vidsr.nets.receptive_field import parameters
 
 
@@ -72,3 +72,26 @@ def test_no_inner_layer_of_the_unet_stretches_by_more_than_one():
     inner = [module for module in net.modules() if isinstance(module, nn.Conv2d) and module.bias is None]
     norms = [torch.linalg.matrix_norm(layer.weight.flatten(1), 2).item() for layer in inner]
     assert norms == pytest.approx([1.0] * 8, rel=0.02)
+
+
+def test_the_patch_discriminator_scores_patches_and_sees_fine_texture_first():
+    torch.manual_seed(0)
+    net = Patch(channels=1, width=4)
+    scores, maps = net(torch.rand(2, 1, 24, 16))
+    assert scores.shape == (2, 1, 3, 2)
+    assert [tuple(features.shape[1:]) for features in maps] == [
+        (4, 12, 8),
+        (8, 6, 4),
+        (8, 6, 4),
+        (12, 3, 2),
+        (12, 3, 2),
+    ]
+    flat = torch.full((1, 1, 16, 16), 0.5)
+    checked = flat + 0.02 * (torch.arange(16).view(1, 1, 1, 16) % 2 - 0.5)
+    first = [net(image).maps[0] for image in (flat, flat + 0.02, checked)]
+    assert (first[2] - first[0]).abs().mean() > 2 * (first[1] - first[0]).abs().mean()
+
+
+def test_the_patch_discriminator_is_much_smaller_than_the_unet():
+    weights = {kind: parameters(build({"kind": kind})) for kind in ("patch", "unet")}
+    assert weights["patch"] < weights["unet"] / 15  # and its layers are half as wide and high

@@ -122,7 +122,7 @@ def test_rgb_film_keeps_its_colours(codec: str, layout: str, name: str, tmp_path
     after = frames_of(tmp_path / "b.mkv")
     assert [frame.pts * frame.time_base for frame in after] == [Fraction(i, 25) for i in range(3)]
     for index, frame in enumerate(after):
-        assert frame.bits == 10 and frame.color.subsampling == (0, 0) and frame.color.full_range
+        assert frame.bits == 10 and frame.color.subsampling == (0, 0) and not frame.color.full_range
         expected = drawing(64, 48, index).repeat(2, 0).repeat(2, 1)
         assert np.abs(rgb_of(frame).astype(int) - expected).max() <= 1
 

@@ -20,6 +20,7 @@ from vidsr.train.losses.content import (
     mse,
     perceptual,
     spectral,
+    texture,
     windows,
 )
 
@@ -159,6 +160,28 @@ def test_a_shift_of_all_colours_is_not_a_grid_and_a_small_image_is_one_block():
     truth = torch.rand(1, 3, 12, 8)
     assert grid(truth + 0.1, truth, period=4).item() == pytest.approx(0, abs=1e-6)
     assert grid(truth + torch.eye(4).repeat(3, 2), truth, period=4).item() > 0.3
+
+
+def test_moved_texture_costs_less_than_missing_texture():
+    torch.manual_seed(0)
+    truth = torch.rand(1, 1, 64, 64)
+    assert texture(truth, truth, octaves=2).item() == 0
+    moved, other = texture(truth.roll(3, dims=3), truth, octaves=2), texture(torch.rand_like(truth), truth, octaves=2)
+    missing = texture(torch.full_like(truth, 0.5), truth, octaves=2)
+    assert moved < missing / 5 and other < missing / 4
+    half, twice = (texture(0.5 + (truth - 0.5) * gain, truth, octaves=2) for gain in (0.5, 2))
+    assert half == pytest.approx(missing.item() / 2, rel=0.05) and twice == pytest.approx(missing.item(), rel=0.05)
+
+
+def test_texture_of_a_flat_image_has_a_finite_gradient():
+    output = torch.full((1, 3, 16, 16), 0.5, requires_grad=True)
+    texture(output, torch.rand(1, 3, 16, 16), octaves=2).backward()
+    assert output.grad is not None and output.grad.isfinite().all()
+
+
+def test_lines_are_measured_in_their_direction():
+    rows = (torch.arange(32) % 4 < 2).float().view(1, 1, 32, 1).expand(1, 1, 32, 32)
+    assert texture(rows.transpose(2, 3), rows, octaves=1) > 0.05  # of the same strength, but turned
 
 
 def test_three_frames_in_a_row_become_nine_channels():

@@ -53,10 +53,12 @@ def test_a_file_that_names_one_size_runs_at_others_where_its_operators_can(tmp_p
 
 
 def test_a_network_that_looks_everywhere_has_no_finite_reach(tmp_path: Path) -> None:
-    model = network(residual=1)
+    model = network(residual=0.1)
+    half = numpy_helper.from_array(np.float32(0.5), "half")
     mean = helper.make_node("ReduceMean", ["x"], ["mean"], axes=[2, 3])
-    add = helper.make_node("Add", ["y", "mean"], ["z"])
-    model.graph.node.extend([mean, add])
+    both = helper.make_node("Add", ["y", "mean"], ["both"])
+    model.graph.initializer.append(half)
+    model.graph.node.extend([mean, both, helper.make_node("Mul", ["both", "half"], ["z"])])
     model.graph.output[0].name = "z"
     assert load_card(save(model, tmp_path / "mean.onnx")).receptive_field == EVERYWHERE
 
@@ -80,7 +82,7 @@ def one_node(
         (one_node("GlobalAveragePool", [1, 3, "h", "w"]), "it turns 1x3x32x32 into 1x3x1x1"),
         (one_node("Relu", ["n", 128]), r"it takes float \?x128"),
         (one_node("Relu", [1, 4, "h", "w"]), "it takes float 1x4x"),
-        (one_node("Identity", [1, 3, "h", "w"], TensorProto.UINT8), "it takes uint8 1x3x"),
+        (one_node("Identity", [1, 3, "h", "w"], TensorProto.INT8), "it takes int8 1x3x"),
         (one_node("NoSuchOperator", [1, 3, "h", "w"]), "cannot run the network"),
     ],
 )
@@ -91,20 +93,10 @@ def test_what_is_no_image_network_is_refused_in_a_sentence(
         load_card(save(model, tmp_path / "other.onnx"))
 
 
-def test_a_network_of_one_size_only_is_refused_with_the_way_out(tmp_path: Path) -> None:
-    model = network(size=(64, 48))
-    model.graph.initializer.append(numpy_helper.from_array(np.array([1, 1, 64, 48], np.int64), "shape"))
-    model.graph.node.insert(0, helper.make_node("Reshape", ["x", "shape"], ["reshaped"]))
-    for node in model.graph.node[1:]:
-        node.input[:] = ["reshaped" if name == "x" else name for name in node.input]
-    with pytest.raises(NotAModel, match="takes images of 48x64 only; export it with dynamic"):
-        load_card(save(model, tmp_path / "fixed.onnx"))
-
-
 def test_a_network_of_several_inputs_is_refused(tmp_path: Path) -> None:
     model = network()
     model.graph.input.append(helper.make_tensor_value_info("more", TensorProto.FLOAT, [1]))
-    with pytest.raises(NotAModel, match="2 inputs and 1 outputs"):
+    with pytest.raises(NotAModel, match="2 inputs"):
         load_card(save(model, tmp_path / "two.onnx"))
 
 
@@ -122,7 +114,7 @@ def test_a_network_that_names_no_set_of_operators_is_refused(tmp_path: Path) -> 
         load_card(save(model, tmp_path / "damaged.onnx"))
 
 
-@pytest.mark.parametrize(("factor", "sentence"), [(1000, "makes 1x1x32000x32000 numbers"), (64, "by a whole factor")])
+@pytest.mark.parametrize(("factor", "sentence"), [(1000, "makes 1x1x32000x32000 numbers"), (17, "by a whole factor")])
 def test_a_network_that_enlarges_beyond_reason_is_refused_before_it_takes_memory(
     tmp_path: Path, factor: int, sentence: str
 ) -> None:

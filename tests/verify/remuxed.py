@@ -66,12 +66,13 @@ def remux(
     return target
 
 
-def captioned(path: Path, decorate: Callable[[Any, Any], None] = lambda container, stream: None) -> Path:
-    """An H.264 video with closed captions (ATSC A/53, in SEI messages). decorate: as for make_video."""
+def captioned(
+    path: Path, decorate: Callable[[Any, Any], None] = lambda container, stream: None, **options: Any
+) -> Path:
+    """An H.264 video with closed captions (ATSC A/53, in SEI messages). decorate, options: as for make_video."""
     message = bytes.fromhex("b500314741393403") + b"\x41\xff" + b"\xfc\x94\x2c" + b"\xff"
     unit = b"\0\0\0\1\x06\x04" + bytes([len(message)]) + message + b"\x80"
-    plain = make_video(path.with_name("plain.ts"), decorate=decorate)
-
+    plain = make_video(path.with_name("plain.ts"), decorate=decorate, **options)
     with av.open(str(plain)) as inp, av.open(str(path), "w") as out:
         copy = out.add_stream_from_template(inp.streams[0], opaque=True)
         for packet in inp.demux():

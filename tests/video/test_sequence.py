@@ -288,12 +288,17 @@ def test_aspect_and_wide_colours_that_image_files_lose_are_warned_of(tmp_path: P
     video = make_video(tmp_path / "a.mkv", pts=range(2), decorate=decorate)
     notices = resize_video(video, tmp_path / "out" / "%d.png")
     assert codes_of(notices) == [*TIMES, *COLORS, Code.ASPECT]
-    assert "primaries 9, transfer 16" in notices[1].message
+    assert b"cICP\x09\x10\0\1" in (tmp_path / "out" / "1.png").read_bytes()
+    notices = resize_video(video, tmp_path / "out" / "%d.jpg")
+    assert "PQ" in notices[-1].message and notices[-1].codes == (Code.TAGS,)
 
 
 def test_the_loss_of_two_bits_in_image_files_is_warned_of(tmp_path: Path) -> None:
     video = make_video(tmp_path / "a.mkv", codec="ffv1", pixel_format="yuv420p10le", pts=range(2))
-    assert codes_of(resize_video(video, tmp_path / "%d.png")) == [Code.PIXEL_FORMAT, *TIMES, *COLORS]
+    assert codes_of(resize_video(video, tmp_path / "%d.jpg")) == [Code.PIXEL_FORMAT, *TIMES, *COLORS]
+    assert codes_of(resize_video(video, tmp_path / "%d.png")) == [*TIMES, *COLORS]
+    with av.open(str(tmp_path / "1.png")) as image:
+        assert image.streams.video[0].codec_context.pix_fmt == "rgb48be"
 
 
 def test_a_sequence_that_breaks_off_leaves_nothing(tmp_path: Path) -> None:

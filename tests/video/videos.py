@@ -46,35 +46,41 @@ def make_video(
     options: dict[str, str] | None = None,
     last: int = 1,
     b_frames: int = 0,
+    order: Sequence[int] | None = None,
+    tone: int = 440,
     decorate: Callable[[Any, Any], None] = lambda container, stream: None,
 ) -> Path:
-    """Write a video of one drawing a time stamp, with a tone where `sound` names an audio codec."""
+    """Write a video of one drawing a time stamp, with a tone where `sound` names an audio codec.
+
+    order: the numbers of the drawings, if not 0, 1, 2, …; tone: its frequency in Hz.
+    """
     with keep_priority(), av.open(str(path), "w", format=format, container_options=options or {}) as out:
         video = out.add_stream(codec, rate=Fraction(1) / time_base)
         video.width, video.height, video.pix_fmt = *size, pixel_format
         video.codec_context.time_base = video.time_base = time_base
         video.codec_context.flags |= av.codec.context.Flags.frame_duration
         video.codec_context.max_b_frames = b_frames
-        tone = out.add_stream(sound, rate=48000) if sound else None
+        audio = out.add_stream(sound, rate=48000) if sound else None
         decorate(out, video)
         for index, time in enumerate(pts):
-            frame = av.VideoFrame.from_ndarray(drawing(*size, index), format="rgb24").reformat(format=pixel_format)
+            drawn = drawing(*size, order[index] if order else index)
+            frame = av.VideoFrame.from_ndarray(drawn, format="rgb24").reformat(format=pixel_format)
             following = pts[index + 1] if index + 1 < len(pts) else time + last
             frame.pts, frame.time_base, frame.duration = time, time_base, following - time
             out.mux(video.encode(frame))
         out.mux(video.encode(None))
-        if tone is not None:
+        if audio is not None:
             seconds = float((pts[-1] + last) * time_base)
-            for packet in _tone(tone, seconds):
+            for packet in _tone(audio, seconds, tone):
                 out.mux(packet)
     return path
 
 
-def _tone(stream: Any, seconds: float) -> Iterable[Any]:
+def _tone(stream: Any, seconds: float, frequency: int) -> Iterable[Any]:
     size, rate = 1024, 48000
     layout = stream.codec_context.format.name
     for start in range(0, int(seconds * rate), size):
-        wave = np.sin(np.arange(start, start + size) * 2 * np.pi * 440 / rate).astype(np.float32)
+        wave = np.sin(np.arange(start, start + size) * 2 * np.pi * frequency / rate).astype(np.float32)
         frame = av.AudioFrame.from_ndarray(np.stack([wave, wave]), format="fltp", layout="stereo")
         frame.sample_rate, frame.pts, frame.time_base = rate, start, Fraction(1, rate)
         resampled = av.AudioResampler(format=layout, layout="stereo", rate=rate).resample(frame)

@@ -3,7 +3,8 @@
 import os
 import signal
 import sys
-from typing import Annotated, Any
+import time
+from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
@@ -14,6 +15,7 @@ from vidsr.cli.params import WithLists
 from vidsr.errors import VidsrError
 
 SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+REPEAT_S = 1.0  # a signal that comes twice within this time is one: `timeout` sends it to the command and its group
 READER_GONE = 141  # what a shell reports of a command that died of SIGPIPE
 
 
@@ -94,17 +96,29 @@ def main() -> None:
     try:
         app()
     except Interrupted as exc:
-        # At once, for a thread may be in a call that nothing can wake.
-        if atomic := sys.modules.get("vidsr.io.atomic"):
-            atomic.remove_temporary()
-        sys.stderr.flush()
-        os._exit(128 + exc.number)
+        _exit(exc.number)
     except Exception as exc:
         complain(exc, f"{type(exc).__name__}: {exc}; this is a bug in vidsr; --verbose shows where")
         sys.exit(1)
 
 
 def _interrupt(number: int, _: object) -> None:
+    """Stop; a second signal, after a moment in which it may be the same one, does not wait for what is completed."""
+    first = time.monotonic()
+
+    def at_once(number: int, _: object) -> None:
+        if time.monotonic() - first > REPEAT_S:
+            _exit(number)
+
     for other in SIGNALS:
-        signal.signal(other, signal.SIG_IGN)
+        signal.signal(other, at_once)
     raise Interrupted(number)
+
+
+def _exit(number: int) -> NoReturn:
+    """Remove temporary files and exit as a signal makes a command exit."""
+    # At once, for a thread may be in a call that nothing can wake.
+    if atomic := sys.modules.get("vidsr.io.atomic"):
+        atomic.remove_temporary()
+    sys.stderr.flush()
+    os._exit(128 + number)

@@ -8,7 +8,8 @@ import typer
 from vidsr.cli.console import complain, say
 from vidsr.errors import InputError, OutputError, VidsrError
 
-READ_ONLY = {".gif", ".m2v", ".mpeg", ".mpg", ".ogv", ".vob", ".wmv"}  # videos that are not written in the same format
+_ANIMATED = ("gif", "apng")  # images that become videos where a container is asked for
+READ_ONLY = {".m2v", ".mpeg", ".mpg", ".ogv", ".vob", ".wmv"}  # videos that are not written in the same format
 
 
 def jobs(inputs: list[str], output: str, container: str | None, *, one: bool = False) -> list[tuple[str, str]]:
@@ -96,19 +97,26 @@ def _is_video(output: str) -> bool:
 def _files(path: Path) -> list[Path]:
     if not path.is_dir():
         return [path]
+    from vidsr.video.sequence import IMAGE_EXTENSIONS
     from vidsr.video.write.copy.containers import IMAGES, MUXERS
 
-    readable = READ_ONLY.union(f".{extension}" for extension in (*IMAGES, *MUXERS))
-    found = sorted(file for file in path.iterdir() if file.suffix.lower() in readable and file.is_file())
+    readable = READ_ONLY.union(IMAGE_EXTENSIONS, (f".{extension}" for extension in (*IMAGES, *MUXERS)))
+    files = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
+    found = [file for file in files if file.suffix.lower() in readable]
     if not found:
         raise InputError(f"{path} has no videos or images in it; give a folder that has, or name the files")
+    if others := [file.name for file in files if file not in found]:
+        say(f"{path}: left out, as they are not named as videos or images: {', '.join(others)}")
     return found
 
 
 def _suffix(source: Path, container: str | None) -> str:
+    from vidsr.video.sequence import IMAGE_EXTENSIONS
     from vidsr.video.write.copy.containers import IMAGES, MUXERS
 
     own = source.suffix.lower().removeprefix(".")
-    if container and own not in IMAGES:
+    if container and (own not in IMAGES or own in _ANIMATED):
         return "." + next((extension for extension, name in MUXERS.items() if name == container), container)
-    return source.suffix if own in (*IMAGES, *MUXERS) else ".mkv"
+    if own in (*IMAGES, *MUXERS):
+        return source.suffix
+    return ".png" if f".{own}" in IMAGE_EXTENSIONS else ".mkv"

@@ -72,7 +72,8 @@ def _engines(report: "Diagnosis") -> Iterator[Row]:
         if one.state == "works":
             more = [name for name in one.precisions if name != one.precision]
             also = f", also {', '.join(more)}" if more else ""
-            yield one.name, one.state, f"{one.version}: {one.precision} on {one.device}{also}"
+            others = f"; --device {', '.join(one.other_devices)}" if one.other_devices else ""
+            yield one.name, one.state, f"{one.version}: {one.precision} on {one.device}{also}{others}"
         else:
             yield one.name, one.state, one.reason
 

@@ -71,6 +71,16 @@ def compute_of(text: str) -> Literal["full", "adaptive"] | float:
     return float(text)
 
 
+def bytes_of(text: str | None) -> int | None:
+    """`5000000`, `5000k` and `5M` are the same number of bytes."""
+    if text is None:
+        return None
+    match = re.fullmatch(r"([1-9]\d{0,11})([kMG]?)", text)
+    if not match:
+        raise typer.BadParameter(f"expected a size such as 50M or 500k; got {text!r}", param_hint="--probe")
+    return int(match[1]) * {"": 1, "k": 10**3, "M": 10**6, "G": 10**9}[match[2]]
+
+
 def pairs_of(options: list[str]) -> dict[str, str]:
     """`key=value`, several of them."""
     pairs = dict(option.partition("=")[::2] for option in options)

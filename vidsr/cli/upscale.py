@@ -13,7 +13,17 @@ from typer.core import TyperCommand
 
 from vidsr.cli.batch import jobs, not_yet_done, run_each
 from vidsr.cli.console import Verbose, report, say
-from vidsr.cli.params import LARGEST, compute_of, option_of, pairs_of, rate_of, seconds_of, size_of, tile_of
+from vidsr.cli.params import (
+    LARGEST,
+    bytes_of,
+    compute_of,
+    option_of,
+    pairs_of,
+    rate_of,
+    seconds_of,
+    size_of,
+    tile_of,
+)  # fmt: skip
 from vidsr.cli.verify import as_dict, check, print_table, readable_again
 from vidsr.errors import InputError, OutputError
 from vidsr.options import Deinterlace, EncodeOptions, Hwaccel, Precision, ReadOptions, UpscaleOptions
@@ -56,6 +66,7 @@ def upscale(
     start: Annotated[str | None, option_of(ReadOptions, "start", metavar="TIME")] = None,
     duration: Annotated[str | None, option_of(ReadOptions, "duration", metavar="TIME")] = None,
     fps: Annotated[str | None, option_of(ReadOptions, "fps", metavar="RATE")] = None,
+    probe: Annotated[str | None, option_of(ReadOptions, "probe", metavar="SIZE")] = None,
     container: Annotated[str | None, option_of(EncodeOptions, "format", "--format", "-f")] = EncodeOptions.format,
     codec: Annotated[str, option_of(EncodeOptions, "codec", panel=OUTPUT)] = EncodeOptions.codec,
     crf: Annotated[float, option_of(EncodeOptions, "crf", panel=OUTPUT)] = EncodeOptions.crf,
@@ -63,6 +74,9 @@ def upscale(
     encoder_option: Annotated[
         list[str] | None, option_of(EncodeOptions, "encoder_options", metavar="KEY=VALUE", panel=OUTPUT)
     ] = None,
+    pix_fmt: Annotated[
+        str | None, option_of(EncodeOptions, "pix_fmt", metavar="NAME", panel=OUTPUT)
+    ] = EncodeOptions.pix_fmt,
     overwrite: Annotated[
         bool, option_of(EncodeOptions, "overwrite", "--overwrite", panel=OUTPUT)
     ] = EncodeOptions.overwrite,
@@ -109,12 +123,13 @@ def upscale(
     width, height = size_of(size) if size else (None, height)
     read = ReadOptions(
         start=seconds_of(start, "--start"), duration=seconds_of(duration, "--duration"), fps=rate_of(fps),
-        deinterlace=deinterlace, source_qp=source_qp, hwaccel=hwaccel, strict=strict,
+        deinterlace=deinterlace, source_qp=source_qp, hwaccel=hwaccel, strict=strict, probe=bytes_of(probe),
     )  # fmt: skip
     upscaling = UpscaleOptions(
         model, scale, width, height, engine, device, precision, tile_of(tile), compute=compute_of(compute)
     )
-    encode = EncodeOptions(container, codec, crf, preset, pairs_of(encoder_option or []) or None, overwrite)
+    more = pairs_of(encoder_option or []) or None
+    encode = EncodeOptions(container, codec, crf, preset, more, overwrite, pix_fmt=pix_fmt)
 
     if output == "-" and sys.stdout.isatty():
         raise OutputError("stdout is a terminal, which cannot show video; pipe it into a player, or name a file")
@@ -155,7 +170,15 @@ def upscale(
 def _verified(source: str, target: str, summary: "Summary", read: ReadOptions) -> "Verification":
     from vidsr.verify import verify_video
 
-    return verify_video(source, target, notices=summary.notices, start=read.start, duration=read.duration, fps=read.fps)
+    return verify_video(
+        source,
+        target,
+        notices=summary.notices,
+        start=read.start,
+        duration=read.duration,
+        fps=read.fps,
+        probe=read.probe,
+    )
 
 
 @contextmanager

@@ -37,6 +37,8 @@ class EngineState:
     """Those in which it ran a network here."""
     reason: str
     """Why it does not work, or not in every precision; empty if it does."""
+    other_devices: tuple[str, ...] = ()
+    """Intel's GPUs and NPUs that `--device` can name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +171,10 @@ def _engine(name: str, answer: tuple[Any, str] | None) -> EngineState:
     reasons = "; ".join(facts["refused"].values())
     state: State = "works" if facts["precisions"] else "idle" if facts["idle"] else "broken"
     device, precision, computed = facts["device"], facts["precision"], tuple(facts["precisions"])
-    return EngineState(name, state, facts["version"], device, precision, computed, facts["idle"] or reasons)
+    reason = facts["idle"] or reasons
+    return EngineState(
+        name, state, facts["version"], device, precision, computed, reason, tuple(facts["other_devices"])
+    )
 
 
 def _model(facts: dict[str, Any], engines: list[EngineState]) -> ModelState:

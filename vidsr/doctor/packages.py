@@ -24,7 +24,7 @@ def video() -> dict[str, Any]:
 def engine(name: str) -> dict[str, Any]:
     """Return a runtime's version, its default device and precision, and the precisions in which it ran a network.
 
-    `idle` is the reason if it has no device to compute on, or no engine to run.
+    `other_devices` are those of Intel. `idle` is the reason if it has no device to compute on, or no engine to run.
     """
     import numpy as np
 
@@ -37,12 +37,18 @@ def engine(name: str) -> dict[str, Any]:
     from vidsr.upscaling.upscaler import load_upscaler
 
     found = [version(distribution) for distribution in packages_distributions().get(ENGINES[name].package, [])]
-    facts: dict[str, Any] = {"version": found[0] if found else None, "precisions": [], "refused": {}, "idle": ""}
+    facts: dict[str, Any] = {
+        "version": found[0] if found else None, "precisions": [], "refused": {}, "idle": "", "other_devices": []
+    }  # fmt: skip
     try:
         setup = settle(engine=name)
     except EngineError as exc:
         return facts | {"device": None, "precision": None, "idle": str(exc)}
     facts |= {"device": setup.device, "precision": setup.precision}
+    if name == "openvino":
+        from vidsr.engines.openvino import other_devices
+
+        facts["other_devices"] = other_devices()
     model, planes = zoo.by_scale(2), tuple(np.full((side, side), 128, np.uint8) for side in (32, 16, 16))
     for precision in get_args(Precision)[1:]:  # the first is auto
         try:

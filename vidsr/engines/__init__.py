@@ -74,8 +74,10 @@ def check(precision: str, device: str = "auto") -> None:
     """Raise EngineError unless the precision and the device are among those that options accept."""
     if precision not in get_args(Precision):
         raise EngineError(f"unknown precision {precision!r}; expected one of {', '.join(get_args(Precision))}")
-    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", device):
-        raise EngineError(f"unknown device {device!r}; expected auto, cpu, cuda or cuda:N such as cuda:1")
+    if not re.fullmatch(r"auto|cpu|npu|(cuda|gpu)(:\d+)?", device):
+        raise EngineError(
+            f"unknown device {device!r}; expected auto, cpu, cuda or cuda:N such as cuda:1, gpu, gpu:N or npu"
+        )
 
 
 def settle(*, engine: str = "auto", device: str = "auto", precision: Precision = "auto") -> Setup:
@@ -83,7 +85,7 @@ def settle(*, engine: str = "auto", device: str = "auto", precision: Precision =
 
     engine: auto is the first of ON_GPU that works on the GPU, if there is one and `device` is not cpu; else the
     default.
-    device: auto is a GPU if the engine can use one, else the CPU.
+    device: auto is an NVIDIA GPU if the engine can use one, else the CPU.
     precision: auto is the fastest that the device computes natively without a visible difference.
     Raises EngineMissing, and EngineError if the engine does not support the device or the precision.
     """

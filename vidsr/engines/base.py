@@ -20,7 +20,7 @@ class Setup:
 
     engine: str
     device: str
-    """cpu, cuda, or cuda:N for the GPU with index N."""
+    """cpu; cuda or cuda:N, an NVIDIA GPU; gpu, gpu:N or npu, a device of Intel."""
     precision: Precision
 
 

@@ -42,9 +42,9 @@ def gpu_index(device: str) -> int:
 
 
 def gpu_of(device: str) -> Gpu | None:
-    """Return the GPU that a device names, the first for auto; None for cpu, or if the machine has no such GPU."""
+    """Return the GPU that a device names, the first for auto; None for others, or if the machine has no such GPU."""
     index = gpu_index(device)
-    return gpus()[index] if device != "cpu" and index < len(gpus()) else None
+    return gpus()[index] if device.startswith(("auto", "cuda")) and index < len(gpus()) else None
 
 
 def _gpu(cuda: Any, index: int) -> Gpu:

@@ -164,6 +164,8 @@ def settle_tensorrt(device: str, precision: Precision) -> tuple[str, Precision]:
 
 def settle_on_gpu(device: str, precision: Precision, provider: str) -> tuple[str, Precision]:
     """Return the device and precision for a provider. Raises EngineMissing or EngineError if it cannot be used."""
+    if not device.startswith(("auto", "cuda")):
+        raise EngineError(f"ONNX Runtime does not compute on {device} here; use --engine openvino")
     if gpu_of(device) is None:
         raise EngineError(f"ONNX Runtime finds no {device if device != 'auto' else 'GPU'} here; see `vidsr doctor`")
     if precision == "bf16":

@@ -1,4 +1,4 @@
-"""OpenVINO on the CPU: the default engine."""
+"""OpenVINO: the default engine, on the CPU. On request it uses Intel's integrated and discrete GPUs and NPUs."""
 
 import importlib
 import sys
@@ -18,19 +18,19 @@ from vidsr.options import Precision
 # the import keeps that from happening, and halves OpenVINO's own import time.
 sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 
-NATIVE = {"bf16": "BF16", "f16": "FP16"}  # OpenVINO's names for what a CPU computes
+NATIVE = {"bf16": "BF16", "f16": "FP16"}  # OpenVINO's names for what a device computes
 
 
 class OpenvinoEngine(Engine):
     """A compiled graph and its infer requests."""
 
-    def __init__(self, graph: bytes, *, precision: Precision, in_flight: int, threads: int, streams: int) -> None:
+    def __init__(self, graph: bytes, setup: Setup, *, in_flight: int, threads: int, streams: int) -> None:
         self._tensor = importlib.import_module("openvino").Tensor
-        core, properties = _core(), _properties(precision, threads, streams)
+        core, properties = _core(), _properties(setup, threads, streams)
         try:
             # OpenVINO may give an output several names; the graph's own is the first.
             self._outputs = [port.name for port in onnx.load_from_string(graph).graph.output]
-            self._compiled = core.compile_model(core.read_model(graph, b""), "CPU", properties)
+            self._compiled = core.compile_model(core.read_model(graph, b""), _name(setup.device), properties)
             self._free: list[Any] = [self._compiled.create_infer_request() for _ in range(in_flight)]
         except (RuntimeError, UnicodeDecodeError, DecodeError) as exc:
             raise _translated(exc, NotAModel) from exc
@@ -65,26 +65,47 @@ class OpenvinoEngine(Engine):
 
 def settle(device: str, precision: Precision) -> tuple[str, Precision]:
     """Return the device and precision to use; see `vidsr.engines.settle`."""
-    if device not in ("auto", "cpu"):
-        raise EngineError(f"OpenVINO computes on the CPU here, not on {device}; use --device cpu or see `vidsr doctor`")
-    if precision == "f32":
-        return "cpu", precision
-    native = _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    device = "cpu" if device == "auto" else device
+    if device != "cpu" and device not in other_devices():
+        found = ", ".join(["cpu", *other_devices()])
+        raise EngineError(
+            f"OpenVINO finds no {device} here; expected one of {found}. GPUs and NPUs of Intel need Intel's driver"
+        )
+    if precision == "f32" and device != "npu":
+        return device, precision
+    native = _core().get_property(_name(device), "OPTIMIZATION_CAPABILITIES")
     if precision == "auto":
-        return "cpu", "bf16" if "BF16" in native else "f32"
-    if NATIVE[precision] not in native:
-        raise EngineError(f"this CPU does not compute in {precision}; use --precision f32 or auto")
-    return "cpu", precision
+        precision = "bf16" if "BF16" in native and device == "cpu" else "f32" if device == "cpu" else "f16"
+        return device, precision
+    if NATIVE.get(precision, "FP32") not in native:
+        raise EngineError(f"this {device.upper()} does not compute in {precision}; use --precision auto")
+    return device, precision
+
+
+def other_devices() -> list[str]:
+    """Return the devices besides the CPU by their names in vidsr: gpu, gpu:N, npu. A lone GPU has both names."""
+    return list(dict.fromkeys(name for one in _core().available_devices for name in _names(one) if name != "cpu"))
 
 
 def open_graph(graph: bytes, setup: Setup, *, in_flight: int, threads: int, streams: int) -> OpenvinoEngine:
     """Compile a graph; see `vidsr.engines.open_engine`."""
-    return OpenvinoEngine(graph, precision=setup.precision, in_flight=in_flight, threads=threads, streams=streams)
+    return OpenvinoEngine(graph, setup, in_flight=in_flight, threads=threads, streams=streams)
 
 
 @cache
 def _core() -> Any:
     return importlib.import_module("openvino").Core()
+
+
+def _name(device: str) -> str:
+    """Return OpenVINO's name of a device: GPU.1 for gpu:1. GPU is its first one."""
+    return device.upper().replace(":", ".")
+
+
+def _names(name: str) -> list[str]:
+    """Return vidsr's names for a name in OpenVINO's list, where a lone GPU is GPU and the first of several GPU.0."""
+    own = name.lower().replace(".", ":")
+    return [own, "gpu:0"] if own == "gpu" else ["gpu", own] if own == "gpu:0" else [own]
 
 
 def _wait(request: Any) -> None:
@@ -100,14 +121,16 @@ def _shareable(array: NDArray[Any]) -> NDArray[Any]:
     return array if in_place else np.array(array, order="C")
 
 
-def _properties(precision: Precision, threads: int, streams: int) -> dict[str, Any]:
+def _properties(setup: Setup, threads: int, streams: int) -> dict[str, Any]:
     properties: dict[str, Any] = {
-        "INFERENCE_PRECISION_HINT": precision,
+        "INFERENCE_PRECISION_HINT": setup.precision,
         # One stream of all threads by default. Beside decoder and encoder on two cores, two requests on one stream gave
         # 24.4 frames a second and two streams of one thread 20.5 (16 channels x 6, medians of six alternating runs) for
         # the same CPU time, and each stream takes the memory of a network.
         "PERFORMANCE_HINT": "LATENCY",
     }
+    if setup.device != "cpu":
+        return properties
     if streams > 1:
         properties |= {"NUM_STREAMS": streams}
     if threads:

@@ -22,11 +22,46 @@ class PipeReader:
 
     def __init__(self, fd: int, stop: Stop | None = None, *, owned: bool = False) -> None:
         self._fd, self._stop, self._owned = fd, stop, owned
+        self._peeked = b""
+        self._kept: bytearray | None = None
 
     def read(self, size: int) -> bytes:
         """Return what is available, 1 to `size` bytes; b"" at the end."""
-        _wait(self._fd, self._stop, writing=False)
-        return os.read(self._fd, size)
+        if self._peeked:
+            ready, self._peeked = self._peeked[:size], self._peeked[size:]
+        else:
+            _wait(self._fd, self._stop, writing=False)
+            ready = os.read(self._fd, size)
+        if self._kept is not None:
+            self._kept += ready
+        return ready
+
+    def keep(self) -> None:
+        """Keep what is read from now on, for `rewind`, until `forget`."""
+        self._kept = bytearray()
+
+    def rewind(self) -> None:
+        """Read what was kept again, and keep it again."""
+        if self._kept:
+            self._peeked, self._kept = bytes(self._kept) + self._peeked, bytearray()
+
+    def forget(self) -> None:
+        """Keep nothing any more."""
+        self._kept = None
+
+    def peek(self, size: int) -> bytes:
+        """Wait for the next `size` bytes, or for the end, and return them; they will still be read."""
+        while len(self._peeked) < size:
+            _wait(self._fd, self._stop, writing=False)
+            more = os.read(self._fd, size - len(self._peeked))
+            self._peeked += more
+            if not more:
+                break
+        return self._peeked
+
+    def read_all(self) -> bytes:
+        """Return everything until the end."""
+        return b"".join(iter(lambda: self.read(1 << 20), b""))
 
     def close(self) -> None:
         """Close the pipe if it was opened here; may be called again."""
@@ -82,6 +117,23 @@ class SeekableWriter(Writer):
     def tell(self) -> int:
         """Return the position."""
         return int(self._file.tell())
+
+
+class HeaderWriter(Writer):
+    """A Writer that replaces some bytes of what is written first."""
+
+    def __init__(self, file: Writable, old: bytes, new: bytes) -> None:
+        super().__init__(file)
+        self._change: tuple[bytes, bytes] | None = (old, new)
+
+    def write(self, data: bytes) -> int:
+        """Write all bytes; return how many were given."""
+        if self._change is None:
+            return super().write(data)
+        old, new = self._change
+        self._change = None
+        super().write(data.replace(old, new, 1))
+        return len(data)
 
 
 class PipeWriter:

@@ -6,11 +6,11 @@ from typing import Any
 from torch import nn
 
 from vidsr.nets.compact import UNDAMPED, Compact
-from vidsr.nets.discriminator import Discriminator, UNet
+from vidsr.nets.discriminator import Discriminator, Patch, UNet
 from vidsr.nets.srresnet import SRResNet
 
 NETS: dict[str, type[nn.Module]] = {"compact": Compact, "srresnet": SRResNet}
-DISCRIMINATORS: dict[str, type[nn.Module]] = {"srgan": Discriminator, "unet": UNet}
+DISCRIMINATORS: dict[str, type[nn.Module]] = {"srgan": Discriminator, "unet": UNet, "patch": Patch}
 
 OLD_ARGUMENTS = {"quantiser": "qp"}  # allowed word
 """Arguments of networks as recipes and weights named them before version 0.2."""

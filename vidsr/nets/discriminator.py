@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.parametrizations import spectral_norm
@@ -9,6 +10,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 from vidsr.nets.reparam import NormConv
 
 SLOPE = 0.2
+DETAIL_GAIN = 8.0  # of what lies above an image's local mean, whose amplitude is about an eighth of the image's
 
 
 class DiscriminatorOutput(NamedTuple):
@@ -93,6 +95,41 @@ class UNet(nn.Module):
             maps.append(x)
         for layer in self.last:
             x = functional.leaky_relu(layer(x), SLOPE)
+            maps.append(x)
+        return DiscriminatorOutput(self.tail(x), maps)
+
+
+class Patch(nn.Module):
+    """A small discriminator of patches with spectral normalisation: (n, c, h, w) in [0, 1] -> (n, 1, h / 8, w / 8).
+
+    h and w: multiples of 8. channels: c, as for `Discriminator`. It also gets the image minus its local mean,
+    amplified; otherwise it takes hundreds of steps to discover fine texture. Pixels are unshuffled by two, then halved
+    twice: a fiftieth of the multiplications of `UNet` at their default widths. Sources: PatchGAN (arXiv 1611.07004);
+    spectral normalisation: Miyato et al. (arXiv 1802.05957).
+    """
+
+    def __init__(self, *, channels: int = 3, width: int = 32) -> None:
+        super().__init__()
+        self.head = nn.Conv2d(channels * 8, width, 3, padding=1)
+        self.layers = nn.ModuleList(
+            [
+                _normed(nn.Conv2d(width, width * 2, 4, 2, 1)),
+                _normed(nn.Conv2d(width * 2, width * 2, 3, 1, 1)),
+                _normed(nn.Conv2d(width * 2, width * 3, 4, 2, 1)),
+                _normed(nn.Conv2d(width * 3, width * 3, 3, 1, 1)),
+            ]
+        )
+        self.tail = nn.Conv2d(width * 3, 1, 1)
+
+    def forward(self, x: Tensor) -> DiscriminatorOutput:
+        """Return scores (n, 1, h / 8, w / 8) and five maps of (n, c, h, w) in [0, 1]."""
+        assert x.shape[2] % 8 == x.shape[3] % 8 == 0, f"expected sides that are multiples of 8, got {tuple(x.shape)}"
+        detail = x - functional.avg_pool2d(functional.pad(x, [3] * 4, mode="reflect"), 7, stride=1)
+        x = functional.pixel_unshuffle(torch.cat([x * 2 - 1, detail * DETAIL_GAIN], 1), 2)
+        x = functional.leaky_relu(self.head(x), SLOPE)
+        maps = [x]
+        for layer in self.layers:
+            x = functional.leaky_relu(layer(x), SLOPE) * 2**0.5  # the activation halves the energy
             maps.append(x)
         return DiscriminatorOutput(self.tail(x), maps)
 

@@ -16,7 +16,7 @@ from vidsr.context import Context, ignore
 from vidsr.errors import InputError, WrongOption
 from vidsr.frames import Frame, VideoInfo
 from vidsr.options import EncodeOptions, ReadOptions
-from vidsr.pipeline.stages import JobOptions, bytes_of
+from vidsr.pipeline.stages import JobOptions
 from vidsr.system import cores
 from vidsr.upscaling.frame_upscaler import FrameUpscaler
 from vidsr.video.convert.nv12 import planar
@@ -83,7 +83,7 @@ def settled(
             context.warn(f"{codec} has no presets: auto chooses none")
         return replace(encode, preset=USUAL)
     rate = float(video.info.rate or RATE)
-    count = max(4, min(SAMPLE_FRAMES, SAMPLE_BYTES // bytes_of(large)))
+    count = max(4, min(SAMPLE_FRAMES, SAMPLE_BYTES // large.frame_bytes))
     frames, making = _made(video, upscaler, options.read, count)
 
     def rate_with(name: str) -> float:

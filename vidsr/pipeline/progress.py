@@ -24,7 +24,7 @@ class Summary:
     speed: float
     """Seconds of video in a second; 1 is real time."""
     input_size: tuple[int, int]
-    """Width, height."""
+    """Width and height, as players show it."""
     output_size: tuple[int, int]
     shares: Shares | None
     """What the network computed, and what became of the rest; None if no tiles were planned."""

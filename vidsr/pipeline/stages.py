@@ -5,7 +5,8 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from typing import Protocol
+from pathlib import Path
+from typing import BinaryIO, Protocol
 
 from vidsr.context import Code, Context
 from vidsr.frames import Carried, Frame, VideoInfo
@@ -14,7 +15,9 @@ from vidsr.prefetch import closed_after, prefetch
 from vidsr.upscaling.frame_upscaler import FrameUpscaler, PendingFrame
 from vidsr.upscaling.output_size import Plan
 from vidsr.upscaling.upscaler import Upscaler
+from vidsr.video.convert.side_data import is_turned
 from vidsr.video.read.source import Source
+from vidsr.video.write.rgb_video import needs_even_sides
 
 Item = Frame | Carried
 
@@ -114,6 +117,7 @@ def watch_delay(stream: Iterable[Item], late: Callable[[float], None]) -> Genera
 
 QUEUE_BYTES = 16 << 20  # of frames waiting between two threads
 QUEUE_ITEMS = 16
+LARGE_BYTES = 32 << 20  # frames beyond it (8K; 4K at 10 bits has 24 MiB) wait one by one
 
 
 @dataclass(frozen=True)
@@ -128,19 +132,25 @@ class JobOptions:
 
 
 def plan_output(
-    video: Source, upscaler: FrameUpscaler, options: UpscaleOptions, context: Context
+    video: Source, upscaler: FrameUpscaler, options: JobOptions, target: str | Path | BinaryIO, context: Context
 ) -> tuple[Plan, VideoInfo]:
-    """Return what becomes of the frames, and how the output is described; warn of what users may not expect."""
+    """Return what becomes of the frames, and how the output is described; warn of what users may not expect.
+
+    A size that was asked for is that of the video as players show it.
+    """
     info = video.info
+    if is_turned(video.display_matrix):
+        upscaler.wanted = upscaler.wanted.turned()
+    odd = upscaler.plan(info.width, info.height, (0, 0))
+    upscaler.wanted = replace(upscaler.wanted, even=needs_even_sides(info, target, options.encode))
     halvings = (0, 0) if info.gray else info.color.subsampling
     plan = upscaler.plan(info.width, info.height, halvings)
-    odd = upscaler.plan(info.width, info.height, (0, 0))
     if (odd.width, odd.height) != (plan.width, plan.height):
-        what = f"{odd.width}x{odd.height} becomes {plan.width}x{plan.height}: this chroma subsampling needs even sides"
+        what = f"{odd.width}x{odd.height} becomes {plan.width}x{plan.height}: chroma subsampling needs even sides"
         context.warn(what, Code.ASPECT)
     if plan.card is None and isinstance(upscaler, Upscaler):
         context.warn(f"the input is {info.width}x{info.height} already: it is resized without a model")
-    aspect = _aspect(info, plan) if options.width and options.height else info.aspect
+    aspect = _aspect(info, plan) if options.upscale.width and options.upscale.height else info.aspect
     return plan, replace(info, width=plan.width, height=plan.height, aspect=aspect)
 
 
@@ -151,27 +161,24 @@ def upscaled(
     large: VideoInfo,
     *,
     live: bool = False,
+    stopped: Callable[[], bool] | None = None,
     reused: Callable[[], None] | None = None,
 ) -> Generator[Item, None, None]:
     """Run decoding and inference in two threads, a few frames ahead of the consumer.
 
-    small, large: the frames before and after. live: no frame waits for the next. reused: see `upscale`.
+    small, large: the frames before and after. live: no frame waits for the next. stopped: see `prefetch`. reused: see
+    `upscale`.
     """
 
     def depth(info: VideoInfo) -> int:
-        return 1 if live else max(2, min(QUEUE_ITEMS, QUEUE_BYTES // bytes_of(info)))
+        least = 2 if info.frame_bytes <= LARGE_BYTES else 1
+        return 1 if live else max(least, min(QUEUE_ITEMS, QUEUE_BYTES // info.frame_bytes))
 
-    return prefetch(upscale(prefetch(items, depth=depth(small)), upscaler, reused=reused), depth=depth(large))
+    decoded = prefetch(items, depth=depth(small), stopped=stopped)
+    return prefetch(upscale(decoded, upscaler, reused=reused), depth=depth(large))
 
 
 def _aspect(info: VideoInfo, plan: Plan) -> Fraction:
     """Return the sample aspect ratio that keeps the aspect ratio of the video."""
     shape = info.aspect * Fraction(info.width * plan.height, info.height * plan.width)
     return shape.limit_denominator(255)
-
-
-def bytes_of(info: VideoInfo) -> int:
-    """Return the size of the planes of one frame."""
-    across, down = info.color.subsampling
-    chroma = 0.0 if info.gray else 2 / (1 << across << down)
-    return round(info.width * info.height * (1 + chroma + info.alpha)) * (2 if info.bits > 8 else 1)

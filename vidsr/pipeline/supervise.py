@@ -16,6 +16,7 @@ GRACE_S = 0.7  # for threads to clean up after a signal; the whole command ends 
 def supervised(work: Callable[[], T], stop: Stop) -> T:
     """Do the work in a thread, so that the main thread is free to handle signals, and close `stop`.
 
+    A signal gives the work a moment, or as long as it takes where it completes what was written (`stop.finishes`).
     Raises what the work raises, and OutOfMemory if it lacked memory.
     """
     outcome: Future[T] = Future()
@@ -35,7 +36,8 @@ def supervised(work: Callable[[], T], stop: Stop) -> T:
             pass
     except BaseException:
         stop.set()
-        done.wait(GRACE_S)
+        while not done.wait(GRACE_S) and stop.finishes:
+            pass
         raise
     thread.join()
     stop.close()

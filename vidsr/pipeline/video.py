@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Literal, get_args
 
-from vidsr.context import Context, Notice, Progress, ignore, log_warning
+from vidsr.context import Context, Notice, Progress, Stopped, ignore, log_warning
 from vidsr.engines import TAKES_DLPACK
 from vidsr.frames import Frame, VideoInfo
 from vidsr.io.names import is_address, title_of
@@ -24,10 +24,12 @@ from vidsr.pipeline.supervise import supervised
 from vidsr.upscaling.frame_upscaler import FrameUpscaler
 from vidsr.upscaling.output_size import Plan
 from vidsr.upscaling.upscaler import open_upscaler
+from vidsr.video.convert.side_data import is_turned
 from vidsr.video.read.hwdecode import Offload, can_open_gpu
 from vidsr.video.read.source import Source, open_source
 from vidsr.video.sequence import pattern_of
 from vidsr.video.timing import exact
+from vidsr.video.write.copy.containers import holds_16_bits
 from vidsr.video.write.sink import Sink, open_sink
 from vidsr.zoo import RESIZES
 
@@ -57,6 +59,7 @@ def upscale_video(
     crf: float = EncodeOptions.crf,
     preset: str = EncodeOptions.preset,
     encoder_options: Mapping[str, str] | None = EncodeOptions.encoder_options,
+    pix_fmt: str | None = EncodeOptions.pix_fmt,
     overwrite: bool = EncodeOptions.overwrite,
     resume: bool = False,
     segment_frames: int = JobOptions().segment_frames,
@@ -80,7 +83,7 @@ def upscale_video(
             hwaccel=hwaccel, strict=strict,
         ),
         UpscaleOptions(model, scale, width, height, engine, device, precision, tile, compute=compute),
-        EncodeOptions(format, codec, float(crf), preset, encoder_options, overwrite),
+        EncodeOptions(format, codec, float(crf), preset, encoder_options, overwrite, pix_fmt=pix_fmt),
         segment_frames,
     )  # fmt: skip
     return run_job(source, target, options, resume=resume, context=Context(warn, progress))
@@ -124,20 +127,26 @@ def _run(
         options = replace(
             options, upscale=replace(options.upscale, in_flight=1), encode=replace(options.encode, live=True)
         )
+    deep = holds_16_bits(target, options.encode.format)
     gpu = find_gpu(options.read.hwaccel, options.upscale.device, resume=resume, context=context)
     with (
         open_upscaler(options.upscale, context) as upscaler,
-        open_source(source, options.read, context=context, gpu=offload(gpu, options.read.hwaccel, upscaler)) as video,
+        open_source(
+            source, options.read, context=context, gpu=offload(gpu, options.read.hwaccel, upscaler), deep=deep
+        ) as video,
     ):
         if video.sequence and options.read.fps is None and pattern_of(target) is None:
             context.warn("25 frames a second are assumed for these images; --fps sets another rate")
-        plan, large = plan_output(video, upscaler, options.upscale, context)
+        plan, large = plan_output(video, upscaler, options, target, context)
         if resume:
             upscale_in_segments(video, Path(str(target)), upscaler, large, options, record)
         else:
             encode = settled(video, target, upscaler, large, options, context)
             with open_sink(target, large, encode, copy=video.copy_info(), context=context) as sink:
                 _pump(video, upscaler, sink, large, record, live=live)
+            if context.stop.is_set():
+                context.warn(f"stopped: {title_of(target)} has the {record.frames} frames until then")
+                raise Stopped
         if video.damage:
             context.warn(f"{video.title} is damaged: {video.damage}")
         return _summary(video, plan, upscaler, options.upscale.model, title_of(target, pipe="stdout"), record)
@@ -154,7 +163,11 @@ def _pump(
         record.late = True
 
     items = watch_delay(video, late) if video.live else video
-    with closing(upscaled(items, upscaler, video.info, large, live=live, reused=record.count_reused)) as ready:
+    # What has no end, such as a camera, is stopped by whoever has seen enough: what was written until then is kept.
+    keeps = record.stop.finishes = video.live and not sink.piped
+    stopped = record.stop.is_set if keeps else None
+    ready = upscaled(items, upscaler, video.info, large, live=live, stopped=stopped, reused=record.count_reused)
+    with closing(ready):
         try:
             for item in ready:
                 record.stop.check()
@@ -162,6 +175,9 @@ def _pump(
                 if isinstance(item, Frame):
                     record.count(item, video.info)
             record.stop.check()  # a reader that was stopped may look like the end of the video
+        except Stopped:
+            if not (keeps and record.frames):
+                raise
         except BaseException:
             record.stop.set()  # wakes a thread that waits for a pipe, so that closing does not wait for it
             raise
@@ -171,6 +187,9 @@ def _summary(
     video: Source, plan: Plan, upscaler: FrameUpscaler, model: str | Path | None, target: str, record: RunRecord
 ) -> Summary:
     now = record.now(video.info)
+    turned = is_turned(video.display_matrix)
+    sizes = [(video.info.width, video.info.height), (plan.width, plan.height)]
+    small, large = (size[::-1] if turned else size for size in sizes)
     return Summary(
         source=video.title,
         target=target,
@@ -180,8 +199,8 @@ def _summary(
         seconds=now.seconds,
         fps=now.fps,
         speed=now.speed,
-        input_size=(video.info.width, video.info.height),
-        output_size=(plan.width, plan.height),
+        input_size=small,
+        output_size=large,
         shares=upscaler.shares,
         notices=tuple(record.notices),
         damage=video.damage,
@@ -204,7 +223,7 @@ def find_gpu(hwaccel: Hwaccel, device: str, *, resume: bool, context: Context) -
     """
     if hwaccel not in get_args(Hwaccel):
         raise ValueError(f"expected one of {', '.join(get_args(Hwaccel))} for hwaccel; got {hwaccel!r}")
-    if hwaccel == "none" or (hwaccel == "auto" and (resume or device == "cpu")):
+    if hwaccel == "none" or (hwaccel == "auto" and (resume or not device.startswith(("auto", "cuda")))):
         return None
     if resume:
         context.warn("with --resume the CPU decodes: segments must come out the same in every run")

@@ -83,7 +83,8 @@ class PixelStage:
 class GanStage:
     """The second stage: continues from the averaged weights of the first, against a discriminator.
 
-    `adversarial`, `pixel`, `fft`, `perceptual`, `features`, `artifact`, `grid` and `flicker` are weights of losses.
+    `adversarial`, `pixel`, `fft`, `perceptual`, `features`, `artifact`, `texture`, `grid` and `flicker` are weights of
+    losses.
     """
 
     steps: int = 0
@@ -92,8 +93,9 @@ class GanStage:
     """Peak learning rate of the network, without warm-up."""
     discriminator_rate: float = 1e-4
     warmup: int = 0
-    discriminator: Literal["unet", "srgan"] = "unet"
-    """`unet` scores every pixel and is spectrally normalised; `srgan` is the SRGAN paper's."""
+    discriminator: Literal["unet", "srgan", "patch"] = "unet"
+    """`unet` scores every pixel and is spectrally normalised; `srgan` is the SRGAN paper's; `patch` scores
+    patches, at a fiftieth of the cost of `unet`."""
     discriminator_width: int = 64
     discriminator_steps: int = 1
     """Discriminator steps for each step of the network: 5 for wasserstein."""
@@ -111,6 +113,8 @@ class GanStage:
     features: float = 0.0
     """Feature matching on the discriminator, which needs no VGG19."""
     artifact: float = 0.0
+    texture: float = 0.0
+    """On the local strength of texture, regardless of where exactly it lies."""
     grid: float = 0.0
     """Against the checkerboard pattern of upsampling."""
     flicker: float = 0.0

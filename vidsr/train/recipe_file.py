@@ -95,6 +95,10 @@ def check(recipe: Recipe) -> None:
         raise RecipeError("data.frames must be 1 or 3 to 7, gan.window 1 or 3 and at most data.frames")
     if gan.flicker and data.frames == 1:
         raise RecipeError("gan.flicker compares consecutive frames: it needs data.frames of 3 or more")
+    if gan.texture and data.side * net.scale < 16:
+        raise RecipeError(
+            "gan.texture compares windows of two octaves: it needs data.side times net.scale of 16 or more"
+        )
     step = 16 if gan.discriminator == "srgan" else 8
     if gan.steps and data.side * net.scale % step:
         raise RecipeError(

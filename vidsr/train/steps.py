@@ -25,6 +25,7 @@ from vidsr.train.losses.content import (
     grid,
     perceptual,
     spectral,
+    texture,
     windows,
 )
 from vidsr.train.state import State
@@ -110,6 +111,8 @@ def _net_losses(state: State, recipe: Recipe, part: Batch, output: Tensor, vgg: 
         with torch.no_grad():
             average = _upscale(state.average, state, part)
         losses["artifact"] = gan.artifact * artifact(output, truth, average)
+    if gan.texture:
+        losses["texture"] = gan.texture * texture(output, truth, octaves=recipe.net.scale // 2)
     if gan.grid:
         losses["grid"] = gan.grid * grid(output, truth, period=recipe.net.scale)
     if gan.flicker:

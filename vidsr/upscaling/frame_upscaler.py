@@ -13,7 +13,7 @@ from vidsr.engines import Setup
 from vidsr.errors import DataError
 from vidsr.frames import Frame
 from vidsr.upscaling.compute.compute_plan import Shares
-from vidsr.upscaling.output_size import Plan
+from vidsr.upscaling.output_size import OutputSize, Plan
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -38,6 +38,8 @@ class FrameUpscaler(ABC):
     """Card of the network opened last; None for a resize, and until a size is known where the size decides."""
     in_flight: int
     """Frames that may be under way at once."""
+    wanted: OutputSize
+    """The size that was asked for; it may be replaced before the first frame."""
 
     @abstractmethod
     def plan(self, width: int, height: int, subsampling: tuple[int, int] = (1, 1)) -> Plan:

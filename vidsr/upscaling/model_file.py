@@ -19,6 +19,7 @@ from vidsr.engines import Engine, open_engine
 from vidsr.errors import EngineError, NotAModel
 from vidsr.frames import Frame
 from vidsr.system import MOST_SCALE
+from vidsr.upscaling.conventions import Convention, check_sizes, conform, find_convention
 from vidsr.upscaling.graph.editor import FLOATS, image_ports
 from vidsr.upscaling.tiling import tile_size
 
@@ -28,7 +29,6 @@ STEPS = (1, 2, 4, 8, 16, 32)
 SIDES = (32, 96, 192)  # of trial images, tried until a changed pixel no longer affects their edge
 EVERYWHERE = 1 << 20
 """Receptive field of a network that looks at the whole image, or too far for tiles."""
-MOST_NUMBERS = 1 << 28  # in one array of a trial: 1 GB
 SEEN = 1e-6  # rounding alone changes less, and no bit depth can show so little
 
 
@@ -40,6 +40,9 @@ class Model:
     """As a user would call it: its name on the shelf or in the user's folder, else its path."""
     card: ModelCard
     graph: onnx.ModelProto
+    """Takes and returns one image, NCHW, float in [0, 1]."""
+    fixed: tuple[int, int] | None = None
+    """Height and width of the only images that it takes; None for any."""
 
     @cached_property
     def stored_qp(self) -> NDArray[np.float32] | None:
@@ -56,6 +59,8 @@ class Model:
     def receptive_field(self) -> int:
         """Radius of the receptive field, edges included, in input pixels; a multiple of `step`."""
         radius = self.card.receptive_field + (EDGES_RECEPTIVE_FIELD if self.card.channels == 3 else 0)
+        if self.fixed:  # tiles can be no larger, and must supply something
+            radius = min(radius, min(self.fixed) // 4 // self.step * self.step)
         return radius + -radius % self.step
 
     def qp_input(self, frame: Frame) -> dict[str, NDArray[np.float32]]:
@@ -66,6 +71,10 @@ class Model:
 
     def tile_size(self, height: int, width: int, tile: int | None = None, *, on_cpu: bool) -> tuple[int, int]:
         """Return (height, width) of the tiles of a frame; see `tiling.tile_size`."""
+        if self.fixed:
+            sides = zip((height, width), self.fixed, strict=True)
+            rows, columns = (min(length, most - (most - length) % self.step) for length, most in sides)
+            return rows, columns
         return tile_size(
             height, width, tile, receptive_field=self.receptive_field, step=self.step, card=self.card, on_cpu=on_cpu
         )
@@ -76,8 +85,9 @@ def load_model(name: str | Path) -> Model:
     path = zoo.find(name)
     graph = read_graph(path)
     text = next((entry.value for entry in graph.metadata_props if entry.key == KEY), None)
-    card = probe(graph, path) if text is None else ModelCard.from_json(text, where=str(path))
-    return Model(zoo.name_of(path), card, graph)
+    if text is not None:
+        return Model(zoo.name_of(path), ModelCard.from_json(text, where=str(path)), graph)
+    return probe(graph, path)
 
 
 def read_graph(path: Path) -> onnx.ModelProto:
@@ -95,26 +105,29 @@ def read_graph(path: Path) -> onnx.ModelProto:
     return model
 
 
-def probe(model: onnx.ModelProto, path: Path) -> ModelCard:
-    """Run a model on small images: shapes give scale and channels, changed pixels the receptive field.
+def probe(model: onnx.ModelProto, path: Path) -> Model:
+    """Run a model without a card on small images, and return it as one that takes and returns images as ours do.
 
-    Raises NotAModel unless it is a network that takes float images of any size and returns larger ones.
+    Flat colours give its conventions (see `find_convention`), shapes scale and channels, changed pixels the receptive
+    field. Raises NotAModel unless it is a network that returns larger images.
     """
     try:
-        channels = _channels(model)
-        scale, step, receptive_field = _measure(model, channels)
+        found = find_convention(model)
+        graph = conform(model, found)
+        scale, step, receptive_field = _measure(graph, found)
     except (NotAModel, EngineError) as exc:
         raise NotAModel(f"{path} cannot be used: {exc}") from exc
     stored = model.graph.initializer
-    return ModelCard(
+    card = ModelCard(
         name=path.stem,
         scale=scale,
-        channels=channels,
+        channels=cast(Literal[1, 3], found.channels),
         receptive_field=receptive_field,
         step=step,
         qp=any(tensor.name == QP_NAME for tensor in stored),
         parameters=sum(math.prod(tensor.dims) for tensor in stored if tensor.data_type in FLOATS),
     )
+    return Model(zoo.name_of(path), card, graph, found.fixed)
 
 
 def _tensors(message: Any) -> Iterator[TensorProto]:
@@ -128,20 +141,11 @@ def _tensors(message: Any) -> Iterator[TensorProto]:
                 yield from _tensors(each)
 
 
-def _channels(model: onnx.ModelProto) -> Literal[1, 3]:
-    kind = image_ports(model)[0].type.tensor_type
-    shape = [dim.dim_value for dim in kind.shape.dim]
-    if kind.elem_type not in FLOATS or len(shape) != 4 or shape[1] not in (1, 3):
-        found = f"{TensorProto.DataType.Name(kind.elem_type).lower()} {'x'.join(str(side or '?') for side in shape)}"
-        raise NotAModel(f"it takes {found}; vidsr runs networks that take float images, 1x1xHxW or 1x3xHxW")
-    return cast(Literal[1, 3], shape[1])
-
-
 def _step(model: onnx.ModelProto, channels: int) -> int:
     """Return what both sides of an image must be multiples of: at others it fails, or returns no whole factor."""
     for step in STEPS:
         try:
-            with _Trial(model, channels, SIDES[0] + step) as trial:
+            with _Trial(model, channels, (SIDES[0] + step, SIDES[0] + step)) as trial:
                 trial.scale()
         except (NotAModel, EngineError):
             continue
@@ -149,55 +153,35 @@ def _step(model: onnx.ModelProto, channels: int) -> int:
     return 1  # it takes one size alone: the trials to come say so
 
 
-def _measure(model: onnx.ModelProto, channels: int) -> tuple[int, int, int]:
+def _measure(model: onnx.ModelProto, found: Convention) -> tuple[int, int, int]:
     """Return scale, step and receptive field."""
-    scale = step = 0
-    for side in SIDES:
-        with _Trial(model, channels, side) as trial:
+    scale, step = 0, 1 if found.fixed else 0
+    for size in [found.fixed] if found.fixed else [(side, side) for side in SIDES]:
+        with _Trial(model, found.channels, size) as trial:
             scale = trial.scale()
-            step = step or _step(model, channels)
+            step = step or _step(model, found.channels)
             receptive_field, most = trial.receptive_field(scale, step)
             if receptive_field < most:
                 return scale, step, receptive_field
     return scale, step, EVERYWHERE
 
 
-def _check_sizes(model: onnx.ModelProto, side: int) -> None:
-    """Raise NotAModel if shapes in a graph of fixed size grow beyond reason, before they take memory."""
-    try:
-        inferred = onnx.shape_inference.infer_shapes(model, data_prop=True).graph
-    except (onnx.shape_inference.InferenceError, UnicodeDecodeError) as exc:  # the latter of a name that is not text
-        raise NotAModel(f"its shapes do not fit together ({str(exc).splitlines()[0]}); export it again") from exc
-    for value in (*inferred.value_info, *inferred.output):
-        shape = [dim.dim_value for dim in value.type.tensor_type.shape.dim]
-        if math.prod(shape) > MOST_NUMBERS:
-            sizes = "x".join(map(str, shape))
-            raise NotAModel(f"it makes {sizes} numbers of an image of {side}x{side}, more than vidsr computes with")
-
-
 class _Trial:
-    """The network, compiled for square images of one size whatever size the file names."""
+    """The network, compiled for images of one size whatever size the file names."""
 
-    def __init__(self, model: onnx.ModelProto, channels: int, side: int) -> None:
+    def __init__(self, model: onnx.ModelProto, channels: int, size: tuple[int, int]) -> None:
         fixed = onnx.ModelProto()
         fixed.CopyFrom(model)
         port, _ = image_ports(fixed)
         kind = port.type.tensor_type
         self._name, self._type = port.name, np.float32 if kind.elem_type == TensorProto.FLOAT else np.float16
-        self._shape = (1, channels, side, side)
-        named = [dim.dim_value for dim in kind.shape.dim][2:]
+        self._shape = (1, channels, *size)
         for dim, value in zip(kind.shape.dim, self._shape, strict=True):
             dim.dim_value = value
         fixed.graph.output[0].type.tensor_type.ClearField("shape")
         del fixed.graph.value_info[:]
-        _check_sizes(fixed, side)
-        try:
-            self._engine: Engine = open_engine(fixed.SerializeToString(), device="cpu", precision="f32", in_flight=1)
-        except NotAModel as exc:
-            if not any(named):
-                raise
-            size = "x".join(str(length or "?") for length in reversed(named))
-            raise NotAModel(f"it takes images of {size} only; export it with dynamic height and width") from exc
+        check_sizes(fixed, *size)
+        self._engine: Engine = open_engine(fixed.SerializeToString(), device="cpu", precision="f32", in_flight=1)
 
     def __enter__(self) -> "_Trial":
         return self
@@ -225,7 +209,7 @@ class _Trial:
         A pixel at either end of a step is changed.
         """
         rng = np.random.default_rng(0)
-        side = self._shape[-1]
+        side = min(self._shape[-2:])
         first = (side - step) // 2 // step * step
         last = first + step - 1
         farthest = 0

@@ -1,6 +1,6 @@
 """The output size that was asked for, and the plan to reach it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from vidsr.card import ModelCard
@@ -17,6 +17,8 @@ class OutputSize:
     scale: int | None = None
     width: int | None = None
     height: int | None = None
+    even: bool = False
+    """Whether both sides become even, whatever the subsampling."""
 
     def __post_init__(self) -> None:
         if self.scale is not None and (self.width is not None or self.height is not None):
@@ -30,6 +32,8 @@ class OutputSize:
         default: the factor where nothing was asked for. Subsampled chroma makes sides even: 1281 becomes 1280.
         Raises OutputError if that is more than can be held.
         """
+        if self.even:
+            subsampling = 1, 1
         if self.width is None and self.height is None:
             factors = Fraction(self.scale or default), Fraction(self.scale or default)
         else:
@@ -39,6 +43,10 @@ class OutputSize:
         if max(factors) > MOST_TIMES:
             raise OutputError(f"{width}x{height} can be upscaled {MOST_TIMES} times at most; ask for a smaller size")
         return checked(_even(width * factors[0], subsampling[0]), _even(height * factors[1], subsampling[1]))
+
+    def turned(self) -> "OutputSize":
+        """Return the size of frames as they are stored, where players turn them by 90 degrees."""
+        return replace(self, width=self.height, height=self.width)
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,6 +62,9 @@ class Session:
         sides = zip((frame.height, frame.width), self._size, strict=True)
         rows, columns = (tile_spans(length, tile, model.receptive_field, model.step) for length, tile in sides)
         self._tiles = [Tile(row, column) for row in rows for column in columns]
+        if len(self._tiles) > 1 and model.fixed and model.receptive_field < model.card.receptive_field:
+            what = f"{model.name} takes images of {model.fixed[1]}x{model.fixed[0]} only, less than it looks at"
+            options.context.warn(f"{what}: the borders of tiles may be visible; export it with dynamic sides")
         height, width = self._size
         wanted = replace(format_of(frame), width=width, height=height)
         self._in_flight, self._frames = options.in_flight, WeakSet[PendingPlanes]()
@@ -113,6 +116,8 @@ def setup_for(model: Model, bits: int, options: SessionOptions) -> Setup:
     """
     asked = options.upscale
     setup = settle(engine=asked.engine, device=asked.device, precision=asked.precision)
+    if bits > 10:  # f16 ends at 65504, and neither f16 nor bf16 has the steps of 16 bits
+        return replace(setup, precision="f32")
     coarse = asked.precision == "auto" and setup.precision == "bf16" and bits > 8
     resizes = any(node.op_type in ("Resize", "Upsample") for node in model.graph.graph.node)
     return replace(setup, precision="f32") if coarse and (model.card.channels == 3 or resizes) else setup
@@ -127,7 +132,7 @@ def engine_for(
     def graph_of(guarded: bool) -> bytes:
         card = model.card
         return attach(
-            model.graph, wanted, channels=card.channels, scale=card.scale, step=card.step,
+            model.graph, wanted, channels=card.channels, scale=card.scale, step=model.fixed or card.step,
             shuffled=setup.device != "cpu", guarded=guarded, name=model.name,
         )  # fmt: skip
 
@@ -140,11 +145,11 @@ def engine_for(
 def best_setup(graph_of: Callable[[bool], bytes], setup: Setup, options: UpscaleOptions, context: Context) -> Setup:
     """Return a setup with TensorRT if an engine was built for this graph, and report what computes.
 
-    graph_of: see `open_guarded`. Nothing changes, and nothing is reported, on the CPU and where the user named an
-    engine. If every frame must be computed alone, no TensorRT engine is used: one built between two runs would change
-    the result.
+    graph_of: see `open_guarded`. Nothing changes, and nothing is reported, on devices other than CUDA's and where the
+    user named an engine. If every frame must be computed alone, no TensorRT engine is used: one built between two runs
+    would change the result.
     """
-    if options.engine != "auto" or setup.device == "cpu":
+    if options.engine != "auto" or not setup.device.startswith("cuda"):
         return setup
     why = ""
     if not options.stateless:

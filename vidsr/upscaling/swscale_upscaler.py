@@ -25,12 +25,12 @@ class ResizingUpscaler(FrameUpscaler):
 
     def __init__(self, kernel: Kernel, wanted: OutputSize, *, in_flight: int = 2, threads: int = 0) -> None:
         self.in_flight = in_flight
-        self._wanted = wanted
+        self.wanted = wanted
         self._resizer = Resizer(kernel, threads=threads)
 
     def plan(self, width: int, height: int, subsampling: tuple[int, int] = (1, 1)) -> Plan:
         """Return what becomes of frames of this size."""
-        return Plan(*self._wanted.size(width, height, default=2, subsampling=subsampling), None)
+        return Plan(*self.wanted.size(width, height, default=2, subsampling=subsampling), None)
 
     def submit(self, frame: Frame) -> Done:
         """Resize a frame; it is ready at once."""

@@ -39,6 +39,8 @@ def open_session(model: Model, frame: Frame, options: SessionOptions) -> Session
     if options.upscale.tile != "auto":
         return Session(model, frame, options)
     usual = replace(options, upscale=replace(options.upscale, tile=None))
+    if model.fixed:
+        return Session(model, frame, usual)
     key = _key(model, frame, usual)
     size = _size_of(read_cache(CACHE, key))
     if size is None or size not in _candidates(model, frame, usual):

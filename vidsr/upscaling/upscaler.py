@@ -87,10 +87,10 @@ class Upscaler(FrameUpscaler):
     def __init__(self, model: str | Path | None, wanted: OutputSize, options: SessionOptions) -> None:
         """model: a name or path; None chooses a network of the shelf by the size of the frames."""
         self.in_flight = options.in_flight
-        self._wanted, self._options = wanted, options
+        self.wanted, self._options = wanted, options
         self._tiles = tiles_of(None)  # of sessions that were closed
         self._models: dict[Path, Model] = {}
-        self._plans: dict[tuple[int, int, tuple[int, int]], tuple[Plan, Model | None]] = {}
+        self._plans: dict[tuple[OutputSize, int, int, tuple[int, int]], tuple[Plan, Model | None]] = {}
         self._sessions: OrderedDict[Any, Session | GpuSession | AdaptiveSession] = OrderedDict()
         # Chroma is resized beside the network and the encoder, and each of its threads costs them more than it gains
         # where cores are few: 2 % of the whole command on two.
@@ -119,7 +119,7 @@ class Upscaler(FrameUpscaler):
         """Start on one frame and return at once; see FrameUpscaler."""
         plan, model = self._planned(frame.width, frame.height, subsampling_of(frame))
         if frame.semiplanar:
-            if model is not None and is_whole(frame, plan, self._options) and self._takes(frame):
+            if model is not None and not model.fixed and is_whole(frame, plan, self._options) and self._takes(frame):
                 opened = partial(GpuSession, on_device=self.setup.engine in TAKES_DLPACK)
                 return self._session(model, frame, opened).submit(frame)
             frame = planar(frame)
@@ -146,10 +146,10 @@ class Upscaler(FrameUpscaler):
         session.close()
 
     def _planned(self, width: int, height: int, subsampling: tuple[int, int]) -> tuple[Plan, Model | None]:
-        key = width, height, subsampling
+        key = self.wanted, width, height, subsampling
         if key not in self._plans:
             default = self._only.card.scale if self._only else 1
-            size = self._wanted.size(width, height, default=default, subsampling=subsampling)
+            size = self.wanted.size(width, height, default=default, subsampling=subsampling)
             factor = max(size[0] / width, size[1] / height)
             model = None if factor <= 1 else self._only or self._load(zoo.by_scale(factor))
             if model is not None:

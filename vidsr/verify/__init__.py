@@ -27,18 +27,19 @@ def verify_video(
     start: Fraction | float | None = None,
     duration: Fraction | float | None = None,
     fps: Fraction | float | None = None,
+    probe: int | None = None,
 ) -> Verification:
     """Read two files to their ends and compare them: everything but the size of the frames must be the same.
 
     source, target: input and output, each a path or an address that can be read now. notices: warnings of the run that
-    wrote the target (`Summary.notices`), which excuse what they announced and nothing else. start, duration, fps: of
-    the source, as for `upscale_video`.
+    wrote the target (`Summary.notices`), which excuse what they announced and nothing else. start, duration, fps,
+    probe: of the source, as in `ReadOptions`.
     Both files are decoded. Raises InputError if one cannot be read.
     """
     stop = Stop()
 
     def run() -> Verification:
-        options = ReadOptions(start=exact(start), duration=exact(duration), fps=exact(fps))
+        options = ReadOptions(start=exact(start), duration=exact(duration), fps=exact(fps), probe=probe)
         before = read_inventory(source, options, stop=stop)
         after = ReadOptions(fps=options.fps if before.images and is_sequence(target) else None)
         return compare(before, read_inventory(target, after, stop=stop), notices=notices)

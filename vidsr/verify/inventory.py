@@ -9,10 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidsr.color import ColorSpec
+from vidsr.verify.subtitle_text import TimedText
+from vidsr.video.convert.immersive import SphericalMapping, StereoLayout
 from vidsr.video.read.damage import Damage
 
 SRGB = "sRGB"
 """A colour profile that videos need not carry."""
+COLORS = "primaries and transfer"
+"""Of an image, where they are not those of sRGB; a key of `image_metadata`."""
 UNTIMED = -(1 << 63)
 """The value in `times` of a packet without a time stamp."""
 
@@ -28,6 +32,8 @@ class Track:
     pid: int | None
     """In MPEG-TS; None elsewhere, and where several streams share one."""
     language: str
+    locale: str
+    """The language as BCP 47, such as pt-BR, where that says more; else empty."""
     disposition: int
     """FFmpeg's flags."""
     tags: Mapping[str, str]
@@ -37,7 +43,11 @@ class Track:
     """A digest of its bytes, without what a container adds to them."""
     tick: Fraction
     times: "array[int]"
-    """Pts of every packet in ticks, or UNTIMED; of subtitles start and end in turn."""
+    """Pts of every packet in ticks, or UNTIMED; of subtitles start and end in turn; of PCM the start and each gap."""
+    texts: tuple[TimedText, ...]
+    """Of text subtitles."""
+    sound: str
+    """Sample rate and number of channels of a sound."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,15 +90,24 @@ class Inventory:
     """How many frames are transparent anywhere."""
     captions: int
     """How many frames carry closed captions."""
+    caption_data: str
+    """A digest of them."""
+    side_data: tuple[str, ...]
+    """What else is beside its frames, such as an active format description."""
     dynamic: tuple[str, ...]
     """Dynamic HDR metadata of its frames: "Dolby Vision", "HDR10+"."""
-    mastering: tuple[int, ...]
-    """HDR10's mastering display and light levels, in the units of HEVC."""
+    mastering: tuple[int | str, ...]
+    """HDR10's mastering display and light levels, in the units of HEVC; text for values that no encoder can write."""
+    spherical: SphericalMapping | None
+    """For frames that are 1 pixel wide."""
+    stereo: StereoLayout | None
     program: int | None
     """The number of its programme in MPEG-TS."""
     pid: int | None
     """In MPEG-TS."""
     language: str
+    locale: str
+    """The language as BCP 47, such as pt-BR, where that says more; else empty."""
     disposition: int
     stream_tags: Mapping[str, str]
     """Of the video stream."""

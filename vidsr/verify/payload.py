@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
+_AROUND_AV1 = {2, 7, 8, 15}  # temporal delimiters, redundant headers, tile lists, padding: some containers drop them
+_PGS_START = b"\x16"  # a presentation composition segment
 # NAL unit types of H.264 and HEVC that are in the header of one container and among the packets of another.
 _AROUND = {"h264": {7, 8, 9}, "hevc": {32, 33, 34, 35}}
 
@@ -17,9 +19,16 @@ def payload(packet: Any, codec: str, config: bytes) -> bytes:
         return data[7 if data[1] & 1 else 9 :]
     if codec == "opus" and data[:1] == b"\x7f" and data[1:2] and data[1] & 0xE0 == 0xE0:
         return _without_control_header(data)
+    if codec == "av1":
+        return b"".join(_open_units(data))
     if codec in _AROUND:
         return b"".join(_units(data, codec, config))
     return data
+
+
+def is_continued(packet: Any, codec: str) -> bool:
+    """Return whether a packet continues the one before: a segment of a PGS picture, which is one packet in Matroska."""
+    return codec == "hdmv_pgs_subtitle" and bytes(packet)[:1] != _PGS_START
 
 
 def is_filler(packet: Any, codec: str) -> bool:
@@ -67,3 +76,22 @@ def _started(data: bytes) -> Iterator[bytes]:
     for part in data.split(b"\0\0\1")[1:]:
         if unit := part.rstrip(b"\0"):
             yield unit
+
+
+def _open_units(data: bytes) -> Iterator[bytes]:
+    # OBUs of AV1 (its specification, 5.3), without their sizes.
+    position = 0
+    while position < len(data):
+        header = data[position]
+        position += 1 + (header >> 2 & 1)  # with an extension
+        size = len(data) - position
+        if header & 2:  # has_size
+            size = shift = 0
+            while position < len(data):
+                byte = data[position]
+                size, shift, position = size | (byte & 127) << shift, shift + 7, position + 1
+                if byte < 128:
+                    break
+        if header >> 3 & 15 not in _AROUND_AV1:
+            yield data[position : position + size]
+        position += size

@@ -3,9 +3,7 @@
 import hashlib
 from array import array
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -13,18 +11,24 @@ from typing import Any
 import numpy as np
 
 from vidsr.context import Context, Stop, ignore
-from vidsr.frames import Carried, Frame
+from vidsr.frames import Carried
 from vidsr.options import ReadOptions
-from vidsr.verify.inventory import SRGB, UNTIMED, Chapter, Inventory, Track
-from vidsr.verify.payload import config_of, is_filler, payload
+from vidsr.verify.inventory import COLORS, UNTIMED, Chapter, Inventory, Track
+from vidsr.verify.labels import comparable_stream_tags, comparable_tags, image_tags, mastering_numbers
+from vidsr.verify.payload import config_of, is_continued, is_filler, payload
+from vidsr.verify.subtitle_text import TextReader
 from vidsr.verify.thumbnails import SHAPE, thumbnail
-from vidsr.video.convert.image_metadata import is_srgb, read_image_metadata
+from vidsr.video.convert.immersive import spherical_mapping, stereo_layout
+from vidsr.video.convert.png_chunks import is_as_srgb, named
 from vidsr.video.convert.resizer import pixel_format_of
-from vidsr.video.convert.side_data import DYNAMIC_HDR, mastering_of, side_data
-from vidsr.video.metadata import ATTACHED, codec_of, stream_tags, video_tags
+from vidsr.video.convert.side_data import DYNAMIC_HDR, LOST_SIDE_DATA, lost_side_data, side_data
+from vidsr.video.metadata import ATTACHED, codec_of
+from vidsr.video.pcm_samples import SampleClock, is_pcm, samples_of
 from vidsr.video.read.source import Source, open_source
 from vidsr.video.timing import rational
 from vidsr.video.write.copy.programs import pids_of
+
+_SHORTEST = 0.001  # seconds; some containers store no shorter duration of a frame
 
 
 def read_inventory(name: str | Path, options: ReadOptions | None = None, *, stop: Stop | None = None) -> Inventory:
@@ -42,19 +46,39 @@ class _Tally:
         self.codec = codec_of(stream) if context is None else context.codec.canonical_name
         self.config = config_of(stream)
         self.times, self.packets, self.digest = array("q"), 0, hashlib.blake2b(digest_size=16)
-        self.spans = stream.type == "subtitle"
+        self.spans, self.text = stream.type == "subtitle", TextReader(stream)
+        self.sound = ""
+        if stream.type == "audio" and context is not None:
+            self.sound = f"{context.sample_rate} Hz, {context.layout.nb_channels} channels"
+        # FFmpeg's demuxer of Matroska drops times before 0, and derives them from durations, which are rounded.
+        self.derived = stream.type == "audio" and stream.container.format.name.startswith("matroska")
         self.once = bool(stream.disposition & ATTACHED)  # a seek may repeat it
         self.tick = rational(stream.time_base) or Fraction(1, 90000)
+        self.clock = SampleClock(context.sample_rate, self.tick) if is_pcm(stream) else None
+        self.silence = 0  # bytes
         if stream.type == "attachment":
             self.digest.update(stream.data or b"")
 
     def add(self, packet: Any) -> None:
         if is_filler(packet, self.codec) or (self.once and self.packets):
             return
+        if self.packets and is_continued(packet, self.codec):
+            self.digest.update(bytes(packet))
+            return
         self.packets += 1
-        self.digest.update(payload(packet, self.codec, self.config))
         pts = packet.pts if packet.pts is not None else packet.dts
-        self.times.append(UNTIMED if pts is None else pts)
+        if self.clock is not None:  # muxers cut samples into any packets
+            samples, count = samples_of(packet)
+            sounding = samples.rstrip(b"\0")
+            if sounding:  # but not the silence at the end, with which Blu-ray's packets are filled
+                self.digest.update(bytes(self.silence) + sounding)
+            self.silence = len(samples) - len(sounding) + (0 if sounding else self.silence)
+            if self.clock.place(pts, count)[1]:
+                self.times.append(UNTIMED if pts is None else pts)
+            return
+        self.digest.update(payload(packet, self.codec, self.config))
+        self.times.append(UNTIMED if pts is None or (self.derived and pts < 0) else pts)
+        self.text.add(packet, self.tick)
         if self.spans:
             self.times.append(UNTIMED if pts is None or not packet.duration else pts + packet.duration)
 
@@ -64,6 +88,8 @@ def _read(source: Source) -> Inventory:
     tallies = {stream.index: _Tally(stream) for stream in copy.streams}
     times, fields, captions, transparent, thumbnails = array("q"), 0, 0, 0, bytearray()
     last = first = source.first
+    kinds = set[str]()
+    caption_data = hashlib.blake2b(digest_size=8)
     for item in source:
         if isinstance(item, Carried):
             if item.stream in tallies:
@@ -73,8 +99,13 @@ def _read(source: Source) -> Inventory:
         thumbnails += thumbnail(item)
         fields += bool(getattr(item.av_frame, "interlaced_frame", False))
         transparent += item.alpha is not None and int(item.alpha.min()) < (1 << item.bits) - 1
-        captions += side_data(item.av_frame, "A53_CC") is not None
+        kinds |= lost_side_data(item.av_frame)
+        if (caption := side_data(item.av_frame, "A53_CC")) is not None:
+            captions += 1
+            caption_data.update(caption)
         last = item
+    spherical = spherical_mapping(first.av_frame)
+    own = copy.program.streams if copy.program is not None else ()
     video, chapters, pids = source.stream, copy.chapters, pids_of(copy)
     return Inventory(
         title=source.title,
@@ -89,38 +120,40 @@ def _read(source: Source) -> Inventory:
         tick=first.time_base,
         times=times,
         thumbnails=np.frombuffer(thumbnails, np.float16).reshape(-1, *SHAPE),
-        end=(last.pts + last.duration_ticks) * last.time_base if last.duration_ticks else None,
+        end=(last.pts + last.duration_ticks) * last.time_base if last.duration >= _SHORTEST else None,
         fields=fields,
         transparent=transparent,
         captions=captions,
+        caption_data=caption_data.hexdigest(),
+        side_data=tuple(sorted(LOST_SIDE_DATA[kind] for kind in kinds)),
         dynamic=tuple(name for kind, name in DYNAMIC_HDR.items() if side_data(first.av_frame, kind) is not None),
-        mastering=_mastering_of(first),
+        mastering=mastering_numbers(first),
         program=copy.program.number if copy.program is not None else None,
         pid=pids.get(video.index),
         language=video.metadata.get("language", "und"),
+        locale=copy.languages.get(video.index, ""),
+        spherical=None if spherical is None else spherical.scaled(1 / first.width),
+        stereo=stereo_layout(first.av_frame),
         disposition=int(video.disposition),
-        stream_tags=_tags_of(video),
-        tags=_dated(_lowered(video_tags(copy.tags))),
-        image_metadata=_image_metadata(copy.image),
+        stream_tags=comparable_stream_tags(video),
+        tags=comparable_tags(copy.tags),
+        image_metadata=image_tags(copy.image) | _image_colors(source),
         chapters=tuple(_chapter(chapter) for chapter in chapters),
         tracks=tuple(
-            _track(s, tallies[s.index], pids.get(s.index))
-            for s in copy.streams
+            _track(s, tallies[s.index], pids.get(s.index), copy.languages.get(s.index, ""))
+            # Those of the programme that is kept come first, and are the first to be matched.
+            for s in sorted(copy.streams, key=lambda s: s.index not in own)
             if not (chapters and _is_chapter_track(s))
         ),
         damage=source.damage,
     )
 
 
-def _image_metadata(image: bytes | None) -> dict[str, str]:
-    known = read_image_metadata(image)
-    kind = SRGB if known.profile and is_srgb(known.profile) else _digest(known.profile or b"")
-    profile = {"colour profile": kind} if known.profile else {}
-    return profile | {f"Exif {tag}": str(value) for tag, value in (known.exif or {}).items()}
-
-
-def _digest(data: bytes) -> str:
-    return hashlib.blake2b(data, digest_size=8).hexdigest()
+def _image_colors(source: Source) -> dict[str, str]:
+    # Of images, which state their colours only where they differ from sRGB.
+    color = source.first.color
+    is_image = source.info.still or source.sequence is not None
+    return {COLORS: named(color)} if is_image and not is_as_srgb(color) else {}
 
 
 def _is_chapter_track(stream: Any) -> bool:
@@ -128,48 +161,25 @@ def _is_chapter_track(stream: Any) -> bool:
     return stream.type == "data" and codec_of(stream) == "bin_data"
 
 
-def _track(stream: Any, tally: _Tally, pid: int | None) -> Track:
+def _track(stream: Any, tally: _Tally, pid: int | None, locale: str) -> Track:
     return Track(
         index=stream.index,
         kind="cover art" if stream.type == "video" and stream.disposition & ATTACHED else stream.type,
         codec=tally.codec,
         pid=pid,
         language=stream.metadata.get("language", "und"),
+        locale=locale,
         disposition=int(stream.disposition),
-        tags=_tags_of(stream),
+        tags=comparable_stream_tags(stream),
         packets=tally.packets,
         payload=tally.digest.hexdigest(),
         tick=tally.tick,
         times=tally.times,
+        texts=tuple(tally.text.texts),
+        sound=tally.sound,
     )
 
 
 def _chapter(chapter: Mapping[str, Any]) -> Chapter:
     tick = rational(chapter["time_base"]) or Fraction(1)
     return Chapter(chapter["start"] * tick, chapter["end"] * tick, chapter["metadata"].get("title", ""))
-
-
-def _tags_of(stream: Any) -> dict[str, str]:
-    return {key: value for key, value in _lowered(stream_tags(stream)).items() if key != "language"}
-
-
-def _lowered(tags: Mapping[str, str]) -> dict[str, str]:
-    return {key.lower(): value for key, value in tags.items()}
-
-
-def _dated(tags: dict[str, str]) -> dict[str, str]:
-    # Containers write the same time with more or fewer digits.
-    with suppress(KeyError, ValueError):
-        tags["creation_time"] = datetime.fromisoformat(tags["creation_time"]).isoformat()
-    return tags
-
-
-def _mastering_of(frame: Frame) -> tuple[int, ...]:
-    found = mastering_of(frame.av_frame)
-    if found is None:
-        return ()
-    units = [50000] * 8 + [10000] * 2  # of chromaticities, of luminances
-    return (
-        *(round(value * unit) for value, unit in zip(found.display or (), units, strict=False)),
-        *(found.light or ()),
-    )

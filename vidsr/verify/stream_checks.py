@@ -6,6 +6,7 @@ from fractions import Fraction
 from vidsr.context import Code
 from vidsr.verify.findings import Finding, same
 from vidsr.verify.inventory import Inventory, Timed, Track
+from vidsr.verify.subtitle_text import text_finding
 from vidsr.verify.timestamp_checks import drift_between, slack
 from vidsr.verify.video_checks import kept_tags, seconds
 
@@ -20,6 +21,8 @@ _DISPOSITIONS = {
 _FAMILIES = {"mp1": "MPEG audio", "mp2": "MPEG audio", "mp3": "MPEG audio", "ac3": "AC-3", "eac3": "AC-3"}
 # Each muxer cuts raw samples into other packets; only all of them together can be compared.
 _RAW = "pcm_"
+# What a demuxer finds of them depends on how far it looks: extensions double the rate or add channels.
+_SELF_DESCRIBING = ("aac", "aac_latm", "dts")
 _OF_A_FILE = ("filename", "mimetype")  # of cover art that is an attached file, as in Matroska
 
 
@@ -27,7 +30,8 @@ def track_findings(before: Inventory, after: Inventory, shift: Fraction) -> Iter
     """Yield findings on each stream, and the largest drift of sound. shift: seconds by which the output is later."""
     pairs, extra = matched(before.tracks, after.tracks)
     yield _drift(before, after, pairs, shift)
-    chosen, chosen_after = _defaults(before), _defaults(after)
+    kept = {track.index for track, other in pairs if other is not None}
+    chosen, chosen_after = _defaults(before, kept), _defaults(after, {track.index for track in after.tracks})
     yield from _labels(None, before, after, chosen=(-1 in chosen, -1 in chosen_after))
     yield kept_tags(Code.STREAM_TAGS, before.stream_tags, after.stream_tags)
     for track, other in pairs:
@@ -38,13 +42,20 @@ def track_findings(before: Inventory, after: Inventory, shift: Fraction) -> Iter
         yield Finding(Code.STREAM, _described(track), f"stream {other.index}", True, index)
         yield from _labels(index, track, other, chosen=(track.index in chosen, other.index in chosen_after))
         yield from _details(track, other, slack_of(before, after, track, other, shift), shift)
+    has_time_code = "timecode" in {**before.tags, **before.stream_tags}  # a tag, of which an mp4 makes a track
     for track in extra:
+        if track.codec == "time code" and has_time_code:
+            continue
         yield Finding(Code.NEW_STREAM, "none", _described(track), False, track.index)
 
 
 def slack_of(before: Inventory, after: Inventory, track: Track, other: Track, shift: Fraction) -> Fraction:
     """Return how far rounding may move a packet against the video: further if the video was rounded, too."""
     own = slack(track, other)
+    if track.codec.startswith(_RAW):  # whose times an mp4 counts in samples
+        own = max(own, slack(other, track))
+    if shift and other.tick != after.tick:  # the muxer rounded the shift in both
+        own += (other.tick + after.tick) / 2
     return own + slack(before, after) if shift else own
 
 
@@ -59,6 +70,7 @@ def matched(
         lambda t: (t.kind, t.language, t.codec),
         lambda t: (t.kind, t.language),
         lambda t: (t.kind, t.codec),
+        lambda t: t.kind,
     ]
     for key in alike:
         for track in before:
@@ -87,11 +99,15 @@ def _details(track: Track, other: Track, near: Fraction, shift: Fraction) -> Ite
     index = track.index
     if track.pid is not None and other.pid is not None:
         yield same(Code.PROGRAM, f"PID {track.pid}", f"PID {other.pid}", index)
-    yield Finding(Code.CODEC, track.codec, other.codec, _codec(track) == _codec(other), index)
+    found, made = (f"{stream.codec}, {stream.sound}".removesuffix(", ") for stream in (track, other))
+    plays = track.sound == other.sound or track.codec in _SELF_DESCRIBING
+    yield Finding(Code.CODEC, found, made, _codec(track) == _codec(other) and plays, index)
     yield kept_tags(Code.STREAM_TAGS, _tags(track, other), other.tags, index)
     if not track.codec.startswith(_RAW):
         yield same(Code.PACKETS, track.packets, other.packets, index)
     yield Finding(Code.PAYLOAD, track.payload[:8], other.payload[:8], track.payload == other.payload, index)
+    if track.texts and other.codec != track.codec:
+        yield text_finding(track.texts, other.texts, shift=shift, near=near, stream=index)
     if track.packets and track.kind not in ("attachment", "cover art") and not track.codec.startswith(_RAW):
         apart, at = drift_between(track, other, shift)
         found = f"at most {seconds(abs(apart))} off, at {seconds(at)}" if apart else "all exact"
@@ -99,19 +115,23 @@ def _details(track: Track, other: Track, near: Fraction, shift: Fraction) -> Ite
 
 
 def _labels(stream: int | None, before: Timed, after: Timed, *, chosen: tuple[bool, bool]) -> Iterator[Finding]:
-    known = before.language != "und"  # else a container may state any
-    yield Finding(
-        Code.LANGUAGE, before.language, after.language, not known or before.language == after.language, stream
-    )
+    language, stated = before.locale or before.language, after.locale or after.language
+    # For an unknown language, a container may state any.
+    yield Finding(Code.LANGUAGE, language, stated, language in ("und", stated), stream)
     found, other = (x.disposition & ~_DEFAULT | one * _DEFAULT for x, one in zip((before, after), chosen, strict=True))
     kept = not (found & ~other | other & ~found & ~_IMPLIED) & sum(_DISPOSITIONS)
     yield Finding(Code.DISPOSITION, _flags(found), _flags(other), kept, stream)
 
 
-def _defaults(video: Inventory) -> set[int]:
-    """Return the streams that players choose: of each kind the first default one, or the first. -1 is the video."""
+def _defaults(video: Inventory, kept: set[int]) -> set[int]:
+    """Return the streams that players choose: of each kind the first default one, or the first. -1 is the video.
+
+    kept: indices of the streams that are in both files.
+    """
     taken: dict[str, tuple[bool, int]] = {"video": (bool(video.disposition & _DEFAULT), -1)}
     for track in video.tracks:
+        if track.index not in kept:
+            continue
         flagged = bool(track.disposition & _DEFAULT)
         if track.kind not in taken or (flagged and not taken[track.kind][0]):
             taken[track.kind] = flagged, track.index

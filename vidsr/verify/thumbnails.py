@@ -17,7 +17,7 @@ CELLS = 8
 SHAPE = (CELLS, CELLS, 4)
 """Rows, columns; R, G, B and opacity, in [0, 1]."""
 _LEAST_PIXELS = 8  # in a cell in each direction; smaller cells would show how the picture was resized
-_NEAR = 12 / 255  # by which encoding and resizing may change a cell; a wrong matrix changes saturated colours by 27
+_NEAR = 16 / 255  # by which encoding and resizing may change a cell; a wrong matrix changes saturated colours by 27
 _NEARER, _NOISE = 2, 0.5 / 255  # a frame is in a wrong place if it is so many times nearer to its neighbour's picture
 _CHUNK = 4096  # frames
 
@@ -30,7 +30,12 @@ def thumbnail(frame: Frame) -> bytes:
     gray = [np.zeros_like(luma)] * (2 - len(chroma))
     yuv = np.stack([luma, *chroma, *gray], axis=2)
     rgb = yuv @ np.linalg.inv(rgb_to_yuv(frame.color.matrix)).T
-    opacity = np.ones_like(luma) if frame.alpha is None else _cells(frame.alpha) / ((1 << frame.bits) - 1)
+    opacity: NDArray[np.floating] = np.ones_like(luma)
+    if frame.alpha is not None:  # the mean of what is seen: formats change the colours of what is transparent
+        seen = frame.alpha.astype(np.float32) / np.float32((1 << frame.bits) - 1)
+        opacity = _cells(seen)
+        weighted = (_cells(channel * seen) for channel in np.moveaxis(frame.to_rgb(), 2, 0))
+        rgb = np.stack([cells / np.maximum(opacity, 1e-3) for cells in weighted], axis=2).astype(np.float64)
     return np.concatenate([rgb, opacity[..., None]], axis=2).astype(np.float16).tobytes()
 
 
@@ -86,7 +91,7 @@ def _retagged(thumbnails: NDArray[np.float16], color: ColorSpec, other: ColorSpe
     return np.concatenate([rgb, thumbnails[..., 3:]], axis=3).astype(np.float16)
 
 
-def _cells(plane: Plane) -> NDArray[np.float32]:
+def _cells(plane: Plane | NDArray[np.float32]) -> NDArray[np.float32]:
     rows, columns = (_shares(side) for side in plane.shape)
     mean: NDArray[np.float32] = rows @ plane.astype(np.float32) @ columns.T
     return mean

@@ -23,7 +23,9 @@ class Gap:
 
 def slack(before: Timed, after: Timed, *, shifted: bool = False) -> Fraction:
     """Return how far rounding may move a time between two time bases; twice that if the shift was rounded, too."""
-    return max(before.tick, after.tick) / (1 if shifted else 2)
+    if before.tick % after.tick == 0:
+        return Fraction(0)
+    return after.tick / (1 if shifted else 2)
 
 
 def shift_of(before: Timed, after: Timed) -> Fraction:
@@ -91,7 +93,14 @@ def drift_between(before: Timed, after: Timed, shift: Fraction) -> tuple[Fractio
         pairs = list(zip(old, new, strict=True))
     else:
         pairs = [(old[end], new[end]) for end in (0, -1)] if old and new else []
-    gaps = ((y * b - x * a - moved, x * a) for x, y in pairs if UNTIMED not in (x, y))
+    gaps, repeated, last = [], 0, UNTIMED
+    for x, y in pairs:
+        if UNTIMED in (x, y):
+            continue
+        repeated, last = (repeated + 1 if x == last else 0), x
+        apart = y * b - x * a - moved
+        # Packets of one time may have to be a tick apart.
+        gaps.append((min(apart, apart - repeated * b, key=abs), x * a))
     worst, at = max(gaps, key=lambda pair: abs(pair[0]), default=(0, 0))
     return Fraction(worst, clock), Fraction(at, clock)
 

@@ -1,13 +1,14 @@
 """Compare the video itself: frames, times, colours, shape, chapters and tags."""
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from fractions import Fraction
 
-from vidsr.color import BT470BG, SMPTE170M
+from vidsr.color import BT470BG, SMPTE170M, UNSPECIFIED
 from vidsr.context import Code
 from vidsr.verify.findings import Finding, same
-from vidsr.verify.inventory import SRGB, Inventory
+from vidsr.verify.inventory import COLORS, SRGB, Inventory
 from vidsr.verify.thumbnails import picture_finding, turned
 from vidsr.verify.timestamp_checks import gap_between, slack
 from vidsr.video.convert.pixel_formats import PIXEL_FORMATS
@@ -16,6 +17,8 @@ from vidsr.video.convert.pixel_formats import PIXEL_FORMATS
 _OWN_CLOCK = ("mpegts", "nut", "flv", "avi", "yuv4mpegpipe")
 # These store no duration of a frame, so that the last one may end at any time.
 _NO_DURATIONS = ("mpegts", "nut", "flv", "avi", "yuv4mpegpipe", "h264", "hevc", "mpegvideo")
+
+_RESERVED = (0, 3)  # code points that state no more than UNSPECIFIED does
 
 
 def video_findings(before: Inventory, after: Inventory, shift: Fraction) -> Iterator[Finding]:
@@ -34,6 +37,10 @@ def video_findings(before: Inventory, after: Inventory, shift: Fraction) -> Iter
         yield from _colours(before, after)
         yield same(Code.ROTATION, _degrees(before), _degrees(after))
     yield _aspect(before, after)
+    if before.spherical or after.spherical:
+        yield same(Code.SPHERICAL, before.spherical or "flat", after.spherical or "flat")
+    if before.stereo or after.stereo:
+        yield same(Code.STEREO, before.stereo or "2D", after.stereo or "2D")
     if before.pid is not None and after.pid is not None:
         yield same(Code.PROGRAM, f"{before.program}, PID {before.pid}", f"{after.program}, PID {after.pid}")
     yield same(Code.FIELDS, f"{before.fields} interlaced", f"{after.fields} interlaced")
@@ -42,7 +49,12 @@ def video_findings(before: Inventory, after: Inventory, shift: Fraction) -> Iter
     if before.dynamic or after.dynamic:
         yield same(Code.DYNAMIC_HDR, ", ".join(before.dynamic) or "none", ", ".join(after.dynamic) or "none")
     if before.captions or after.captions:
-        yield same(Code.CAPTIONS, f"on {before.captions} frames", f"on {after.captions} frames")
+        found, other = (f"on {video.captions} frames ({video.caption_data})" for video in (before, after))
+        yield same(Code.CAPTIONS, found, other)
+    if before.side_data and not (before.images or after.images):
+        missing = [kind for kind in before.side_data if kind not in after.side_data]
+        found = f"without {', '.join(missing)}" if missing else "all"
+        yield Finding(Code.SIDE_DATA, ", ".join(before.side_data), found, not missing)
     if before.mastering or after.mastering:
         yield same(Code.MASTERING, _numbers(before.mastering), _numbers(after.mastering))
     if before.chapters or after.chapters:
@@ -94,19 +106,21 @@ def _colours(before: Inventory, after: Inventory) -> Iterator[Finding]:
     if not old.gray:
         matrices = {a.matrix, b.matrix}
         yield Finding(Code.MATRIX, str(a.matrix), str(b.matrix), len(matrices) == 1 or matrices == {BT470BG, SMPTE170M})
-    yield same(Code.PRIMARIES, a.primaries, b.primaries)
-    yield same(Code.TRANSFER, a.transfer, b.transfer)
+    yield same(Code.PRIMARIES, _stated(a.primaries), _stated(b.primaries))
+    yield same(Code.TRANSFER, _stated(a.transfer), _stated(b.transfer))
     if old.subsampling == new.subsampling == (1, 1):  # elsewhere chroma lies on luma, at least in half of the lines
         yield same(Code.CHROMA_LOCATION, a.chroma_location, b.chroma_location)
+
+
+def _stated(code: int) -> int:
+    return UNSPECIFIED if code in _RESERVED else code
 
 
 def _degrees(video: Inventory) -> str:
     if not video.display_matrix:
         return "upright"
-    turns = {(0, 1): "90", (-1, 0): "180", (0, -1): "270"}
-    across, down = ((value > 0) - (value < 0) for value in video.display_matrix[:2])
+    turn = round(math.degrees(math.atan2(video.display_matrix[1], video.display_matrix[0]))) % 360
     mirrored = video.display_matrix[0] * video.display_matrix[4] - video.display_matrix[1] * video.display_matrix[3] < 0
-    turn = turns.get((across, down))
     return " and ".join([f"rotated by {turn} degrees"] * bool(turn) + ["mirrored"] * mirrored) or "upright"
 
 
@@ -121,8 +135,8 @@ def _aspect(before: Inventory, after: Inventory) -> Finding:
 def _chapters(video: Inventory, other: Inventory, shift: Fraction) -> Finding:
     before, after = video.chapters, other.chapters
     near = Fraction(1, 1000)  # in which mp4 and Matroska count
-    if other.container in _OWN_CLOCK:  # where chapters are written before the muxer moves its clock
-        near += abs(shift)
+    if other.container in _OWN_CLOCK and before and after and before[0].start == after[0].start:
+        shift = Fraction(0)  # chapters were written before the muxer moved its clock
     moved = [
         f"{a.title or index + 1} moved by {seconds(b.start - a.start - shift)}"
         for index, (a, b) in enumerate(zip(before, after, strict=False))
@@ -137,14 +151,22 @@ def _tags(before: Inventory, after: Inventory) -> Finding:
     found, other = ({**video.tags, **video.image_metadata} for video in (before, after))
     if not after.images and found.get("colour profile") == SRGB:
         del found["colour profile"]
+    if not after.images:
+        found.pop(COLORS, None)  # compared as those of a video
     return kept_tags(Code.TAGS, found, other)
 
 
 def kept_tags(code: Code, before: Mapping[str, str], after: Mapping[str, str], stream: int | None = None) -> Finding:
     """Return the finding that all tags are there with their values, or not."""
-    lost = [key for key, value in before.items() if after.get(key) != value]
+    lost = [key for key, value in before.items() if after.get(key) != value and not _has_language(key, value, after)]
     found = f"without {', '.join(lost)}" if lost else ", ".join(before) or "none"
     return Finding(code, ", ".join(before) or "none", found, not lost, stream)
+
+
+def _has_language(key: str, value: str, tags: Mapping[str, str]) -> bool:
+    # Matroska reads the end of a key as a language, and writes comment-deu as comment-ger.
+    name, dash, _ = key.rpartition("-")
+    return bool(dash) and any(other.rpartition("-")[0] == name and tags[other] == value for other in tags)
 
 
 def _upright(video: Inventory) -> Inventory:
@@ -157,5 +179,5 @@ def _upright(video: Inventory) -> Inventory:
     return replace(upright, width=video.height, height=video.width, aspect=1 / video.aspect)
 
 
-def _numbers(values: tuple[int, ...]) -> str:
+def _numbers(values: tuple[int | str, ...]) -> str:
     return " ".join(map(str, values)) or "none"

@@ -53,15 +53,15 @@ def ffmpeg_log(level: int) -> Iterator[list[tuple[int, str, str]]]:
         av.logging.set_skip_repeated(before[1])
 
 
-def side_data_of(av_frame: av.VideoFrame) -> list[SideData]:
-    """Return the side data of a frame; empty if PyAV 18 does not know one of its types, such as a photo's Exif."""
+def side_data_of(av_frame: av.VideoFrame) -> list[SideData] | None:
+    """Return the side data of a frame; None if PyAV does not know one of its types, as PyAV 18 a photo's Exif."""
     try:
         # Not av_frame.side_data: PyAV 18 caches it in a cycle, which only the garbage collector frees.
         entries: Any = SideDataContainer(av_frame)  # type: ignore[call-arg]  # missing in the stubs
         # PyAV 18 iterates over entries, PyAV 19 over their types.
         return [entries[entry] if isinstance(entry, Type) else entry for entry in entries]
     except ValueError:
-        return []
+        return None
 
 
 def without_side_data(av_frame: av.VideoFrame) -> av.VideoFrame:

@@ -12,8 +12,8 @@ from vidsr.video._compat import Chapter
 
 
 @dataclass(frozen=True, slots=True)
-class Program:
-    """A programme of MPEG-TS (or a variant of HLS), which has streams of its own."""
+class TsProgram:
+    """A programme of MPEG-TS (or a variant of HLS)."""
 
     number: int
     tags: Mapping[str, str]
@@ -41,8 +41,10 @@ class CopyInfo:
     """The image in each stream of cover art, by the index of the stream."""
     tags: Mapping[str, str] = field(default_factory=dict)
     """Metadata of the container."""
-    programs: tuple[Program, ...] = ()
+    programs: tuple[TsProgram, ...] = ()
     """Programmes of MPEG-TS, variants of HLS."""
+    languages: Mapping[int, str] = field(default_factory=dict)
+    """Languages that ISO 639-2 cannot name, such as pt-BR, as BCP 47, by the index of the stream."""
     chapters: tuple[Chapter, ...] = ()
     display_matrix: tuple[int, ...] = ()
     """Rotation or mirroring that players apply; empty for none."""
@@ -58,6 +60,6 @@ class CopyInfo:
     """Count a packet that is too damaged to be muxed as damage of the input. Raises Damaged if the input is strict."""
 
     @property
-    def program(self) -> Program | None:
+    def program(self) -> TsProgram | None:
         """The programme of the video; None if the format has none."""
         return next((program for program in self.programs if self.video_stream.index in program.streams), None)

@@ -11,11 +11,12 @@ from vidsr.io.names import is_address, is_folder, title_of
 # fmt: off
 IMAGE_EXTENSIONS = frozenset(
     f".{kind}" for kind in (
-        "avif", "bmp", "dpx", "exr", "hdr", "heic", "j2k", "jp2", "jpeg", "jpg", "jxl", "pam", "pbm", "pcx", "pfm",
-        "pgm", "png", "pnm", "ppm", "qoi", "sgi", "tga", "tif", "tiff", "webp", "xbm", "xwd",
+        "avif", "bmp", "dpx", "exr", "hdr", "heic", "heif", "j2k", "jp2", "jpeg", "jpg", "jxl", "pam", "pbm", "pcx",
+        "pfm", "pgm", "png", "pnm", "ppm", "qoi", "sgi", "tga", "tif", "tiff", "webp", "xbm", "xwd",
     )
 )
 # fmt: on
+_SAME_KIND = {".jpeg": ".jpg", ".tiff": ".tif"}
 _NUMBER = re.compile(r"%(?:0(\d+))?d")
 
 
@@ -50,6 +51,8 @@ class ImageSequence:
     """Sorted by number; never empty."""
     missing: str | None = None
     """A warning about missing numbers; None if there are none."""
+    left_out: str | None = None
+    """A warning about other files in the folder; None if there are none."""
 
     @property
     def first(self) -> int:
@@ -103,17 +106,20 @@ def _numbered(pattern: Pattern, title: str) -> ImageSequence:
 
 
 def _all_of(folder: Path) -> ImageSequence:
-    files = [p for p in folder.iterdir() if p.suffix.lower() in IMAGE_EXTENSIONS and not p.name.startswith(".")]
-    files = sorted((path for path in files if path.is_file()), key=lambda path: _natural(path.name))
+    there = [path for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")]
+    there.sort(key=lambda path: _natural(path.name))
+    files = [path for path in there if path.suffix.lower() in IMAGE_EXTENSIONS]
     if not files:
         raise StreamBroken(f"{title_of(folder)} is a folder without images; name a file in it")
-    kinds = {path.suffix.lower() for path in files}
+    kinds = {_SAME_KIND.get(path.suffix.lower(), path.suffix.lower()) for path in files}
     if len(kinds) > 1:
         raise InputError(
             f"{title_of(folder)} contains several kinds of images ({', '.join(sorted(kinds))}); "
             "expected one kind: give a pattern such as %05d.png"
         )
-    return ImageSequence(dict(enumerate(files, 1)))
+    others = ", ".join(path.name for path in there if path not in files)
+    left_out = f"{title_of(folder)}: left out, as they are not named as images: {others}" if others else None
+    return ImageSequence(dict(enumerate(files, 1)), left_out=left_out)
 
 
 def _natural(name: str) -> list[tuple[int, str]]:

@@ -19,7 +19,9 @@ from vidsr.context import Code, Context, Notice
 from vidsr.frames import Carried, Frame
 from vidsr.options import ReadOptions
 from vidsr.pipeline import upscale_video
-from vidsr.video.convert.deinterlace import Deinterlace
+from vidsr.video.convert.av_filter import Filter
+from vidsr.video.convert.deinterlace import Deinterlace, Deinterlacer
+from vidsr.video.convert.from_av import frame_of
 from vidsr.video.read.source import open_source
 
 DATA = os.environ.get("VIDSR_DATA")
@@ -204,3 +206,23 @@ def test_broadcast_video_is_deinterlaced_at_its_own_times() -> None:
     assert codes_of(notices) == [Code.FIELDS]
     assert np.mean([combed(f.planes[0]) for f in frames]) < np.mean([combed(f.planes[0]) for f in left])
     assert len(frames_of(video)) == 24
+
+
+@pytest.mark.parametrize("layout", ["uyvy422", "nv12", "yuva444p12le", "yuv422p", "yuv420p12le", "bgra"])
+def test_pixel_formats_that_the_filter_does_not_take_keep_their_matrix(layout: str) -> None:
+    mark, notices = Filter("setparams", field_mode="tff"), list[Notice]()
+    deinterlacer, ready = Deinterlacer("frames", notices.append), list[av.VideoFrame]()
+    color = np.full((16, 32, 3), (12, 217, 68), np.uint8)
+    for index in range(3):
+        av_frame = av.VideoFrame.from_ndarray(color, format="rgb24")
+        av_frame = av_frame.reformat(format=layout, dst_colorspace=1, dst_color_range=1)
+        if not av_frame.format.is_rgb:
+            av_frame.colorspace, av_frame.color_range = 1, 1
+        av_frame = mark(av_frame)
+        av_frame.pts = index
+        ready += deinterlacer.push(av_frame)
+    for av_frame in [*ready, *deinterlacer.flush()]:
+        assert av_frame.format.is_rgb or int(av_frame.colorspace) == 1
+        assert np.abs(np.rint(frame_of(av_frame).to_rgb() * 255) - color).max() <= 2
+    said = [notice for notice in notices if Code.PIXEL_FORMAT in notice.codes]
+    assert bool(said) == (layout in ("uyvy422", "nv12", "yuva444p12le"))

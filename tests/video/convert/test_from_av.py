@@ -52,3 +52,29 @@ def test_a_flat_deep_picture_stays_flat() -> None:
     for plane in planes_of(picture):
         plane[:] = 2049
     assert all((plane == 512).all() for plane in frame_of(picture, chroma_location="left").planes)
+
+
+@pytest.mark.parametrize("name", ["rgb565be", "bgr565be", "rgb555be", "bgr555be"])
+def test_packed_rgb_of_big_endian_order_has_its_colours(name: str) -> None:
+    av_frame = av.VideoFrame(16, 16, name)
+    codes = np.frombuffer(av_frame.planes[0], ">u2").reshape(16, -1)  # type: ignore[call-overload]
+    top = {"565": 11, "555": 10}[name[3:6]]
+    codes[:] = 31 << (top if name.startswith("rgb") else 0)  # red
+    assert frame_of(av_frame).to_ndarray()[8, 8].tolist() == [255, 0, 0]
+
+
+@pytest.mark.parametrize("name", ["gbrpf16le", "gbrapf32le", "rgbaf32le"])
+def test_floats_are_linear_light(name: str) -> None:
+    av_frame = av.VideoFrame(16, 16, name)
+    for plane in av_frame.planes:
+        np.frombuffer(plane, "<f2" if "f16" in name else "<f4")[:] = 0.18  # type: ignore[call-overload]
+    assert frame_of(av_frame).to_ndarray()[8, 8].tolist() == [118, 118, 118]
+
+
+@pytest.mark.parametrize("code", [0, 3])
+@pytest.mark.parametrize("pixel_format", ["yuv420p", "rgb24"])
+def test_reserved_codes_of_colours_are_unspecified(code: int, pixel_format: str) -> None:
+    av_frame = av.VideoFrame(16, 16, pixel_format)
+    av_frame.color_primaries, av_frame.color_trc = code, code
+    color = frame_of(av_frame).color
+    assert (color.primaries, color.transfer) == (2, 2)

@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms, ImageOps
 
+from tests.video.heif import HeifMaker, box
 from tests.video.videos import drawing, resize_video
 from vidsr.context import Code
-from vidsr.video.convert.image_metadata import ImageMetadata, read_image_metadata
+from vidsr.video.convert.image_metadata import ImageMetadata, read_image_metadata, rotated
+from vidsr.video.convert.png_chunks import color_chunks, with_chunks
 
 PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 KINDS = ["png", "jpg", "tif", "webp"]
@@ -133,7 +135,7 @@ def test_a_damaged_file_is_read_for_nothing_and_says_so(damage: bytes) -> None:
     assert read_image_metadata(damage) == ImageMetadata(lost=("its damaged metadata",))
 
 
-@pytest.mark.parametrize("file", [None, b"", b"BM", b"GIF89a"])
+@pytest.mark.parametrize("file", [None, b"", b"BM", b"8BPS"])
 def test_other_files_say_nothing(file: bytes | None) -> None:
     assert read_image_metadata(file) == ImageMetadata()
 
@@ -145,3 +147,45 @@ def test_a_picture_through_a_pipe_keeps_what_it_says(kind: str, tmp_path: Path) 
     done = subprocess.run(command, input=path.read_bytes(), capture_output=True, check=True, timeout=60)
     with Image.open(io.BytesIO(done.stdout)) as after:
         assert (after.size, after.info["icc_profile"], after.getexif()[0x010F]) == ((48, 80), PROFILE, "Maker")
+
+
+@pytest.mark.parametrize(("orientation", "transforms"), [(8, [1, None]), (6, [3, None]), (2, [None, 1]), (5, [1, 0])])
+def test_heif_states_rotation_profile_and_exif_as_other_images(orientation: int, transforms: list[int | None]) -> None:
+    maker, data = HeifMaker(), exif(orientation=3)  # where transforms of HEIF count alone
+    kinds = zip((b"irot", b"imir"), transforms, strict=True)
+    more = [box(kind, bytes([value])) for kind, value in kinds if value is not None]
+    photo = maker.image(drawing(64, 64), box(b"colr", b"prof", PROFILE), *more)
+    maker.refer(b"cdsc", maker.item(b"Exif", b"\0\0\0\0" + data.tobytes().removeprefix(b"Exif\0\0"), []), photo)
+    found = read_image_metadata(maker.file(photo))
+    stored = np.arange(6, dtype=np.uint8).reshape(2, 3, 1)
+    turned = Image.fromarray(stored[..., 0])
+    turned.getexif()[0x0112] = orientation
+    assert np.array_equal(rotated(stored, found.display_matrix)[..., 0], ImageOps.exif_transpose(turned))
+    assert found.profile == PROFILE and found.exif is not None and not found.lost
+
+
+@pytest.mark.parametrize("kind", ["jpg", "tif", "png", "webp"])
+def test_text_that_is_not_ascii_is_kept(tmp_path: Path, kind: str) -> None:
+    given = Image.Exif()
+    given[0x013B] = "Jürgen Müller".encode()
+    Image.fromarray(drawing(40, 24)).save(tmp_path / "a.jpg", exif=given)
+    assert not resize_video(tmp_path / "a.jpg", tmp_path / f"b.{kind}")
+    with Image.open(tmp_path / f"b.{kind}") as image:
+        assert image.getexif()[0x013B].encode("latin-1").rstrip(b"\0") == "Jürgen Müller".encode()
+
+
+@pytest.mark.parametrize("chunk", [(b"cICP", b"\x09\x10\0\1"), (b"gAMA", b"\0\1\x86\xa0"), (b"sRGB", b"\0")])
+def test_colours_of_a_png_are_kept_or_announced(tmp_path: Path, chunk: tuple[bytes, bytes]) -> None:
+    Image.fromarray(drawing(40, 24)).convert("RGB").save(tmp_path / "plain.png")
+    (tmp_path / "a.png").write_bytes(with_chunks((tmp_path / "plain.png").read_bytes(), dict([chunk])))
+    assert not resize_video(tmp_path / "a.png", tmp_path / "b.png")
+    assert color_chunks((tmp_path / "b.png").read_bytes()) == dict([chunk])
+    assert bool(resize_video(tmp_path / "a.png", tmp_path / "b.jpg")) == (chunk[0] != b"sRGB")
+
+
+def test_colours_of_a_heif_become_a_chunk_of_png(tmp_path: Path) -> None:
+    maker = HeifMaker()
+    (tmp_path / "a.heic").write_bytes(maker.file(maker.image(drawing(64, 64), maker.nclx(9, 16, 9))))
+    assert not resize_video(tmp_path / "a.heic", tmp_path / "b.png")
+    assert color_chunks((tmp_path / "b.png").read_bytes()) == {b"cICP": b"\x09\x10\0\1"}
+    assert "PQ" in lost(tmp_path / "a.heic", tmp_path / "b.jpg")

@@ -11,6 +11,7 @@ from vidsr.color import BT2020
 from vidsr.context import Code, Context, ignore
 from vidsr.frames import Frame
 from vidsr.options import EncodeOptions
+from vidsr.verify import verify_video
 from vidsr.video.convert.side_data import Mastering, mastering_of
 from vidsr.video.write.sink import open_sink
 
@@ -91,3 +92,21 @@ def test_hdr10_plus_is_left_out_and_spoken_of(tmp_path: Path) -> None:
     video.write_bytes(data[:picture] + dynamic_metadata() + data[picture:])
     notices = resize_video(video, tmp_path / "b.mkv", codec="libx265", preset="superfast")
     assert codes_of(notices) == [Code.DYNAMIC_HDR] and "HDR10+" in notices[0].message
+
+
+@pytest.mark.parametrize(
+    ("params", "rest"),
+    [
+        (f"master-display={DISPLAY.replace('13250', '65000')}", True),  # x above 1
+        (f"master-display={DISPLAY.replace('10000000,50', '50,10000000')}", True),  # darker than black
+        ("master-display=G(0,0)B(0,0)R(0,0)WP(0,0)L(0,0):max-cll=0,0", False),  # zeros mean unknown
+    ],
+)
+def test_a_display_that_cannot_be_is_announced(params: str, rest: bool, tmp_path: Path) -> None:
+    video = hdr_video(tmp_path / "a.mkv", PQ, params)
+    found = mastering_of(first_of(video).av_frame)
+    assert (found is not None and bool(found.rest)) == rest
+    notices = resize_video(video, tmp_path / "b.mkv", codec="libx265", preset="ultrafast")
+    assert codes_of(notices) == [Code.MASTERING] * rest
+    assert verify_video(video, tmp_path / "b.mkv", notices=notices).faithful
+    assert verify_video(video, tmp_path / "b.mkv").faithful != rest

@@ -1,14 +1,18 @@
 """Pictures to be written to, however wide or tall."""
 
 from pathlib import Path
+from typing import Any
 
+import av
 import numpy as np
 import pytest
 from PIL import Image
 
-from tests.video.videos import frame_from
+from tests.video.videos import frame_from, make_video
+from vidsr.options import ReadOptions
 from vidsr.pipeline import upscale_video
 from vidsr.video.convert.scale import blank, chroma_location_of
+from vidsr.video.read.source import open_source
 
 
 @pytest.mark.parametrize("layout", ["yuv420p", "yuv444p10le", "gray"])
@@ -35,3 +39,19 @@ def test_a_wide_photo_is_upscaled(tmp_path: Path) -> None:
     larger = np.asarray(Image.open(tmp_path / "wider.png"), np.int16)
     assert larger.shape == (16, 18_000, 3)
     assert abs(larger[::2, ::2] - colours).max() <= 1
+
+
+@pytest.mark.parametrize("interlaced", [False, True])
+@pytest.mark.parametrize(("number", "location"), [(0, "left"), (1, "center"), (2, "topleft")])
+def test_the_chroma_location_is_found_in_interlaced_frames_too(
+    number: int, location: str, interlaced: bool, tmp_path: Path
+) -> None:
+    def decorate(_: Any, stream: Any) -> None:
+        if interlaced:
+            stream.codec_context.flags |= av.codec.context.Flags.interlaced_dct
+        stream.codec_context.options = {"x264-params": f"chromaloc={number}" + ":tff=1" * interlaced}
+
+    video = make_video(tmp_path / "a.mkv", pts=range(2), decorate=decorate)
+    with open_source(video, ReadOptions(deinterlace="off")) as source:
+        assert source.first.av_frame.interlaced_frame == interlaced
+        assert source.first.color.chroma_location == location

@@ -215,3 +215,15 @@ def test_a_large_picture_in_rgb_takes_little_more_than_itself() -> None:
     parts = [Frame.from_rgb(rgb[top : top + 7]) for top in range(0, 300, 7)]
     for plane, pieces in zip(whole.planes, zip(*(part.planes for part in parts), strict=True), strict=True):
         assert np.array_equal(plane, np.concatenate(pieces))
+
+
+@pytest.mark.parametrize(("name", "content", "sentence"), [
+    ("a.mpd", '<?xml version="1.0"?>\n<MPD xmlns="urn:mpeg:dash:schema:mpd:2011"></MPD>', "DASH"),
+    ("a.m3u8", "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:1.0,\nsegment.xyz\n#EXT-X-ENDLIST\n", r"segment\.xyz"),
+    ("b.m3u8", "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:1.0,\nmissing.ts\n#EXT-X-ENDLIST\n", "in this playlist"),
+])  # fmt: skip
+def test_an_unreadable_list_is_called_what_it_is(tmp_path: Path, name: str, content: str, sentence: str) -> None:
+    make_video(tmp_path / "segment.xyz", format="mpegts")
+    (tmp_path / name).write_text(content)
+    with pytest.raises(NotAVideo, match=sentence):
+        open_source(tmp_path / name)

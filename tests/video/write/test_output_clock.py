@@ -6,6 +6,7 @@ from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 
+import av
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -14,6 +15,7 @@ from tests.video.videos import codes_of, facts_of, make_video, resize_video
 from vidsr.context import Code
 from vidsr.errors import OutputError
 from vidsr.frames import Frame
+from vidsr.verify import verify_video
 from vidsr.video.read.source import open_source
 from vidsr.video.write.output_clock import DtsCorrector, check_gap, output_time_base
 
@@ -193,17 +195,6 @@ def test_a_clock_that_wraps_runs_on(transport: bytes, tmp_path: Path, before: in
     assert ticks == [time - times[0] for time in times]
 
 
-def test_a_video_that_starts_before_0_is_moved_with_a_warning(transport: bytes, tmp_path: Path) -> None:
-    path = tmp_path / "a.ts"
-    path.write_bytes(stamped(transport, [((1 << 33) - 4500 + 3600 * i) % (1 << 33) for i in range(FRAMES)]))
-    assert times_read(path)[0] == Fraction(-4500, 90_000)
-    for container in ("mp4", "mkv", "nut"):
-        target = tmp_path / f"b.{container}"
-        (notice,) = resize_video(path, target, codec="mpeg4", overwrite=True)
-        assert notice.codes == (Code.START, Code.CHAPTERS) and "-0.05 s" in notice.message
-        assert facts_of(target).times == [Fraction(i, 25) for i in range(FRAMES)]
-
-
 def blocks(content: bytes) -> Iterator[int]:
     """Where the 16 bits stand that tell each SimpleBlock's time, of a video of one track; Matroska, 4.1."""
     place = content.index(b"\x1f\x43\xb6\x75")
@@ -212,6 +203,20 @@ def blocks(content: bytes) -> Iterator[int]:
             if content[place + 1] >> (8 - width) == 1 and content[place + 1 + width] == 0x81:
                 yield place + 2 + width
                 break
+
+
+def test_a_video_that_starts_before_0_is_moved_with_a_warning(tmp_path: Path) -> None:
+    path = make_video(tmp_path / "a.mkv", size=(SIDE, SIDE), pts=range(FRAMES), codec="ffv1")
+    content = bytearray(path.read_bytes())
+    for index, place in enumerate(blocks(bytes(content))):
+        struct.pack_into(">h", content, place, 40 * index - 50)
+    path.write_bytes(content)
+    assert times_read(path)[0] == Fraction(-50, 1000)
+    for container in ("mp4", "mkv", "nut"):
+        target = tmp_path / f"b.{container}"
+        (notice,) = resize_video(path, target, codec="mpeg4", overwrite=True)
+        assert notice.codes == (Code.START, Code.CHAPTERS) and "-0.05 s" in notice.message
+        assert facts_of(target).times == [Fraction(i, 25) for i in range(FRAMES)]
 
 
 def test_damaged_time_stamps_of_a_matroska_are_made_to_rise(tmp_path: Path) -> None:
@@ -233,3 +238,13 @@ def test_damaged_time_stamps_of_a_matroska_are_made_to_rise(tmp_path: Path) -> N
         assert len(facts_of(tmp_path / "b.mp4").times) == FRAMES
 
     check()
+
+
+@pytest.mark.parametrize("container", ["mp4", "mov"])
+def test_a_last_frame_that_lasts_longer_does_so_in_spite_of_b_frames(container: str, tmp_path: Path) -> None:
+    source = make_video(tmp_path / "a.mkv", pts=range(24), last=3)
+    notices = resize_video(source, tmp_path / f"b.{container}")
+    with av.open(str(tmp_path / f"b.{container}")) as written:
+        assert any(packet.dts != packet.pts for packet in written.demux() if packet.size)
+    assert facts_of(tmp_path / f"b.{container}").end == Fraction(26, 25)
+    assert verify_video(source, tmp_path / f"b.{container}", notices=notices).faithful

@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 
-from tests.video.videos import codes_of, frame_from, info_of, make_video
+from tests.video.videos import codes_of, frame_from, frames_of, info_of, make_video, resize_video
 from tests.video.write.copy.test_stream_copy import subtitled
+from vidsr.color import ColorSpec
 from vidsr.context import Code, Context, Notice
 from vidsr.errors import OutputError
-from vidsr.frames import Frame
+from vidsr.frames import Frame, VideoInfo
 from vidsr.options import EncodeOptions
+from vidsr.verify import verify_video
 from vidsr.video.read.source import open_source
 from vidsr.video.write.copy.containers import Muxer
 from vidsr.video.write.copy.stream_copy import plan_copy
@@ -122,3 +124,33 @@ def test_the_sink_issues_the_warnings_of_the_plan_once(tmp_path: Path) -> None:
             sink.write(frame.at(index, 1))
         assert notices == list(sink.plan.warnings)  # type: ignore[attr-defined]
     assert codes_of(notices) == [] and len(notices) == 1
+
+
+@pytest.mark.parametrize("after", ["mkv", "mp4", "mov"])
+@pytest.mark.parametrize("matrix", [(0, 2, -1, 0), (2, 0, 0, 1), (0, -1, 3, 0), (0, 1, 1, 0), (-2, 0, 0, 1)])
+def test_a_rotation_that_also_stretches_is_kept(matrix: tuple[int, ...], after: str, tmp_path: Path) -> None:
+    a, b, c, d = (value << 16 for value in matrix)
+
+    def decorate(_: Any, stream: Any) -> None:
+        stream.set_display_matrix((a, b, 0, c, d, 0, 0, 0, 1 << 30))
+
+    video, target = make_video(tmp_path / "a.mp4", pts=range(2), decorate=decorate), tmp_path / f"b.{after}"
+    assert resize_video(video, target) == []
+    rotations = [frames_of(path)[0].av_frame.rotation for path in (video, target)]
+    assert rotations[0] == rotations[1]
+    assert verify_video(video, target).faithful
+
+
+@pytest.mark.parametrize(("size", "bits", "codec", "limited"), [
+    ((1920, 1080), 8, "libx264", False), ((3840, 2160), 8, "libx264", False), ((3840, 2160), 10, "libx264", True),
+    ((7680, 4320), 8, "libx264", True), ((3840, 2160), 10, "libx265", True), ((1920, 1080), 10, "libx265", False),
+    ((7680, 4320), 10, "ffv1", False),
+])  # fmt: skip
+def test_encoders_look_fewer_large_frames_ahead(size, bits, codec, limited):
+    info = VideoInfo(*size, bits, ColorSpec(1, full_range=False), Fraction(1, 25), Fraction(25), None, None)
+    plan = plan_encoding(Muxer("matroska"), info, EncodeOptions(codec=codec))
+    params = plan.codec_options.get(f"{codec.removeprefix('lib')}-params", "")
+    assert ("rc-lookahead" in params) == limited
+    if limited:
+        frames = int(params.partition("rc-lookahead=")[2].partition(":")[0])
+        assert frames * info.frame_bytes <= max(128 << 20, 5 * info.frame_bytes)

@@ -416,3 +416,12 @@ def test_videos_shorter_than_x265s_b_frames_are_written(count: int, extension: s
         for index in range(count):
             sink.write(frame.at(index, 1))
     assert facts_of(tmp_path / f"a.{extension}").times == [Fraction(i, 25) for i in range(count)]
+
+
+@pytest.mark.parametrize("container", ["mkv", "nut"])
+def test_a_file_of_a_live_stream_states_its_duration(container: str, tmp_path: Path) -> None:
+    video = make_video(tmp_path / "a.ts", pts=range(25), sound="aac")
+    resize_video(video, tmp_path / f"b.{container}", live=True)
+    with av.open(str(tmp_path / f"b.{container}")) as written:
+        assert sum(packet.size > 0 for packet in written.demux(audio=0)) > 40
+        assert abs((written.duration or 0) / 1e6 - 1) < 0.2

@@ -118,6 +118,8 @@ def settle(device: str, precision: Precision) -> tuple[str, Precision]:
     """
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
+    if device != "cpu" and not device.startswith("cuda"):
+        raise EngineError(f"PyTorch does not compute on {device} here; use --engine openvino")
     if device != "cpu":
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
         if gpu_index(device) >= count:

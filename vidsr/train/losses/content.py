@@ -96,6 +96,48 @@ def artifact(output: Tensor, truth: Tensor, average: Tensor) -> Tensor:
     return (artifact_map(output, truth, average) * (output - truth)).abs().mean()
 
 
+TEXTURE_WINDOW = 8  # pixels a side
+_LINE, _DIAGONAL = ((-1, -2, -1), (2, 4, 2), (-1, -2, -1)), ((-2, -1, 4), (-1, 0, -1), (4, -1, -2))
+LINES = [
+    [[value / 8 for value in row] for row in kernel]
+    for kernel in (_LINE, tuple(zip(*_LINE, strict=True)), _DIAGONAL, tuple(reversed(_DIAGONAL)))
+]
+"""Filters of 3×3 for horizontal, vertical and diagonal lines."""
+
+
+def texture(output: Tensor, truth: Tensor, *, octaves: int) -> Tensor:
+    """Return the mean absolute difference of the local strength of texture, in the finest octaves.
+
+    Where exactly texture lies within a window does not matter. Each octave of a Laplacian pyramid (Burt and Adelson
+    1983) is taken as it is and filtered by LINES; its strengths are the root mean square and the mean absolute value in
+    half-overlapped windows of TEXTURE_WINDOW pixels of that octave. h and w are multiples of 2^octaves. Such statistics
+    describe texture in Portilla and Simoncelli 2000 (IJCV 40).
+    """
+    total = output.new_zeros(())
+    for _ in range(octaves):
+        half_output, half_truth = _half(output), _half(truth)
+        total = total + l1(_strength(output, half_output), _strength(truth, half_truth)).mean()
+        output, truth = half_output, half_truth
+    return total / octaves
+
+
+def _half(image: Tensor) -> Tensor:
+    taps = image.new_tensor([1, 3, 3, 1]) / 8
+    kernel = (taps[:, None] * taps).expand(image.shape[1], 1, 4, 4)
+    return functional.conv2d(functional.pad(image, [1] * 4, mode="reflect"), kernel, stride=2, groups=image.shape[1])
+
+
+def _strength(image: Tensor, half: Tensor) -> Tensor:
+    octave = image - functional.interpolate(half, scale_factor=2.0, mode="bilinear", align_corners=False)
+    filters = octave.new_tensor(LINES).repeat(octave.shape[1], 1, 1).unsqueeze(1)
+    bands = torch.cat([octave, functional.conv2d(octave, filters, padding=1, groups=octave.shape[1])], 1)
+    squares, sizes = (
+        functional.avg_pool2d(values, TEXTURE_WINDOW, stride=TEXTURE_WINDOW // 2)
+        for values in (bands.square(), bands.abs())
+    )
+    return torch.cat([(squares + 1e-6).sqrt(), sizes], 1)  # the root has no gradient at 0
+
+
 def grid(output: Tensor, truth: Tensor, *, period: int) -> Tensor:
     """Return how much the error depends on a pixel's position in the upsampling grid: 0 if it does not.
 

@@ -260,6 +260,8 @@ def _adaptive(model: Model, frame: Frame, options: SessionOptions) -> AdaptiveSe
         return f"--compute is for the CPU in f32 or bf16, and {setup.device} computes in {setup.precision}"
     if options.upscale.tile is not None:
         return "--tile sets the tiles"
+    if model.fixed:
+        return f"{name} takes images of one size only"
     if frame.width % step or frame.height % step:
         return f"{name} takes sides that are multiples of {step}; got {frame.width}x{frame.height}"
     wanted = format_of(frame)

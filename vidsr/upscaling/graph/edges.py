@@ -23,17 +23,17 @@ def attach(
     *,
     channels: int,
     scale: int = 1,
-    step: int = 1,
+    step: int | tuple[int, int] = 1,
     shuffled: bool = False,
     guarded: bool = False,
     name: str = "MODEL",
 ) -> bytes:
     """Return the graph, as ONNX bytes, that upscales frames of one format.
 
-    model: one float input (n, channels, h, w) in [0, 1], one output. channels, scale, step: as its card says; the scale
-    matters only where frames are padded to a multiple of the step. shuffled: leave the pixel shuffle that ends a luma
-    network in the graph, as is best on a GPU. guarded: add the output FINITE. name: of the model, for the command that
-    builds an engine for this graph, which its metadata keeps.
+    model: one float input (n, channels, h, w) in [0, 1], one output. channels, scale, step: as its card says; scale and
+    step matter only where frames are padded to a multiple of the step, or of one for height and one for width.
+    shuffled: leave the pixel shuffle that ends a luma network in the graph, as is best on a GPU. guarded: add the
+    output FINITE. name: of the model, for the command that builds an engine for this graph, which its metadata keeps.
     Inputs: PLANES_IN (the first alone for a luma network or gray frames) and, if the network takes it, the QP / 51,
     (1, 1, 1, 1) float32. Outputs: PLANES_OUT likewise, or UNSHUFFLED. Of NV12 and P010: SURFACE_IN and SURFACE_OUT.
     Raises NotAModel unless the network takes and returns one image.

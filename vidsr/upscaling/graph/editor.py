@@ -67,9 +67,14 @@ class GraphEditor:
         nodes.append(helper.make_node(operator, list(inputs), [out or name], name, **attributes))
         return out or name
 
-    def pad(self, height: int, width: int, *, step: int, scale: int) -> None:
-        """Pad images to multiples of `step`, repeating their last pixels, and crop the result of the network."""
-        self._padding = {axis: -side % step for axis, side in ((2, height), (3, width)) if side % step}
+    def pad(self, height: int, width: int, *, step: int | tuple[int, int], scale: int) -> None:
+        """Pad images to multiples of `step`, repeating their last pixels, and crop the result of the network.
+
+        step: of both sides, or of height and width.
+        """
+        rows, columns = (step, step) if isinstance(step, int) else step
+        sides = (2, height, rows), (3, width, columns)
+        self._padding = {axis: -side % multiple for axis, side, multiple in sides if side % multiple}
         self._scale = scale
 
     def feed(self, image: str) -> None:
@@ -202,12 +207,20 @@ def _codes(bits: int) -> int:
 
 def image_ports(model: onnx.ModelProto) -> tuple[onnx.ValueInfoProto, str]:
     """Return the input of a network and the name of its output. Raises NotAModel if there are several."""
+    port = input_port(model)
+    if len(model.graph.output) != 1:
+        raise NotAModel(f"the network has {len(model.graph.output)} outputs; vidsr runs networks with one image out")
+    return port, model.graph.output[0].name
+
+
+def input_port(model: onnx.ModelProto) -> onnx.ValueInfoProto:
+    """Return the input of a network. Raises NotAModel if there are several."""
     stored = {tensor.name for tensor in model.graph.initializer}
-    inputs = [port for port in model.graph.input if port.name not in stored]
-    if len(inputs) != 1 or len(model.graph.output) != 1:
-        found = f"{len(inputs)} inputs and {len(model.graph.output)} outputs"
-        raise NotAModel(f"the network has {found}; vidsr runs networks with one image in and one out")
-    return inputs[0], model.graph.output[0].name
+    inputs: list[onnx.ValueInfoProto] = [port for port in model.graph.input if port.name not in stored]
+    if len(inputs) != 1:
+        names = ", ".join(port.name for port in inputs) or "none"
+        raise NotAModel(f"the network has {len(inputs)} inputs ({names}); vidsr runs networks with one image in")
+    return inputs[0]
 
 
 def attribute(node: NodeProto, name: str, default: Any) -> Any:

@@ -2,14 +2,23 @@
 
 import io
 import warnings
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
+from PIL.GifImagePlugin import GifImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
+
+from vidsr.color import ColorSpec
+from vidsr.video.convert.deep_images import Samples, save_deep
+from vidsr.video.convert.heif_boxes import HeifFile, is_heif
+from vidsr.video.convert.png_chunks import cicp, color_chunks, is_plain, named, with_chunks
 
 # By the first bytes of a file. Image.open would refuse large images, and try other formats.
 _READERS: dict[bytes, Any] = {
@@ -17,7 +26,9 @@ _READERS: dict[bytes, Any] = {
     b"\xff\xd8\xff": JpegImageFile,
     b"II*\0": TiffImageFile,
     b"MM\0*": TiffImageFile,
+    b"II+\0": TiffImageFile,
     b"RIFF": WebPImageFile,
+    b"GIF8": GifImageFile,
 }
 _ORIENTATION, _EXIF, _GPS, _INTEROPERABILITY, _WIDTH, _HEIGHT = 0x0112, 0x8769, 0x8825, 0xA005, 0xA002, 0xA003
 # How the samples of a TIFF are stored (TIFF 6.0): size, bits, compression, strips, tiles, …; not true of a new file
@@ -28,6 +39,8 @@ _MATRICES = {
     2: (-1, 0, 0, 1), 3: (-1, 0, 0, -1), 4: (1, 0, 0, -1), 5: (0, 1, 1, 0), 6: (0, 1, -1, 0), 7: (0, -1, -1, 0),
     8: (0, -1, 1, 0),
 }  # fmt: skip
+_WITH_DPI = ("PNG", "JPEG", "TIFF", "BMP")
+_WITHOUT_METADATA = ("BMP", "GIF")
 _LONGEST = 65000  # bytes of Exif in a JPEG
 
 
@@ -44,28 +57,62 @@ class ImageMetadata:
     """How players turn the image upright, from the orientation in its Exif; empty for an upright image."""
     lost: tuple[str, ...] = ()
     """Names of metadata that are not kept."""
+    comment: bytes = b""
+    """Of a GIF or a JPEG."""
+    plays: int = 0
+    """How often an animation is played; 0: for ever."""
+    chunks: Mapping[bytes, bytes] = field(default_factory=dict)
+    """Of a PNG: those that state its colours."""
 
-    def write(self, image: Image.Image, kind: str, **options: Any) -> tuple[bytes, list[str]]:
-        """Return an image file with the metadata, and the names of those that are lost. kind, options: Pillow's."""
+    def write(
+        self,
+        image: Image.Image,
+        kind: str,
+        color: ColorSpec | None = None,
+        *,
+        deep: Samples | None = None,
+        **options: Any,
+    ) -> tuple[bytes, list[str]]:
+        """Return an image file with the metadata, and the names of those that are lost.
+
+        kind, options: Pillow's. color: of the image, where its primaries and transfer are to be stated.
+        deep: samples to be written instead of the image's.
+        """
         lost = list(self.lost)
+        if self.comment and kind in ("JPEG", "GIF"):
+            options["comment"] = self.comment
+        elif self.comment:
+            lost.append("its comment")
         if self.profile is not None and not _suits(self.profile, image, kind):
             lost.append("a colour profile that is not for these colours")
         elif self.profile is not None:
             options["icc_profile"] = self.profile
         if self.exif is not None:
-            options["exif"] = _sized(self.exif, image).tobytes()
-        if self.dpi is not None and kind != "WEBP":
+            sized = _sized(self.exif, image)
+            options["exif"] = _for_tiff(sized) if kind == "TIFF" else sized.tobytes()
+        if self.dpi is not None and kind in _WITH_DPI:
             options["dpi"] = self.dpi
         for name, what, fits in (
-            ("icc_profile", "the colour profile", kind != "BMP"),
-            ("exif", "the Exif data", kind != "BMP" and (kind != "JPEG" or len(options.get("exif", b"")) < _LONGEST)),
+            ("icc_profile", "the colour profile", kind not in _WITHOUT_METADATA),
+            (
+                "exif",
+                "the Exif data",
+                kind not in _WITHOUT_METADATA and (kind != "JPEG" or len(options.get("exif", b"")) < _LONGEST),
+            ),
         ):
             if name in options and not fits:
                 del options[name]
                 lost.append(what)
-        buffer = io.BytesIO()
-        image.save(buffer, kind, **options)
-        return buffer.getvalue(), lost
+        chunks = dict(self.chunks) or (cicp(color) if color and "icc_profile" not in options else {})
+        if kind != "PNG" and not is_plain(chunks):
+            lost.append(f"its colours ({named(color)}), so that it will look wrong" if color else "its gamma")
+        if deep is not None:
+            content = save_deep(deep, kind, **options)
+        else:
+            buffer = io.BytesIO()
+            image.save(buffer, kind, **options)
+            content = buffer.getvalue()
+        return with_chunks(content, chunks) if kind == "PNG" else content, lost
 
 
 def is_srgb(profile: bytes) -> bool:
@@ -81,13 +128,16 @@ def lost_in_video(metadata: ImageMetadata) -> str | None:
 
 
 def read_image_metadata(file: bytes | None) -> ImageMetadata:
-    """Return the metadata of a PNG, JPEG, TIFF or WebP file; empty for other files."""
+    """Return the metadata of a PNG, JPEG, TIFF, WebP, GIF or HEIF (HEIC, AVIF) file; empty for other files."""
+    if file and is_heif(file[:32]):
+        return _read_heif(file)
     reader = next((reader for begin, reader in _READERS.items() if file and file.startswith(begin)), None)
     if file is None or reader is None:
         return ImageMetadata()
     try:
         with warnings.catch_warnings(action="error"), reader(io.BytesIO(file)) as image:
-            return _read(image)
+            read = _read(image)
+        return replace(read, chunks=color_chunks(file)) if reader is PngImageFile else read
     except Exception:  # Pillow raises many kinds of errors for damaged metadata; the image itself may be whole
         return ImageMetadata(lost=("its damaged metadata",))
 
@@ -95,9 +145,9 @@ def read_image_metadata(file: bytes | None) -> ImageMetadata:
 def _read(image: Image.Image) -> ImageMetadata:
     given, info, dpi = image.getexif(), image.info, image.info.get("dpi")
     kept = Image.Exif()
-    kept.update({tag: value for tag, value in given.items() if tag not in {*_STORAGE, _ORIENTATION, _EXIF, _GPS}})
+    kept.update({tag: _raw(value) for tag, value in given.items() if tag not in {*_STORAGE, _ORIENTATION, _EXIF, _GPS}})
     for part in (_EXIF, _GPS):
-        kept.get_ifd(part).update({t: v for t, v in given.get_ifd(part).items() if t != _INTEROPERABILITY})
+        kept.get_ifd(part).update({t: _raw(v) for t, v in given.get_ifd(part).items() if t != _INTEROPERABILITY})
     named = any(len(kept.get_ifd(part)) for part in (_EXIF, _GPS)) or len(kept)
     texts = [key for key in getattr(image, "text", {}) if key != "XML:com.adobe.xmp"]
     lost = ["its XMP data"] if "xmp" in info or "XML:com.adobe.xmp" in info or 700 in given else []
@@ -109,7 +159,70 @@ def _read(image: Image.Image) -> ImageMetadata:
         dpi=dpi if dpi and min(dpi) > 1 else None,  # 1: not stated
         display_matrix=_matrix(given.get(_ORIENTATION, 1)),
         lost=tuple(lost),
+        comment=comment if isinstance(comment := info.get("comment", b""), bytes) else b"",
+        plays=_plays(image),
     )
+
+
+def _raw(value: Any) -> Any:
+    # Pillow reads text as Latin-1, but would write ? for what is not ASCII.
+    return value.encode("latin-1", "replace") if isinstance(value, str) and not value.isascii() else value
+
+
+def _for_tiff(exif: Image.Exif) -> Image.Exif:
+    # As Pillow would load it, but with text that is not ASCII as it is.
+    loaded = Image.Exif()
+    loaded.load(exif.tobytes())
+    for part, target in ((exif, loaded), (exif.get_ifd(_EXIF), loaded.get_ifd(_EXIF))):
+        target.update({tag: value for tag, value in part.items() if isinstance(value, bytes)})
+    return loaded
+
+
+def _plays(image: Image.Image) -> int:
+    # A GIF states how often it is repeated; one that does not is played once.
+    loop = image.info.get("loop")
+    if image.format == "GIF":
+        return 1 if loop is None else loop and loop + 1
+    return int(loop or 0)
+
+
+def _read_heif(data: bytes) -> ImageMetadata:
+    try:
+        file = HeifFile(data)
+        exif, lost = file.described_by("Exif"), file.described_by("mime", "application/rdf+xml") is not None
+        colors = [c for item in (file.primary, *file.parts_of(file.primary)) for c in file.properties_of(item, "colr")]
+        profile = next((color[4:] for color in colors if color[:4] in (b"prof", b"rICC")), None)
+        image = Image.new("L", (1, 1))
+        if exif is not None:
+            start = 4 + int.from_bytes(exif[:4], "big")
+            image.info["exif"] = b"Exif\0\0" + exif[start:].removeprefix(b"Exif\0\0")
+        read = _read(image)
+    except Exception:  # as in `read_image_metadata`
+        return ImageMetadata(lost=("its damaged metadata",))
+    return replace(
+        read, profile=profile, display_matrix=_matrix(_turned(file.transforms(file.primary))),
+        lost=("its XMP data",) * lost,
+    )  # fmt: skip
+
+
+def _turned(transforms: list[tuple[str, int]]) -> int:
+    # The orientation of Exif that does the same as rotations and mirrors of HEIF; its own Exif is not to be applied.
+    stored = np.arange(6, dtype=np.uint8).reshape(2, 3, 1)
+    shown = stored
+    for kind, value in transforms:
+        shown = np.rot90(shown, value) if kind == "irot" else shown[:, ::-1] if value else shown[::-1]
+    return next((o for o in _MATRICES if np.array_equal(rotated(stored, _matrix(o)), shown)), 1)
+
+
+def rotated(pixels: NDArray[np.uint8], matrix: tuple[int, ...]) -> NDArray[np.uint8]:
+    """Rotate and mirror pixels (height, width, channels) by FFmpeg's display matrix."""
+    a, b, _, c, d = matrix[:5]
+    if b or c:  # x and y are exchanged
+        pixels = pixels.transpose(1, 0, 2)
+        a, d = c, b
+    pixels = pixels[:, ::-1] if a < 0 else pixels
+    pixels = pixels[::-1] if d < 0 else pixels
+    return np.ascontiguousarray(pixels)
 
 
 def _matrix(orientation: int) -> tuple[int, ...]:

@@ -21,7 +21,7 @@ from vidsr.video.convert.side_data import side_data
 BITS = {"nv12": 8, "p010le": 10}
 """The semi-planar formats that a Frame can hold."""
 _PLANAR = {"nv12": "yuv420p", "p010le": "yuv420p10le"}
-_KEPT_SIDE_DATA = ("A53_CC", "DISPLAYMATRIX", "DYNAMIC_HDR_PLUS", "DOVI_METADATA")
+_KEPT_SIDE_DATA = ("A53_CC", "DISPLAYMATRIX", "DYNAMIC_HDR_PLUS", "DOVI_METADATA", "STEREO3D")
 """Side data that a frame made on a GPU would lose: PyAV copies it only from frame to frame."""
 _CPU = 1  # kDLCPU
 _DEFAULT_STREAMS = (None, -1, 0, 1)  # in DLPack; FFmpeg's decoders work on CUDA's legacy default stream

@@ -6,6 +6,7 @@ import av
 import numpy as np
 from av.video.reformatter import VideoReformatter
 
+from vidsr.context import Code, Notice
 from vidsr.frames import Plane
 
 _SUBSAMPLINGS = {"420": (1, 1), "422": (1, 0), "444": (0, 0)}
@@ -27,11 +28,13 @@ PIXEL_FORMATS = {
     for name, halvings in _SUBSAMPLINGS.items()
 } | {"gray": PixelFormat(8, (0, 0), gray=True), "gray10le": PixelFormat(10, (0, 0), gray=True)}
 """By FFmpeg name."""
+DEEP_FORMATS = {"yuv444p16le": PixelFormat(16, (0, 0), gray=False), "gray16le": PixelFormat(16, (0, 0), gray=True)}
+"""Those of images of 16 bits, where the output holds them."""
 
 
 def pixel_format_name(bits: int, subsampling: tuple[int, int], *, gray: bool, alpha: bool = False) -> str:
     """Return the FFmpeg name of a pixel format, from the attributes of PixelFormat. Gray has no alpha."""
-    depth = "10le" if bits == 10 else ""
+    depth = f"{bits}le" if bits > 8 else ""
     if gray:
         return f"gray{depth}"
     name = next(name for name, halvings in _SUBSAMPLINGS.items() if halvings == subsampling)
@@ -50,6 +53,12 @@ def nearest_pixel_format(given: av.VideoFormat) -> str:
     gray = len(given.components) < 3
     alpha = not gray and any(component.is_alpha for component in given.components)
     return pixel_format_name(10 if given.components[0].bits > 8 else 8, subsampling, gray=gray, alpha=alpha)
+
+
+def conversion_notice(given: av.VideoFormat) -> Notice:
+    """Return the warning that a YUV or gray format is converted."""
+    what = f"{given.name} is converted to {nearest_pixel_format(given)}, the nearest supported format"
+    return Notice(what, (Code.PIXEL_FORMAT,))
 
 
 def alpha_of(av_frame: av.VideoFrame, bits: int, scaler: VideoReformatter) -> Plane | None:

@@ -9,12 +9,15 @@ from av.video.reformatter import Interpolation, VideoReformatter
 
 from vidsr.color import ColorSpec
 from vidsr.frames import Frame, Plane
-from vidsr.video.convert.pixel_formats import PIXEL_FORMATS, is_transparent, pixel_format_name, planes_of
+from vidsr.video.convert.pixel_formats import DEEP_FORMATS, PIXEL_FORMATS, is_transparent, pixel_format_name, planes_of
 from vidsr.video.convert.scale import FULL, LIMITED, blank, recolor, scale
 
 Kernel = Literal["nearest", "bilinear", "bicubic", "lanczos"]
 
 KERNELS: dict[str, str] = {"nearest": "POINT", "bilinear": "BILINEAR", "bicubic": "BICUBIC", "lanczos": "LANCZOS"}
+
+
+_KNOWN = PIXEL_FORMATS | DEEP_FORMATS
 
 
 class Resizer:
@@ -44,7 +47,7 @@ class Resizer:
 
     def convert(self, frame: Frame, width: int, height: int, pixel_format: str) -> Frame:
         """Resize, and convert to `pixel_format`, one of PIXEL_FORMATS."""
-        bits, subsampling, gray = PIXEL_FORMATS[pixel_format]
+        bits, subsampling, gray = _KNOWN[pixel_format]
         if frame.alpha is not None:
             alpha = self._resize_alpha(frame, frame.alpha, width, height, bits)
             return replace(self.convert(replace(frame, alpha=None), width, height, pixel_format), alpha=alpha)
@@ -75,7 +78,7 @@ class Resizer:
 
     def _convert_gray(self, frame: Frame, width: int, height: int, pixel_format: str) -> Frame:
         # swscale assumes that gray has full range, and would convert the range.
-        bits, subsampling, gray = PIXEL_FORMATS[pixel_format]
+        bits, subsampling, gray = _KNOWN[pixel_format]
         luma = replace(frame, planes=frame.planes[:1], color=replace(frame.color, subsampling=(0, 0)))
         luma = self.convert(luma, width, height, pixel_format_name(bits, (0, 0), gray=True))
         color = replace(frame.color, subsampling=subsampling)

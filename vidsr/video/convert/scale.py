@@ -9,6 +9,7 @@ from av.video.reformatter import VideoReformatter
 
 from vidsr.color import BT709, ChromaLocation
 from vidsr.video._compat import frame_chroma_location
+from vidsr.video.convert.av_filter import Filter
 from vidsr.video.convert.pixel_formats import planes_of
 
 LIMITED, FULL = 1, 2
@@ -82,6 +83,8 @@ def chroma_location_of(av_frame: av.VideoFrame) -> ChromaLocation:
         return _CHROMA_LOCATIONS.get(location, "center")
     side = 32
     ramps = blank(av_frame, side, side, "yuv420p")
+    if ramps.interlaced_frame:  # swscale would take the samples of two fields
+        ramps = Filter("setparams", field_mode="prog")(ramps)
     ramp = np.arange(0, 8 * side // 2, 8)  # (side / 2,)
     _, u, v = planes_of(ramps)
     u[:], v[:] = ramp[None, :], ramp[:, None]

@@ -115,7 +115,7 @@ class DecoderWatch:
         """note: takes the kind of damage, pts in ticks, and a count.
 
         flag_is_late: whether `is_corrupt` is meant for the next packet, as if FFmpeg's parsers split the stream
-        (MPEG-TS).
+        (MPEG-TS, which HLS consists of).
         """
         self._note, self._flag_is_late = note, flag_is_late
         self._flagged = False  # is_corrupt of the packet before

@@ -15,14 +15,19 @@ from vidsr.video.metadata import ATTACHED
 from vidsr.video.read.damage import DamageLog, DecoderWatch, Kind
 from vidsr.video.read.hwdecode import GpuDecoder
 from vidsr.video.read.open_input import OpenedInput
-from vidsr.video.read.streams import cover_art_packets, is_image_format
+from vidsr.video.read.probing import StreamWatch
+from vidsr.video.read.streams import cover_art_packets, encryption_error, is_image_format
 from vidsr.video.read.timestamps import Timeline, has_variable_rate
 from vidsr.video.read.truncation import GapFinder, frames_after, is_truncated, path_of
 from vidsr.video.timing import MICROSECOND, TimeRange
 
-_AVFMT_TS_DISCONT = 0x0200
 MAX_RETRIES = 20  # failures of the demuxer in a row before reading ends
 _SEEKABLE = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm")  # in other formats a seek may land after its target
+_PRIMING = Fraction(12, 100)  # seconds of silence that codecs begin with, at most
+_DISPENSABLE = (
+    ("data", "subtitle", "attachment"),
+    ("audio", "video"),
+)  # kinds of streams without which a video goes on
 _AFTER_END = 1  # seconds read past the end of a range, for packets that are interleaved late
 
 
@@ -31,6 +36,8 @@ class Demuxer:
 
     decoding = True
     """Whether frames are decoded; otherwise only the packets of the other streams come."""
+    lacks_pts = False
+    """Whether the container stores decoding times only, and a frame may be held back; see `FrameTimes`."""
     image: bytes | None = None
     """The first image file, if the format is that of image files."""
     out_of_memory: MemoryError | None = None
@@ -45,8 +52,13 @@ class Demuxer:
         *,
         rate: Fraction | None = None,
         decoder: av.VideoCodecContext | GpuDecoder | None = None,
+        origin: Fraction = Fraction(0),
+        late: StreamWatch | None = None,
     ) -> None:
-        """rate: frame rate of a container without time stamps. decoder: instead of the stream's own."""
+        """rate: frame rate of a container without time stamps. decoder: instead of the stream's own.
+
+        origin: time on the clock of the container that becomes 0. late: warns of streams that appear later.
+        """
         container = opened.container
         self.span, self.log, self.rate = span, log, rate
         self.codec = stream.codec_context.codec.canonical_name
@@ -57,26 +69,42 @@ class Demuxer:
         """Ticks between frames without time stamps."""
         self.wrong_durations = container.format.name.startswith("mov") and not opened.live
         """Whether frames have wrong durations, and one may be held back; see `FrameTimes`."""
+        self.lacks_pts = container.format.name == "avi" and not rate and not opened.live
         self._container, self._stream, self._live, self._title = container, stream, opened.live, opened.title
         self._decoder = decoder or stream.codec_context
-        self._watch = DecoderWatch(self._note, flag_is_late=container.format.name == "mpegts")
+        self._watch = DecoderWatch(self._note, flag_is_late=container.format.name in ("mpegts", "hls"))
         path = path_of(container)
         self._gaps = GapFinder(path) if path and container.format.name == "matroska,webm" else None
         self._keeps_image = is_image_format(container)
-        self._timeline = Timeline(discontinuous=bool(container.format.flags & _AVFMT_TS_DISCONT))
+        self._timeline = Timeline(container, stream.index, origin=origin, on_restart=self._watch.restarted)
+        self._late = late
+        self._primed: dict[int, bool] = {}  # stream: whether sound before its beginning is all priming
+        self._read_dts: int | None = None  # of the last packet of the video
+        self._is_mp4 = container.format.name.startswith("mov")
+        self._truncated = False
+        self._dispensable = iter(_DISPENSABLE if self._is_mp4 else ())
         self._last_dts: int | None = None  # of the last packet that went to the decoder
 
     def items(self) -> Iterator[av.VideoFrame | Carried]:
         """Yield frames as they are decoded, and packets of the other streams in the range."""
         for packet in self._packets_in_range():
+            if packet.has_sidedata("encryption_info"):  # of mp4, whose first packets may be clear
+                raise encryption_error(self._title)
             if packet.stream.index == self._stream.index:
-                if self.decoding:
+                time = packet.pts if packet.pts is not None else packet.dts
+                if not packet.size and time is not None:  # an empty packet in mid-video; the decoder would end
+                    self._note("lost_frames", time, 1)
+                elif self.decoding:
                     yield from self._decode(packet)
-            elif packet.size and self._shift(packet):  # an empty packet only marks the end of its stream
+            elif (
+                packet.size and not self._is_cut(packet) and self._shift(packet)
+            ):  # an empty packet only marks the end of its stream
                 if packet.is_corrupt:
                     self.log.note("corrupt_packets")
                 yield Carried(packet.stream.index, packet)
         self._watch.ended()
+        if self._late is not None:
+            self._late.read_to(self.log.read_to, end=True)
         if self.span.end is None:
             self._check_truncation()
 
@@ -127,11 +155,16 @@ class Demuxer:
                 for packet in self._container.demux():
                     if packet.size:
                         failures = 0
-                        self._follow(packet)
-                    yield packet
-                return
+                        self._find_gap(packet)
+                        if packet.stream_index == self._stream.index and packet.dts is not None:
+                            self._read_dts = packet.dts
+                    elif packet.dts is None and packet.pts is None and self._leave_out_missing():
+                        break
+                    yield from self._on_one_clock(packet)
+                else:
+                    return
             except IndexError:  # PyAV, if a stream appears after the header
-                yield self._flush_packet()
+                yield from self._on_one_clock(self._flush_packet())
                 return
             except Stopped:
                 raise
@@ -142,17 +175,31 @@ class Demuxer:
                 if lost and not self._live:
                     raise StreamBroken(f"{self._title} broke off: {exc.strerror or exc}") from exc
                 if lost or failures > MAX_RETRIES:
+                    yield from self._on_one_clock(self._flush_packet())
                     return
 
-    def _follow(self, packet: av.Packet) -> None:
-        # Find gaps, let the clock run on, and note where reading is.
+    def _leave_out_missing(self) -> bool:
+        # FFmpeg ends an mp4 at the first packet that is missing, of any stream. Return whether the video may go on.
+        dispensable = next(self._dispensable, ()) if frames_after(self._stream, self._read_dts) else ()
+        for stream in self._container.streams:
+            if stream.index != self._stream.index and stream.type in dispensable:
+                stream.discard = av.stream.Discard.all
+        self._truncated = self._truncated or bool(dispensable)
+        return bool(dispensable)
+
+    def _find_gap(self, packet: av.Packet) -> None:
         if self._gaps is not None and self._gaps.is_before(packet):
             self.log.note("unreadable_parts")
-        if self._timeline.adjust(packet) and packet.stream_index == self._stream.index:
-            self._watch.restarted()
-        time, time_base = packet.pts if packet.pts is not None else packet.dts, rational(packet.time_base)
-        if time is not None and time_base is not None:
-            self.log.read_to = max(self.log.read_to, (time + (packet.duration or 0)) * time_base)
+
+    def _on_one_clock(self, packet: av.Packet) -> Iterator[av.Packet]:
+        # The packets that are ready, on one clock; note where reading is.
+        for ready in self._timeline.push(packet):
+            time, time_base = ready.pts if ready.pts is not None else ready.dts, rational(ready.time_base)
+            if time is not None and time_base is not None:
+                self.log.read_to = max(self.log.read_to, (time + (ready.duration or 0)) * time_base)
+            if self._late is not None:
+                self._late.read_to(self.log.read_to)
+            yield ready
 
     def _flush_packet(self) -> av.Packet:
         packet: av.Packet = av.Packet()
@@ -166,11 +213,10 @@ class Demuxer:
                 self._container.seek(int(target / self.time_base), stream=self._stream)
 
     def _check_truncation(self) -> None:
-        is_mp4 = self._container.format.name.startswith("mov")
-        lost = frames_after(self._stream, self._last_dts) if is_mp4 else 0
+        lost = frames_after(self._stream, self._last_dts) if self._is_mp4 else 0
         if lost:
             self.log.note("lost_frames", count=lost)
-        if lost or is_truncated(self._container, self.log.read_to):
+        if lost or self._truncated or is_truncated(self._container, self.log.read_to):
             self.log.note_truncation()
 
     def _decode(self, packet: av.Packet) -> list[av.VideoFrame]:
@@ -196,6 +242,18 @@ class Demuxer:
 
     def _note(self, kind: Kind, pts: int | None, count: int) -> None:
         self.log.note(kind, None if pts is None else pts * self.time_base, count)
+
+    def _is_cut(self, packet: av.Packet) -> bool:
+        # Whether an edit list leaves out a packet of sound; not what its decoder needs before it: the priming of the
+        # codec, or two packets of what was cut off in front.
+        stream, time_base = packet.stream, rational(packet.time_base)
+        if not packet.is_discard or stream.type != "audio" or packet.pts is None or time_base is None:
+            return False
+        early = ((stream.start_time or 0) - packet.pts) * time_base
+        if early <= 0:
+            return True
+        self._primed.setdefault(stream.index, early <= _PRIMING)
+        return not self._primed[stream.index] and early > 2 * (packet.duration or 0) * time_base
 
     def _shift(self, packet: av.Packet) -> bool:
         # Shift a packet of another stream, and return whether it is in the range.

@@ -12,18 +12,25 @@ import av
 from av.container import InputContainer
 
 from vidsr.frames import Frame
+from vidsr.video import ebml
 from vidsr.video._compat import ffmpeg_log
 from vidsr.video.convert.resizer import cropped
-from vidsr.video.copy_info import Program
+from vidsr.video.copy_info import TsProgram
+from vidsr.video.metadata import ATTACHED
+from vidsr.video.read.truncation import path_of
 
 _STREAM = re.compile(r"  Stream #0:(\d+)\b")
 _PROGRAM = re.compile(r"  Program (\d+)\b")
+_TRACK_TYPES = {bytes([kind]) for kind in (1, 2, 17, 33)}
+"""Of Matroska's tracks, those that FFmpeg reads: video, audio, subtitles, metadata."""
+_IPT_PROFILES = (5, 10, 20)
+"""Of Dolby Vision, those that have no compatible base layer unless they state one."""
 _SERVICE = {"service_name": "Service01", "service_provider": "FFmpeg"}
 _ENTRY = re.compile(r"      (\S.*?) *: ?(.*)")
 
 
 @dataclass(frozen=True, slots=True)
-class Crop:
+class Cropping:
     """Edges that are decoded but not shown, in pixels."""
 
     left: int = 0
@@ -46,7 +53,7 @@ class Crop:
 class Description:
     """What `av_dump_format` prints."""
 
-    programs: tuple[Program, ...] = ()
+    programs: tuple[TsProgram, ...] = ()
     """Those that have streams."""
     side_data: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
     """Side data of each stream: its name and value, as FFmpeg prints them."""
@@ -56,22 +63,57 @@ class Description:
         tags = next((program.tags for program in self.programs if stream in program.streams), {})
         return {key: tags[key] for key, made_up in _SERVICE.items() if tags.get(key, made_up) != made_up}
 
-    def crop(self, stream: int) -> Crop:
+    def crop(self, stream: int) -> Cropping:
         """Return the cropping that the container asks for: PixelCrop in Matroska, clean aperture in mp4."""
         text = self.side_data.get(stream, {}).get("Frame Cropping", "")
         numbers = [int(number) for number in re.findall(r"\d+", text)]
-        return Crop(*numbers) if len(numbers) == 4 else Crop()
+        return Cropping(*numbers) if len(numbers) == 4 else Cropping()
 
-    def dolby_vision_profile(self, stream: int) -> int | None:
-        """Return the profile of Dolby Vision; None without one."""
-        match = re.search(r"profile: (\d+)", self.side_data.get(stream, {}).get("DOVI configuration record", ""))
-        return int(match[1]) if match else None
+    def dolby_vision_ipt(self, stream: int) -> int | None:
+        """Return the profile of Dolby Vision whose samples are IPT instead of YCbCr; None for others."""
+        text = self.side_data.get(stream, {}).get("DOVI configuration record", "")
+        found = re.search(r"profile: (\d+).*compatibility id: (\d+)", text)
+        profile, compatible = (int(found[1]), int(found[2])) if found else (0, 0)
+        return profile if profile in _IPT_PROFILES and not compatible else None
 
 
 def describe_input(container: InputContainer) -> Description:
     """Return what FFmpeg prints of an open container, parsed."""
     with ffmpeg_log(av.logging.INFO):
         return parse(container.dumps_format())  # type: ignore[attr-defined]  # missing in the stubs
+
+
+def languages_of(container: InputContainer) -> dict[int, str]:
+    """Return the languages of a Matroska file that ISO 639-2 cannot name, such as pt-BR, by index of the stream.
+
+    FFmpeg does not read them. Empty for what is not a file on disk, and where FFmpeg reads other tracks.
+    """
+    path = path_of(container) if container.format.name == "matroska,webm" else None
+    if path is None:
+        return {}
+    with path.open("rb") as file:
+        found = ebml.find_tracks(file)
+    entries = [list(ebml.elements(part.body)) for part in ebml.elements(found[1] if found else b"")]
+    tags = [_language(entry) for entry in entries if _body(entry, ebml.TRACK_TYPE) in _TRACK_TYPES]
+    cover_art = (stream for stream in container.streams if stream.disposition & ATTACHED)
+    attached = {stream.index for stream in (*cover_art, *container.streams.attachments)}
+    streams = [stream for stream in container.streams if stream.index not in attached]
+    if len(tags) != len(streams):
+        return {}
+    return {
+        stream.index: tag
+        for stream, tag in zip(streams, tags, strict=True)
+        # Two letters name what three do: en is eng.
+        if len(tag) > 3 or (len(tag) == 3 and tag != stream.metadata.get("language", "eng"))
+    }
+
+
+def _language(entry: list[ebml.Element]) -> str:
+    return _body(entry, ebml.LANGUAGE_BCP47).rstrip(b"\0").decode("ascii", "replace")
+
+
+def _body(entry: list[ebml.Element], kind: int) -> bytes:
+    return next((part.body for part in entry if part.id == kind), b"")
 
 
 def parse(dump: str) -> Description:
@@ -102,5 +144,5 @@ def parse(dump: str) -> Description:
             section = {}
         elif found := _ENTRY.match(line):
             section[found[1]] = found[2].strip()
-    known = tuple(Program(number, tags[number], tuple(streams[number])) for number in programs if streams[number])
+    known = tuple(TsProgram(number, tags[number], tuple(streams[number])) for number in programs if streams[number])
     return Description(known, side_data)

@@ -1,12 +1,13 @@
 """Reads an image sequence as if it were a container."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
 
 import av
 
+from vidsr.context import Notice
 from vidsr.errors import InputError, NotAVideo
 from vidsr.frames import Carried
 from vidsr.video.read.damage import DamageLog
@@ -29,10 +30,13 @@ class ImageDemuxer(Demuxer):
         *,
         sequence: ImageSequence,
         rate: Fraction,
+        warn: Callable[[Notice], None],
     ) -> None:
         """opened, stream: of the first image. rate: frame rate."""
         super().__init__(opened, stream, span, log, rate=rate)
         self.wrong_durations = False
+        self._warn = warn
+        self._warned: set[str] = set()
         self._sequence = sequence
         self._length = (list(sequence.files)[-1] - sequence.first + 1) / rate  # seconds
 
@@ -63,7 +67,14 @@ class ImageDemuxer(Demuxer):
             yield av_frame
 
     def _decode_file(self, file: Path) -> av.VideoFrame:
-        with closing(open_input(file)) as opened:
+        with closing(open_input(file, stills=True)) as opened:
+            if opened.still is not None:
+                self.codec = opened.still.kind
+                for notice in opened.still.first.notices:
+                    if notice.message not in self._warned:  # most are true of every image
+                        self._warn(notice)
+                    self._warned.add(notice.message)
+                return opened.still.first.av_frame
             stream = select_video_stream(opened.container, str(file))
             set_up_decoder(stream)
             self.codec = stream.codec_context.codec.canonical_name

@@ -1,10 +1,9 @@
 """A video or image as a stream of frames, and of the packets of its other streams."""
 
 from collections.abc import Generator, Iterable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from functools import cache
+from functools import cache, cached_property
 from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO, Self, get_args
@@ -12,10 +11,10 @@ from typing import Any, BinaryIO, Self, get_args
 import av
 from av.container import InputContainer
 
-from vidsr.context import Context
+from vidsr.context import Code, Context
 from vidsr.errors import Damaged, WrongOption
 from vidsr.frames import Carried, Frame, VideoInfo
-from vidsr.io.names import title_of
+from vidsr.io.names import is_address, is_file, title_of
 from vidsr.options import Deinterlace, ReadOptions
 from vidsr.video._compat import CRASHING_SIDE_DATA, rational, without_side_data
 from vidsr.video.convert.deinterlace import Deinterlacer
@@ -25,19 +24,22 @@ from vidsr.video.copy_info import CopyInfo
 from vidsr.video.metadata import ATTACHED
 from vidsr.video.read.damage import Damage, DamageLog
 from vidsr.video.read.demuxer import Demuxer
-from vidsr.video.read.description import Description, describe_input
+from vidsr.video.read.description import Cropping, Description, describe_input, languages_of
 from vidsr.video.read.framer import Framer, FrameTimes
 from vidsr.video.read.hwdecode import Offload, gpu_decoder
 from vidsr.video.read.image_demuxer import ImageDemuxer
 from vidsr.video.read.open_input import OpenedInput, open_input
+from vidsr.video.read.probing import StreamWatch
 from vidsr.video.read.streams import (
     alpha_decoder,
+    check_encryption,
     is_image_format,
     lacks_timestamps,
     no_frame_error,
     select_video_stream,
     set_up_decoder,
 )
+from vidsr.video.read.timestamps import has_own_clock, start_of
 from vidsr.video.sequence import ImageSequence, sequence_of
 from vidsr.video.timing import MICROSECOND, TimeRange
 
@@ -52,17 +54,18 @@ def open_source(
     *,
     context: Context | None = None,
     gpu: Offload | None = None,
+    deep: bool = False,
 ) -> "Source":
     """Open anything FFmpeg reads and decode its first frame; use as a context manager.
 
     name: a path, a network address, `-` for stdin, or a binary file; images numbered as `%05d.png`, or a folder of
     them, are a video. context: its `stop` interrupts a blocked pipe; reads then raise Stopped. gpu: decodes, if it can
-    and nothing is lost by it.
+    and nothing is lost by it. deep: RGB and gray of more than 8 bits become frames of 16 bits, which images hold.
     With `start` or `duration`, the output starts at 0. With `strict`, damage ends reading, here and later.
     Raises StreamBroken, NotAVideo, NoVideoStream, Damaged if strict; ValueError for options that make no sense
     (WrongOption for a frame rate if the input has time stamps).
     """
-    return Source.open(name, options or ReadOptions(), context, gpu)
+    return Source.open(name, options or ReadOptions(), context, gpu, deep)
 
 
 @dataclass(eq=False)
@@ -86,7 +89,9 @@ class Source:
     _items: Generator[Frame | Carried] = field(repr=False)
 
     @classmethod
-    def open(cls, name: Any, options: ReadOptions, context: Context | None, gpu: Offload | None) -> Self:
+    def open(
+        cls, name: Any, options: ReadOptions, context: Context | None, gpu: Offload | None, deep: bool = False
+    ) -> Self:
         """Open an input; see `open_source`."""
         _check(options)
         stop, context = (None, Context()) if context is None else (context.stop, context)
@@ -95,14 +100,18 @@ class Source:
             if options.strict:
                 raise Damaged(f"{sequence.missing} without --strict")
             context.warn(sequence.missing)
+        if sequence and sequence.left_out:
+            context.warn(sequence.left_out)
         if gpu is not None and options.strict:
             if gpu.always:
                 context.warn("with --strict the CPU decodes, which reports damage that GPUs do not")
             gpu = None
         file = sequence.files[sequence.first] if sequence else name
-        opened = open_input(file, format=options.input_format, live=options.live, stop=stop)
+        opened = open_input(
+            file, format=options.input_format, live=options.live, stop=stop, stills=True, probe=options.probe
+        )
         try:
-            return cls._start(name, replace(opened, title=title_of(name)), sequence, options, context, gpu)
+            return cls._start(name, replace(opened, title=title_of(name)), sequence, options, context, gpu, deep)
         except BaseException:
             opened.close()
             raise
@@ -116,24 +125,33 @@ class Source:
         options: ReadOptions,
         context: Context,
         gpu: Offload | None,
+        deep: bool,
     ) -> Self:
         # Decode the first frame; of an image file also look for a second one.
-        if options.fps is not None and not (sequence or lacks_timestamps(opened.container)):
+        still = opened.still
+        timed = not lacks_timestamps(opened.container) if still is None else still.count > 1
+        if options.fps is not None and timed and not sequence:
             raise WrongOption(
                 f"{opened.title} has time stamps; a frame rate is for image sequences and raw streams, which have none"
             )
         stream = select_video_stream(opened.container, opened.title)
+        check_encryption(opened.container, opened.title)
         set_up_decoder(stream)
         description = describe_input(opened.container)
-        crop = description.crop(stream.index)
+        crop = description.crop(stream.index) if still is None else Cropping()
+        profile = description.dolby_vision_ipt(stream.index)
+        if profile is not None:
+            what = f"the colours will be wrong: Dolby Vision profile {profile} holds IPT, which is read as YCbCr"
+            context.warn(f"{what}; convert it first, with a tool that applies Dolby Vision", Code.MATRIX)
         gpu = None if crop else gpu  # a frame in the memory of a GPU cannot be cropped here
         demuxer = _demuxer(opened, stream, sequence, options, context, gpu)
         deinterlacer = Deinterlacer(options.deinterlace, context.on_warning)
         fields = options.deinterlace == "fields"
         time_base = demuxer.time_base / (2 if fields else 1)
+        is_video = sequence is not None or (still.count > 1 if still else not is_image_format(opened.container))
         framer = Framer(
             demuxer, time_base=time_base, source_qp=options.source_qp, semiplanar=gpu is not None and gpu.keeps,
-            crop=crop, warn=context.on_warning,
+            rgb_video=is_video, deep=deep, crop=crop, warn=context.on_warning,
         )  # fmt: skip
         items = _items(demuxer, deinterlacer, framer)
         early = list(_until_frame(items))
@@ -142,14 +160,15 @@ class Source:
             if demuxer.out_of_memory is not None:
                 raise demuxer.out_of_memory
             raise no_frame_error(opened, demuxer.span, size_known=stream.codec_context.width > 0)
-        still = False
-        if sequence is None and is_image_format(opened.container):
+        single = still is not None and still.count == 1
+        if sequence is None and still is None and is_image_format(opened.container):
             second = list(_until_frame(items))
-            early, still = early + second, not second or not isinstance(second[-1], Frame)
+            early, single = early + second, not second or not isinstance(second[-1], Frame)
         info = _describe(demuxer, stream, first, time_base, doubled=fields and deinterlacer.found)
+        info = replace(info, rgb=framer.rgb)
         if sequence and demuxer.span.whole:
             info = replace(info, frames=len(sequence.files))
-        if still:
+        if single and sequence is None:
             info = replace(info, frames=1, duration=None, still=True)
         return cls(name, info, first, stream, sequence, description, opened, demuxer, early, items)
 
@@ -173,6 +192,21 @@ class Source:
         """The damage so far; complete after iterating."""
         return self._demuxer.log.damage
 
+    @cached_property
+    def display_matrix(self) -> tuple[int, ...]:
+        """Rotation or mirroring that players apply; empty for none."""
+        matrix = display_matrix(self.first.av_frame)
+        # PyAV 18 does not read the Exif of every image.
+        return read_image_metadata(self._image).display_matrix if matrix is None else matrix
+
+    @cached_property
+    def _image(self) -> bytes | None:
+        if self.sequence:
+            return self.sequence.files[self.sequence.first].read_bytes()
+        if self.container.format.name in ("gif", "apng") and isinstance(self.name, str | Path) and is_file(self.name):
+            return Path(self.name).read_bytes()
+        return self._demuxer.image
+
     def _frame_number(self, pts: int) -> int:
         if self.sequence is None:
             return 1 + pts
@@ -184,8 +218,6 @@ class Source:
 
     def copy_info(self) -> CopyInfo:
         """Return what an output copies from this input. Call it before iterating; the input must stay open."""
-        image = self.sequence.files[self.sequence.first].read_bytes() if self.sequence else self._demuxer.image
-        matrix = display_matrix(self.first.av_frame)
         early = [item.packet for item in self._early if isinstance(item, Carried)]  # cover art comes first
         return CopyInfo(
             name=self.name,
@@ -196,10 +228,10 @@ class Source:
             cover_art={p.stream_index: bytes(p) for p in early if p.stream.disposition & ATTACHED},
             tags=self._description.service_tags(self.stream.index) | self.container.metadata,
             programs=self._description.programs,
+            languages=languages_of(self.container),
             chapters=tuple(self._demuxer.span.cut_chapters(self.container.chapters())),
-            # PyAV 18 does not read the Exif of every image.
-            display_matrix=read_image_metadata(image).display_matrix if matrix is None else matrix,
-            image=image,
+            display_matrix=self.display_matrix,
+            image=self._image,
             image_files=self.sequence.files if self.sequence else {},
             is_variable=cache(self._demuxer.has_variable_rate),
             frame_number=self._frame_number,
@@ -223,8 +255,10 @@ class Source:
 
     def close(self) -> None:
         """Close the input; may be called again."""
-        with suppress(ValueError):  # another thread is running the generator
+        try:
             self._items.close()
+        except ValueError:  # another thread runs it, and may be inside FFmpeg, which closing would crash
+            return
         self._opened.close()
 
 
@@ -248,13 +282,22 @@ def _demuxer(
     context: Context,
     gpu: Offload | None,
 ) -> Demuxer:
-    start = opened.container.start_time
+    start, origin = opened.container.start_time, Fraction(0)
+    if has_own_clock(opened.container, address=is_address(opened.title)):
+        start, origin = 0, start_of(opened.container, stream) or origin
     span = TimeRange(options.start, options.duration, Fraction(0) if start is None else start * MICROSECOND)
     log = DamageLog(opened.title, span, strict=options.strict)
     if sequence:
-        return ImageDemuxer(opened, stream, span, log, sequence=sequence, rate=options.fps or _DEFAULT_RATE)
+        return ImageDemuxer(
+            opened, stream, span, log, sequence=sequence, rate=options.fps or _DEFAULT_RATE, warn=context.on_warning
+        )
+    if opened.still is not None:
+        from vidsr.video.read.still.still_demuxer import StillDemuxer
+
+        return StillDemuxer(opened, stream, span, log, still=opened.still, rate=options.fps, warn=context.on_warning)
     decoder = alpha_decoder(stream) or gpu_decoder(stream, gpu, context)
-    return Demuxer(opened, stream, span, log, rate=options.fps, decoder=decoder)
+    late = StreamWatch(opened.container, context)
+    return Demuxer(opened, stream, span, log, rate=options.fps, decoder=decoder, origin=origin, late=late)
 
 
 def _items(demuxer: Demuxer, deinterlacer: Deinterlacer, framer: Framer) -> Generator[Frame | Carried]:
@@ -292,7 +335,10 @@ def _describe(
     demuxer: Demuxer, stream: av.VideoStream, first: Frame, time_base: Fraction, *, doubled: bool
 ) -> VideoInfo:
     # doubled: whether each field becomes a frame.
-    rate = demuxer.rate or rational(stream.average_rate) or rational(stream.guessed_rate)
+    average, guessed = rational(stream.average_rate), rational(stream.guessed_rate)
+    if average == 1 / demuxer.time_base:  # of a short DV file, FFmpeg averages the ticks
+        average = guessed
+    rate = demuxer.rate or average or guessed
     duration = demuxer.duration()
     frames = round(duration * rate) if duration and rate else None
     if demuxer.span.whole:

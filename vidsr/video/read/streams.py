@@ -1,6 +1,7 @@
 """Which stream of a container is upscaled, and how its decoder is set up."""
 
 from collections.abc import Iterator
+from uuid import UUID
 
 import av
 from av.container import InputContainer
@@ -12,6 +13,7 @@ from vidsr.video.convert.qp import EXPORT
 from vidsr.video.metadata import ATTACHED
 from vidsr.video.read.hwdecode import second_decoder
 from vidsr.video.read.open_input import MP4_IN_PIPE, SIZE_LIMIT, OpenedInput
+from vidsr.video.read.truncation import path_of
 from vidsr.video.timing import TimeRange
 
 _AVFMT_NOTIMESTAMPS = 0x0080
@@ -27,11 +29,46 @@ def select_video_stream(container: InputContainer, title: str) -> av.VideoStream
     if not readable:
         raise NotAVideo(f"{title}: its video codec has no decoder here; convert it first, with another tool")
     best = container.streams.best("video")
+    if container.format.name == "hls":  # variants of one video
+        best = max(readable, key=lambda each: each.codec_context.width * each.codec_context.height)
     video = next((s for s in readable if best is not None and s.index == best.index), readable[0])
+    if video.disposition & av.stream.Disposition.dependent:
+        raise InputError(f"{title} is an image made of tiles; give it as a file, or pipe it, to have it put together")
     width, height = video.codec_context.width, video.codec_context.height
     if not fits(width, height):
         raise InputError(f"{title} states a size of {width}x{height}; at most {megapixels()} fit into memory here")
     return video
+
+
+# Objects in the header of ASF: Content Encryption, and its Extended and Advanced forms.
+_ASF_ENCRYPTION = tuple(
+    UUID(text).bytes_le
+    for text in (
+        "2211b3fb-bd23-11d2-b4b7-00a0c955fc6e",
+        "298ae614-2622-4c17-b935-dae07ee9289c",
+        "43058533-6981-49e6-9b74-ad12cb86d58c",
+    )
+)
+_ASF_HEADER = 1 << 16  # bytes that are searched
+
+
+def check_encryption(container: InputContainer, title: str) -> None:
+    """Raise InputError if the header of a Matroska or ASF file states that it is encrypted."""
+    stated = any("enc_key_id" in stream.metadata for stream in container.streams)
+    if container.format.name == "asf":
+        path = path_of(container)
+        if path is not None:
+            with path.open("rb") as file:
+                header = file.read(_ASF_HEADER)
+            stated = any(guid in header for guid in _ASF_ENCRYPTION)
+        stated = stated or any(key.startswith("ASF_Protection") for key in container.metadata)
+    if stated:
+        raise encryption_error(title)
+
+
+def encryption_error(title: str) -> InputError:
+    """Return the error for an input that is encrypted."""
+    return InputError(f"{title} is encrypted (DRM), and vidsr has no key; give a file without encryption")
 
 
 def no_frame_error(opened: OpenedInput, span: TimeRange, *, size_known: bool) -> InputError:
@@ -41,7 +78,9 @@ def no_frame_error(opened: OpenedInput, span: TimeRange, *, size_known: bool) ->
         return NotAVideo(f"{title}: no frame can be read{MP4_IN_PIPE}")
     if span.whole:
         large = "" if size_known else f", or larger than the {megapixels()} that fit into memory here"
-        return NotAVideo(f"{title}: no frame can be decoded; the file may be truncated or damaged{large}")
+        codec = opened.container.streams.video[0].codec_context
+        what = f" of {codec.name} ({opened.container.format.long_name})" if codec is not None else ""
+        return NotAVideo(f"{title}: no frame{what} can be decoded; the file may be truncated or damaged{large}")
     end = "its end" if span.duration is None else f"{float((span.start or 0) + span.duration):g} s"
     return InputError(f"{title} has no frame between {float(span.start or 0):g} s and {end}; choose another range")
 

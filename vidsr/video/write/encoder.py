@@ -11,7 +11,7 @@ from vidsr.frames import Frame, VideoInfo
 from vidsr.video.convert.nv12 import BITS, lies_on_gpu, nv12_av_frame, planar
 from vidsr.video.convert.pixel_formats import pixel_format_name
 from vidsr.video.convert.resizer import Resizer, to_av_frame
-from vidsr.video.convert.side_data import side_data
+from vidsr.video.convert.side_data import LOST_SIDE_DATA, lost_side_data, side_data
 from vidsr.video.write.encoder_setup import add_video_stream
 from vidsr.video.write.encoding_plan import EncodingPlan
 from vidsr.video.write.output_clock import OutputClock
@@ -47,6 +47,8 @@ class Encoder:
         packets = self.stream.encode(None if frame is None else self._av_frame(frame))
         for packet in packets:
             self._clock.restore(packet)
+        if frame is None and packets:
+            self._clock.finish(packets[-1])
         return packets
 
     def join(self, packet: av.Packet) -> av.Packet:
@@ -85,10 +87,12 @@ class FrameChecker:
     """Warns of frames that lose something because the video is encoded as it began: in one size, format and colour."""
 
     def __init__(self, plan: EncodingPlan, context: Context) -> None:
-        self._info, self._context = plan.info, context
+        self._info, self._context = plan.given, context
         self._encoder = f"{plan.encoder} in {plan.muxer.name}"
-        info = plan.info
+        info = plan.given
         self._known = [(info.width, info.height, info.bits, info.gray, info.color)]
+        self._checks_side_data = not plan.of_images
+        self._lost = set[str]()  # kinds of side data that were warned of
         self._checks_alpha, self._checks_captions = not plan.keeps_alpha, not plan.keeps_captions
 
     def check(self, frame: Frame) -> None:
@@ -106,6 +110,10 @@ class FrameChecker:
             if not self._info.alpha:
                 why = "the video began without one"
             self._context.warn(f"the alpha channel is left out: {why}", Code.ALPHA)
+        for name in sorted(lost_side_data(frame.av_frame) - self._lost) if self._checks_side_data else ():
+            self._lost.add(name)
+            what = f"{LOST_SIDE_DATA[name]}: left out, because {self._encoder.split()[0]} cannot write it"
+            self._context.warn(what, Code.SIDE_DATA)
         if self._checks_captions and side_data(frame.av_frame, "A53_CC") is not None:
             self._checks_captions = False
             what = f"the closed captions are left out: {self._encoder} cannot store them"

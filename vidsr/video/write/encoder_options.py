@@ -31,6 +31,14 @@ _REPEATABLE: dict[str, dict[str, str]] = {
     "mjpeg": {"threads": "4"},
     "prores_ks": {"threads": "4"},
 }
+_LOOKAHEAD_BYTES = 128 << 20
+"""Of the frames that x264 and x265 look ahead. Each takes two to three times its own size there, and with those that
+are being encoded, 4K at 10 bits would take 1.5 GB and 8K 6 GB."""
+_LOOKAHEAD = {
+    "libx264": (0, 0, 10, 20, 30, 40, 50, 60, 60, 60), "libx265": (5, 10, 15, 15, 15, 20, 25, 40, 40, 60)
+}  # fmt: skip
+"""For each of PRESETS, the frames that it looks ahead."""
+_LEAST_LOOKAHEAD = {"libx264": 1, "libx265": 5}  # x265's must exceed its B-frames in a row
 SEMI_PLANAR = {"nv12": "yuv420p", "p010le": "yuv420p10le", "nv16": "yuv422p", "p210le": "yuv422p10le"}
 """Pixel formats with U and V in one plane, and those of PIXEL_FORMATS that hold the same samples."""
 _UNSUPPORTED = {("libvpx-vp9", "yuva422p"), ("libvpx-vp9", "yuva444p")}  # listed by the encoder, which then warns
@@ -54,7 +62,7 @@ def encoder_options(
     if encoder == "libx265":
         chosen |= {"x265-params": "log-level=none", "a53cc": "1"}  # captions by default, as x264 writes them
     merged: dict[str, str] = {}
-    for part in (chosen, mastering_options(encoder, mastering), user):
+    for part in (chosen, _lookahead(encoder, options, info), mastering_options(encoder, mastering), user):
         for key, value in part.items():
             joined = key.endswith("-params") and key in merged
             merged[key] = f"{merged[key]}:{value}" if joined else value
@@ -65,6 +73,18 @@ def encoder_options(
     if encoder == "ffv1" and min(info.width, info.height) < 16:
         merged.setdefault("slices", "1")  # its own default fails for some tiny sizes
     return merged
+
+
+def _lookahead(encoder: str, options: EncodeOptions, info: VideoInfo) -> dict[str, str]:
+    """Return the options by which an encoder looks fewer frames ahead where they are so large that memory matters."""
+    encoder = "libx264" if encoder == "libx264rgb" else encoder
+    if encoder not in _LOOKAHEAD or options.live:
+        return {}
+    frames = max(_LOOKAHEAD_BYTES // info.frame_bytes, _LEAST_LOOKAHEAD[encoder])
+    if frames >= _LOOKAHEAD[encoder][_rank(encoder, options.preset)]:
+        return {}
+    key = f"{encoder.removeprefix('lib')}-params"
+    return {key: f"rc-lookahead={frames}" + ":sync-lookahead=0" * (encoder == "libx264")}
 
 
 def is_repeatable(encoder: str) -> bool:

@@ -10,6 +10,7 @@ from vidsr.context import Notice
 from vidsr.frames import VideoInfo
 from vidsr.options import EncodeOptions
 from vidsr.video._compat import Chapter
+from vidsr.video.convert.immersive import SphericalMapping, StereoLayout
 from vidsr.video.convert.pixel_formats import is_transparent
 from vidsr.video.convert.side_data import Mastering
 from vidsr.video.write.copy.containers import Muxer
@@ -29,6 +30,8 @@ class EncodingPlan:
     muxer: Muxer
     info: VideoInfo
     """Of the output."""
+    given: VideoInfo
+    """Of the frames to encode, which are converted if that differs."""
     options: EncodeOptions
     """As the user gave them."""
     encoder: str
@@ -51,6 +54,10 @@ class EncodingPlan:
     start_shift: StartShift = field(default_factory=StartShift)
     mastering: Mastering | None = None
     """Mastering display and light levels of the input."""
+    of_images: bool = False
+    """Whether the input is an image or a sequence of them, of which one warning says what is lost beside the frames."""
+    spherical: SphericalMapping | None = None
+    stereo: StereoLayout | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
     """Metadata of the container."""
     chapters: tuple[Chapter, ...] = ()

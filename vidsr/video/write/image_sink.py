@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from vidsr.color import BT2020
 from vidsr.context import Code, Context, Notice
 from vidsr.errors import OutputError, SameFile, StreamBroken, TargetExists
 from vidsr.frames import Carried, Frame, bands
 from vidsr.io.atomic import TemporaryFolder, sync_folder
 from vidsr.io.names import title_of
-from vidsr.video.convert.image_metadata import ImageMetadata, read_image_metadata
+from vidsr.video.convert.deep_images import DEEP, Samples
+from vidsr.video.convert.image_metadata import ImageMetadata, read_image_metadata, rotated
 from vidsr.video.convert.nv12 import planar
 from vidsr.video.convert.pixel_formats import pixel_format_name
 from vidsr.video.convert.resizer import Resizer
@@ -29,53 +29,59 @@ from vidsr.video.write.copy.containers import describe
 from vidsr.video.write.target import Target, cannot_create
 
 # 4:4:4 and little loss: upscaled images are looked at closely.
-_OPTIONS: dict[str, dict[str, Any]] = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"quality": 95, "method": 4}}
-_WITH_ALPHA = ("PNG", "WEBP", "TIFF")
-_HDR = (16, 18)  # transfer characteristics PQ and HLG (H.273, table 3)
+OPTIONS: dict[str, dict[str, Any]] = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"quality": 95, "method": 4}}
+"""Pillow's options of each format."""
+_WITH_ALPHA = ("PNG", "WEBP", "TIFF", "GIF")
 _COLOR_CODES = (
     Code.PIXEL_FORMAT, Code.RANGE, Code.MATRIX, Code.CHROMA_LOCATION, Code.PRIMARIES, Code.TRANSFER, Code.MASTERING,
     Code.DYNAMIC_HDR, Code.ROTATION,
 )  # fmt: skip
 
 
-def image_losses(copy: CopyInfo, *, is_sequence: bool) -> Iterator[Notice]:
-    """Give a warning for each property of the input that images cannot store."""
+def image_losses(copy: CopyInfo, *, is_sequence: bool, animated: str = "", deep: bool = False) -> Iterator[Notice]:
+    """Give a warning for each property of the input that images cannot store.
+
+    animated: format of an animation. deep: whether they have 16 bits.
+    """
     pixel_format = copy.video_stream.codec_context.format
-    if pixel_format is not None and pixel_format.components[0].bits > 8:
-        yield Notice("images are written at 8 bits per channel, the most that Pillow writes", (Code.PIXEL_FORMAT,))
+    if not deep and pixel_format is not None and pixel_format.components[0].bits > 8:
+        yield Notice("images are written at 8 bits per channel; .png and .tif hold 16", (Code.PIXEL_FORMAT,))
     for stream in copy.streams:
         what = f"{describe(stream)} is left out: images cannot hold it"
         yield Notice(what, (Code.STREAM,), (stream.index,))
-    if copy.chapters and is_sequence:
+    if copy.chapters and (is_sequence or animated):
         yield Notice("the chapters are left out: images cannot store them", (Code.CHAPTERS,))
+    tags = [tag for tag in video_tags(copy.tags) if not (tag.lower() == "comment" and animated == "GIF")]
+    if tags and not copy.image_files:
+        yield Notice(f"tags are left out, because images cannot store them: {', '.join(tags)}", (Code.TAGS,))
     if is_sequence and not copy.image_files:
-        yield from _video_losses(copy)
+        spacing = ", whatever the time between them" if copy.is_variable() else ""
+        what = f"images store no timestamps: frames are numbered from 1{spacing}"
+        yield Notice(what, (Code.START, Code.PTS, Code.DURATION, Code.DRIFT))
+        yield Notice("the images are full-range RGB", _COLOR_CODES)
+    if animated:
+        colors, times = ("256 colours a frame", "hundredths") if animated == "GIF" else ("RGB of 8 bits", "thousandths")
+        what = f"the animation has {colors}, and times in {times} of a second"
+        codes = [*_COLOR_CODES, Code.START, Code.PTS, Code.DURATION, Code.DRIFT]
+        if animated == "GIF" and copy.info.alpha:
+            what += "; its pixels are transparent or opaque, nothing between"
+            codes += [Code.ALPHA, Code.PICTURE]
+        yield Notice(what, tuple(codes))
     if not copy.info.square and not copy.image_files:
         ratio = f"{copy.info.aspect.numerator}:{copy.info.aspect.denominator}"
         yield Notice(f"images cannot store the sample aspect ratio {ratio}: they will look squeezed", (Code.ASPECT,))
 
 
-def _video_losses(copy: CopyInfo) -> Iterator[Notice]:
-    tags = video_tags(copy.tags)
-    if tags:
-        yield Notice(f"tags are left out, because images cannot store them: {', '.join(tags)}", (Code.TAGS,))
-    spacing = ", whatever the time between them" if copy.is_variable() else ""
-    what = f"images store no timestamps: frames are numbered from 1{spacing}"
-    yield Notice(what, (Code.START, Code.PTS, Code.DURATION, Code.DRIFT))
-    color = copy.info.color
-    if color.transfer in _HDR or color.primaries == BT2020:
-        what = f"primaries {color.primaries}, transfer {color.transfer}"
-        yield Notice(f"images cannot store these colours ({what}): they will look wrong", _COLOR_CODES)
-    else:
-        yield Notice("the images are full-range RGB", _COLOR_CODES)
-
-
 class ImageSink:
     """Writes one frame as an image, upright, with the metadata of the image that it came from."""
 
-    def __init__(self, target: Target, format: str, metadata: ImageMetadata, context: Context) -> None:
-        """format: Pillow's name."""
+    def __init__(
+        self, target: Target, format: str, metadata: ImageMetadata, context: Context, *, deep: bool = False
+    ) -> None:
+        """format: Pillow's name. deep: see `is_deep`."""
+        self._deep = deep
         self._target, self._format, self._metadata, self._context = target, format, metadata, context
+        self.piped = target.piped
         self._written = False
 
     def write(self, item: Frame | Carried) -> None:
@@ -88,7 +94,7 @@ class ImageSink:
                 "or numbered images, as %05d.png"
             )
         self._written = True
-        content = encode_image(item, self._format, self._metadata, self._context)
+        content = encode_image(item, self._format, self._metadata, self._context, deep=self._deep)
         try:
             self._target.file.write(content)
         except OSError as exc:
@@ -100,10 +106,10 @@ class ImageSink:
     def __exit__(
         self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
     ) -> None:
-        _finish(self._target, exc, written=self._written)
+        finish(self._target, exc, written=self._written)
 
 
-def _finish(target: Target, exc: BaseException | None, *, written: bool) -> None:
+def finish(target: Target, exc: BaseException | None, *, written: bool) -> None:
     """Commit the target, or discard it after an exception. Raises OutputError if nothing was written."""
     if exc is None and written:
         target.commit()
@@ -113,50 +119,68 @@ def _finish(target: Target, exc: BaseException | None, *, written: bool) -> None
         raise OutputError(f"{target.title} was not written: the input has no frames")
 
 
-def encode_image(frame: Frame, format: str, metadata: ImageMetadata, context: Context) -> bytes:
+def is_deep(format: str, copy: CopyInfo | None) -> bool:
+    """Return whether images are written with 16 bits: the input has more than 8, and the format holds them."""
+    # RGB of 8 bits becomes frames of 10 bits.
+    return format in DEEP and copy is not None and (copy.info.bits > 10 or (copy.info.bits > 8 and not copy.info.rgb))
+
+
+def encode_image(frame: Frame, format: str, metadata: ImageMetadata, context: Context, *, deep: bool = False) -> bytes:
     """Return a frame as an image file, upright; warn of what is not kept.
 
-    format: Pillow's name. metadata: of the file that the frame came from.
+    format: Pillow's name. metadata: of the file that the frame came from. deep: see `is_deep`.
     """
-    frame = planar(frame)
-    rgb = rgb_of(frame)
-    if frame.alpha is not None and format in _WITH_ALPHA:
-        rgb = np.dstack([rgb, np.rint(frame.alpha * (255 / ((1 << frame.bits) - 1))).astype(np.uint8)])
-    elif frame.alpha is not None:
-        context.warn(f"the alpha channel is left out: {format} cannot store it; use .png, .webp or .tif", Code.ALPHA)
-    matrix = metadata.display_matrix or display_matrix(frame.av_frame)
-    if matrix is None:  # PyAV 18 may know the rotation only
-        rgb = np.rot90(rgb, getattr(frame.av_frame, "rotation", 0) // 90)
-    image = Image.fromarray(rotated(rgb, matrix) if matrix else rgb)
-    if len(frame.planes) == 1:
-        image = image.convert("L" if image.mode == "RGB" else "LA")
-    content, lost = metadata.write(image, format, **_OPTIONS.get(format, {}))
+    image = image_of(frame, format, metadata, context)
+    samples = deep_samples(frame, metadata) if deep else None
+    content, lost = metadata.write(image, format, frame.color, deep=samples, **OPTIONS.get(format, {}))
     if lost:
         context.warn(f"the image loses {' and '.join(lost)}", Code.TAGS)
     return content
 
 
-def rgb_of(frame: Frame) -> NDArray[np.uint8]:
-    """Return a frame as RGB: (height, width, 3) uint8, with chroma interpolated from where its samples are."""
+def image_of(frame: Frame, format: str, metadata: ImageMetadata, context: Context) -> Image.Image:
+    """Return a frame as a Pillow image, upright: L, LA, RGB or RGBA. Parameters as for `encode_image`."""
+    if frame.alpha is not None and format not in _WITH_ALPHA:
+        context.warn(f"the alpha channel is left out: {format} cannot store it; use .png, .webp or .tif", Code.ALPHA)
+        frame = replace(frame, alpha=None)
+    image = Image.fromarray(_upright(frame, metadata, np.uint8))
+    if len(frame.planes) == 1:
+        image = image.convert("L" if image.mode == "RGB" else "LA")
+    return image
+
+
+def deep_samples(frame: Frame, metadata: ImageMetadata) -> Samples:
+    """Return a frame, upright, as samples of 16 bits."""
+    samples = _upright(frame, metadata, np.uint16)
+    return samples[..., 2:] if len(frame.planes) == 1 else samples  # gray, and alpha
+
+
+def _upright(frame: Frame, metadata: ImageMetadata, dtype: Any) -> NDArray[Any]:
+    # (height, width, 3 or 4), RGB and alpha.
+    frame = planar(frame)
+    rgb = rgb_of(frame, dtype)
+    if frame.alpha is not None:
+        top = np.iinfo(dtype).max / ((1 << frame.bits) - 1)
+        rgb = np.dstack([rgb, np.rint(frame.alpha * top).astype(dtype)])
+    matrix = metadata.display_matrix or display_matrix(frame.av_frame)
+    if matrix is None:  # PyAV 18 may know the rotation only
+        rgb = np.rot90(rgb, getattr(frame.av_frame, "rotation", 0) // 90)
+    return rotated(rgb, matrix) if matrix else np.ascontiguousarray(rgb)
+
+
+def rgb_of(frame: Frame, dtype: Any = np.uint8) -> NDArray[Any]:
+    """Return a frame as RGB: (height, width, 3) uint8, with chroma interpolated from where its samples are.
+
+    dtype: uint16 for all 16 bits.
+    """
     if frame.color.subsampling != (0, 0) and len(frame.planes) > 1:
         pixel_format = pixel_format_name(frame.bits, (0, 0), gray=False)
         frame = Resizer("bicubic").convert(frame, frame.width, frame.height, pixel_format)
-    rgb = np.empty((frame.height, frame.width, 3), np.uint8)
+    rgb = np.empty((frame.height, frame.width, 3), dtype)
     for lines in bands(frame.height):
         band = replace(frame, planes=tuple(plane[lines] for plane in frame.planes))
-        rgb[lines] = np.rint(band.to_rgb() * 255)
+        rgb[lines] = np.rint(band.to_rgb() * np.iinfo(dtype).max)
     return rgb
-
-
-def rotated(rgb: NDArray[np.uint8], matrix: tuple[int, ...]) -> NDArray[np.uint8]:
-    """Rotate and mirror pixels (height, width, channels) by FFmpeg's display matrix."""
-    a, b, _, c, d = matrix[:5]
-    if b or c:  # x and y are exchanged
-        rgb = rgb.transpose(1, 0, 2)
-        a, d = c, b
-    rgb = rgb[:, ::-1] if a < 0 else rgb
-    rgb = rgb[::-1] if d < 0 else rgb
-    return np.ascontiguousarray(rgb)
 
 
 class SequenceTarget(Target):
@@ -241,9 +265,11 @@ class SequenceSink:
     def __init__(self, target: SequenceTarget, format: str, copy: CopyInfo | None, context: Context) -> None:
         """format: Pillow's name."""
         self._target, self._format, self._context = target, format, context
+        self.piped = target.piped
         self._sources: Mapping[int, Path] = {} if copy is None else copy.image_files
         self._first = 1 if copy is None else copy.frame_number(0)
         self._written = 0
+        self._deep = is_deep(format, copy)
 
     def write(self, item: Frame | Carried) -> None:
         """Write an image; packets are ignored."""
@@ -251,7 +277,7 @@ class SequenceSink:
             return
         number = self._first + (item.pts if self._sources else self._written)
         metadata = read_image_metadata(_read(self._sources[number]) if number in self._sources else None)
-        self._target.write(number, encode_image(item, self._format, metadata, self._context))
+        self._target.write(number, encode_image(item, self._format, metadata, self._context, deep=self._deep))
         self._written += 1
 
     def __enter__(self) -> Self:
@@ -260,7 +286,7 @@ class SequenceSink:
     def __exit__(
         self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
     ) -> None:
-        _finish(self._target, exc, written=self._written > 0)
+        finish(self._target, exc, written=self._written > 0)
 
 
 def open_sequence(

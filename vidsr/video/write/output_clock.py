@@ -90,6 +90,8 @@ class OutputClock:
         self._durations: dict[int, int] = {}  # by pts, of the frames inside an encoder that keeps timestamps
         self._dts = DtsCorrector(time_base)
         self._last_joined_dts: int | None = None
+        self._first: tuple[int, int] | None = None  # the first pts and dts
+        self._end = 0  # when the last frame ends
         self._stored_time_base = max(time_base, Fraction(1, 1000)) if muxer in ("matroska", "webm") else time_base
         self._warned = self._keeps_count
 
@@ -97,11 +99,13 @@ class OutputClock:
         """Set the timestamps of the frame that is sent to the encoder. Raises OutputError for too long a gap."""
         ratio = frame.time_base / self._time_base
         pts, duration = round(frame.pts * ratio), round(frame.duration_ticks * ratio)
+        if duration:  # one that is rounded to 0 would be unknown, and players would show the frame for longer
+            duration = max(duration, ceil(self._stored_time_base / self._time_base))
         if self.last is not None:
             self._check_spacing(self.last, pts)
             pts = max(pts, self.last + 1)
             check_gap(self._muxer, self.last, pts, self._time_base)
-        self.last = pts
+        self.last, self._end = pts, pts + duration
         if self._frame_time_base is None:
             self._dts.sent(pts)
             if duration:
@@ -125,6 +129,16 @@ class OutputClock:
             packet.dts, packet.time_base = packet.pts, self._time_base
         if duration:
             packet.duration = duration  # not every encoder passes it on
+        if self._first is None:
+            self._first = cast(int, packet.pts), packet.dts
+
+    def finish(self, packet: av.Packet) -> None:
+        """Set the duration of the last packet, of which an mp4 takes when the video ends.
+
+        It may be another frame than the one that is shown last.
+        """
+        if self._muxer in ("mp4", "mov") and self._first is not None and self._end != self.last:
+            packet.duration = max(self._end - self._first[0] - (cast(int, packet.dts) - self._first[1]), 1)
 
     def join(self, packet: av.Packet) -> None:
         """Continue with a packet of a segment, which another encoder with the same settings made.

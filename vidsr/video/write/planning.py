@@ -13,17 +13,20 @@ from vidsr.errors import OutputError
 from vidsr.frames import Frame, VideoInfo
 from vidsr.options import EncodeOptions
 from vidsr.video.convert.image_metadata import lost_in_video, read_image_metadata
+from vidsr.video.convert.immersive import spherical_mapping, stereo_layout
 from vidsr.video.convert.nv12 import lies_on_gpu
 from vidsr.video.convert.pixel_formats import PIXEL_FORMATS, pixel_format_name
-from vidsr.video.convert.side_data import mastering_of
+from vidsr.video.convert.side_data import mastering_of, unstretched
 from vidsr.video.copy_info import CopyInfo
 from vidsr.video.metadata import needs_free_tags, stream_tags, video_tags
 from vidsr.video.write.copy.container_losses import container_losses, stream_losses
 from vidsr.video.write.copy.containers import TS_CODECS, Muxer, encoder_for
-from vidsr.video.write.copy.programs import pids_of, program_options
+from vidsr.video.write.copy.programs import changed_pids, kept_pids, program_options
 from vidsr.video.write.encoder_options import SEMI_PLANAR, choose_pixel_format, encoder_options, is_repeatable
 from vidsr.video.write.encoding_plan import EncodingPlan
+from vidsr.video.write.header.header_patch import stereo_mode
 from vidsr.video.write.output_clock import encoder_frame_rate, needs_display_order, output_time_base, start_shift
+from vidsr.video.write.rgb_video import encoded_info, rgb_notice
 
 _REORDERING = ("libx264", "libx264rgb", "libx265", "h264_nvenc", "hevc_nvenc")
 """Encoders that use B-frames unless they are forbidden."""
@@ -42,6 +45,7 @@ def plan_encoding(muxer: Muxer, info: VideoInfo, options: EncodeOptions, copy: C
         raise OutputError(f"video with subsampled chroma needs even sides; got {info.width}x{info.height}")
     user = options.encoder_options or {}
     codec = _find_encoder(muxer.name, encoder_for(options.codec, muxer.name))
+    given, info = info, encoded_info(info, codec, user)
     pixel_format = choose_pixel_format(codec, info, user, muxer=muxer.name)
     cuda_device = None if copy is None or "pix_fmt" in user else _nvenc_device(codec.name, pixel_format, copy.first)
     mastering = None if copy is None else mastering_of(copy.first.av_frame)
@@ -50,6 +54,7 @@ def plan_encoding(muxer: Muxer, info: VideoInfo, options: EncodeOptions, copy: C
     plan = EncodingPlan(
         muxer=muxer,
         info=info,
+        given=given,
         options=options,
         encoder=codec.name,
         codec=codec.canonical_name,
@@ -63,19 +68,26 @@ def plan_encoding(muxer: Muxer, info: VideoInfo, options: EncodeOptions, copy: C
         mastering=mastering,
     )
     if copy is not None:
+        in_matroska = muxer.name in ("matroska", "webm")
         shift = start_shift(muxer.name, copy.first)
+        spherical, stereo = spherical_mapping(copy.first.av_frame), stereo_layout(copy.first.av_frame)
+        mode = stereo_mode(muxer.name, stereo)
         plan = replace(
             plan,
             start_shift=shift,
             tags=video_tags(copy.tags),
             chapters=shift.chapters(copy.chapters),
-            stream_tags=stream_tags(copy.video_stream),
+            stream_tags=stream_tags(copy.video_stream) | ({"stereo_mode": mode} if mode else {}),
+            of_images=copy.image is not None,
+            spherical=spherical and spherical.scaled(info.width / copy.info.width),
+            stereo=stereo,
             disposition=copy.video_stream.disposition,
-            display_matrix=copy.display_matrix,
+            # Matroska stores rotation and mirroring only, or nothing at all.
+            display_matrix=unstretched(copy.display_matrix) if in_matroska else copy.display_matrix,
         )
         if muxer.name == "mpegts":
             options_of_ts = {**plan.muxer_options, **program_options(copy)}
-            plan = replace(plan, muxer_options=options_of_ts, pid=pids_of(copy).get(copy.video_stream.index))
+            plan = replace(plan, muxer_options=options_of_ts, pid=kept_pids(muxer, copy).get(copy.video_stream.index))
     return replace(plan, warnings=tuple(_warnings(plan, copy)))
 
 
@@ -117,15 +129,18 @@ def _warnings(plan: EncodingPlan, copy: CopyInfo | None) -> Iterator[Notice]:
     lost = lost_in_video(read_image_metadata(copy.image))
     if lost:
         yield Notice(lost, (Code.TAGS,))
+    yield from changed_pids(plan.muxer, copy)
     yield from container_losses(plan)
     yield from stream_losses(plan.muxer.name, copy.video_stream, video=True)
 
 
 def _pixel_format_warnings(plan: EncodingPlan) -> Iterator[Notice]:
     info, planar_format = plan.info, plan.planar_format
+    if info.rgb:
+        yield rgb_notice(plan.given, info, planar_format)
     gray = info.gray and not plan.keeps_alpha
     wanted = pixel_format_name(info.bits, info.color.subsampling, gray=gray, alpha=plan.keeps_alpha)
-    if planar_format == wanted:
+    if planar_format == wanted or (info.rgb and "pix_fmt" in (plan.options.encoder_options or {})):
         return
     if "pix_fmt" in (plan.options.encoder_options or {}):
         what = f"the video is encoded as {planar_format}, as requested, instead of {wanted}"

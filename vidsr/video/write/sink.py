@@ -12,15 +12,18 @@ from vidsr.context import Context
 from vidsr.errors import OutputError
 from vidsr.frames import Carried, Frame, VideoInfo
 from vidsr.io.names import title_of
+from vidsr.io.pipes import HeaderWriter
 from vidsr.options import EncodeOptions
 from vidsr.video.convert.image_metadata import read_image_metadata
 from vidsr.video.copy_info import CopyInfo
 from vidsr.video.sequence import pattern_of
+from vidsr.video.write.animation_sink import AnimationSink, is_animated_output
 from vidsr.video.write.copy.containers import muxer_of
 from vidsr.video.write.copy.stream_copy import StreamCopier, plan_copy
 from vidsr.video.write.encoder import Encoder
 from vidsr.video.write.encoding_plan import EncodingPlan
-from vidsr.video.write.image_sink import ImageSink, image_losses, open_sequence
+from vidsr.video.write.header.header_patch import HeaderPatch, plan_header
+from vidsr.video.write.image_sink import ImageSink, image_losses, is_deep, open_sequence
 from vidsr.video.write.planning import plan_encoding
 from vidsr.video.write.segment_file import EncodedPacket
 from vidsr.video.write.target import Target, open_target
@@ -31,6 +34,9 @@ class Sink(Protocol):
 
     The output appears under its name only if the with-block ends without an exception; otherwise nothing is left.
     """
+
+    piped: bool
+    """Whether the output is sent at once, so that nothing can be completed or discarded."""
 
     def write(self, item: Frame | Carried) -> None:
         """Encode a frame or copy a packet.
@@ -87,12 +93,19 @@ def _open_image_sink(
     context: Context,
 ) -> Sink:
     pattern = None if info.still else pattern_of(name)
-    for notice in () if copy is None else image_losses(copy, is_sequence=pattern is not None):
+    animated = format if pattern is None and not info.still and is_animated_output(format, copy) else ""
+    deep = not animated and is_deep(format, copy)
+    for notice in (
+        () if copy is None else image_losses(copy, is_sequence=pattern is not None, animated=animated, deep=deep)
+    ):
         context.on_warning(notice)
     if pattern is not None:
         return open_sequence(pattern, title_of(name), format, copy, overwrite=options.overwrite, context=context)
     metadata = read_image_metadata(copy.image if copy else None)
-    return ImageSink(_open_target(name, options, copy, context), format, metadata, context)
+    format = "PNG" if format == "APNG" and not animated else format
+    if animated:
+        return AnimationSink(_open_target(name, options, copy, context), animated, metadata, context)
+    return ImageSink(_open_target(name, options, copy, context), format, metadata, context, deep=deep)
 
 
 def _open_target(
@@ -102,16 +115,30 @@ def _open_target(
     return open_target(name, source=source, overwrite=options.overwrite, stop=context.stop)
 
 
+def _file_of(target: Target, plan: EncodingPlan) -> Any:
+    """Return what PyAV writes to. The muxer of y4m reads the aspect ratio from where PyAV cannot set it: A0:0."""
+    if plan.keeps_timestamps or isinstance(target.file, str):
+        return target.file
+    aspect = plan.info.aspect
+    return HeaderWriter(target.file, b" A0:0 ", b" A%d:%d " % (aspect.numerator, aspect.denominator))
+
+
+def _options_of(target: Target, plan: EncodingPlan) -> dict[str, str]:
+    # A file appears when it is complete, so a live one may have an index and state its duration.
+    left_out = ("live", "cluster_time_limit", "write_index") if target.patchable else ()
+    return {key: value for key, value in plan.muxer_options.items() if key not in left_out}
+
+
 class VideoSink:
     """Encodes frames and copies packets. Nothing appears under the target's name before `__exit__` ends well."""
 
     def __init__(self, target: Target, plan: EncodingPlan, copy: CopyInfo | None, context: Context) -> None:
         """Open the muxer and the encoder, issue the warnings of the plan, and write the header."""
         self.plan = plan
-        self._target = target
-        streams = plan_copy(plan, copy, can_seek=not (plan.options.live or target.piped))
+        self._target, self.piped = target, target.piped
+        streams = plan_copy(plan, copy, can_seek=target.patchable or not (plan.options.live or target.piped))
         self._container: OutputContainer = av.open(
-            target.file, "w", format=plan.muxer.name, container_options=dict(plan.muxer_options)
+            _file_of(target, plan), "w", format=plan.muxer.name, container_options=_options_of(target, plan)
         )
         try:
             self._encoder = Encoder(self._container, plan, context)
@@ -120,7 +147,13 @@ class VideoSink:
             chapters: Any = list(plan.chapters)
             self._container.set_chapters(chapters)
             self._container.metadata.update(plan.tags)
-            for notice in (*plan.warnings, *streams.warnings):
+            self._header = HeaderPatch()
+            if copy is not None:
+                copies = {**self._copier.copies, copy.video_stream.index: self._encoder.stream}
+                streams_of_output = self._container.streams
+                self._header = plan_header(plan, copy, copies, streams_of_output, can_patch=target.patchable)
+                self._header.reserve(streams_of_output)
+            for notice in (*plan.warnings, *streams.warnings, *self._header.warnings):
                 context.on_warning(notice)
             self._container.start_encoding()
         except BaseException:
@@ -156,6 +189,8 @@ class VideoSink:
             self._container.mux(self._encoder.encode(None))
             self._copier.flush()
             self._container.close()
+            if self._header:
+                self._target.patch(self._header.apply)
         except BaseException as failure:
             self._abandon()
             self._target.discard()

@@ -3,6 +3,7 @@
 import errno
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -24,8 +25,13 @@ class Target:
     """How messages name it."""
     piped = False
     """Whether bytes are sent at once, so that the output can neither seek nor be discarded."""
+    patchable = False
+    """Whether a complete output can be changed before it is committed."""
     file: Any
     """What PyAV writes to: a file object, or an address."""
+
+    def patch(self, change: Callable[[BinaryIO], None]) -> None:
+        """Change the complete output, which must be patchable. change: gets it as a file to read and write."""
 
     def commit(self) -> None:
         """Make what was written final."""
@@ -53,6 +59,8 @@ class Target:
 class FileTarget(Target):
     """A file that is written in a temporary folder beside it, then synced and renamed."""
 
+    patchable = True
+
     def __init__(self, path: Path, *, overwrite: bool) -> None:
         """Create the temporary file. Raises TargetExists or OutputError."""
         self.title = title_of(path)
@@ -72,6 +80,11 @@ class FileTarget(Target):
             self._temporary.remove()
             raise cannot_create(path, exc) from exc
         self.file = SeekableWriter(self._raw)
+
+    def patch(self, change: Callable[[BinaryIO], None]) -> None:
+        """Change the temporary file."""
+        with self._part.open("r+b") as file:
+            change(file)
 
     def commit(self) -> None:
         """Sync and rename the file. Raises DiskFull or OutputError, and then leaves no file."""
@@ -127,6 +140,12 @@ class ObjectTarget(Target):
         seekable = getattr(file, "seekable", lambda: hasattr(file, "seek"))()
         self.piped = not seekable
         self.file = SeekableWriter(file) if seekable else Writer(file)
+        self.patchable = seekable and getattr(file, "readable", lambda: False)()
+        self._object = file
+
+    def patch(self, change: Callable[[BinaryIO], None]) -> None:
+        """Change the file object."""
+        change(self._object)
 
 
 def open_target(name: str | Path | BinaryIO, *, source: object, overwrite: bool, stop: Stop | None) -> Target:

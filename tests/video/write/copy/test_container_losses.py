@@ -33,7 +33,7 @@ def decorated(folder: Path) -> Path:
         ("nut", "libx264", [Code.ROTATION]),
         ("mkv", "libvpx-vp9", [Code.ASPECT]),
         ("ts", "libx264", [Code.CHAPTERS, Code.TAGS, Code.ROTATION]),
-        ("y4m", "libx264", [Code.CHAPTERS, Code.TAGS, Code.ROTATION, Code.ASPECT]),
+        ("y4m", "libx264", [Code.CHAPTERS, Code.TAGS, Code.ROTATION]),
         ("flv", "libx264", [Code.CHAPTERS, Code.ROTATION]),
     ],
 )

@@ -74,3 +74,19 @@ def test_one_of_two_programmes_is_kept_and_the_other_announced(after: str, tmp_p
     assert verify_video(both, target, notices=notices).faithful
     assert not verify_video(both, target, notices=[Notice("nothing")]).faithful
     assert codes_of(notices) == [Code.STREAM]
+
+
+def test_of_the_variants_of_hls_the_largest_is_kept(tmp_path: Path) -> None:
+    playlist = ["#EXTM3U", "#EXT-X-VERSION:3"]
+    for number, size in enumerate([(32, 32), (64, 48)]):
+        make_video(tmp_path / f"{number}.ts", size=size, sound="aac")
+        media = ["#EXTM3U", "#EXT-X-TARGETDURATION:1", "#EXTINF:0.48,", f"{number}.ts", "#EXT-X-ENDLIST"]
+        (tmp_path / f"{number}.m3u8").write_text("\n".join(media))
+        playlist += [f"#EXT-X-STREAM-INF:BANDWIDTH={number + 1}00000", f"{number}.m3u8"]
+    (tmp_path / "a.m3u8").write_text("\n".join(playlist))
+    notices = resize_video(tmp_path / "a.m3u8", tmp_path / "b.mkv")
+    assert [notice.streams for notice in notices] == [(0, 1)]
+    with av.open(str(tmp_path / "b.mkv")) as written:
+        assert [stream.type for stream in written.streams] == ["video", "audio"]
+        assert written.streams.video[0].width == 128
+    assert verify_video(tmp_path / "a.m3u8", tmp_path / "b.mkv", notices=notices).faithful

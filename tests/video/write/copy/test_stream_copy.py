@@ -226,8 +226,12 @@ def test_time_codes_and_chapter_tracks_are_made_anew_without_a_word(tmp_path: Pa
     assert resize_video(video, tmp_path / "b.mov") == []
     assert facts_of(tmp_path / "b.mov").kinds == facts_of(video).kinds == ["video", "audio", "data", "data"]
     (notice,) = resize_video(video, tmp_path / "b.mkv")
-    assert notice.message == "stream 3 (data, time code, eng) is left out: matroska cannot hold time code data"
+    assert notice.message == (
+        "stream 3 (data, time code, eng) becomes the tag timecode of the video: matroska has no tracks for it"
+    )
     assert (notice.codes, notice.streams) == ((Code.STREAM,), (3,))
+    with av.open(str(tmp_path / "b.mkv")) as out:
+        assert out.streams.video[0].metadata["TIMECODE"] == "01:00:00:00"
 
 
 def test_sound_that_says_in_every_packet_how_it_is_decoded_says_it_once(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from vidsr.color import BT470BG, SMPTE170M, UNSPECIFIED, guessed_matrix
 from vidsr.context import Code, Notice
 from vidsr.frames import VideoInfo
 from vidsr.video.convert.side_data import MASTERING_ENCODERS
-from vidsr.video.metadata import stream_tags
+from vidsr.video.metadata import DATE, date_of, stream_tags
 from vidsr.video.write.copy.containers import describe
 from vidsr.video.write.encoding_plan import EncodingPlan
 
@@ -20,8 +20,9 @@ _TAGS: dict[str, tuple[str, ...]] = {
     "yuv4mpegpipe": (),
     "avi": ("title", "artist", "comment", "copyright", "date", "genre"),
 }
+_DATED = ("mp4", "mov", "matroska", "webm")  # they store a date as a number
 # Where the sample aspect ratio is stored: in these containers by PyAV, in others only by these codecs themselves.
-_ASPECT_MUXERS = ("mp4", "mov", "ipod")
+_ASPECT_MUXERS = ("mp4", "mov", "ipod", "yuv4mpegpipe")
 _ASPECT_CODECS = ("h264", "hevc", "mpeg4", "mpeg2video", "mpeg1video")
 
 # The colour tags that codecs store in their bitstream, and containers beside any codec.
@@ -57,18 +58,22 @@ def container_losses(plan: EncodingPlan) -> Iterator[Notice]:
     if plan.chapters and muxer in _NO_CHAPTERS:
         yield Notice(f"the chapters are left out: {muxer} cannot store them", (Code.CHAPTERS,))
     lost = [key for key in plan.tags if key.lower() not in _TAGS.get(muxer, (key.lower(),))]
+    if muxer in _DATED:
+        lost += [key for key, value in plan.tags.items() if key.lower() == DATE and date_of(value) is None]
     if lost:
         yield Notice(f"tags are left out, because {muxer} cannot store them: {', '.join(lost)}", (Code.TAGS,))
     if plan.display_matrix and muxer in _NO_ROTATION:
         what = f"the video plays unrotated: {muxer} cannot store its rotation; use .mp4 or .mkv"
         yield Notice(what, (Code.ROTATION,))
     if not info.square and muxer not in _ASPECT_MUXERS and plan.codec not in _ASPECT_CODECS:
-        where = f"{plan.codec} in {muxer}" if plan.keeps_timestamps else "y4m"
         ratio = f"{info.aspect.numerator}:{info.aspect.denominator}"
-        yield Notice(f"{where} cannot store the sample aspect ratio {ratio}; use .mp4", (Code.ASPECT,))
+        yield Notice(f"{plan.codec} in {muxer} cannot store the sample aspect ratio {ratio}; use .mp4", (Code.ASPECT,))
     if plan.mastering is not None and plan.encoder not in MASTERING_ENCODERS:
         what = f"mastering display and light levels are left out: {plan.encoder} cannot write them"
         yield Notice(f"{what}; libx265 and libsvtav1 can", (Code.MASTERING,))
+    elif plan.mastering is not None and plan.mastering.rest:
+        what = f"the mastering display is left out: its values are not whole or not possible ({plan.mastering.rest})"
+        yield Notice(what, (Code.MASTERING,))
     codes = _lost_colors(muxer, plan.codec, info)
     if codes:
         what = f"{plan.codec} in {muxer} cannot store these properties of the colours: {', '.join(codes)}"
@@ -121,6 +126,18 @@ _STREAM_TAGS: dict[str, tuple[str, ...]] = {
     "flv": (),
     "yuv4mpegpipe": (),
 }
+# The languages that FFmpeg writes into a mov, as Apple numbered them; all that came back from a trial of all codes.
+# fmt: off
+_MOV_LANGUAGES = {
+    "alb", "amh", "ara", "arm", "asm", "aym", "aze", "baq", "bel", "ben", "bul", "bur", "cat", "ces", "chi", "dan",
+    "dut", "dzo", "eng", "epo", "est", "fin", "fra", "geo", "ger", "gre", "grn", "guj", "heb", "hin", "hun", "ice",
+    "ind", "iri", "ita", "jav", "jpn", "kan", "kas", "kaz", "khm", "kin", "kir", "kor", "kur", "lao", "lat", "lav",
+    "lit", "mac", "mal", "mar", "may", "mlg", "mlt", "mol", "mon", "nep", "nor", "nya", "ori", "orm", "per", "pol",
+    "por", "pus", "que", "ron", "run", "rus", "san", "sin", "slk", "slv", "smi", "snd", "som", "spa", "sve", "swa",
+    "tam", "tat", "tel", "tgk", "tgl", "tha", "tib", "tir", "tuk", "tur", "uig", "ukr", "urd", "uzb", "vie", "wel",
+    "yid",
+}
+# fmt: on
 _STORED_ELSEWHERE = ("language", "filename", "mimetype", "rotate")  # tags of properties that are checked elsewhere
 
 
@@ -147,8 +164,10 @@ def stream_losses(muxer: str, stream: Stream, *, video: bool) -> Iterator[Notice
 def _stores_language(muxer: str, stream: Stream, language: str) -> bool:
     if muxer in ("flv", "avi", "yuv4mpegpipe") or (muxer == "mpegts" and stream.type not in ("audio", "subtitle")):
         return False
+    if muxer == "mov":
+        return language in _MOV_LANGUAGES
     is_iso_639_2 = len(language) == 3 and language.isascii() and language.isalpha()
-    return is_iso_639_2 or muxer not in ("mp4", "mov", "mpegts")
+    return is_iso_639_2 or muxer not in ("mp4", "mpegts")
 
 
 def avi_losses(*, video: bool, streams: tuple[int, ...]) -> Iterator[Notice]:

@@ -1,13 +1,11 @@
-"""Containers: which one an output gets, the options of its muxer, and which streams it can hold."""
+"""Containers: which one an output gets, and the options of its muxer."""
 
-import io
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import urlsplit
 
-import av
 from av.format import ContainerFormat
 from av.stream import Stream
 
@@ -15,10 +13,14 @@ from vidsr.errors import NotPipeable, OutputError
 from vidsr.io.names import is_address, is_folder, title_of
 from vidsr.io.pipes import is_fifo
 from vidsr.options import EncodeOptions
+from vidsr.video.convert.deep_images import DEEP
 from vidsr.video.metadata import ATTACHED, codec_of
 
-IMAGES = {"png": "PNG", "jpg": "JPEG", "jpeg": "JPEG", "webp": "WEBP", "bmp": "BMP", "tif": "TIFF", "tiff": "TIFF"}
-"""Pillow's name of an image format, by extension."""
+IMAGES = {
+    "png": "PNG", "jpg": "JPEG", "jpeg": "JPEG", "webp": "WEBP", "bmp": "BMP", "tif": "TIFF", "tiff": "TIFF",
+    "gif": "GIF", "apng": "APNG",
+}  # fmt: skip
+"""Pillow's name of an image format, by extension; APNG is a PNG with more than one frame."""
 MUXERS = {
     "mp4": "mp4",
     "m4v": "mp4",
@@ -34,6 +36,7 @@ MUXERS = {
     "flv": "flv",
 }
 """FFmpeg's name of a muxer, by extension."""
+_BLURAY = ("m2ts", "mts")
 _BY_SCHEME = {"rtmp": "flv", "rtmps": "flv", "rtmpt": "flv", "rtmpte": "flv", "rtmpts": "flv", "rtsp": "rtsp"}
 _SEEKING = ("mp4", "mov", "ipod", "3gp", "3g2", "ismv")  # they seek back to complete the header
 _ENCODERS = {"webm": "libvpx-vp9", "yuv4mpegpipe": "wrapped_avframe"}  # for containers that cannot hold H.264
@@ -46,6 +49,13 @@ class Muxer:
     name: str
     """FFmpeg's name; Pillow's for an image."""
     image: bool = False
+    bluray: bool = False
+    """Whether MPEG-TS is written as on Blu-ray discs and by camcorders (BDAV): packets of 192 bytes."""
+
+    @property
+    def title(self) -> str:
+        """How messages name it."""
+        return "m2ts" if self.bluray else self.name
 
     def check(self, name: str | Path | BinaryIO) -> None:
         """Raise NotPipeable if the muxer must seek and the output cannot, OutputError if it does not write one file."""
@@ -67,7 +77,7 @@ class Muxer:
 
         time_base: of the input. free_tags: store tags that an mp4 usually has no place for.
         """
-        chosen: dict[str, str] = {"fflags": "+bitexact"} if options.repeatable else {}
+        chosen = self.fixed_options() | ({"fflags": "+bitexact"} if options.repeatable else {})
         if self.name in ("matroska", "webm"):
             # Audio may start a little before 0, where its decoder needs a run-up; a shift would move the video.
             chosen["avoid_negative_ts"] = "disabled"
@@ -82,6 +92,10 @@ class Muxer:
         if options.live:
             chosen |= self._live_options()
         return chosen
+
+    def fixed_options(self) -> dict[str, str]:
+        """Return the options that decide what the container can hold."""
+        return {"mpegts_m2ts_mode": "1"} if self.bluray else {}
 
     def _live_options(self) -> dict[str, str]:
         options = {"flush_packets": "1"}
@@ -123,11 +137,19 @@ def muxer_of(name: str | Path | BinaryIO, format: str | None) -> Muxer:
     return known
 
 
+def holds_16_bits(name: str | Path | BinaryIO, format: str | None) -> bool:
+    """Return whether an output is an image, or images, of a format that holds 16 bits a sample."""
+    try:
+        return muxer_of(name, format).name in DEEP
+    except OutputError:  # which opening the output reports
+        return False
+
+
 def _by_suffix(suffix: str) -> Muxer | None:
     extension = suffix.lower().removeprefix(".")
     if extension in IMAGES:
         return Muxer(IMAGES[extension], image=True)
-    return Muxer(MUXERS[extension]) if extension in MUXERS else None
+    return Muxer(MUXERS[extension], bluray=extension in _BLURAY) if extension in MUXERS else None
 
 
 def _named(format: str) -> Muxer:
@@ -145,57 +167,16 @@ def encoder_for(name: str, muxer: str) -> str:
     return _ENCODERS.get(muxer, name) if name == "libx264" else name
 
 
-UNKNOWN_AUDIO = "its format is still unknown; a longer probe may find it (give a file, or pipe NUT)"
-_COVER_ART = ("matroska", "mp4", "ipod")
 # MPEG-TS accepts any codec, but players can read only these, which have a stream type.
 # fmt: off
 TS_CODECS = {
     "mpeg1video", "mpeg2video", "mpeg4", "h264", "hevc", "vvc", "dirac", "vc1", "cavs", "mp1", "mp2", "mp3",
     "mp2float", "mp3float", "aac", "aac_latm", "ac3", "eac3", "dts", "dca", "truehd", "opus", "libopus", "s302m",
-    "pcm_bluray", "dvbsub", "dvb_subtitle", "dvb_teletext", "hdmv_pgs_subtitle", "pgssub", "smpte_klv", "klv",
-    "timed_id3", "arib_caption",
+    "dvbsub", "dvb_subtitle", "dvb_teletext", "smpte_klv", "klv", "timed_id3", "arib_caption",
 }
 # fmt: on
-
-CHANNELS = {1: "mono", 2: "stereo", 3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
-"""The channel layout that players assume for a number of channels."""
-
-
-def why_unsupported(muxer: str, stream: Stream) -> str:
-    """Return why a container cannot hold a stream; empty if it can, which is tried in memory, up to the header."""
-    codec, known = codec_of(stream), stream.codec_context is not None
-    if stream.type == "video" and stream.disposition & ATTACHED and muxer not in _COVER_ART:
-        return f"{muxer} cannot hold cover art"
-    if stream.type == "attachment" and muxer != "matroska":
-        return f"{muxer} cannot hold attachments"
-    if muxer == "mpegts" and codec not in TS_CODECS:
-        return f"{muxer} cannot hold {codec}"
-    if stream.type == "data" and muxer in ("mov", "mp4", "flv", "avi"):
-        return f"{muxer} cannot hold {codec} data"
-    if isinstance(stream, av.AudioStream) and known:
-        channels = stream.codec_context.layout.nb_channels
-        if not stream.codec_context.sample_rate:
-            return UNKNOWN_AUDIO
-        if has_unnamed_channels(muxer, stream) and channels not in CHANNELS:
-            return f"{muxer} cannot hold {codec} with {channels} unnamed channels"
-    if muxer == "flv" and codec in ("opus", "libopus", "flac") and not stream.codec_context.extradata:
-        return f"{muxer} cannot hold {codec} without its header"  # the muxer would abort the process
-    try:
-        with av.open(io.BytesIO(), "w", format=muxer) as trial:
-            copy = trial.add_stream_from_template(stream, opaque=True)
-            if stream.disposition & ATTACHED:
-                copy.disposition = stream.disposition
-            trial.start_encoding()
-    except (ValueError, av.error.FFmpegError, OSError):
-        return f"{muxer} cannot hold {codec} {stream.type}"
-    return ""
-
-
-def has_unnamed_channels(muxer: str, stream: Stream) -> bool:
-    """Return whether PCM lacks the channel layout that an mp4 needs, whose muxer would fail only at its end."""
-    if muxer != "mp4" or not isinstance(stream, av.AudioStream) or stream.codec_context is None:
-        return False
-    return codec_of(stream).startswith("pcm_") and stream.codec_context.layout.name.endswith(" channels")
+BLURAY_CODECS = {"pcm_bluray", "hdmv_pgs_subtitle", "pgssub"}
+"""What players can read in a BDAV MPEG-TS, too."""
 
 
 def describe(stream: Stream) -> str:

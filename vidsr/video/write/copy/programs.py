@@ -1,12 +1,15 @@
 """Programmes of MPEG-TS: an output has one, with the number and the PIDs that it had in the input."""
 
 from collections import Counter
+from collections.abc import Iterator
 
 from vidsr.context import Code, Notice
-from vidsr.video.copy_info import CopyInfo, Program
+from vidsr.video.copy_info import CopyInfo, TsProgram
+from vidsr.video.write.copy.containers import Muxer
 
 _PIDS = range(0x20, 0x1FFF)
 """Those that streams and tables may have (ISO 13818-1 and DVB reserve the others)."""
+_BLURAY_PIDS = range(0x1011, 0x1B20)
 _PMT_PID = 0x1000
 """Where FFmpeg's muxer puts the program map table."""
 
@@ -19,14 +22,15 @@ def other_programs(copy: CopyInfo) -> dict[int, Notice]:
     own, found = copy.program, dict[int, Notice]()
     if own is None:
         return found
+    kind = "variant" if copy.video_stream.container.format.name == "hls" else "programme"
     for program in copy.programs:
         others = tuple(index for index in program.streams if index not in (*own.streams, *found))
-        what = f"programme {_title(program)} is left out: an output holds one, and {_title(own)} has the video"
+        what = f"{kind} {_title(program)} is left out: an output holds one, and {_title(own)} has the video"
         found |= dict.fromkeys(others, Notice(what, (Code.STREAM,), others))
     return found
 
 
-def _title(program: Program) -> str:
+def _title(program: TsProgram) -> str:
     name = program.tags.get("service_name", "")
     return f"{program.number} ({name})" if name else str(program.number)
 
@@ -48,3 +52,20 @@ def pids_of(copy: CopyInfo) -> dict[int, int]:
     pids = {stream.index: stream.id for stream in (copy.video_stream, *copy.streams)}
     times = Counter(pids.values())
     return {index: pid for index, pid in pids.items() if pid in _PIDS and times[pid] == 1}
+
+
+def kept_pids(muxer: Muxer, copy: CopyInfo) -> dict[int, int]:
+    """Return the PID that each stream keeps in an output, by its index in the input; none if the muxer assigns them."""
+    pids = pids_of(copy) if muxer.name == "mpegts" else {}
+    if muxer.bluray and (len(pids) <= len(copy.streams) or not {*pids.values()} <= {*_BLURAY_PIDS}):
+        return {}
+    return pids
+
+
+def changed_pids(muxer: Muxer, copy: CopyInfo) -> Iterator[Notice]:
+    """Give the warnings that streams get other PIDs than in the input."""
+    if muxer.bluray and pids_of(copy) and not kept_pids(muxer, copy):
+        yield Notice(f"the video gets another PID: {muxer.title} prescribes them", (Code.PROGRAM,))
+        others = tuple(stream.index for stream in copy.streams)
+        if others:
+            yield Notice(f"the other streams get other PIDs: {muxer.title} prescribes them", (Code.PROGRAM,), others)

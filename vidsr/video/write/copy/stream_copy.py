@@ -1,9 +1,10 @@
 """Streams that are copied as packets: which of them the container can hold, and how they get there."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from functools import partial
+from typing import Any, Final
 
 import av
 from av.container import OutputContainer
@@ -13,9 +14,12 @@ from vidsr.context import Code, Context, Notice
 from vidsr.video.copy_info import CopyInfo
 from vidsr.video.metadata import ATTACHED, codec_of, stream_tags
 from vidsr.video.timing import rational
+from vidsr.video.write.copy.added_stream import add_copy
 from vidsr.video.write.copy.container_losses import avi_losses, stream_losses
-from vidsr.video.write.copy.containers import CHANNELS, UNKNOWN_AUDIO, describe, has_unnamed_channels, why_unsupported
-from vidsr.video.write.copy.programs import other_programs, pids_of
+from vidsr.video.write.copy.containers import Muxer, describe
+from vidsr.video.write.copy.muxer_trial import UNKNOWN_AUDIO, why_unsupported
+from vidsr.video.write.copy.pcm import PcmRepacker, add_pcm_stream, packing_for
+from vidsr.video.write.copy.programs import kept_pids, other_programs
 from vidsr.video.write.copy.subtitles import Converter, add_text_stream, text_codec
 from vidsr.video.write.encoding_plan import EncodingPlan
 
@@ -27,6 +31,8 @@ class StreamPlan:
     stream: Stream
     text_codec: str | None = None
     """Codec that its subtitles are converted to; None to copy its packets."""
+    packing: tuple[str, str] | None = None
+    """PCM codec that its samples are repacked to, and their format; None to copy its packets."""
     attachment: bytes | None = None
     """Cover art that is written as an attachment."""
     extradata: bytes | None = None
@@ -52,19 +58,22 @@ def plan_copy(plan: EncodingPlan, copy: CopyInfo | None, *, can_seek: bool) -> C
     if copy is None:
         return CopyPlan()
     muxer, streams, warnings = plan.muxer.name, list[StreamPlan](), list[Notice]()
-    elsewhere, pids = other_programs(copy), pids_of(copy) if muxer == "mpegts" else {}
+    elsewhere, pids = other_programs(copy), kept_pids(plan.muxer, copy)
     warnings += dict.fromkeys(elsewhere.values())  # one for each programme
     for stream in copy.streams:
         if stream.index in elsewhere or _is_made_by_muxer(muxer, stream):
             continue
+        if muxer in _TIME_CODE_TAGS and _is_time_code(stream) and "timecode" in copy.video_stream.metadata:
+            what = f"{describe(stream)} becomes the tag timecode of the video: {muxer} has no tracks for it"
+            warnings.append(Notice(what, (Code.STREAM,), (stream.index,)))
+            continue
         lacks_config = not can_seek and _lacks_config(muxer, stream)
         extradata = audio_config(stream) if lacks_config else None
-        reason = UNKNOWN_AUDIO if extradata == b"" else why_unsupported(muxer, stream)
+        reason = UNKNOWN_AUDIO if extradata == b"" else why_unsupported(plan.muxer, stream)
         if reason:
-            codec = text_codec(muxer, stream)
-            warnings.append(_left_out(stream, reason) if codec is None else _converted(stream, codec, reason))
-            if codec is not None:
-                streams.append(StreamPlan(stream, codec))
+            changed = _changed(plan.muxer, stream)
+            warnings.append(_left_out(stream, reason) if changed is None else _converted(changed, reason))
+            streams += [] if changed is None else [changed]
         elif stream.index in copy.cover_art and muxer == "matroska":
             # As a stream, it would be a video of one frame.
             streams.append(StreamPlan(stream, attachment=copy.cover_art[stream.index]))
@@ -80,14 +89,39 @@ def plan_copy(plan: EncodingPlan, copy: CopyInfo | None, *, can_seek: bool) -> C
     return CopyPlan(tuple(streams), tuple(warnings))
 
 
+def _changed(muxer: Muxer, stream: Stream) -> StreamPlan | None:
+    """Return how a stream gets into a container that does not hold its codec; None if it cannot."""
+    codec = text_codec(muxer.name, stream)
+    if codec is not None:
+        return StreamPlan(stream, text_codec=codec)
+    packing = packing_for(muxer, stream)
+    return None if packing is None else StreamPlan(stream, packing=packing)
+
+
+_OTHERS = {
+    ".mkv": Muxer("matroska"),
+    ".ts": Muxer("mpegts"),
+    ".mov": Muxer("mov"),
+    ".m2ts": Muxer("mpegts", bluray=True),
+}
+
+
 def _left_out(stream: Stream, reason: str) -> Notice:
-    hint = "" if why_unsupported("matroska", stream) else "; .mkv can"
+    def keeps(muxer: Muxer) -> bool:
+        return not why_unsupported(muxer, stream) or _changed(muxer, stream) is not None
+
+    other = next((name for name, muxer in _OTHERS.items() if keeps(muxer)), None)
+    hint = "" if other is None else f"; {other} can"
     return Notice(f"{describe(stream)} is left out: {reason}{hint}", (Code.STREAM,), (stream.index,))
 
 
-def _converted(stream: Stream, codec: str, reason: str) -> Notice:
-    what = f"{describe(stream)} is converted to {codec}, without styles except bold, italics and underlines: {reason}"
-    return Notice(what, (Code.CODEC, Code.PACKETS, Code.PAYLOAD, Code.TIMES), (stream.index,))
+def _converted(plan: StreamPlan, reason: str) -> Notice:
+    if plan.packing is not None:
+        what = f"{describe(plan.stream)} is repacked to {plan.packing[0]}, with the same samples: {reason}"
+        return Notice(what, (Code.CODEC,), (plan.stream.index,))
+    how = "without styles except bold, italics and underlines"
+    what = f"{describe(plan.stream)} is converted to {plan.text_codec}, {how}: {reason}"
+    return Notice(what, (Code.CODEC, Code.PACKETS, Code.PAYLOAD, Code.TIMES), (plan.stream.index,))
 
 
 def _is_made_by_muxer(muxer: str, stream: Stream) -> bool:
@@ -96,9 +130,18 @@ def _is_made_by_muxer(muxer: str, stream: Stream) -> bool:
         return False
     if codec_of(stream) == "bin_data":
         return bool(stream.container.chapters())
-    return "timecode" in stream.metadata and muxer in ("mov", "mp4")
+    return _is_time_code(stream) and muxer in ("mov", "mp4")
 
 
+_TIME_CODE_TAGS = ("matroska", "nut")
+"""Muxers that store a time code as a tag of the video."""
+
+
+def _is_time_code(stream: Stream) -> bool:
+    return stream.type == "data" and "timecode" in stream.metadata
+
+
+_LONGEST = (1 << 31) - 1  # ticks that a packet may last in an mp4
 _LONGEST_AAC = (1 << 14) - 1 - 7  # bytes that the ADTS header before a packet in MPEG-TS can count
 _AAC_RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350)
 
@@ -120,6 +163,15 @@ def audio_config(stream: Stream) -> bytes:
     return config.to_bytes(2, "big")
 
 
+# What muxers raise for one packet: of AAC with damaged headers, of subtitles that last for ever.
+_REFUSALS = (
+    av.error.InvalidDataError, av.error.ArgumentError, av.error.NotImplementedError, av.error.PatchWelcomeError
+)  # fmt: skip
+
+
+_NEW_CONFIG: Final = "new_extradata"
+
+
 class StreamCopier:
     """Copies packets to the streams of an output, and converts subtitles, as a CopyPlan says."""
 
@@ -135,8 +187,9 @@ class StreamCopier:
         self._container, self._context, self._on_lost_packet = container, context, on_lost_packet
         self._muxer = container.format.name
         self._incomplete: set[int] = set()  # streams that lack such packets
+        self._reconfigured: set[int] = set()
         self._copies: dict[int, Stream] = {}
-        self._converters: dict[int, Converter] = {}
+        self._converters: dict[int, Converter | PcmRepacker] = {}
         self._last_dts: dict[int, int] = {}
         self._next_dts: dict[int, Fraction] = {}  # where the next packet is expected, in the time base of the copy
         self._min_step = 0 if self._muxer in ("matroska", "webm") else 1  # from the dts of one packet to the next
@@ -158,6 +211,11 @@ class StreamCopier:
             return
         self._mux(index, [packet])
 
+    @property
+    def copies(self) -> Mapping[int, Stream]:
+        """The streams of the output, by index in the input; attachments are not among them."""
+        return self._copies
+
     def flush(self) -> None:
         """Mux the subtitles that were held back."""
         for index, converter in self._converters.items():
@@ -173,15 +231,19 @@ class StreamCopier:
         copy: Any
         if plan.text_codec is not None:
             lost = f"{describe(stream)}: text that is not UTF-8 is lost"
-            converter = Converter(stream, plan.text_codec, on_lost_text=lambda: self._context.warn(lost))
+            converter = Converter(
+                stream,
+                plan.text_codec,
+                on_lost_text=lambda: self._context.warn(lost, Code.TEXT, streams=(stream.index,)),
+            )
             self._converters[stream.index] = converter
             copy = add_text_stream(self._container, plan.text_codec, stream.time_base)
+        elif plan.packing is not None:
+            copy = add_pcm_stream(self._container, codec=plan.packing[0], format=plan.packing[1], stream=stream)
+            leave_out = partial(self._leave_out, stream.index)
+            self._converters[stream.index] = PcmRepacker(stream, copy, on_lost_packet=leave_out)
         else:
-            copy = self._container.add_stream_from_template(stream, opaque=True)
-            if has_unnamed_channels(self._muxer, stream):
-                copy.codec_context.layout = CHANNELS[copy.codec_context.layout.nb_channels]
-            if plan.extradata is not None:
-                copy.codec_context.extradata = plan.extradata
+            copy = add_copy(self._container, stream, extradata=plan.extradata)
         copy.disposition = stream.disposition
         copy.metadata.update(stream_tags(stream))
         if plan.pid is not None:
@@ -195,12 +257,31 @@ class StreamCopier:
     def _mux(self, index: int, packets: Iterable[av.Packet]) -> None:
         copy = self._copies[index]
         for packet in packets:
+            if packet.has_sidedata(_NEW_CONFIG):
+                packet = self._with_one_config(index, packet)
             self._rescale(index, packet, rational(copy.time_base) or Fraction(1, 90000))
             packet.stream = copy
             try:
                 self._container.mux(packet)
-            except av.error.InvalidDataError:  # of audio with damaged headers, which MPEG-TS has in every packet
+            except _REFUSALS:
                 self._leave_out(index, packet)
+
+    def _with_one_config(self, index: int, packet: av.Packet) -> av.Packet:
+        # Matroska's muxer would write a configuration that comes again over what follows the first one in its header.
+        config, again = bytes(packet.stream.codec_context.extradata or b""), bytes(packet.get_sidedata(_NEW_CONFIG))
+        if not again.startswith(config):
+            if self._muxer not in ("matroska", "webm"):
+                return packet
+            if index not in self._reconfigured:
+                self._reconfigured.add(index)
+                self._context.warn(f"stream {index} changes its configuration, which {self._muxer} stores only once")
+        copy = av.Packet(bytes(packet))
+        copy.pts, copy.dts, copy.duration, copy.time_base = packet.pts, packet.dts, packet.duration, packet.time_base
+        copy.stream, copy.is_keyframe, copy.is_corrupt = packet.stream, packet.is_keyframe, packet.is_corrupt
+        for data in packet.iter_sidedata():
+            if data.data_type != _NEW_CONFIG:
+                copy.set_sidedata(data)
+        return copy
 
     def _leave_out(self, index: int, packet: av.Packet) -> None:
         if self._on_lost_packet is not None:
@@ -220,6 +301,8 @@ class StreamCopier:
         length = packet.duration * ratio if packet.duration else _duration_of(packet.stream) / time_base
         self._next_dts[index] = dts + length
         packet.time_base, packet.duration = time_base, round((packet.duration or 0) * ratio)
+        if packet.duration > _LONGEST and self._muxer in ("mp4", "mov"):  # of a subtitle without an end
+            packet.duration = 0  # unknown; the muxer would refuse the packet, at the end of the file
         packet.dts = round(dts)
         if index in self._last_dts:
             packet.dts = max(packet.dts, self._last_dts[index] + self._min_step)

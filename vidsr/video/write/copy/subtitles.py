@@ -18,10 +18,10 @@ from av.stream import Stream
 from vidsr.video.timing import rational
 from vidsr.video.write.copy.subtitle_markup import Run, mov_text, parse_ass, srt, webvtt
 
-_TEXT_CODECS = ("srt", "subrip", "text", "mov_text", "webvtt", "ass", "ssa")
+TEXT_CODECS = ("srt", "subrip", "text", "mov_text", "webvtt", "ass", "ssa")
 # The one that each muxer takes.
 _OF_MUXER = {"mp4": "mov_text", "mov": "mov_text", "ipod": "mov_text", "matroska": "subrip", "webm": "webvtt"}
-_DEFAULT_DURATION_S = 4  # of a cue without an end
+DEFAULT_DURATION_S = 4  # of a cue without an end
 _LATE_S = 5  # how far a cue may come behind the packets of other streams
 # A tx3g sample description (TS 26.245, 5.16): at the bottom, centred, white, in FFmpeg's default sizes.
 _TX3G = (
@@ -45,7 +45,7 @@ def text_codec(muxer: str, stream: Stream) -> str | None:
 
     muxer: FFmpeg's name.
     """
-    if stream.type != "subtitle" or stream.codec_context is None or stream.codec_context.name not in _TEXT_CODECS:
+    if stream.type != "subtitle" or stream.codec_context is None or stream.codec_context.name not in TEXT_CODECS:
         return None
     return _OF_MUXER.get(muxer)
 
@@ -117,7 +117,7 @@ class Converter:
         # ReadOrder, Layer, Style, Name, MarginL, MarginR, MarginV, Effect, Text
         fields = [text.split(",", 8)[-1] for text in texts]
         runs = parse_ass(r"{\r}\N".join(fields), has_comments=self._has_comments)
-        end = start + (duration or round(_DEFAULT_DURATION_S / self._time_base))
+        end = start + (duration or round(DEFAULT_DURATION_S / self._time_base))
         return Cue(start, end, runs) if runs else None
 
     def _as_utf8(self, packet: av.Packet) -> av.Packet:

@@ -1,0 +1,68 @@
+"""Tags and mastering data in a form in which those of two containers can be compared."""
+
+import hashlib
+from collections.abc import Mapping
+from datetime import UTC
+from typing import Any
+
+from vidsr.frames import Frame
+from vidsr.verify.inventory import SRGB
+from vidsr.video.convert.image_metadata import is_srgb, read_image_metadata
+from vidsr.video.convert.side_data import mastering_of
+from vidsr.video.metadata import DATE, date_of, stream_tags, video_tags
+
+# Languages with two codes in ISO 639-2: Matroska stores the second.
+_BIBLIOGRAPHIC = {
+    "bod": "tib", "ces": "cze", "cym": "wel", "deu": "ger", "ell": "gre", "eus": "baq", "fas": "per", "fra": "fre",
+    "hye": "arm", "isl": "ice", "kat": "geo", "mkd": "mac", "mri": "mao", "msa": "may", "mya": "bur", "nld": "dut",
+    "ron": "rum", "slk": "slo", "sqi": "alb", "zho": "chi",
+}  # fmt: skip
+
+
+def comparable_tags(tags: Mapping[str, str]) -> dict[str, str]:
+    """Return the tags of a file that `upscale_video` keeps, in the form of `_comparable`."""
+    kept = _comparable(video_tags(tags))
+    # Containers write the same time in any zone, with more or fewer digits.
+    date = date_of(kept.get(DATE, ""))
+    return kept if date is None else kept | {DATE: date.astimezone(UTC).isoformat()}
+
+
+def comparable_stream_tags(stream: Any) -> dict[str, str]:
+    """Return the tags of an av.stream.Stream without its language."""
+    return {key: value for key, value in _comparable(stream_tags(stream)).items() if key != "language"}
+
+
+def image_tags(image: bytes | None) -> dict[str, str]:
+    """Return the colour profile and the Exif data of an image file."""
+    known = read_image_metadata(image)
+    kind = SRGB if known.profile and is_srgb(known.profile) else _digest(known.profile or b"")
+    profile = {"colour profile": kind} if known.profile else {}
+    return profile | {f"Exif {tag}": str(value) for tag, value in (known.exif or {}).items()}
+
+
+def mastering_numbers(frame: Frame) -> tuple[int | str, ...]:
+    """Return mastering display and light levels of a frame in the units of HEVC; empty if it has none."""
+    found = mastering_of(frame.av_frame)
+    if found is not None and found.rest:
+        return (found.rest, *map(str, found.light or ()))
+    if found is None:
+        return ()
+    units = [50000] * 8 + [10000] * 2  # of chromaticities, of luminances
+    return (
+        *(round(value * unit) for value, unit in zip(found.display or (), units, strict=False)),
+        *(found.light or ()),
+    )
+
+
+def _comparable(tags: Mapping[str, str]) -> dict[str, str]:
+    # Matroska writes upper case, underscores for blanks, and the language behind a dash in another code.
+    return {_key(key): value for key, value in tags.items()}
+
+
+def _key(key: str) -> str:
+    name, dash, language = key.lower().replace(" ", "_").rpartition("-")
+    return f"{name}{dash}{_BIBLIOGRAPHIC.get(language, language)}"
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.blake2b(data, digest_size=8).hexdigest()

@@ -1,0 +1,169 @@
+"""Which streams a container holds: its muxer is asked, by writing a header in memory.
+
+Ordinary pairs of muxer and codec are tried at once. Any other pair is first tried in another process, because muxers
+may abort; its result is cached. What that muxer writes is then read back, because some write streams that no demuxer
+recognises.
+"""
+
+import hashlib
+import io
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from fractions import Fraction
+from functools import cache
+from typing import Any, cast
+
+import av
+from av.container import OutputContainer
+from av.stream import Stream
+
+from vidsr.errors import DiskFull
+from vidsr.io.cache import read_cache, write_cache
+from vidsr.video.metadata import ATTACHED, codec_of
+from vidsr.video.write.copy.added_stream import CHANNELS, add_copy, add_with_parameters, has_unnamed_channels
+from vidsr.video.write.copy.containers import BLURAY_CODECS, TS_CODECS, Muxer
+
+UNKNOWN_AUDIO = "too little was read to know its format; --probe 50M reads more"
+_COVER_ART = ("matroska", "mp4", "ipod")
+# fmt: off
+_COMMON = {
+    "h264", "hevc", "av1", "libdav1d", "vp8", "vp9", "mpeg4", "mpeg2video", "mjpeg", "png", "aac", "mp3", "mp3float",
+    "mp2", "mp2float", "ac3", "eac3", "dca", "truehd", "opus", "libopus", "vorbis", "libvorbis", "flac", "alac",
+    "pcm_s16le", "pcm_s24le", "subrip", "srt", "ass", "ssa", "webvtt", "mov_text", "dvdsub", "dvbsub", "pgssub",
+}
+# fmt: on
+"""Names of decoders, as `codec_of` returns them."""
+_ORDINARY = {
+    **dict.fromkeys(("matroska", "webm", "mp4", "mov", "nut", "avi"), _COMMON),
+    "mpegts": TS_CODECS,
+    "flv": {"h264", "aac", "mp3", "mp3float"},
+}
+"""Codecs that a muxer is known to accept or to refuse without harm, and that are read back."""
+_TIMEOUT_S = 30
+
+
+def why_unsupported(muxer: Muxer, stream: Stream) -> str:
+    """Return why a container cannot hold a stream; empty if it can, which is tried in memory."""
+    name, codec, known = muxer.name, codec_of(stream), stream.codec_context is not None
+    if stream.type == "video" and stream.disposition & ATTACHED and name not in _COVER_ART:
+        return f"{muxer.title} cannot hold cover art"
+    if stream.type == "attachment":
+        return "" if name == "matroska" else f"{muxer.title} cannot hold attachments"
+    if isinstance(stream, av.AudioStream) and known:
+        channels = stream.codec_context.layout.nb_channels
+        if not stream.codec_context.sample_rate:
+            return UNKNOWN_AUDIO
+        if has_unnamed_channels(name, stream) and channels not in CHANNELS:
+            return f"{muxer.title} cannot hold {codec} with {channels} unnamed channels"
+    if name == "flv" and codec in ("opus", "libopus", "flac") and not stream.codec_context.extradata:
+        return f"{muxer.title} cannot hold {codec} without its header"
+    ordinary = codec in _ORDINARY.get(name, ()) or (muxer.bluray and codec in BLURAY_CODECS)
+
+    def add(trial: OutputContainer) -> Stream:
+        copy = add_copy(trial, stream)
+        if stream.disposition & ATTACHED:
+            copy.disposition = stream.disposition
+        return copy
+
+    expected = None if ordinary else (stream.type, _name(stream))
+    if (ordinary or not _kills(muxer, stream)) and accepts(muxer, add, reads_back=expected):
+        return ""
+    return f"{muxer.title} cannot hold {codec} {stream.type}"
+
+
+def accepts(muxer: Muxer, add: Callable[[OutputContainer], Stream], *, reads_back: tuple[str, str] | None) -> bool:
+    """Return whether a muxer writes a header for the stream that `add` adds to an output.
+
+    reads_back: also a demuxer must find this type and codec in what is written, where the muxer takes any packet.
+    """
+    file = io.BytesIO()
+    try:
+        with av.open(file, "w", format=muxer.name, container_options=muxer.fixed_options()) as trial:
+            copy = add(trial)
+            trial.start_encoding()
+            is_written = reads_back is not None and _write_packet(trial, copy)
+        if not is_written:
+            return True
+        file.seek(0)
+        with av.open(file) as written:
+            is_same = [(each.type, _name(each)) for each in written.streams] == [reads_back]
+            return is_same and not _lacks_channels(written.streams[0])
+    except (ValueError, av.error.FFmpegError, OSError):
+        return False
+
+
+def _lacks_channels(stream: Stream) -> bool:
+    # A decoder needs their number, which a mov loses of WMA.
+    known = isinstance(stream, av.AudioStream) and stream.codec_context is not None
+    return known and not cast(av.AudioStream, stream).codec_context.layout.nb_channels
+
+
+def _write_packet(trial: OutputContainer, copy: Stream) -> bool:
+    packet = av.Packet(b"a" * 64)  # also a text
+    packet.stream, packet.pts, packet.dts, packet.duration, packet.is_keyframe = copy, 0, 0, 1, True
+    packet.time_base = copy.time_base or Fraction(1, 1000)
+    try:
+        trial.mux(packet)
+        trial.close()
+    except (ValueError, av.error.FFmpegError, OSError):
+        return False
+    return True
+
+
+def _name(stream: Stream) -> str:
+    return codec_of(stream) if stream.codec_context is None else stream.codec_context.codec.canonical_name
+
+
+def _kills(muxer: Muxer, stream: Stream) -> bool:
+    """Return whether the muxer ends the process for such a stream, or whether that cannot be tried."""
+    context = stream.codec_context
+    if context is None:  # data, which no muxer looks into
+        return False
+    changed: dict[str, Any] = {}
+    if isinstance(context, av.AudioCodecContext):
+        layout, channels = context.layout.name, context.layout.nb_channels
+        named = CHANNELS[channels] if has_unnamed_channels(muxer.name, stream) else layout
+        changed = {"sample_rate": context.sample_rate, "layout": named}
+        changed |= {"format": context.format.name} if context.format is not None else {}
+    elif isinstance(context, av.VideoCodecContext):
+        changed = {"width": context.width, "height": context.height}
+    extradata = "" if context.extradata is None else bytes(context.extradata).hex()
+    question = [muxer.name, muxer.fixed_options(), stream.type, context.name, changed, extradata]
+    return not _survives(json.dumps([*question, av.__version__, av.ffmpeg_version_info]))
+
+
+@cache
+def _survives(question: str) -> bool:
+    # question: JSON, of `_kills`
+    name = hashlib.blake2b(question.encode(), digest_size=12).hexdigest()
+    known = read_cache("muxers", name)
+    if isinstance(known, bool):
+        return known
+    command = [sys.executable, "-m", __spec__.name]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    try:
+        run = subprocess.run(command, input=question.encode(), capture_output=True, env=environment, timeout=_TIMEOUT_S)
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    survives = run.returncode in (0, 1)  # 1: an exception, which this process would survive, too
+    with suppress(OSError, DiskFull):  # then it is tried again the next time
+        write_cache("muxers", name, survives)
+    return survives
+
+
+def _main() -> None:
+    """Write the header that a question of `_kills` is about."""
+    muxer, options, kind, codec, changed, extradata, *_ = json.load(sys.stdin)
+    if extradata:
+        changed["extradata"] = bytes.fromhex(extradata)
+    with av.open(io.BytesIO(), "w", format=muxer, container_options=options) as trial:
+        add_with_parameters(trial, kind, codec, **changed)
+        trial.start_encoding()
+
+
+if __name__ == "__main__":
+    _main()
