@@ -15,6 +15,7 @@ QP_NAME = "quantiser"  # allowed word: in stored files
 """Name of the constant (1, 1, 1, 1) float32 of a network that uses the codec's QP: QP / 51."""
 
 OLD_KEYS = {"reach": "receptive_field", "quantiser": "qp"}  # allowed word: in cards written before 0.2
+GAIN_NUMBERS = 5
 BICUBIC_PREFIX = "bicubic_"
 """Prefix of the metrics of bicubic, to compare the network's with."""
 
@@ -42,6 +43,12 @@ class ModelCard:
     recipe: str = ""
     """Name and hash of the recipe."""
     metrics: dict[str, float] = field(default_factory=dict)
+    gains: list[list[float]] = field(default_factory=list)
+    """What the network changes and gets wrong in video, by QP and curvature, for luma networks.
+
+    Rows of five: QP; then log and power of the mean squared change against a Lanczos resize, and of the mean squared
+    error, as functions of the mean |Laplacian| of an area; see `vidsr.upscaling.compute.compute_plan.Gains`.
+    """
 
     def to_json(self) -> str:
         """Return the card as one line of JSON."""
@@ -90,6 +97,11 @@ def _check(card: ModelCard) -> None:
             raise ValueError(f"{name} cannot be {getattr(card, name)}")
     if not isinstance(card.metrics, dict) or not all(isinstance(v, int | float) for v in card.metrics.values()):
         raise ValueError("its metrics are not numbers")
+    if not isinstance(card.gains, list) or not all(
+        isinstance(row, list) and len(row) == GAIN_NUMBERS and all(isinstance(v, int | float) for v in row)
+        for row in card.gains
+    ):
+        raise ValueError(f"its gains are not rows of {GAIN_NUMBERS} numbers")
 
 
 def _onnx_card(path: Path) -> str | None:

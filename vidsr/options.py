@@ -95,6 +95,11 @@ class UpscaleOptions:
     in_flight: int | None = _option(None, "Compute this many frames at once; by default as tuned, or 2.")
     threads: int = _option(0, "Compute the network with this many CPU threads; 0 uses all cores.")
     stateless: bool = _option(False, "Compute each frame without those before it.")
+    compute: Literal["full", "adaptive"] | float = _option(
+        "full",
+        "Compute every pixel with the network (full), only where it shows (adaptive), or at most this share of each "
+        "frame, such as 0.3; the rest is taken over from the frame before or resized.",
+    )
 
 
 @dataclass(frozen=True)

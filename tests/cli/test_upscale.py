@@ -72,6 +72,18 @@ def test_json_is_the_summary_on_stderr(clip: Path, tmp_path: Path) -> None:
     assert shown.stdout == ""
 
 
+def test_the_summary_says_what_was_computed(clip: Path, tmp_path: Path) -> None:
+    words = ["--json", "--model", "live-x2", "--precision", "f32", clip]
+    shares = json.loads(upscale(*words, tmp_path / "part.mkv", "--compute", ".5").stderr)["shares"]
+    assert 0 < shares["computed"] <= 0.5
+    assert sum(shares.values()) == pytest.approx(1, abs=0.001)
+    assert json.loads(upscale(*words, tmp_path / "all.mkv").stderr)["shares"] is None
+    said = upscale(*words, tmp_path / "resumed.mkv", "--resume", "--compute", ".5").stderr
+    resumed = json.loads(said.splitlines()[-1])
+    assert resumed["shares"] is None
+    assert "every pixel" in resumed["notices"][0]["message"]
+
+
 @pytest.mark.parametrize(
     ("options", "size"), [([], (128, 96)), (["--height", "72"], (96, 72)), (["--size", "80x40"], (80, 40))]
 )
@@ -96,6 +108,8 @@ def test_a_piece_is_given_in_seconds_or_by_the_clock(clip: Path, tmp_path: Path)
         ["--encoder-option", "tune"],
         ["--precision", "int4"],
         ["--tile", "64"],
+        ["--compute", "half"],
+        ["--compute", "1.5"],
         ["--source-quality", "52"],
         ["--source-quality", "nan"],
         ["--height", "1000000"],

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import typer
 from typer.core import TyperCommand
@@ -58,6 +58,17 @@ def tile_of(text: str | None) -> int | Literal["auto"] | None:
     if not re.fullmatch(r"[1-9]\d{0,4}", text):
         raise typer.BadParameter(f"expected a tile size such as 256, or auto; got {text!r}", param_hint="--tile")
     return int(text)
+
+
+def compute_of(text: str) -> Literal["full", "adaptive"] | float:
+    """`full`, `adaptive`, or a share from 0 to 1."""
+    if text in ("full", "adaptive"):
+        return cast(Literal["full", "adaptive"], text)
+    if not re.fullmatch(r"0?\.\d+|[01](\.0*)?", text):
+        raise typer.BadParameter(
+            f"expected full, adaptive, or a share such as 0.3; got {text!r}", param_hint="--compute"
+        )
+    return float(text)
 
 
 def bytes_of(text: str | None) -> int | None:

@@ -13,7 +13,17 @@ from typer.core import TyperCommand
 
 from vidsr.cli.batch import jobs, not_yet_done, run_each
 from vidsr.cli.console import Verbose, report, say
-from vidsr.cli.params import LARGEST, bytes_of, option_of, pairs_of, rate_of, seconds_of, size_of, tile_of
+from vidsr.cli.params import (
+    LARGEST,
+    bytes_of,
+    compute_of,
+    option_of,
+    pairs_of,
+    rate_of,
+    seconds_of,
+    size_of,
+    tile_of,
+)  # fmt: skip
 from vidsr.cli.verify import as_dict, check, print_table, readable_again
 from vidsr.errors import InputError, OutputError
 from vidsr.options import Deinterlace, EncodeOptions, Hwaccel, Precision, ReadOptions, UpscaleOptions
@@ -85,6 +95,7 @@ def upscale(
     precision: Annotated[Precision, option_of(UpscaleOptions, "precision", panel=ENGINE)] = UpscaleOptions.precision,
     hwaccel: Annotated[Hwaccel, option_of(ReadOptions, "hwaccel", panel=ENGINE)] = ReadOptions.hwaccel,
     tile: Annotated[str | None, option_of(UpscaleOptions, "tile", metavar="PIXELS", panel=ENGINE)] = None,
+    compute: Annotated[str, option_of(UpscaleOptions, "compute", metavar="SHARE", panel=ENGINE)] = "full",
     source_qp: Annotated[
         float | None, option_of(ReadOptions, "source_qp", min=0, max=51, panel=ENGINE)
     ] = ReadOptions.source_qp,
@@ -114,7 +125,9 @@ def upscale(
         start=seconds_of(start, "--start"), duration=seconds_of(duration, "--duration"), fps=rate_of(fps),
         deinterlace=deinterlace, source_qp=source_qp, hwaccel=hwaccel, strict=strict, probe=bytes_of(probe),
     )  # fmt: skip
-    upscaling = UpscaleOptions(model, scale, width, height, engine, device, precision, tile_of(tile))
+    upscaling = UpscaleOptions(
+        model, scale, width, height, engine, device, precision, tile_of(tile), compute=compute_of(compute)
+    )
     more = pairs_of(encoder_option or []) or None
     encode = EncodeOptions(container, codec, crf, preset, more, overwrite, pix_fmt=pix_fmt)
 
@@ -184,4 +197,8 @@ def _last_line(summary: "Summary") -> str:
     sizes = " to ".join(f"{width}x{height}" for width, height in (summary.input_size, summary.output_size))
     if summary.frames_reused:
         pictures += f" ({summary.frames_reused} repeated)"
-    return f"{pictures} in {summary.seconds:.1f} s, {summary.fps:.1f} fps, {sizes} by {summary.model}"
+    shares = summary.shares
+    tiles = (
+        f"; {shares.computed:.0%} computed, {shares.reused:.0%} reused, {shares.plain:.0%} resized" if shares else ""
+    )
+    return f"{pictures} in {summary.seconds:.1f} s, {summary.fps:.1f} fps, {sizes} by {summary.model}{tiles}"

@@ -46,6 +46,7 @@ def upscale_video(
     device: str = UpscaleOptions.device,
     precision: Precision = UpscaleOptions.precision,
     tile: int | Literal["auto"] | None = UpscaleOptions.tile,
+    compute: Literal["full", "adaptive"] | float = UpscaleOptions.compute,
     start: Fraction | float | None = ReadOptions.start,
     duration: Fraction | float | None = ReadOptions.duration,
     fps: Fraction | float | None = ReadOptions.fps,
@@ -81,7 +82,7 @@ def upscale_video(
             start=exact(start), duration=exact(duration), fps=exact(fps), deinterlace=deinterlace, source_qp=source_qp,
             hwaccel=hwaccel, strict=strict,
         ),
-        UpscaleOptions(model, scale, width, height, engine, device, precision, tile),
+        UpscaleOptions(model, scale, width, height, engine, device, precision, tile, compute=compute),
         EncodeOptions(format, codec, float(crf), preset, encoder_options, overwrite, pix_fmt=pix_fmt),
         segment_frames,
     )  # fmt: skip
@@ -148,7 +149,7 @@ def _run(
                 raise Stopped
         if video.damage:
             context.warn(f"{video.title} is damaged: {video.damage}")
-        return _summary(video, plan, options.upscale.model, title_of(target, pipe="stdout"), record)
+        return _summary(video, plan, upscaler, options.upscale.model, title_of(target, pipe="stdout"), record)
 
 
 def _pump(
@@ -182,7 +183,9 @@ def _pump(
             raise
 
 
-def _summary(video: Source, plan: Plan, model: str | Path | None, target: str, record: RunRecord) -> Summary:
+def _summary(
+    video: Source, plan: Plan, upscaler: FrameUpscaler, model: str | Path | None, target: str, record: RunRecord
+) -> Summary:
     now = record.now(video.info)
     turned = is_turned(video.display_matrix)
     sizes = [(video.info.width, video.info.height), (plan.width, plan.height)]
@@ -198,6 +201,7 @@ def _summary(video: Source, plan: Plan, model: str | Path | None, target: str, r
         speed=now.speed,
         input_size=small,
         output_size=large,
+        shares=upscaler.shares,
         notices=tuple(record.notices),
         damage=video.damage,
     )

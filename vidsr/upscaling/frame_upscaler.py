@@ -12,6 +12,7 @@ from vidsr.color import SMPTE170M, ColorSpec
 from vidsr.engines import Setup
 from vidsr.errors import DataError
 from vidsr.frames import Frame
+from vidsr.upscaling.compute.compute_plan import Shares
 from vidsr.upscaling.output_size import OutputSize, Plan
 
 if TYPE_CHECKING:
@@ -60,6 +61,11 @@ class FrameUpscaler(ABC):
     def setup(self) -> Setup:
         """What computes, where and how exactly."""
         return Setup("swscale", "cpu", "f32")
+
+    @property
+    def shares(self) -> Shares | None:
+        """What became of the tiles of all frames so far; None if there were no tiles."""
+        return None
 
     def output_size(self, width: int, height: int, subsampling: tuple[int, int] = (1, 1)) -> tuple[int, int]:
         """Return the (width, height) that frames of this size get."""

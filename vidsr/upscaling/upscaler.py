@@ -16,19 +16,20 @@ from vidsr.engines.tuning import Tuning, tuning
 from vidsr.frames import Frame
 from vidsr.options import Precision, UpscaleOptions
 from vidsr.system import cores
+from vidsr.upscaling.compute.adaptive_session import AdaptiveSession, PendingTiles, open_computed, tiles_of
+from vidsr.upscaling.compute.compute_plan import Shares, checked_compute
 from vidsr.upscaling.frame_upscaler import FrameUpscaler, PendingFrame
 from vidsr.upscaling.gpu_session import GpuSession, is_whole
 from vidsr.upscaling.model_file import Model, load_model
 from vidsr.upscaling.output_size import OutputSize, Plan, checked, subsampling_of
 from vidsr.upscaling.session import PendingPlanes, Session, SessionOptions
 from vidsr.upscaling.swscale_upscaler import Done, ResizingUpscaler
-from vidsr.upscaling.tile_tuning import open_session
 from vidsr.video.convert.nv12 import lies_on_gpu, planar
 from vidsr.video.convert.resizer import Kernel, Resizer, cropped
 
 SESSIONS = 2  # kept compiled, so that a stream which switches between two sizes does not wait each time
 
-Opened = TypeVar("Opened", Session, GpuSession)
+Opened = TypeVar("Opened", Session, GpuSession, Session | AdaptiveSession)
 
 
 def load_upscaler(
@@ -43,6 +44,7 @@ def load_upscaler(
     tile: int | Literal["auto"] | None = UpscaleOptions.tile,
     in_flight: int | None = UpscaleOptions.in_flight,
     threads: int = UpscaleOptions.threads,
+    compute: Literal["full", "adaptive"] | float = UpscaleOptions.compute,
     warn: Callable[[Notice], None] = log_warning,
 ) -> FrameUpscaler:
     """Load a model to call with frames, arrays or Pillow images of any size.
@@ -52,17 +54,21 @@ def load_upscaler(
     result; None: the model's factor. A network of another factor is followed by one Lanczos resize.
     engine, device, precision: see `vidsr.engines.settle`. tile: side of a tile in input pixels; None cuts large frames
     into bands. in_flight: frames that `submit` may have under way. threads: CPU threads, 0 for all cores.
+    compute: full, adaptive or a share; tiles are compared with those of the frame before, so give frames in order.
     warn: called where something else is computed than was asked for.
     The network is compiled when the first frame of a size comes.
     Raises UnknownModel, NotAModel, EngineMissing, EngineError, and ValueError for a size that makes no sense.
     """
-    options = UpscaleOptions(model, scale, width, height, engine, device, precision, tile, in_flight, threads)
+    options = UpscaleOptions(
+        model, scale, width, height, engine, device, precision, tile, in_flight, threads, compute=compute
+    )
     return open_upscaler(options, Context(warn))
 
 
 def open_upscaler(options: UpscaleOptions, context: Context | None = None) -> FrameUpscaler:
     """Open what `options` ask for; see `load_upscaler`. context: takes warnings where something else is computed."""
     check(options.precision, options.device)
+    checked_compute(options.compute)
     choose(options.engine)
     wanted = OutputSize(options.scale, options.width, options.height)
     if options.model in zoo.RESIZES:
@@ -82,9 +88,10 @@ class Upscaler(FrameUpscaler):
         """model: a name or path; None chooses a network of the shelf by the size of the frames."""
         self.in_flight = options.in_flight
         self.wanted, self._options = wanted, options
+        self._tiles = tiles_of(None)  # of sessions that were closed
         self._models: dict[Path, Model] = {}
         self._plans: dict[tuple[OutputSize, int, int, tuple[int, int]], tuple[Plan, Model | None]] = {}
-        self._sessions: OrderedDict[Any, Session | GpuSession] = OrderedDict()
+        self._sessions: OrderedDict[Any, Session | GpuSession | AdaptiveSession] = OrderedDict()
         # Chroma is resized beside the network and the encoder, and each of its threads costs them more than it gains
         # where cores are few: 2 % of the whole command on two.
         self._chroma = Resizer("bicubic", threads=options.upscale.threads or max(1, cores() // 4))
@@ -118,7 +125,7 @@ class Upscaler(FrameUpscaler):
             frame = planar(frame)
         if model is None:
             return Done(self._final.resize(frame, plan.width, plan.height))
-        run = self._session(model, frame, open_session).submit(frame)
+        run = self._session(model, frame, open_computed).submit(frame)
         # What the network does not make, and side data, comes from here; it runs while the network does.
         scale = model.card.scale
         canvas = self._chroma.resize(frame, frame.width * scale, frame.height * scale)
@@ -127,7 +134,16 @@ class Upscaler(FrameUpscaler):
     def close(self) -> None:
         """Close every engine; may be called again."""
         while self._sessions:
-            self._sessions.popitem()[1].close()
+            self._close(self._sessions.popitem()[1])
+
+    @property
+    def shares(self) -> Shares | None:
+        """What became of the tiles of all frames so far; None if every pixel is computed."""
+        return Shares.of(sum(map(tiles_of, self._sessions.values()), self._tiles))
+
+    def _close(self, session: Session | GpuSession | AdaptiveSession) -> None:
+        self._tiles = self._tiles + tiles_of(session)
+        session.close()
 
     def _planned(self, width: int, height: int, subsampling: tuple[int, int]) -> tuple[Plan, Model | None]:
         key = self.wanted, width, height, subsampling
@@ -164,14 +180,14 @@ class Upscaler(FrameUpscaler):
             self._sessions[key] = opened(model, frame, self._options)
         self._sessions.move_to_end(key)
         if len(self._sessions) > max(SESSIONS, self.in_flight):  # tiles of each frame in flight may wait
-            self._sessions.popitem(last=False)[1].close()
+            self._close(self._sessions.popitem(last=False)[1])
         return cast(Opened, self._sessions[key])
 
 
 class PendingUpscale:
     """A frame being upscaled."""
 
-    def __init__(self, run: PendingPlanes, canvas: Frame, plan: Plan, final: Resizer) -> None:
+    def __init__(self, run: PendingPlanes | PendingTiles, canvas: Frame, plan: Plan, final: Resizer) -> None:
         self._run, self._canvas, self._plan, self._final = run, canvas, plan, final
 
     def result(self) -> Frame:

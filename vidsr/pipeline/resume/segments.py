@@ -192,8 +192,8 @@ def plan_of(source: Path, upscaler: FrameUpscaler, options: JobOptions) -> Plan:
     """Return all that the bytes of the result depend on."""
     given = {**asdict(options.read), **asdict(options.upscale), **asdict(options.encode)}
     given["segment_frames"] = options.segment_frames
-    for name in ("model", "hwaccel", "strict", "live", "overwrite", "in_flight", "threads", "repeatable"):
-        del given[name]  # the model is compared by its bytes, and the others change none of the result
+    for name in ("model", "hwaccel", "strict", "live", "overwrite", "in_flight", "threads", "repeatable", "compute"):
+        del given[name]  # the model is compared by its bytes, and the others change none of the result here
     versions = {"vidsr": version("vidsr"), **codec_versions()}
     asked = options.upscale
     if upscaler.files:
