@@ -19,7 +19,9 @@ RUNS = {
     "yaml.load", "joblib.load", "tarfile.open", "shutil.unpack_archive",
 }  # fmt: skip
 PROGRAMS = ("subprocess", "os.exec", "os.spawn", "os.posix_spawn", "asyncio.create_subprocess")
-STARTERS = {"bench/case_runs.py", "bench/peak_memory.py", "doctor/diagnosis.py", "system.py"}
+STARTERS = {
+    "bench/case_runs.py", "bench/peak_memory.py", "doctor/diagnosis.py", "system.py", "video/write/copy/muxer_trial.py"
+}  # fmt: skip
 """These start vidsr itself, or ask the system about its hardware: on the user's word, and nothing that a film names."""
 FILES = sorted(path.relative_to(HOUSE).as_posix() for path in HOUSE.rglob("*.py"))
 

@@ -85,7 +85,7 @@ def test_an_output_that_cannot_be_is_refused_in_a_sentence(fault: Refused, video
 
 def test_an_odd_size_is_made_even_for_a_codec_that_needs_it(videos: Path, tmp_path: Path) -> None:
     shown = upscale("--size", "101x75", videos / "video.mp4", tmp_path / "out.mp4")
-    assert shown.code == 0 and "101x75 becomes 100x76: this chroma subsampling needs even sides" in shown.sentence
+    assert shown.code == 0 and "101x75 becomes 100x76: chroma subsampling needs even sides" in shown.sentence
 
 
 def test_a_folder_that_may_not_be_written_to_is_refused(videos: Path, tmp_path: Path) -> None:

@@ -145,7 +145,8 @@ def _run(
             with open_sink(target, large, encode, copy=video.copy_info(), context=context) as sink:
                 _pump(video, upscaler, sink, large, record, live=live)
             if context.stop.is_set():
-                context.warn(f"stopped: {title_of(target)} has the {record.frames} frames until then")
+                frames = "1 frame" if record.frames == 1 else f"{record.frames} frames"
+                context.warn(f"stopped: {title_of(target)} is complete until then, with {frames}")
                 raise Stopped
         if video.damage:
             context.warn(f"{video.title} is damaged: {video.damage}")
