@@ -1,6 +1,5 @@
 """A video with all that verify compares, and harm done to an output of it; `tests/bars/mutations.py` tries all."""
 
-import struct
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import av
 from tests.verify.remuxed import CHAPTERS, captioned
 from tests.video.videos import make_video, resize_video
 from vidsr.context import Code, Notice
+from vidsr.video.convert.side_data import display_matrix
 from vidsr.video.metadata import stream_tags
 
 TAGS = {"title": "A film", "artist": "Somebody", "date": "2024"}
@@ -124,8 +124,7 @@ def harmed(good: Path, target: Path, harm: Harm) -> Path:
 def _matrix_of(path: Path) -> tuple[int, ...]:
     with av.open(str(path)) as container:
         frame = next(container.decode(video=0))
-        data = next((bytes(entry) for entry in frame.side_data if entry.type.name == "DISPLAYMATRIX"), b"")
-    return struct.unpack("<9i", data[:36]) if data else ()
+    return display_matrix(frame) or ()
 
 
 def _applied(harm: Harm, packet: Any, number: int) -> Iterator[Any]:

@@ -54,12 +54,12 @@ def ffmpeg_log(level: int) -> Iterator[list[tuple[int, str, str]]]:
 
 
 def side_data_of(av_frame: av.VideoFrame) -> list[SideData] | None:
-    """Return the side data of a frame; None if PyAV does not know one of its types, as PyAV 18 a photo's Exif."""
+    """Return the side data of a frame; None if PyAV 18 does not know one of its types, such as a photo's Exif."""
     try:
         # Not av_frame.side_data: PyAV 18 caches it in a cycle, which only the garbage collector frees.
         entries: Any = SideDataContainer(av_frame)  # type: ignore[call-arg]  # missing in the stubs
-        # PyAV 18 iterates over entries, PyAV 19 over their types.
-        return [entries[entry] if isinstance(entry, Type) else entry for entry in entries]
+        # PyAV 18 iterates over entries, PyAV 19 over their types, of which a frame may have several.
+        return list(entries[:] if any(isinstance(each, Type) for each in entries) else entries)
     except ValueError:
         return None
 

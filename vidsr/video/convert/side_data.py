@@ -42,12 +42,12 @@ def lost_side_data(av_frame: av.VideoFrame | None) -> set[str]:
     entries = side_data_of(av_frame) if isinstance(av_frame, av.VideoFrame) else []
     if entries is None:
         return {UNKNOWN}
-    return {
-        entry.type.name
+    names = {
+        UNKNOWN if entry.type.name.startswith(UNKNOWN) else entry.type.name  # UNKNOWN_32 and the like in PyAV 19
         for entry in entries
-        if entry.type.name in LOST_SIDE_DATA
-        and not (entry.type.name == "SEI_UNREGISTERED" and bytes(entry)[:16] in _OWN_SEI)
+        if not (entry.type.name == "SEI_UNREGISTERED" and bytes(entry)[:16] in _OWN_SEI)
     }
+    return names & LOST_SIDE_DATA.keys()
 
 
 def display_matrix(av_frame: av.VideoFrame | None) -> tuple[int, ...] | None:
