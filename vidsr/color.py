@@ -10,6 +10,7 @@ ChromaLocation = Literal["left", "center", "topleft"]
 
 # ITU-T H.273 code points, the same numbers as FFmpeg's enums.
 BT709, UNSPECIFIED, BT470BG, SMPTE170M, YCGCO, BT2020 = 1, 2, 5, 6, 8, 9
+SRGB_TRANSFER = 13
 
 # Kr, Kb of each matrix coefficients code point (H.273, table 4).
 LUMA_WEIGHTS: dict[int, tuple[float, float]] = {

@@ -23,6 +23,7 @@ from vidsr.io.atomic import write_atomically
 from vidsr.nets import receptive_field as measure
 from vidsr.nets.reparam import fold
 from vidsr.runs import Run, read_weights, renamed
+from vidsr.upscaling.graph.editor import with_input_shape
 
 OPSET = 17
 PARITY_SIZES = ((17, 23), (40, 9), (31, 64))  # heights and widths that are compared
@@ -158,11 +159,7 @@ def check_parity(model: ModelProto, net: nn.Module, card: ModelCard) -> float:
 
 
 def _with_fixed_size(model: ModelProto, height: int, width: int, qp: float) -> bytes:
-    fixed = ModelProto()
-    fixed.CopyFrom(model)
-    for dim, size in zip(fixed.graph.input[0].type.tensor_type.shape.dim, (1, None, height, width), strict=True):
-        if size is not None:
-            dim.dim_value = size
+    fixed = with_input_shape(model, (1, None, height, width))
     for constant in [constant for constant in fixed.graph.initializer if constant.name == QP_NAME]:
         constant.CopyFrom(numpy_helper.from_array(np.full((1, 1, 1, 1), qp, np.float32), QP_NAME))
     return bytes(fixed.SerializeToString())

@@ -2,11 +2,14 @@
 
 import time
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from vidsr.context import Context, Notice, Progress, Stop
 from vidsr.frames import Frame, VideoInfo
-from vidsr.upscaling.compute.compute_plan import Shares
 from vidsr.video.read.damage import Damage
+
+if TYPE_CHECKING:
+    from vidsr.upscaling.compute.compute_plan import Shares
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +29,7 @@ class Summary:
     input_size: tuple[int, int]
     """Width and height, as players show it."""
     output_size: tuple[int, int]
-    shares: Shares | None
+    shares: "Shares | None"
     """What the network computed, and what became of the rest; None if no tiles were planned."""
     notices: tuple[Notice, ...]
     """The warnings: what could not be kept as it was."""

@@ -4,7 +4,7 @@ Ours is one float image in [0, 1], NCHW, in and out. Networks that differ in lay
 things or crop the borders, get operators around them, so that nothing else has to know.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -17,7 +17,7 @@ from vidsr.engines import Engine, open_engine
 from vidsr.engines.graph_format import EDGE, of_opset
 from vidsr.errors import EngineError, NotAModel
 from vidsr.system import MOST_SCALE
-from vidsr.upscaling.graph.editor import FLOATS, input_port
+from vidsr.upscaling.graph.editor import FLOATS, input_port, with_input_shape
 
 Layout = Literal["NCHW", "NHWC"]
 Range = tuple[int, int]
@@ -191,20 +191,12 @@ class ConventionTrial:
     """The network as it is, compiled for images of one size."""
 
     def __init__(self, model: onnx.ModelProto, layout: Layout, channels: int, size: Size) -> None:
-        fixed = onnx.ModelProto()
-        fixed.CopyFrom(model)
-        port = input_port(fixed)
-        kind = port.type.tensor_type
-        self.size, self._layout, self._name, self._type = size, layout, port.name, _TYPES[kind.elem_type]
+        port = input_port(model)
+        self.size, self._layout, self._name = size, layout, port.name
+        self._type = _TYPES[port.type.tensor_type.elem_type]
         self.shape = (1, channels, *size) if layout == "NCHW" else (1, *size, channels)
-        for dim, value in zip(kind.shape.dim, self.shape, strict=True):
-            dim.dim_value = value
-        for output in fixed.graph.output:
-            output.type.tensor_type.ClearField("shape")
-        del fixed.graph.value_info[:]
-        check_sizes(fixed, *size)
         self._results: dict[tuple[float, ...], dict[str, NDArray[Any]]] = {}
-        self._engine: Engine = open_engine(fixed.SerializeToString(), device="cpu", precision="f32", in_flight=1)
+        self._engine = open_trial(model, self.shape, size)
 
     def close(self) -> None:
         """Close the engine."""
@@ -273,7 +265,17 @@ def _picture(results: dict[str, NDArray[Any]], guess: Convention) -> NDArray[Any
     return picture
 
 
-def check_sizes(model: onnx.ModelProto, height: int, width: int) -> None:
+def open_trial(model: onnx.ModelProto, shape: Sequence[int], size: Size) -> Engine:
+    """Open a network on the CPU in f32 for one image. shape: of its input; size: (height, width) of the image.
+
+    Raises NotAModel and EngineError.
+    """
+    fixed = with_input_shape(model, shape)
+    _check_sizes(fixed, *size)
+    return open_engine(fixed.SerializeToString(), device="cpu", precision="f32", in_flight=1)
+
+
+def _check_sizes(model: onnx.ModelProto, height: int, width: int) -> None:
     """Raise NotAModel if shapes in a graph of fixed size grow beyond reason, before they take memory."""
     try:
         inferred = onnx.shape_inference.infer_shapes(model, data_prop=True).graph

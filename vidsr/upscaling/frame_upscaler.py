@@ -12,11 +12,12 @@ from vidsr.color import SMPTE170M, ColorSpec
 from vidsr.engines import Setup
 from vidsr.errors import DataError
 from vidsr.frames import Frame
-from vidsr.upscaling.compute.compute_plan import Shares
 from vidsr.upscaling.output_size import OutputSize, Plan
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+    from vidsr.upscaling.compute.compute_plan import Shares
 
 Picture = TypeVar("Picture", Frame, NDArray[Any], "Image")
 
@@ -63,7 +64,7 @@ class FrameUpscaler(ABC):
         return Setup("swscale", "cpu", "f32")
 
     @property
-    def shares(self) -> Shares | None:
+    def shares(self) -> "Shares | None":
         """What became of the tiles of all frames so far; None if there were no tiles."""
         return None
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 import onnx
@@ -15,13 +15,14 @@ from onnx import TensorProto, numpy_helper
 
 from vidsr import zoo
 from vidsr.card import KEY, QP_NAME, ModelCard
-from vidsr.engines import Engine, open_engine
 from vidsr.errors import EngineError, NotAModel
 from vidsr.frames import Frame
 from vidsr.system import MOST_SCALE
-from vidsr.upscaling.conventions import Convention, check_sizes, conform, find_convention
 from vidsr.upscaling.graph.editor import FLOATS, image_ports
 from vidsr.upscaling.tiling import tile_size
+
+if TYPE_CHECKING:
+    from vidsr.upscaling.conventions import Convention
 
 EDGES_RECEPTIVE_FIELD = 4
 """What RGB edges add, in input pixels: chroma is interpolated before the network and averaged after it."""
@@ -111,6 +112,8 @@ def probe(model: onnx.ModelProto, path: Path) -> Model:
     Flat colours give its conventions (see `find_convention`), shapes scale and channels, changed pixels the receptive
     field. Raises NotAModel unless it is a network that returns larger images.
     """
+    from vidsr.upscaling.conventions import conform, find_convention  # models with a card do without
+
     try:
         found = find_convention(model)
         graph = conform(model, found)
@@ -153,7 +156,7 @@ def _step(model: onnx.ModelProto, channels: int) -> int:
     return 1  # it takes one size alone: the trials to come say so
 
 
-def _measure(model: onnx.ModelProto, found: Convention) -> tuple[int, int, int]:
+def _measure(model: onnx.ModelProto, found: "Convention") -> tuple[int, int, int]:
     """Return scale, step and receptive field."""
     scale, step = 0, 1 if found.fixed else 0
     for size in [found.fixed] if found.fixed else [(side, side) for side in SIDES]:
@@ -170,18 +173,13 @@ class _Trial:
     """The network, compiled for images of one size whatever size the file names."""
 
     def __init__(self, model: onnx.ModelProto, channels: int, size: tuple[int, int]) -> None:
-        fixed = onnx.ModelProto()
-        fixed.CopyFrom(model)
-        port, _ = image_ports(fixed)
-        kind = port.type.tensor_type
-        self._name, self._type = port.name, np.float32 if kind.elem_type == TensorProto.FLOAT else np.float16
+        from vidsr.upscaling.conventions import open_trial
+
+        port, _ = image_ports(model)
+        is_f32 = port.type.tensor_type.elem_type == TensorProto.FLOAT
+        self._name, self._type = port.name, np.float32 if is_f32 else np.float16
         self._shape = (1, channels, *size)
-        for dim, value in zip(kind.shape.dim, self._shape, strict=True):
-            dim.dim_value = value
-        fixed.graph.output[0].type.tensor_type.ClearField("shape")
-        del fixed.graph.value_info[:]
-        check_sizes(fixed, *size)
-        self._engine: Engine = open_engine(fixed.SerializeToString(), device="cpu", precision="f32", in_flight=1)
+        self._engine = open_trial(model, self._shape, size)
 
     def __enter__(self) -> "_Trial":
         return self

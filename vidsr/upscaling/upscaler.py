@@ -5,9 +5,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, Literal, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vidsr import zoo
 from vidsr.context import Context, Notice, log_warning
@@ -16,20 +17,24 @@ from vidsr.engines.tuning import Tuning, tuning
 from vidsr.frames import Frame
 from vidsr.options import Precision, UpscaleOptions
 from vidsr.system import cores
-from vidsr.upscaling.compute.adaptive_session import AdaptiveSession, PendingTiles, open_computed, tiles_of
-from vidsr.upscaling.compute.compute_plan import Shares, checked_compute
 from vidsr.upscaling.frame_upscaler import FrameUpscaler, PendingFrame
 from vidsr.upscaling.gpu_session import GpuSession, is_whole
 from vidsr.upscaling.model_file import Model, load_model
 from vidsr.upscaling.output_size import OutputSize, Plan, checked, subsampling_of
 from vidsr.upscaling.session import PendingPlanes, Session, SessionOptions
 from vidsr.upscaling.swscale_upscaler import Done, ResizingUpscaler
+from vidsr.upscaling.tile_tuning import open_session
 from vidsr.video.convert.nv12 import lies_on_gpu, planar
 from vidsr.video.convert.resizer import Kernel, Resizer, cropped
 
+if TYPE_CHECKING:  # imported where it is used, which few runs do
+    from vidsr.upscaling.compute.adaptive_session import AdaptiveSession, PendingTiles
+    from vidsr.upscaling.compute.compute_plan import Shares
+
 SESSIONS = 2  # kept compiled, so that a stream which switches between two sizes does not wait each time
 
-Opened = TypeVar("Opened", Session, GpuSession, Session | AdaptiveSession)
+AnySession: TypeAlias = "Session | GpuSession | AdaptiveSession"
+Opened = TypeVar("Opened", Session, GpuSession, "Session | AdaptiveSession")
 
 
 def load_upscaler(
@@ -68,7 +73,10 @@ def load_upscaler(
 def open_upscaler(options: UpscaleOptions, context: Context | None = None) -> FrameUpscaler:
     """Open what `options` ask for; see `load_upscaler`. context: takes warnings where something else is computed."""
     check(options.precision, options.device)
-    checked_compute(options.compute)
+    if options.compute != "full":
+        from vidsr.upscaling.compute.compute_plan import check_compute
+
+        check_compute(options.compute)
     choose(options.engine)
     wanted = OutputSize(options.scale, options.width, options.height)
     if options.model in zoo.RESIZES:
@@ -88,10 +96,10 @@ class Upscaler(FrameUpscaler):
         """model: a name or path; None chooses a network of the shelf by the size of the frames."""
         self.in_flight = options.in_flight
         self.wanted, self._options = wanted, options
-        self._tiles = tiles_of(None)  # of sessions that were closed
+        self._tiles = np.zeros(3, np.int64)  # of sessions that were closed; see AdaptiveSession
         self._models: dict[Path, Model] = {}
         self._plans: dict[tuple[OutputSize, int, int, tuple[int, int]], tuple[Plan, Model | None]] = {}
-        self._sessions: OrderedDict[Any, Session | GpuSession | AdaptiveSession] = OrderedDict()
+        self._sessions: OrderedDict[Any, AnySession] = OrderedDict()
         # Chroma is resized beside the network and the encoder, and each of its threads costs them more than it gains
         # where cores are few: 2 % of the whole command on two.
         self._chroma = Resizer("bicubic", threads=options.upscale.threads or max(1, cores() // 4))
@@ -125,7 +133,7 @@ class Upscaler(FrameUpscaler):
             frame = planar(frame)
         if model is None:
             return Done(self._final.resize(frame, plan.width, plan.height))
-        run = self._session(model, frame, open_computed).submit(frame)
+        run = self._session(model, frame, _open).submit(frame)
         # What the network does not make, and side data, comes from here; it runs while the network does.
         scale = model.card.scale
         canvas = self._chroma.resize(frame, frame.width * scale, frame.height * scale)
@@ -137,12 +145,17 @@ class Upscaler(FrameUpscaler):
             self._close(self._sessions.popitem()[1])
 
     @property
-    def shares(self) -> Shares | None:
+    def shares(self) -> "Shares | None":
         """What became of the tiles of all frames so far; None if every pixel is computed."""
-        return Shares.of(sum(map(tiles_of, self._sessions.values()), self._tiles))
+        tiles = sum(map(_tiles_of, self._sessions.values()), self._tiles)
+        if not tiles.any():
+            return None
+        from vidsr.upscaling.compute.compute_plan import Shares
 
-    def _close(self, session: Session | GpuSession | AdaptiveSession) -> None:
-        self._tiles = self._tiles + tiles_of(session)
+        return Shares.of(tiles)
+
+    def _close(self, session: AnySession) -> None:
+        self._tiles = self._tiles + _tiles_of(session)
         session.close()
 
     def _planned(self, width: int, height: int, subsampling: tuple[int, int]) -> tuple[Plan, Model | None]:
@@ -184,10 +197,23 @@ class Upscaler(FrameUpscaler):
         return cast(Opened, self._sessions[key])
 
 
+def _open(model: Model, frame: Frame, options: SessionOptions) -> "Session | AdaptiveSession":
+    """Open a session that computes what `options.upscale.compute` asks for."""
+    if options.upscale.compute == "full":
+        return open_session(model, frame, options)
+    from vidsr.upscaling.compute.adaptive_session import open_computed
+
+    return open_computed(model, frame, options)
+
+
+def _tiles_of(session: AnySession) -> NDArray[np.int64]:
+    return np.zeros(3, np.int64) if isinstance(session, Session | GpuSession) else session.tiles
+
+
 class PendingUpscale:
     """A frame being upscaled."""
 
-    def __init__(self, run: PendingPlanes | PendingTiles, canvas: Frame, plan: Plan, final: Resizer) -> None:
+    def __init__(self, run: "PendingPlanes | PendingTiles", canvas: Frame, plan: Plan, final: Resizer) -> None:
         self._run, self._canvas, self._plan, self._final = run, canvas, plan, final
 
     def result(self) -> Frame:

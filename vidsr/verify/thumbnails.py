@@ -11,6 +11,7 @@ from vidsr.frames import Frame, Plane
 from vidsr.verify.findings import Finding
 from vidsr.verify.inventory import Inventory
 from vidsr.verify.timestamp_checks import frame_pairs
+from vidsr.video.convert.image_metadata import rotated
 
 CELLS = 8
 """Cells in each direction."""
@@ -41,10 +42,7 @@ def thumbnail(frame: Frame) -> bytes:
 
 def turned(thumbnails: NDArray[np.float16], display_matrix: tuple[int, ...]) -> NDArray[np.float16]:
     """Return thumbnails as they look after a player applied the display matrix."""
-    a, b, c, d = (display_matrix[index] for index in (0, 1, 3, 4))
-    if not a:  # x and y change places
-        thumbnails, a, d = thumbnails.swapaxes(1, 2), c, b
-    return thumbnails[:, :: -1 if d < 0 else 1, :: -1 if a < 0 else 1]
+    return np.moveaxis(rotated(np.moveaxis(thumbnails, 0, 2), display_matrix), 2, 0)
 
 
 def picture_finding(before: Inventory, after: Inventory, shift: Fraction) -> Finding:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from fractions import Fraction
 
-from vidsr.color import BT470BG, SMPTE170M, UNSPECIFIED
+from vidsr.color import BT470BG, SMPTE170M
 from vidsr.context import Code
 from vidsr.verify.findings import Finding, same
 from vidsr.verify.inventory import COLORS, SRGB, Inventory
@@ -17,8 +17,6 @@ from vidsr.video.convert.pixel_formats import PIXEL_FORMATS
 _OWN_CLOCK = ("mpegts", "nut", "flv", "avi", "yuv4mpegpipe")
 # These store no duration of a frame, so that the last one may end at any time.
 _NO_DURATIONS = ("mpegts", "nut", "flv", "avi", "yuv4mpegpipe", "h264", "hevc", "mpegvideo")
-
-_RESERVED = (0, 3)  # code points that state no more than UNSPECIFIED does
 
 
 def video_findings(before: Inventory, after: Inventory, shift: Fraction) -> Iterator[Finding]:
@@ -107,14 +105,10 @@ def _colours(before: Inventory, after: Inventory) -> Iterator[Finding]:
     if not old.gray:
         matrices = {a.matrix, b.matrix}
         yield Finding(Code.MATRIX, str(a.matrix), str(b.matrix), len(matrices) == 1 or matrices == {BT470BG, SMPTE170M})
-    yield same(Code.PRIMARIES, _stated(a.primaries), _stated(b.primaries))
-    yield same(Code.TRANSFER, _stated(a.transfer), _stated(b.transfer))
+    yield same(Code.PRIMARIES, a.primaries, b.primaries)
+    yield same(Code.TRANSFER, a.transfer, b.transfer)
     if old.subsampling == new.subsampling == (1, 1):  # elsewhere chroma lies on luma, at least in half of the lines
         yield same(Code.CHROMA_LOCATION, a.chroma_location, b.chroma_location)
-
-
-def _stated(code: int) -> int:
-    return UNSPECIFIED if code in _RESERVED else code
 
 
 def _degrees(video: Inventory) -> str:

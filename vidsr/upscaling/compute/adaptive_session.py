@@ -236,9 +236,7 @@ class PendingTiles:
 
 
 def open_computed(model: Model, frame: Frame, options: SessionOptions) -> Session | AdaptiveSession:
-    """Open a session that computes what `options.upscale.compute` asks for, or all with a warning that says why."""
-    if options.upscale.compute == "full":
-        return open_session(model, frame, options)
+    """Open a session that computes some tiles, as `options.upscale.compute` asks, or all with a warning of why."""
     opened = _adaptive(model, frame, options)
     if isinstance(opened, str):
         options.context.warn(f"every pixel is computed by the network: {opened}")
@@ -273,8 +271,3 @@ def _adaptive(model: Model, frame: Frame, options: SessionOptions) -> AdaptiveSe
     made = {count: attach_to_tile(model.graph, size, count=count) for count in (BATCH, 1)}
     graphs = {count: each.graph for count, each in made.items() if each is not None}
     return AdaptiveSession(model, frame, options, grid, graphs)
-
-
-def tiles_of(session: object) -> NDArray[np.int64]:
-    """Return how many tiles of a session's frames were PLAIN, NETWORK and REUSED; zeros for a session without tiles."""
-    return session.tiles if isinstance(session, AdaptiveSession) else np.zeros(3, np.int64)

@@ -41,15 +41,13 @@ class Shares:
     """Resized."""
 
     @classmethod
-    def of(cls, tiles: NDArray[np.int64]) -> Self | None:
-        """Return the shares of tiles that were PLAIN, NETWORK and REUSED; None if there were no tiles."""
-        if not tiles.sum():
-            return None
+    def of(cls, tiles: NDArray[np.int64]) -> Self:
+        """Return the shares of tiles that were PLAIN, NETWORK and REUSED: their numbers, not all 0."""
         plain, computed, reused = (round(float(count / tiles.sum()), 4) for count in tiles)
         return cls(computed, reused, plain)
 
 
-def checked_compute(compute: Compute) -> None:
+def check_compute(compute: Compute) -> None:
     """Raise ValueError unless it is `full`, `adaptive`, or a share."""
     share = isinstance(compute, int | float) and 0 <= compute <= 1
     if compute not in ("full", "adaptive") and not share:

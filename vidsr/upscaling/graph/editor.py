@@ -1,5 +1,6 @@
 """Edit ONNX graphs: add operators before and after a network."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -221,6 +222,22 @@ def input_port(model: onnx.ModelProto) -> onnx.ValueInfoProto:
         names = ", ".join(port.name for port in inputs) or "none"
         raise NotAModel(f"the network has {len(inputs)} inputs ({names}); vidsr runs networks with one image in")
     return inputs[0]
+
+
+def with_input_shape(model: onnx.ModelProto, shape: Sequence[int | None]) -> onnx.ModelProto:
+    """Return a copy of a network for images of one shape; the shapes that follow from it are left to the runtime.
+
+    None leaves a side as it is.
+    """
+    fixed = onnx.ModelProto()
+    fixed.CopyFrom(model)
+    for dim, side in zip(input_port(fixed).type.tensor_type.shape.dim, shape, strict=True):
+        if side is not None:
+            dim.dim_value = side
+    for output in fixed.graph.output:
+        output.type.tensor_type.ClearField("shape")
+    del fixed.graph.value_info[:]
+    return fixed
 
 
 def attribute(node: NodeProto, name: str, default: Any) -> Any:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from vidsr.color import BT709, BT2020, SMPTE170M, UNSPECIFIED, ChromaLocation, ColorSpec, guessed_matrix
 from vidsr.frames import Frame, Plane
-from vidsr.video._compat import rational
+from vidsr.video._compat import lines_of, rational
 from vidsr.video.convert.nv12 import bits_of, can_stay_semiplanar, download, semiplanar_planes
 from vidsr.video.convert.pixel_formats import PIXEL_FORMATS, alpha_of, nearest_pixel_format, planes_of
 from vidsr.video.convert.scale import FULL, LIMITED, blank, chroma_location_of, scale
@@ -153,11 +153,7 @@ def float_samples(av_frame: av.VideoFrame) -> NDArray[np.float32] | None:
     dtype = next((dtype for end, dtype in _FLOATS.items() if name.endswith(end)), None)
     if dtype is None:
         return None
-    planes: list[NDArray[Any]] = []
-    for plane in av_frame.planes:
-        buffer: Any = plane
-        lines = np.frombuffer(buffer, dtype).reshape(plane.height, -1)
-        planes.append(lines.astype(np.float32))
+    planes = [lines_of(plane, dtype).astype(np.float32) for plane in av_frame.planes]
     if len(planes) == 1:  # gray or packed
         count = len(av_frame.format.components)
         return planes[0][:, : av_frame.width * count].reshape(av_frame.height, av_frame.width, count)
@@ -170,8 +166,7 @@ def _deep_gray(av_frame: av.VideoFrame) -> Frame | None:
     match = re.fullmatch(r"(gray|ya)16(le|be)", av_frame.format.name)
     if match is None or av_frame.color_range == LIMITED:
         return None
-    plane: Any = av_frame.planes[0]
-    lines = np.frombuffer(plane, "<u2" if match[2] == "le" else ">u2").reshape(av_frame.height, -1)
+    lines = lines_of(av_frame.planes[0], "<u2" if match[2] == "le" else ">u2")
     step = 1 if match[1] == "gray" else 2
     codes = lines[:, : av_frame.width * step : step].astype(np.uint16)
     return Frame((codes,), replace(rgb_color(av_frame, video=False), matrix=_matrix_of(av_frame)), 16)
@@ -179,10 +174,8 @@ def _deep_gray(av_frame: av.VideoFrame) -> Frame | None:
 
 def _little_endian(av_frame: av.VideoFrame) -> av.VideoFrame:
     swapped = av.VideoFrame(av_frame.width, av_frame.height, av_frame.format.name.removesuffix("be") + "le")
-    given: Any = av_frame.planes[0]
-    target: Any = swapped.planes[0]
-    lines = np.frombuffer(given, ">u2").reshape(av_frame.height, -1)[:, : av_frame.width]
-    np.copyto(np.frombuffer(target, "<u2").reshape(av_frame.height, -1)[:, : av_frame.width], lines)
+    target, given = lines_of(swapped.planes[0], "<u2"), lines_of(av_frame.planes[0], ">u2")
+    np.copyto(target[:, : av_frame.width], given[:, : av_frame.width])
     return swapped
 
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from struct import unpack_from
 
 _ALPHA = ("urn:mpeg:mpegB:cicp:systems:auxiliary:alpha", "urn:mpeg:hevc:2015:auxid:1")
-_STILL_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"mif1", b"mif2", b"avif", b"miaf", b"avis", b"msf1", b"hevc"}
 _FULL = 4  # bytes of version and flags
 _MOST_BOXES = 10_000
 
@@ -215,18 +214,6 @@ class HeifFile:
         if kind not in self._meta:
             raise BadHeif(f"no {kind} box")
         return self._meta[kind]
-
-
-def is_heif(head: bytes) -> bool:
-    """Return whether a file begins as HEIF does."""
-    if head[4:8] != b"ftyp":
-        return False
-    return bool({head[8:12]} & _STILL_BRANDS)
-
-
-def is_heif_sequence(head: bytes) -> bool:
-    """Return whether a HEIF file is an image sequence: an animation."""
-    return is_heif(head) and head[8:12] in (b"avis", b"msf1", b"hevc")
 
 
 def size_of(ispe: bytes) -> tuple[int, int]:

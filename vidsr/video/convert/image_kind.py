@@ -1,12 +1,12 @@
 """The kind of an image file, by its first bytes."""
 
-from vidsr.video.convert.heif_boxes import is_heif, is_heif_sequence
-
 # FFmpeg's demuxers take them apart, its decoders lack them or a variant of them, or give linear light.
 _NOT_BY_FFMPEG = (
     "TIFF", "BigTIFF", "AVIF", "HEIF", "JPEG 2000", "ICO", "ICNS", "OpenEXR", "Radiance HDR", "PFM", "JPEG XL",
     "camera raw",
 )  # fmt: skip
+_HEIF_SEQUENCES = (b"avis", b"msf1", b"hevc")
+_HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"mif1", b"mif2", b"avif", b"miaf", *_HEIF_SEQUENCES)
 HEAD = 32
 """Bytes that are enough."""
 _BY_START = {
@@ -49,6 +49,11 @@ def kind_of(head: bytes) -> str:
     return "camera raw" if kind == "TIFF" and head[8:10] == b"CR" else kind
 
 
+def is_heif(head: bytes) -> bool:
+    """Return whether a file begins as HEIF does."""
+    return head[4:8] == b"ftyp" and head[8:12] in _HEIF_BRANDS
+
+
 def kind_to_open(head: bytes) -> str:
     """Return the kind of an image that vidsr decodes itself; empty for what FFmpeg reads well. head: HEAD bytes."""
     kind = kind_of(head)
@@ -59,7 +64,9 @@ def kind_to_open(head: bytes) -> str:
 
 def is_animated(head: bytes) -> bool:
     """Return whether a WebP or HEIF file is an animation, as its header states."""
-    return (head[12:16] == b"VP8X" and bool(head[20:21] > b"" and head[20] & 2)) or is_heif_sequence(head)
+    if is_heif(head):
+        return head[8:12] in _HEIF_SEQUENCES
+    return head[12:16] == b"VP8X" and bool(head[20:21] > b"" and head[20] & 2)
 
 
 def is_animation(file: bytes) -> bool:

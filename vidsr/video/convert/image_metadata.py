@@ -17,7 +17,7 @@ from PIL.WebPImagePlugin import WebPImageFile
 
 from vidsr.color import ColorSpec
 from vidsr.video.convert.deep_images import Samples, save_deep
-from vidsr.video.convert.heif_boxes import HeifFile, is_heif
+from vidsr.video.convert.image_kind import HEAD, is_heif
 from vidsr.video.convert.png_chunks import cicp, color_chunks, is_as_srgb, is_plain, named, with_chunks
 
 # By the first bytes of a file. Image.open would refuse large images, and try other formats.
@@ -131,7 +131,7 @@ def lost_in_video(metadata: ImageMetadata) -> str | None:
 
 def read_image_metadata(file: bytes | None) -> ImageMetadata:
     """Return the metadata of a PNG, JPEG, JPEG 2000, TIFF, WebP, GIF or HEIF file; empty for other files."""
-    if file and is_heif(file[:32]):
+    if file and is_heif(file[:HEAD]):
         return _read_heif(file)
     if file and file.startswith(_JP2):
         return ImageMetadata(profile=_profile_of_jp2(file))
@@ -198,6 +198,8 @@ def _profile_of_jp2(file: bytes) -> bytes | None:
 
 
 def _read_heif(data: bytes) -> ImageMetadata:
+    from vidsr.video.convert.heif_boxes import HeifFile
+
     try:
         file = HeifFile(data)
         exif, lost = file.described_by("Exif"), file.described_by("mime", "application/rdf+xml") is not None
@@ -225,11 +227,11 @@ def _turned(transforms: list[tuple[str, int]]) -> int:
     return next((o for o in _MATRICES if np.array_equal(rotated(stored, _matrix(o)), shown)), 1)
 
 
-def rotated(pixels: NDArray[np.uint8], matrix: tuple[int, ...]) -> NDArray[np.uint8]:
-    """Rotate and mirror pixels (height, width, channels) by FFmpeg's display matrix."""
+def rotated(pixels: NDArray[Any], matrix: tuple[int, ...]) -> NDArray[Any]:
+    """Rotate and mirror pixels (height, width, …) by FFmpeg's display matrix."""
     a, b, _, c, d = matrix[:5]
     if b or c:  # x and y are exchanged
-        pixels = pixels.transpose(1, 0, 2)
+        pixels = pixels.swapaxes(0, 1)
         a, d = c, b
     pixels = pixels[:, ::-1] if a < 0 else pixels
     pixels = pixels[::-1] if d < 0 else pixels

@@ -8,6 +8,7 @@ from av.video.reformatter import VideoReformatter
 
 from vidsr.context import Code, Notice
 from vidsr.frames import Plane
+from vidsr.video._compat import lines_of
 
 _SUBSAMPLINGS = {"420": (1, 1), "422": (1, 0), "444": (0, 0)}
 
@@ -95,7 +96,6 @@ def planes_of(av_frame: av.VideoFrame) -> tuple[Plane, ...]:
     dtype = np.uint8 if av_frame.format.components[0].bits <= 8 else np.uint16
     views: list[Any] = []
     for plane in av_frame.planes:
-        buffer: Any = plane
-        lines = np.frombuffer(buffer, dtype).reshape(plane.height, -1)[:, : plane.width]
+        lines = lines_of(plane, dtype)[:, : plane.width]
         views.append(lines if plane.line_size > 0 else lines[::-1])
     return tuple(views)

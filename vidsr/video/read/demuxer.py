@@ -24,10 +24,8 @@ from vidsr.video.timing import MICROSECOND, TimeRange
 MAX_RETRIES = 20  # failures of the demuxer in a row before reading ends
 _SEEKABLE = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm")  # in other formats a seek may land after its target
 _PRIMING = Fraction(12, 100)  # seconds of silence that codecs begin with, at most
-_DISPENSABLE = (
-    ("data", "subtitle", "attachment"),
-    ("audio", "video"),
-)  # kinds of streams without which a video goes on
+# Kinds of streams without which a video goes on, the most dispensable first.
+_DISPENSABLE = (("data", "subtitle", "attachment"), ("audio", "video"))
 _AFTER_END = 1  # seconds read past the end of a range, for packets that are interleaved late
 
 
@@ -97,9 +95,8 @@ class Demuxer:
                     self._note("lost_frames", time, 1)
                 elif self.decoding:
                     yield from self._decode(packet)
-            elif (
-                packet.size and not self._is_cut(packet) and self._shift(packet)
-            ):  # an empty packet only marks the end of its stream
+            # An empty packet of another stream only marks its end.
+            elif packet.size and not self._is_cut(packet) and self._shift(packet):
                 if packet.is_corrupt:
                     self.log.note("corrupt_packets")
                 yield Carried(packet.stream.index, packet)

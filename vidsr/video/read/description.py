@@ -9,12 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-import av
 from av.container import InputContainer
 
 from vidsr.frames import Frame
 from vidsr.video import ebml
-from vidsr.video._compat import ffmpeg_log
+from vidsr.video._compat import dump_format
 from vidsr.video.boxes import extended_languages
 from vidsr.video.convert.resizer import cropped
 from vidsr.video.copy_info import TsProgram
@@ -81,8 +80,7 @@ class Description:
 
 def describe_input(container: InputContainer) -> Description:
     """Return what FFmpeg prints of an open container, parsed."""
-    with ffmpeg_log(av.logging.INFO):
-        return parse(container.dumps_format())  # type: ignore[attr-defined]  # missing in the stubs
+    return parse(dump_format(container))
 
 
 def languages_of(container: InputContainer) -> dict[int, str]:

@@ -13,7 +13,7 @@ from av.container import InputContainer
 from vidsr.context import Context
 from vidsr.io.names import is_address
 from vidsr.io.pipes import PipeReader
-from vidsr.video._compat import ffmpeg_log
+from vidsr.video._compat import dump_format
 from vidsr.video.metadata import ATTACHED
 from vidsr.video.read.damage import clock
 
@@ -103,13 +103,11 @@ class StreamWatch:
         self._next = Fraction(1) if container.format.name in _NO_HEADER else None
 
     def read_to(self, seconds: Fraction, *, end: bool = False) -> None:
-        """Look for new streams once a second of the input, and at its end; that takes a tenth of a millisecond."""
+        """Look for new streams once a second of the input, and at its end."""
         if self._next is None or (seconds < self._next and not end):
             return
         self._next = seconds + 1
-        with ffmpeg_log(av.logging.INFO):
-            dump: str = self._container.dumps_format()  # type: ignore[attr-defined]  # missing in the stubs
-        for index, kind, codec in _STREAM.findall(dump):
+        for index, kind, codec in _STREAM.findall(dump_format(self._container)):
             if int(index) >= self._known:
                 self._known = int(index) + 1
                 what = f"stream {index} ({kind.lower()}, {codec}) appears at {clock(float(seconds))}"

@@ -17,7 +17,6 @@ from vidsr.options import EncodeOptions
 from vidsr.video.convert.image_metadata import read_image_metadata
 from vidsr.video.copy_info import CopyInfo
 from vidsr.video.sequence import pattern_of
-from vidsr.video.write.animation_sink import AnimationSink, is_animated_output
 from vidsr.video.write.copy.containers import muxer_of
 from vidsr.video.write.copy.stream_copy import StreamCopier, plan_copy
 from vidsr.video.write.encoder import Encoder
@@ -92,6 +91,8 @@ def _open_image_sink(
     copy: CopyInfo | None,
     context: Context,
 ) -> Sink:
+    from vidsr.video.write.animation_sink import AnimationSink, is_animated_output
+
     pattern = None if info.still else pattern_of(name)
     animated = pattern is None and not info.still and is_animated_output(format, copy)
     deep, is_sequence = not animated and is_deep(format, copy), pattern is not None

@@ -10,6 +10,7 @@ import av
 import numpy as np
 from av.video.reformatter import VideoReformatter
 
+from vidsr.color import BT470BG, BT709, SRGB_TRANSFER
 from vidsr.system import fits
 from vidsr.video._compat import DECODER_ERRORS
 from vidsr.video.convert.from_av import ten_bit_planes
@@ -18,7 +19,6 @@ from vidsr.video.convert.pixel_formats import PIXEL_FORMATS, planes_of
 from vidsr.video.convert.scale import FULL, LIMITED, scale
 
 _DECODERS = {"hvc1": ("hevc", "hvcC"), "av01": ("libdav1d", "av1C")}  # with the property that holds their headers
-_BT709, _SRGB, _BT601 = 1, 13, 5
 _MOST_TILES = 4096
 
 
@@ -54,9 +54,9 @@ def _color(file: HeifFile, item: HeifItem) -> av.VideoFrame:
         primaries, transfer, matrix = unpack_from(">HHH", stated[0], 4)
         full = bool(stated[0][10] & 128)
     else:  # what the codec states; for what it does not, ISO/IEC 23000-22 (MIAF), 7.3.6.4
-        primaries = _BT709 if av_frame.color_primaries in (0, 2) else int(av_frame.color_primaries)
-        transfer = _SRGB if av_frame.color_trc in (0, 2) else int(av_frame.color_trc)
-        matrix = _BT601 if int(av_frame.colorspace) in (2, 3) else int(av_frame.colorspace)
+        primaries = BT709 if av_frame.color_primaries in (0, 2) else int(av_frame.color_primaries)
+        transfer = SRGB_TRANSFER if av_frame.color_trc in (0, 2) else int(av_frame.color_trc)
+        matrix = BT470BG if int(av_frame.colorspace) in (2, 3) else int(av_frame.colorspace)
         full = av_frame.color_range != LIMITED if av_frame.color_range else True
     av_frame.color_primaries, av_frame.color_trc = primaries, transfer
     if not av_frame.format.is_rgb:

@@ -34,7 +34,8 @@ from vidsr.video.read.still.tiff_samples import UnsupportedTiff, is_camera_raw, 
 _BY_PILLOW: dict[str, Any] = {"WebP": WebPImageFile, "ICO": IcoImageFile, "ICNS": IcnsImageFile}
 _FLOATS = ("OpenEXR", "Radiance HDR", "PFM")
 _CONTRADICTIONS = (ArithmeticError, LookupError, TypeError, ValueError, struct.error)  # what damaged headers lead to
-_RATE = Fraction(25)  # that FFmpeg assumes for images
+RATE = Fraction(25)
+"""What FFmpeg assumes for images."""
 _OPENEXR = b"\x76\x2f\x31\x01"
 _COMPRESSION, _CHANNELS = b"compression\0compression\0\1\0\0\0", b"channels\0chlist\0"  # attributes in its header
 _SIZ = b"\xff\x51"  # the marker in JPEG 2000 that states the bits of each component
@@ -196,7 +197,7 @@ def stand_in(still: Still) -> InputContainer:
     shown = Fraction(still.first.milliseconds).limit_denominator(1000)
     file = io.BytesIO()
     with av.open(file, "w", format="nut") as container:
-        stream = container.add_stream("rawvideo", rate=1000 / shown if shown else _RATE)
+        stream = container.add_stream("rawvideo", rate=1000 / shown if shown else RATE)
         assert isinstance(stream, av.VideoStream)
         stream.width, stream.height, stream.pix_fmt = 16, 16, "gray"
         for packet in stream.encode(av.VideoFrame(16, 16, "gray")):

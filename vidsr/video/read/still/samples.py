@@ -7,11 +7,11 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
+from vidsr.color import BT709, SRGB_TRANSFER
 from vidsr.context import Code, Notice
 from vidsr.frames import bands
+from vidsr.video._compat import lines_of
 from vidsr.video.convert.from_av import srgb_of
-
-_BT709, _SRGB = 1, 13
 
 
 @dataclass(slots=True)
@@ -49,7 +49,7 @@ def picture_of(samples: NDArray[np.float32], *, linear: bool, associated: bool) 
     notices = []
     if linear:
         if count > 2:
-            av_frame.color_primaries, av_frame.color_trc = _BT709, _SRGB
+            av_frame.color_primaries, av_frame.color_trc = BT709, SRGB_TRANSFER
         what = "the image is linear light, and gets the transfer of sRGB"
         if clipped:
             what += f"; {clipped / (height * width):.2%} of its pixels are brighter than white, and are clipped"
@@ -61,10 +61,7 @@ def packed(codes: NDArray[Any], name: str) -> av.VideoFrame:
     """Return (height, width) or (height, width, channels) as a frame of a packed or gray pixel format."""
     height, width = codes.shape[:2]
     av_frame = av.VideoFrame(width, height, name)
-    plane = av_frame.planes[0]
-    buffer: Any = plane
-    lines = np.frombuffer(buffer, np.uint8).reshape(height, plane.line_size)
     given = np.ascontiguousarray(codes).view(np.uint8).reshape(height, -1)
-    lines[:, : given.shape[1]] = given
+    lines_of(av_frame.planes[0])[:, : given.shape[1]] = given
     av_frame.color_range = 2
     return av_frame

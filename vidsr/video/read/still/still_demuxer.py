@@ -10,10 +10,8 @@ from vidsr.frames import Carried
 from vidsr.video.read.damage import DamageLog
 from vidsr.video.read.demuxer import Demuxer
 from vidsr.video.read.open_input import OpenedInput
-from vidsr.video.read.still.open_still import Still
+from vidsr.video.read.still.open_still import RATE, Still
 from vidsr.video.timing import TimeRange
-
-_RATE = Fraction(25)  # that FFmpeg assumes for images
 
 
 class StillDemuxer(Demuxer):
@@ -30,11 +28,14 @@ class StillDemuxer(Demuxer):
         rate: Fraction | None,
         warn: Callable[[Notice], None],
     ) -> None:
-        """rate: frame rate, for an image that states no times."""
+        """opened, stream: of the stand-in; see `stand_in`. rate: frame rate, for an image that states no times.
+
+        warn: called with what decoding the first picture changed.
+        """
         super().__init__(opened, stream, span, log, rate=rate)
         self._still, self._warn = still, warn
         self._animated = still.count > 1 and rate is None
-        self.time_base = Fraction(1, 1000) if self._animated else 1 / (rate or _RATE)
+        self.time_base = Fraction(1, 1000) if self._animated else 1 / (rate or RATE)
         self.codec, self.image = still.kind, still.data
 
     def duration(self) -> Fraction | None:
