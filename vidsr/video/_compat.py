@@ -34,7 +34,7 @@ def rational(value: Any) -> Fraction | None:
     """
     if value is None or not value.denominator or not value.numerator:
         return None
-    return Fraction(value.numerator, value.denominator)
+    return value if isinstance(value, Fraction) else Fraction(value.numerator, value.denominator)
 
 
 @contextmanager

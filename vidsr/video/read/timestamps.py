@@ -82,9 +82,8 @@ class Timeline:
         self._wrap = _WRAPS.get(container.format.name)
         self._picture, self._on_restart = picture, on_restart
         self._sounds = {stream.index for stream in container.streams if stream.type == "audio"}
-        self._shifts = [
-            -(origin or Fraction(0))
-        ]  # seconds added to time stamps: one for each epoch, which a break of the clock begins
+        # Seconds added to time stamps: one for each epoch, which a break of the clock begins.
+        self._shifts = [-(origin or Fraction(0))]
         self._epoch: dict[int, int] = {}
         self._last: dict[int, tuple[float, float]] = {}  # stream: when its last packet begins and ends, on our clock
         self._last_dts: dict[int, int] = {}  # of sounds
@@ -218,17 +217,18 @@ class Timeline:
             packet.pts = None if packet.pts is None else packet.pts + ticks
         if index in self._sounds and self._discontinuous and packet.dts is not None:
             self._raise(packet, ceil(Fraction(1, 1000) / time_base) if epoch else 0)
-        time = _time_of(packet)
+        time, length = packet.dts if packet.dts is not None else packet.pts, packet.duration or 0
         if time is None:
             return packet
-        length = (packet.duration or 0) * time_base
-        self._last[index] = float(time), float(time + length)
+        unit, second = time_base.numerator, time_base.denominator  # whole numbers: this runs for every packet
+        end = (time + length) * unit / second
+        self._last[index] = time * unit / second, end
         if index == self._picture:
-            shown = _pts_of(packet) * time_base + length
+            shown = (_pts_of(packet) + length) * time_base
             self._picture_end = shown if self._picture_end is None else max(self._picture_end, shown)
             self._reach(float(self._picture_end))
         elif index in self._sounds:
-            self._reach(float(time + length))
+            self._reach(end)
         return packet
 
     def _reach(self, time: float) -> None:
