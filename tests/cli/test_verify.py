@@ -92,3 +92,10 @@ def test_what_a_file_says_of_itself_cannot_command_the_terminal(tmp_path: Path) 
     done = vidsr("upscale", video, tmp_path / "b.ts", "--model", "nearest", "--verify")
     assert "mpegts cannot store them" in done.stderr and "\\x1b" in done.stderr
     assert "\x1b" not in done.stderr
+
+
+def test_the_input_is_probed_as_far_as_for_upscaling(tmp_path: Path) -> None:
+    whole = make_video(tmp_path / "a.mkv", pts=range(250), sound="mp2", size=(32, 32))
+    late = remux(whole, tmp_path / "b.ts", packets=lambda packet, index: not packet.stream.index or index > 375)
+    shown = {size: vidsr("verify", "--probe", size, late, late) for size in ("1k", "10M", "much")}
+    assert {size: result.exit_code for size, result in shown.items()} == {"1k": 8, "10M": 0, "much": 2}

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 import typer
 
 from vidsr.cli.console import Verbose, plain
-from vidsr.cli.params import rate_of
+from vidsr.cli.params import bytes_of, option_of, rate_of
 from vidsr.errors import NotFaithful
+from vidsr.options import ReadOptions
 
 if TYPE_CHECKING:
     from vidsr.verify import Verification
@@ -22,6 +23,7 @@ def verify(
         str | None,
         typer.Option(metavar="RATE", help="Frame rate of image sequences and raw streams: 24 or 30000/1001."),
     ] = None,
+    probe: Annotated[str | None, option_of(ReadOptions, "probe", metavar="SIZE")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The findings as JSON.")] = False,
     verbose: Verbose = False,
 ) -> None:
@@ -30,7 +32,7 @@ def verify(
 
     for name in (source, target):
         readable_again(name, "verify")
-    found = verify_video(source, target, fps=rate_of(fps))
+    found = verify_video(source, target, fps=rate_of(fps), probe=bytes_of(probe))
     if as_json:
         print(json.dumps(as_dict(found)))
     else:

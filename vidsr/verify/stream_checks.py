@@ -7,7 +7,7 @@ from vidsr.context import Code
 from vidsr.verify.findings import Finding, same
 from vidsr.verify.inventory import Inventory, Timed, Track
 from vidsr.verify.subtitle_text import text_finding
-from vidsr.verify.timestamp_checks import drift_between, slack
+from vidsr.verify.timestamp_checks import drift_between, keeps_offset, slack
 from vidsr.verify.video_checks import kept_tags, seconds
 
 _IMPLIED = 65536 | 131072  # what an mp4 sets along with "hearing impaired" and "visual impaired"
@@ -23,6 +23,8 @@ _FAMILIES = {"mp1": "MPEG audio", "mp2": "MPEG audio", "mp3": "MPEG audio", "ac3
 _RAW = "pcm_"
 # What a demuxer finds of them depends on how far it looks: extensions double the rate or add channels.
 _SELF_DESCRIBING = ("aac", "aac_latm", "dts")
+_EXACT = ("nut",)
+"""Containers with their own clock whose packets all have times, in ticks that vidsr and the muxer round to alone."""
 _OF_A_FILE = ("filename", "mimetype")  # of cover art that is an attached file, as in Matroska
 
 
@@ -87,6 +89,9 @@ def _drift(before: Inventory, after: Inventory, pairs: list[tuple[Track, Track |
     for track, other in sounds:
         apart, place = drift_between(track, other, shift)
         holds = holds and abs(apart) <= slack_of(before, after, track, other, shift)
+        is_exact = after.container in _EXACT and before.times[0] >= 0 and not track.codec.startswith(_RAW)
+        if is_exact and len(track.times) == len(other.times):
+            holds = holds and keeps_offset((before, after), (track, other))
         if abs(apart) > abs(worst):
             worst, at = apart, place
     found = f"at most {seconds(abs(worst))}, at {seconds(at)}" if worst else "none" if sounds else "no sound"

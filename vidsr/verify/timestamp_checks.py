@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from fractions import Fraction
-from math import lcm
+from math import ceil, floor, lcm
 
 from vidsr.verify.inventory import UNTIMED, Timed
 
@@ -103,6 +103,27 @@ def drift_between(before: Timed, after: Timed, shift: Fraction) -> tuple[Fractio
         gaps.append((min(apart, apart - repeated * b, key=abs), x * a))
     worst, at = max(gaps, key=lambda pair: abs(pair[0]), default=(0, 0))
     return Fraction(worst, clock), Fraction(at, clock)
+
+
+def keeps_offset(video: tuple[Timed, Timed], sound: tuple[Timed, Timed]) -> bool:
+    """Return whether a muxer that begins its clock elsewhere moved sound and picture by one time, exactly.
+
+    video, sound: of the input and of the output. The muxer rounds each time to a tick of its stream, and the time by
+    which it moves all streams up to such a tick.
+    """
+    (before, after), (other_before, other_after) = video, sound
+    moved = after.times[0] - round(before.times[0] * before.tick / after.tick)
+    ratio = other_before.tick / other_after.tick
+    # Moved by more than (n - 1) ticks, and at most by n ticks, of both streams.
+    least = floor((moved - 1) * after.tick / other_after.tick) + 1
+    most = ceil(moved * after.tick / other_after.tick)
+    repeated, last = 0, UNTIMED
+    for old, new in zip(other_before.times, other_after.times, strict=True):
+        repeated, last = (repeated + 1 if old == last else 0), old
+        # Packets of one time have to be a tick apart.
+        if UNTIMED not in (old, new) and not least <= new - round(old * ratio) <= most + repeated:
+            return False
+    return True
 
 
 def _common(before: Timed, after: Timed, shift: Fraction) -> tuple[int, int, int, int]:

@@ -14,11 +14,11 @@ from vidsr.verify import verify_video
 from vidsr.video.read.description import describe_input
 
 
-def service(path: Path, *, number: int = 77, pid: int = 0x321) -> Path:
+def service(path: Path, *, number: int = 77, pid: int = 0x321, name: str = "News", station: str = "A station") -> Path:
     """A TS with a named service of a video and a tone. pid: of the video; that of the tone follows."""
 
     def decorate(container: Any, stream: Any) -> None:
-        container.metadata.update({"service_name": "News", "service_provider": "A station"})
+        container.metadata.update({"service_name": name, "service_provider": station})
         for index, one in enumerate(container.streams):
             one.id = pid + index
 
