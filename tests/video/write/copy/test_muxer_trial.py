@@ -75,6 +75,16 @@ def test_sound_is_copied_wherever_the_muxer_takes_it(
     assert samples_in(tmp_path / f"b.{target}") == samples_in(video) != b""
 
 
+def test_a_rate_that_a_container_does_not_state_is_left_out(tmp_path: Path) -> None:
+    video = with_sound(tmp_path / "a.avi", "pcm_mulaw", rate=16000, layout="mono")
+    (notice,) = resize_video(video, tmp_path / "b.flv", preset="ultrafast")
+    assert (notice.codes, notice.streams) == ((Code.STREAM,), (1,))
+    video = with_sound(tmp_path / "c.avi", "pcm_mulaw", rate=44100)
+    (notice,) = resize_video(video, tmp_path / "d.flv", preset="ultrafast")
+    assert (notice.codes, codecs_in(tmp_path / "d.flv")) == ((Code.CODEC,), ["h264", "pcm_s16le"])
+    assert verify_video(video, tmp_path / "d.flv", notices=[notice]).faithful
+
+
 def test_adpcm_whose_samples_a_mov_cannot_count_is_left_out(tmp_path: Path) -> None:
     video = with_sound(tmp_path / "a.avi", "adpcm_ima_wav", rate=48000, layout="stereo")
     (notice,) = resize_video(video, tmp_path / "b.mov", preset="ultrafast")

@@ -43,6 +43,8 @@ _ORDINARY = {
     "flv": {"h264", "aac", "mp3", "mp3float"},
 }
 """Codecs that a muxer is known to accept or to refuse without harm, and that are read back."""
+Facts = tuple[str, str, int]
+"""Type and codec of a stream, and its sample rate: FLV, for one, states 8000 Hz of all A-law."""
 _NEEDS_FRAME_SIZE = ("adpcm_ms", "adpcm_ima_wav")  # whose samples the muxer of mov counts
 _TIMEOUT_S = 30
 
@@ -66,7 +68,8 @@ def why_unsupported(muxer: Muxer, stream: Stream) -> str:
         return f"{muxer.title} cannot hold {codec} without its header"
     if _takes(muxer, stream) or needs_same_tag(muxer, stream):
         return ""
-    return f"{muxer.title} cannot hold {codec} {stream.type}"
+    rate = f" of {stream.sample_rate} Hz" if name == "flv" and isinstance(stream, av.AudioStream) and known else ""
+    return f"{muxer.title} cannot hold {codec} {stream.type}{rate}"
 
 
 def needs_same_tag(muxer: Muxer, stream: Stream) -> bool:
@@ -74,7 +77,7 @@ def needs_same_tag(muxer: Muxer, stream: Stream) -> bool:
     if _is_ordinary(muxer, stream) or stream.type not in ("video", "audio") or _takes(muxer, stream):
         return False
     add = partial(add_copy, stream=stream, same_tag=True)
-    return not _kills(muxer, stream) and accepts(muxer, add, reads_back=(stream.type, _name(stream)))
+    return not _kills(muxer, stream) and accepts(muxer, add, reads_back=facts_of(stream))
 
 
 def _is_ordinary(muxer: Muxer, stream: Stream) -> bool:
@@ -93,13 +96,13 @@ def _takes(muxer: Muxer, stream: Stream) -> bool:
 
     if _is_ordinary(muxer, stream):
         return accepts(muxer, add, reads_back=None)
-    return not _kills(muxer, stream) and accepts(muxer, add, reads_back=(stream.type, _name(stream)))
+    return not _kills(muxer, stream) and accepts(muxer, add, reads_back=facts_of(stream))
 
 
-def accepts(muxer: Muxer, add: Callable[[OutputContainer], Stream], *, reads_back: tuple[str, str] | None) -> bool:
+def accepts(muxer: Muxer, add: Callable[[OutputContainer], Stream], *, reads_back: Facts | None) -> bool:
     """Return whether a muxer writes a header for the stream that `add` adds to an output.
 
-    reads_back: also a demuxer must find this type and codec in what is written, where the muxer takes any packet.
+    reads_back: also a demuxer must find a stream like that in what is written, where the muxer takes any packet.
     """
     file = io.BytesIO()
     try:
@@ -111,7 +114,7 @@ def accepts(muxer: Muxer, add: Callable[[OutputContainer], Stream], *, reads_bac
             return True
         file.seek(0)
         with av.open(file) as written:
-            is_same = [(each.type, _name(each)) for each in written.streams] == [reads_back]
+            is_same = [facts_of(each) for each in written.streams] == [reads_back]
             return is_same and not _lacks_channels(written.streams[0])
     except (ValueError, av.error.FFmpegError, OSError):
         return False
@@ -135,8 +138,11 @@ def _write_packet(trial: OutputContainer, copy: Stream) -> bool:
     return True
 
 
-def _name(stream: Stream) -> str:
-    return codec_of(stream) if stream.codec_context is None else stream.codec_context.codec.canonical_name
+def facts_of(stream: Stream) -> Facts:
+    """Return the facts of a stream that a container must keep."""
+    context = stream.codec_context
+    name = codec_of(stream) if context is None else context.codec.canonical_name
+    return stream.type, name, context.sample_rate if isinstance(context, av.AudioCodecContext) else 0
 
 
 def _kills(muxer: Muxer, stream: Stream) -> bool:

@@ -42,7 +42,7 @@ def packing_for(muxer: Muxer, stream: Stream) -> tuple[str, str] | None:
         samples = "s24"
     for name, format in _LOSSLESS.get(samples, ()):
         add = partial(add_pcm_stream, codec=name, format=format, stream=stream)
-        if accepts(muxer, add, reads_back=("audio", name)):
+        if accepts(muxer, add, reads_back=("audio", name, context.sample_rate)):
             return name, format
     return None
 
