@@ -13,8 +13,10 @@ from PIL import Image, ImageCms, ImageOps
 from tests.video.heif import HeifMaker, box
 from tests.video.videos import drawing, resize_video
 from vidsr.context import Code
+from vidsr.verify import verify_video
 from vidsr.video.convert.image_metadata import ImageMetadata, read_image_metadata, rotated
 from vidsr.video.convert.png_chunks import color_chunks, with_chunks
+from vidsr.video.read.source import open_source
 
 PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 KINDS = ["png", "jpg", "tif", "webp"]
@@ -65,6 +67,18 @@ def test_a_picture_that_lies_on_its_side_is_turned_upright_once(kind: str, orien
         error = abs(np.asarray(after.convert("RGB")).astype(int) - expected)
     assert error.shape == (expected.shape) and error.mean() < 2
     assert expected.shape == ((40, 24, 3) if orientation > 4 else (24, 40, 3))
+
+
+@pytest.mark.parametrize("orientation", [2, 4, 5, 7])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_mirrored_picture_stays_so_in_a_video(kind: str, orientation: int, tmp_path: Path) -> None:
+    path = picture(tmp_path / f"a.{kind}", orientation=orientation)
+    for target in ("b.mp4", "b.png"):
+        notices = resize_video(path, tmp_path / target)
+        found = verify_video(path, tmp_path / target, notices=notices)
+        assert found.faithful, found.differences
+    with open_source(tmp_path / "b.mp4") as source:
+        assert source.display_matrix == read_image_metadata(path.read_bytes()).display_matrix != ()
 
 
 def test_the_profile_changes_no_pixel(tmp_path: Path) -> None:

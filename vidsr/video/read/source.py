@@ -197,9 +197,8 @@ class Source:
     @cached_property
     def display_matrix(self) -> tuple[int, ...]:
         """Rotation or mirroring that players apply; empty for none."""
-        matrix = display_matrix(self.first.av_frame)
-        # PyAV 18 does not read the Exif of every image.
-        return read_image_metadata(self._image).display_matrix if matrix is None else matrix
+        # The Exif of images comes first: FFmpeg loses that a JPEG is mirrored, PyAV 18 does not read it of every image.
+        return read_image_metadata(self._image).display_matrix or display_matrix(self.first.av_frame) or ()
 
     @cached_property
     def _image(self) -> bytes | None:
