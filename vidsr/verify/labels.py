@@ -9,7 +9,7 @@ from vidsr.frames import Frame
 from vidsr.verify.findings import comparable_key
 from vidsr.verify.inventory import COLORS, SRGB
 from vidsr.video.convert.image_metadata import is_srgb, read_image_metadata
-from vidsr.video.convert.png_chunks import is_as_srgb, named
+from vidsr.video.convert.png_chunks import cicp
 from vidsr.video.convert.side_data import mastering_of
 from vidsr.video.metadata import DATE, date_of, stream_tags, video_tags
 from vidsr.video.read.source import Source
@@ -38,9 +38,9 @@ def image_tags(image: bytes | None) -> dict[str, str]:
 
 def image_colors(source: Source) -> dict[str, str]:
     """Return the colours of an image, if they differ from sRGB; empty for videos."""
-    color = source.first.color
     is_image = source.info.still or source.sequence is not None
-    return {COLORS: named(color)} if is_image and not is_as_srgb(color) else {}
+    # As a PNG states them: primaries that are not stated are those of BT.709.
+    return {COLORS: code.hex() for code in cicp(source.first.color).values()} if is_image else {}
 
 
 def mastering_numbers(frame: Frame) -> tuple[int | str, ...]:

@@ -3,15 +3,18 @@
 import io
 import subprocess
 import sys
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 from PIL import Image, ImageCms, ImageOps
+from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from tests.video.heif import HeifMaker, box
-from tests.video.videos import drawing, resize_video
+from tests.video.videos import codes_of, drawing, resize_video
 from vidsr.context import Code
 from vidsr.verify import verify_video
 from vidsr.video.convert.image_metadata import ImageMetadata, read_image_metadata, rotated
@@ -129,6 +132,22 @@ def test_what_a_video_of_a_picture_lacks_is_warned_of(name: str, expected: str, 
     assert expected in lost(path, tmp_path / "b.mp4")
 
 
+def test_a_tiff_that_pillow_cannot_show_keeps_profile_and_exif(tmp_path: Path) -> None:
+    floats = np.full((24, 40, 3), 0.25, np.float32)
+    tags = {
+        256: 40, 257: 24, 258: (32, 32, 32), 259: 1, 262: 2, 271: "Maker", 273: 0, 277: 3, 278: 24, 279: floats.nbytes,
+        282: 300.0, 283: 300.0, 296: 2, 339: (3, 3, 3), 34675: PROFILE,
+    }  # fmt: skip
+    directory = ImageFileDirectory_v2(b"II*\0\0\0\0\0")
+    for tag, value in tags.items():
+        directory[tag] = value
+    (tmp_path / "a.tif").write_bytes(b"II*\0\x08\0\0\0" + directory.tobytes(8) + floats.tobytes())
+    notices = resize_video(tmp_path / "a.tif", tmp_path / "b.tif")
+    assert Code.TAGS not in codes_of(notices)
+    with Image.open(tmp_path / "b.tif") as after:
+        assert (after.info["icc_profile"], after.info["dpi"], after.getexif()[271]) == (PROFILE, (300, 300), "Maker")
+
+
 def test_pages_that_are_not_upscaled_are_warned_of(tmp_path: Path) -> None:
     page = Image.fromarray(drawing(40, 24))
     page.save(tmp_path / "a.tif", save_all=True, append_images=[page])
@@ -195,6 +214,16 @@ def test_colours_of_a_png_are_kept_or_announced(tmp_path: Path, chunk: tuple[byt
     assert not resize_video(tmp_path / "a.png", tmp_path / "b.png")
     assert color_chunks((tmp_path / "b.png").read_bytes()) == dict([chunk])
     assert bool(resize_video(tmp_path / "a.png", tmp_path / "b.jpg")) == (chunk[0] != b"sRGB")
+
+
+def test_linear_light_without_primaries_is_stated_by_a_png(tmp_path: Path) -> None:
+    image = av.VideoFrame.from_ndarray(drawing(40, 24), format="rgb24")
+    encoder: Any = av.CodecContext.create("dpx", "w")
+    encoder.width, encoder.height, encoder.pix_fmt, encoder.time_base = 40, 24, "rgb24", Fraction(1, 25)
+    (packet,) = encoder.encode(image)
+    (tmp_path / "a.dpx").write_bytes(bytes(packet))
+    notices = resize_video(tmp_path / "a.dpx", tmp_path / "b.png")
+    assert verify_video(tmp_path / "a.dpx", tmp_path / "b.png", notices=notices).faithful
 
 
 def test_colours_of_a_heif_become_a_chunk_of_png(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from PIL import Image
 from PIL.GifImagePlugin import GifImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
-from PIL.TiffImagePlugin import TiffImageFile
+from PIL.TiffImagePlugin import ImageFileDirectory_v2, TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from vidsr.color import ColorSpec
@@ -31,6 +31,7 @@ _READERS: dict[bytes, Any] = {
     b"GIF8": GifImageFile,
 }
 _ORIENTATION, _EXIF, _GPS, _INTEROPERABILITY, _WIDTH, _HEIGHT = 0x0112, 0x8769, 0x8825, 0xA005, 0xA002, 0xA003
+_ACROSS, _DOWN, _UNIT, _PROFILE, _INCHES = 282, 283, 296, 34675, {2: 1.0, 3: 2.54}  # dots per inch of each unit
 # How the samples of a TIFF are stored (TIFF 6.0): size, bits, compression, strips, tiles, …; not true of a new file
 _STORAGE = {*range(254, 267), 273, 277, 278, 279, *range(280, 282), 284, 292, 293, 317, 318, 319, 320, *range(322, 326)}
 _STORAGE |= {330, 332, 338, 339, 340, 341, 347, 512, 513, 514, 519, 529, 530, 531, 532, 700, 33723, 34377, 34675}
@@ -41,6 +42,7 @@ _MATRICES = {
 }  # fmt: skip
 _WITH_DPI = ("PNG", "JPEG", "TIFF", "BMP")
 _WITHOUT_METADATA = ("BMP", "GIF")
+_JPEG_LS = b"\xff\xd8\xff\xf7"  # which Pillow does not know
 _JP2 = b"\0\0\0\x0cjP  \r\n\x87\n"
 _LONGEST = 65000  # bytes of Exif in a JPEG
 
@@ -136,14 +138,36 @@ def read_image_metadata(file: bytes | None) -> ImageMetadata:
     if file and file.startswith(_JP2):
         return ImageMetadata(profile=_profile_of_jp2(file))
     reader = next((reader for begin, reader in _READERS.items() if file and file.startswith(begin)), None)
-    if file is None or reader is None:
+    if file is None or reader is None or file.startswith(_JPEG_LS):
         return ImageMetadata()
     try:
-        with warnings.catch_warnings(action="error"), reader(io.BytesIO(file)) as image:
-            read = _read(image)
+        with warnings.catch_warnings(action="error"):
+            try:
+                with reader(io.BytesIO(file)) as image:
+                    read = _read(image)
+            except SyntaxError:  # a damaged header, or samples that Pillow does not know, such as RGB of floats
+                if reader is not TiffImageFile:
+                    raise
+                read = _read_tiff(file)
         return replace(read, chunks=color_chunks(file)) if reader is PngImageFile else read
     except Exception:  # Pillow raises many kinds of errors for damaged metadata; the image itself may be whole
         return ImageMetadata(lost=("its damaged metadata",))
+
+
+def _read_tiff(file: bytes) -> ImageMetadata:
+    # By the tags alone.
+    tags: Any = ImageFileDirectory_v2(file[:8])
+    stream = io.BytesIO(file)
+    stream.seek(tags.next)
+    tags.load(stream)
+    image = Image.new("L", (1, 1))
+    image.info["exif"] = file
+    if _PROFILE in tags:
+        image.info["icc_profile"] = tags[_PROFILE]
+    if _ACROSS in tags and tags.get(_UNIT, 2) in _INCHES:
+        image.info["dpi"] = tuple(float(tags[tag]) * _INCHES[tags.get(_UNIT, 2)] for tag in (_ACROSS, _DOWN))
+    read = _read(image)
+    return replace(read, lost=(*read.lost, "its other pages")) if tags.next else read
 
 
 def _read(image: Image.Image) -> ImageMetadata:
