@@ -40,7 +40,8 @@ def image_colors(source: Source) -> dict[str, str]:
     """Return the colours of an image, if they differ from sRGB; empty for videos."""
     is_image = source.info.still or source.sequence is not None
     # As a PNG states them: primaries that are not stated are those of BT.709.
-    return {COLORS: code.hex() for code in cicp(source.first.color).values()} if is_image else {}
+    chunk = next(iter(cicp(source.first.color).values()), None) if is_image else None
+    return {} if chunk is None else {COLORS: chunk.hex()}
 
 
 def mastering_numbers(frame: Frame) -> tuple[int | str, ...]:
