@@ -42,6 +42,7 @@ class Run:
         self.log = folder / "log.jsonl"  # an object a line, with the losses or the validation of a step
         self.checkpoint = folder / "checkpoint.pt"  # everything needed to resume as if the run had never stopped
         self.weights = folder / "best.safetensors"  # the best averaged weights so far, with their card
+        self.int8 = folder / "int8.safetensors"  # the best averaged weights of stage `int8`
         self.pixel = folder / "pixel.safetensors"  # the averaged weights that stage `gan` started from
         self.board = folder / "board"  # TensorBoard's files
         self.samples = folder / "samples"  # sample grids, one for each validation

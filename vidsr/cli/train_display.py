@@ -66,7 +66,8 @@ class Display(Bars):
         """Update the bar of a task; that of the training names its stage."""
         if what == TRAINING:
             self._pace.update(self._images(done))
-            label = f"{what}, {'pixel' if done <= self._recipe.pixel.steps else 'gan'}"
+            stage = sum(done > end for end in self._recipe.ends[:-1])
+            label = f"{what}, {('pixel', 'gan', 'int8')[stage]}"
         super().show(what, done, total, label)
 
     def step(self, line: Line) -> None:
@@ -93,8 +94,13 @@ class Display(Bars):
 
     def _images(self, step: int) -> int:
         """Return the number of pairs in the steps up to this one."""
-        pixel, gan = self._recipe.pixel, self._recipe.gan
-        return min(step, pixel.steps) * pixel.batch + max(0, step - pixel.steps) * gan.batch
+        images, before = 0, 0
+        for stage, end in zip(
+            (self._recipe.pixel, self._recipe.gan, self._recipe.int8), self._recipe.ends, strict=True
+        ):
+            images += max(0, min(step, end) - before) * stage.batch
+            before = end
+        return images
 
 
 def _losses(line: Line) -> str:

@@ -23,6 +23,7 @@ class Compact(nn.Module):
     out, it is 0: never compressed.
     residual: add the input of every two convolutions to their output, and start with so small weights that the
     untrained network nearly repeats its input. `depth` must be even. A stack of 12 hardly learns without it.
+    int8: all convolutions but the head, which sees the image itself, compute in int8; see `vidsr.nets.int8`.
 
     Sources: ECBSR (ACM MM 2021) for the shape, ABPN (arXiv 2105.09750) for adding the repeated input, EDSR
     (arXiv 1707.02921) for the residuals.
@@ -40,6 +41,7 @@ class Compact(nn.Module):
         columns: int = 1,
         qp: bool = True,
         residual: bool = False,
+        int8: bool = False,
     ) -> None:
         super().__init__()
         assert not (residual and depth % 2), f"expected an even depth of a residual network, got {depth}"
@@ -47,8 +49,8 @@ class Compact(nn.Module):
         self.slope, self.residual = slope, residual
         damped = residual or width > UNDAMPED
         self.head = RepConv(channels * columns, width, head_size, damped=damped)
-        self.body = nn.ModuleList([RepConv(width, width, damped=damped) for _ in range(depth)])
-        self.tail = RepConv(width, channels * columns * scale**2, damped=damped)
+        self.body = nn.ModuleList([RepConv(width, width, damped=damped, int8=int8) for _ in range(depth)])
+        self.tail = RepConv(width, channels * columns * scale**2, damped=damped, int8=int8)
         self.bias = nn.Sequential(nn.Conv2d(1, width, 1), nn.ReLU(), nn.Conv2d(width, width, 1)) if qp else None
         self.register_buffer(QP_NAME, torch.zeros(1, 1, 1, 1), persistent=False)
         if residual:

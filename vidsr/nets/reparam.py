@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from vidsr.nets.int8 import Int8Conv, Quantiser, round_weights
+
 EXPAND = 4  # width of the chain of a RepConv, in multiples of its channels
 
 
@@ -17,13 +19,17 @@ class RepConv(nn.Module):
 
     damped: scale the chain by 1 / sqrt(its width), which stacks of over 24 channels or 8 convolutions need. Weights
     trained with one value make another network with the other.
+    int8: compute in int8 once it is folded, and round accordingly before; see `vidsr.nets.int8`.
 
     Source: SESR (arXiv 2103.09404), collapsible linear blocks; the chain is SPAN's Conv3XC (arXiv 2311.12770).
     """
 
-    def __init__(self, channels_in: int, channels_out: int, size: int = 3, *, damped: bool = False) -> None:
+    def __init__(
+        self, channels_in: int, channels_out: int, size: int = 3, *, damped: bool = False, int8: bool = False
+    ) -> None:
         super().__init__()
         self.size = size
+        self.quantiser = Quantiser() if int8 else None
         wide = EXPAND * max(channels_in, channels_out)
         # A step of Adam moves all `wide` products behind a weight together. Undamped, the chain learns about sqrt(wide)
         # times as fast as the branch beside it, and a wide and deep stack diverges at a learning rate of 1e-3.
@@ -47,7 +53,10 @@ class RepConv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Convolve (n, c_in, h, w) to (n, c_out, h, w)."""
-        return functional.conv2d(x, self.kernel(), self.straight.bias, padding=self.size // 2)
+        kernel = self.kernel()
+        if self.quantiser is not None:
+            x, kernel = self.quantiser(x), round_weights(kernel)
+        return functional.conv2d(x, kernel, self.straight.bias, padding=self.size // 2)
 
     @torch.no_grad()
     def fold(self) -> nn.Conv2d:
@@ -56,7 +65,7 @@ class RepConv(nn.Module):
         plain.weight.copy_(self.kernel())
         assert plain.bias is not None and self.straight.bias is not None
         plain.bias.copy_(self.straight.bias)
-        return plain
+        return plain if self.quantiser is None else Int8Conv(plain, self.quantiser)
 
 
 class NormConv(nn.Module):

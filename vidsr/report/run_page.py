@@ -16,7 +16,7 @@ from vidsr.runs import Run
 
 GRIDS = 6  # sample grids shown at most
 ROWS = 12  # of the table of validations at most
-STAGES = ("pixel", "gan")
+STAGES = ("pixel", "gan", "int8")
 BETTER = ("psnr", "ssim")  # of metrics for which higher is better
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import ClassVar, Literal
 
 from vidsr.data.degradation import Degradation
@@ -26,6 +26,7 @@ class CompactConfig:
     columns: int = 1
     qp: bool = True
     residual: bool = False
+    int8: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +78,16 @@ class PixelStage:
     full_range: float = 0.25
     """Share of batches that are converted from limited to full range, since video uses both."""
     validate_every: int = 5000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Int8Stage(PixelStage):
+    """The last stage: continues from the averaged weights as a network that computes in int8, by pixel differences."""
+
+    steps: int = 0
+    rate: float = 2e-4
+    warmup: int = 100
+    validate_every: int = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,24 +145,37 @@ class Recipe:
     name: str
     seed: int = 0
     start: str = ""
-    """Weights file to initialise from; layers whose shapes differ are initialised anew."""
+    """Weights file, exported model or name of a model to initialise from; layers whose shapes differ, or that it
+    lacks, are initialised anew."""
     net: NetConfig
     data: DataConfig = field(default_factory=DataConfig)
     degradation: Degradation = field(default_factory=Degradation)
     pixel: PixelStage = field(default_factory=PixelStage)
     gan: GanStage = field(default_factory=GanStage)
+    int8: Int8Stage = field(default_factory=Int8Stage)
     not_finite: Literal["stop", "skip"] = "stop"
     """Whether a step whose loss or gradient is not finite stops the run or is skipped."""
 
     @property
     def stages(self) -> list[PixelStage | GanStage]:
         """The stages that have steps."""
-        return [stage for stage in (self.pixel, self.gan) if stage.steps]
+        return [stage for stage in (self.pixel, self.gan, self.int8) if stage.steps]
+
+    @property
+    def ends(self) -> tuple[int, int, int]:
+        """The step at which each stage ends, counted over all of them: pixel, gan, int8."""
+        gan = self.pixel.steps + self.gan.steps
+        return self.pixel.steps, gan, gan + self.int8.steps
 
     @property
     def steps(self) -> int:
-        """Steps of both stages together."""
-        return self.pixel.steps + self.gan.steps
+        """Steps of all stages together."""
+        return self.ends[-1]
+
+    def in_int8(self) -> "Recipe":
+        """Return the recipe with the network of the last stage."""
+        assert isinstance(self.net, CompactConfig), "checked by the recipe's reader"
+        return replace(self, net=replace(self.net, int8=True))
 
     def to_json(self) -> str:
         """Return the recipe as JSON, including defaults."""

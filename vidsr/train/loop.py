@@ -1,4 +1,4 @@
-"""The training loop: stage `pixel`, then stage `gan` from the averaged weights of the first."""
+"""The training loop: stages `pixel`, `gan` and `int8`, each from the averaged weights of the one before."""
 
 import math
 from collections.abc import Sequence
@@ -10,12 +10,12 @@ from vidsr.data.workers import Progress
 from vidsr.errors import DataError
 from vidsr.nets.vgg import Vgg, open_vgg
 from vidsr.runs import Run
-from vidsr.train.batches import Batch, Inputs, draw_batches, fit_recipe, open_pairs
+from vidsr.train.batches import Batch, Inputs, draw_batch, draw_batches, fit_recipe, open_pairs
 from vidsr.train.config import MAX_VALIDATION_PAIRS, GanStage, PixelStage, Recipe
 from vidsr.train.devices import Accelerator, check_batches, distributed
 from vidsr.train.run_writer import Report, RunWriter
-from vidsr.train.state import State, begin_gan, resume
-from vidsr.train.steps import Losses, gan_step, pixel_step
+from vidsr.train.state import State, begin_gan, begin_int8, resume
+from vidsr.train.steps import Losses, gan_step, pixel_stage, pixel_step
 from vidsr.train.validate import pairs_of_folder, pairs_of_store
 
 
@@ -31,8 +31,8 @@ def train(
     """Train a network, or resume the run in `folder` exactly where its checkpoint is.
 
     If the data is a store, its settings replace the recipe's. Started by torchrun, several processes share every batch.
-    Every `validate_every` steps the checkpoint is replaced, and the averaged weights are kept if they are the best so
-    far, in stage `gan` always, because PSNR does not measure its progress.
+    Every `validate_every` steps the checkpoint is replaced, and the averaged weights are kept if they are the best of
+    the stage so far, in stage `gan` always, because PSNR does not measure its progress.
     report: called with each line of the log. Raises RecipeError, CheckpointError, DataError, DiskFull, Diverged,
     EngineMissing, ExtraMissing, and for VGG19 NotAModel and StreamBroken; the last checkpoint is never damaged.
     """
@@ -50,21 +50,28 @@ def train(
             raise DataError(f"{store.folder} has too few sources to set some aside; give more, or --validation")
 
         with RunWriter(run, recipe, pairs, state, report or (lambda _: None)) as writer:
-            for batch in draw_batches(training, recipe, place, recipe.pixel, range(state.step, recipe.pixel.steps)):
+            pixel_end, gan_end, end = recipe.ends
+            for batch in draw_batches(training, recipe, place, recipe.pixel, range(state.step, pixel_end)):
                 writer.step(recipe.pixel, state, train_pixel(state, recipe, batch))
-                progress("training", state.step, recipe.steps)
-            if recipe.gan.steps and state.discriminator is None:
+                progress("training", state.step, end)
+            if state.step < gan_end and state.discriminator is None:
                 writer.keep(run.pixel, state)
                 begin_gan(state, recipe)
-            for batch in draw_batches(training, recipe, place, recipe.gan, range(state.step, recipe.steps)):
+            for batch in draw_batches(training, recipe, place, recipe.gan, range(state.step, gan_end)):
                 writer.step(recipe.gan, state, train_gan(state, recipe, batch, vgg))
-                progress("training", state.step, recipe.steps)
+                progress("training", state.step, end)
+            if state.step < end and not state.int8:
+                begin_int8(state, recipe, draw_batch(training, recipe, state.step, place, recipe.int8))
+            for batch in draw_batches(training, recipe, place, recipe.int8, range(state.step, end)):
+                writer.step(recipe.int8, state, train_pixel(state, recipe, batch))
+                progress("training", state.step, end)
     return run
 
 
 def train_pixel(state: State, recipe: Recipe, batch: Sequence[Batch]) -> Losses:
-    """Take one step of the first stage at its scheduled learning rate."""
-    _set_rate(state.adam, recipe.pixel.rate * schedule(recipe.pixel, state.step))
+    """Take one step of the first or the last stage at its scheduled learning rate."""
+    stage, done = pixel_stage(state, recipe)
+    _set_rate(state.adam, stage.rate * schedule(stage, done))
     return pixel_step(state, recipe, batch)
 
 

@@ -61,7 +61,7 @@ def parse_recipe(values: Mapping[str, Any]) -> Recipe:
 
 def check(recipe: Recipe) -> None:
     """Raise RecipeError if a value is out of range or contradicts another."""
-    net, data, pixel, gan = recipe.net, recipe.data, recipe.pixel, recipe.gan
+    net, data, pixel, gan, int8 = recipe.net, recipe.data, recipe.pixel, recipe.gan, recipe.int8
     if net.scale not in (2, 3, 4):
         raise RecipeError(f"net.scale is {net.scale}; it must be 2, 3 or 4")
     minimum = 1 if isinstance(net, CompactConfig) else 3  # one feature for each colour channel
@@ -75,16 +75,20 @@ def check(recipe: Recipe) -> None:
         raise RecipeError(f"data.side is {data.side}; it must be a multiple of net.columns, {net.columns}")
     if isinstance(net, CompactConfig) and net.residual and net.depth % 2:
         raise RecipeError(f"net.depth is {net.depth}; it must be even if net.residual is set")
-    if min(pixel.steps, gan.steps) < 0:
-        raise RecipeError("pixel.steps and gan.steps must not be negative")
+    if min(pixel.steps, gan.steps, int8.steps) < 0:
+        raise RecipeError("pixel.steps, gan.steps and int8.steps must not be negative")
+    if int8.steps and not isinstance(net, CompactConfig):
+        raise RecipeError("int8.steps is for networks of kind compact")
     counts = {
         "data.patches": data.patches,
         "data.side": data.side,
-        "the sum of pixel.steps and gan.steps": recipe.steps,
+        "the sum of pixel.steps, gan.steps and int8.steps": recipe.steps,
         "pixel.batch": pixel.batch,
         "gan.batch": gan.batch,
+        "int8.batch": int8.batch,
         "pixel.validate_every": pixel.validate_every,
         "gan.validate_every": gan.validate_every,
+        "int8.validate_every": int8.validate_every,
         "gan.discriminator_steps": gan.discriminator_steps,
         "gan.discriminator_width": gan.discriminator_width,
     }

@@ -55,7 +55,7 @@ class RunWriter:
         """Count a step; log its losses, validate and save the checkpoint if due. Raises Diverged, DiskFull."""
         state.step += 1
         recipe = self.recipe
-        is_last = state.step in (recipe.pixel.steps, recipe.steps)
+        is_last = state.step in recipe.ends
         logs, saves = state.step % LOG_EVERY == 0, state.step % stage.validate_every == 0 or is_last
         if logs or saves:  # rarely, because .item() waits for the device
             values = {name: state.accelerator.reduce_mean(loss).item() for name, loss in losses.items()}
@@ -108,7 +108,7 @@ class RunWriter:
         self._write({"stage": state.stage, **metrics}, state)
         if state.discriminator or gain(metrics) > state.best:
             state.best = gain(metrics)
-            self._write_weights(self.run.weights, state, net, metrics)
+            self._write_weights(self.run.int8 if state.int8 else self.run.weights, state, net, metrics)
 
     def _receptive_field(self, net: nn.Module) -> int:
         """Measure the receptive field once a run: it takes ten seconds for a network as deep as SRResNet."""
@@ -118,7 +118,8 @@ class RunWriter:
         return measure.receptive_field(net, channels=self.recipe.net.channels)
 
     def _write_weights(self, path: Path, state: State, net: nn.Module, metrics: Mapping[str, float]) -> None:
-        recipe, channels = self.recipe, self.recipe.net.channels
+        recipe = self.recipe.in_int8() if state.int8 else self.recipe
+        channels = recipe.net.channels
         card = ModelCard(
             name=recipe.name,
             scale=recipe.net.scale,
@@ -128,7 +129,7 @@ class RunWriter:
             qp=recipe.net.qp,
             parameters=measure.parameters(net),
             macs=measure.macs(net, channels=channels),
-            recipe=f"{recipe.name} {recipe.digest()}, {state.step} steps",
+            recipe=f"{recipe.name} {self.recipe.digest()}, {state.step} steps",
             metrics={name: round(value, 4) for name, value in metrics.items()},
         )
         weights = {name: tensor.cpu().numpy() for name, tensor in state.average.state_dict().items()}

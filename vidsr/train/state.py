@@ -3,24 +3,29 @@
 import io
 import json
 import math
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from onnx import numpy_helper
+from torch import Tensor, nn
 
-from vidsr import nets
+from vidsr import nets, zoo
 from vidsr.errors import CheckpointError, RecipeError
 from vidsr.runs import RENAMED, Run, read_weights
+from vidsr.train.batches import Batch
 from vidsr.train.config import Recipe
 from vidsr.train.devices import Accelerator
 from vidsr.train.recipe_file import parse_recipe
+from vidsr.upscaling.model_file import read_graph
 
 SAVED = ("net", "average", "adam", "scaler", "discriminator_scaler")
 SAVED_OF_GAN = ("discriminator", "discriminator_adam")
-"""Fields of the state whose state dicts are in a checkpoint: always, and in the second stage only."""
+NUMBERS = ("step", "best", "discriminator_loss", "int8")
+"""Fields of the state in a checkpoint: state dicts, those of the second stage only, and plain values."""
 
 
 @dataclass(slots=True)
@@ -46,11 +51,13 @@ class State:
     """The highest `gain` of a validation."""
     discriminator_loss: float = 1.0
     """Moving average; near 0 the discriminator separates everything and the network learns nothing from it."""
+    int8: bool = False
+    """Whether the last stage has begun."""
 
     @property
     def stage(self) -> str:
         """The name of the current stage, as in recipes and logs."""
-        return "gan" if self.discriminator else "pixel"
+        return "int8" if self.int8 else "gan" if self.discriminator else "pixel"
 
 
 def begin(recipe: Recipe, accelerator: Accelerator) -> State:
@@ -58,9 +65,8 @@ def begin(recipe: Recipe, accelerator: Accelerator) -> State:
     torch.manual_seed(recipe.seed)
     net = nets.build(asdict(recipe.net))
     if recipe.start:
-        arrays, _, _ = read_weights(Path(recipe.start))
         own = net.state_dict()
-        fitting = {k: torch.from_numpy(v) for k, v in arrays.items() if k in own and own[k].shape == v.shape}
+        fitting = {k: v for k, v in _start_weights(recipe.start, own).items() if k in own and own[k].shape == v.shape}
         if not any(tensor.ndim > 1 for tensor in fitting.values()):
             raise RecipeError(f"start = {recipe.start}: none of its layers fits this network")
         net.load_state_dict(fitting, strict=False)
@@ -68,6 +74,38 @@ def begin(recipe: Recipe, accelerator: Accelerator) -> State:
     average = deepcopy(net).requires_grad_(False).eval()
     adam, scalers = _adam(net, recipe.pixel.rate), (accelerator.grad_scaler(), accelerator.grad_scaler())
     return State(accelerator, net, accelerator.prepare(net, graphs=True), average, adam, *scalers)
+
+
+def _start_weights(start: str, own: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the weights in a file, or in a model given by name or path, by the names of a network's own.
+
+    In an exported model every RepConv is one convolution: it becomes the straight branch, and the others start at 0.
+    """
+    if Path(start).exists() and Path(start).suffix != ".onnx":
+        return {name: torch.from_numpy(array) for name, array in read_weights(Path(start))[0].items()}
+    stored = {tensor.name: tensor for tensor in read_graph(zoo.find(start)).graph.initializer}
+    folded = {name: name.replace(".straight.", ".") for name in own}
+    weights = {
+        name: torch.from_numpy(numpy_helper.to_array(stored[plain]).copy())
+        for name, plain in folded.items()
+        if plain in stored
+    }
+    ends = ".spread", ".skip"
+    return weights | {name: torch.zeros_like(tensor) for name, tensor in own.items() if name.endswith(ends)}
+
+
+def begin_int8(state: State, recipe: Recipe, parts: Sequence[Batch]) -> None:
+    """Start the last stage: the network continues from its average and computes in int8, with ranges from a batch."""
+    net = nets.build(asdict(recipe.in_int8().net))
+    net.load_state_dict(state.average.state_dict(), strict=False)  # which has no ranges
+    state.net = state.accelerator.to_device(net)
+    with torch.no_grad():
+        for low, _, qp in parts:
+            state.net(low, qp)
+    state.average = deepcopy(state.net).requires_grad_(False).eval()
+    state.runner, state.adam = state.accelerator.prepare(state.net, graphs=True), _adam(state.net, recipe.int8.rate)
+    state.discriminator = state.discriminator_runner = state.discriminator_adam = None
+    state.best, state.int8 = -math.inf, True
 
 
 def begin_gan(state: State, recipe: Recipe) -> None:
@@ -98,7 +136,7 @@ def to_bytes(state: State, recipe: Recipe) -> bytes:
     """Return the content of a checkpoint."""
     names = (*SAVED, *(SAVED_OF_GAN if state.discriminator else ()))
     content: dict[str, Any] = {name: getattr(state, name).state_dict() for name in names}
-    content |= {name: getattr(state, name) for name in ("step", "best", "discriminator_loss")}
+    content |= {name: getattr(state, name) for name in NUMBERS}
     buffer = io.BytesIO()
     torch.save({**content, "recipe": recipe.to_json()}, buffer)
     return buffer.getvalue()
@@ -130,9 +168,12 @@ def resume(run: Run, recipe: Recipe, accelerator: Accelerator) -> State:
 
 
 def _restore(state: State, saved: dict[str, Any], recipe: Recipe) -> None:
-    if "discriminator" in saved:
+    if saved.get("int8"):
+        begin_int8(state, recipe, [])
+    elif "discriminator" in saved:
         begin_gan(state, recipe)
     for name in (*SAVED, *(SAVED_OF_GAN if state.discriminator else ())):
         if saved[name]:  # a disabled scaler's state dict is empty
             getattr(state, name).load_state_dict(saved[name])
-    state.step, state.best, state.discriminator_loss = saved["step"], saved["best"], saved["discriminator_loss"]
+    for name in NUMBERS:
+        setattr(state, name, saved.get(name, getattr(state, name)))  # one that a checkpoint before 0.2 may lack

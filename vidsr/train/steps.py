@@ -36,10 +36,11 @@ MAX_SHIFT = 16  # pixels; the product of the strides of every discriminator divi
 
 
 def pixel_step(state: State, recipe: Recipe, parts: Sequence[Batch]) -> Losses:
-    """Update the network by pixel differences."""
+    """Update the network by pixel differences, in the first or the last stage."""
     losses = pixel_gradients(state, recipe, parts)
-    if _update(state.net, state.adam, state.scaler, recipe, recipe.pixel):
-        update_average(state.average, state.net, min(recipe.pixel.ema, (1 + state.step) / (10 + state.step)))
+    stage, done = pixel_stage(state, recipe)
+    if _update(state.net, state.adam, state.scaler, recipe, stage):
+        update_average(state.average, state.net, min(stage.ema, (1 + done) / (10 + done)))
     return losses
 
 
@@ -54,8 +55,8 @@ def gan_step(state: State, recipe: Recipe, parts: Sequence[Batch], vgg: Vgg | No
 
 
 def pixel_gradients(state: State, recipe: Recipe, parts: Sequence[Batch]) -> Losses:
-    """Compute losses and gradients of the first stage."""
-    pixel, losses = recipe.pixel, []
+    """Compute losses and gradients of the first or the last stage."""
+    (pixel, _), losses = pixel_stage(state, recipe), []
     state.adam.zero_grad(set_to_none=True)
     weights = [balance(low, high, pixel.balance) for low, high, _ in parts]
     mean = state.accelerator.reduce_mean(torch.cat(weights).mean())
@@ -67,6 +68,11 @@ def pixel_gradients(state: State, recipe: Recipe, parts: Sequence[Batch]) -> Los
         state.scaler.scale(loss / len(parts)).backward()
         losses.append({"loss": loss.detach()})
     return _mean(losses)
+
+
+def pixel_stage(state: State, recipe: Recipe) -> tuple[PixelStage, int]:
+    """Return the stage that minimises pixel differences only, the first or the last, and how many steps of it are done."""
+    return (recipe.int8, state.step - recipe.ends[1]) if state.int8 else (recipe.pixel, state.step)
 
 
 def gan_gradients(state: State, recipe: Recipe, parts: Sequence[Batch], vgg: Vgg | None) -> Losses:

@@ -15,7 +15,7 @@ from vidsr.train.batches import Inputs, draw_batch, draw_batches, fit_recipe, op
 from vidsr.train.config import GanStage, PixelStage, Recipe
 from vidsr.train.devices import Accelerator, check_batches, distributed
 from vidsr.train.loop import open_features, train_gan, train_pixel
-from vidsr.train.state import State, begin, begin_gan
+from vidsr.train.state import State, begin, begin_gan, begin_int8
 from vidsr.train.steps import gan_gradients, pixel_gradients
 
 ENDLESS = range(2**31)
@@ -54,6 +54,10 @@ def profile(
             state.step, cycle = recipe.pixel.steps, recipe.gan.discriminator_steps
             whole_cycles = -(-steps // cycle) * cycle  # each with one step of the network
             results.append(_throughput(state, recipe, recipe.gan, pairs, vgg, whole_cycles))
+        if recipe.int8.steps:
+            begin_int8(state, recipe, draw_batch(pairs, recipe, 0, place, recipe.int8))
+            state.step = recipe.ends[1]
+            results.append(_throughput(state, recipe, recipe.int8, pairs, vgg, steps))
     return results
 
 
@@ -64,13 +68,13 @@ def _throughput(
     with closing(draw_batches(pairs, recipe, state.accelerator, stage, ENDLESS)) as drawn:
 
         def loop() -> None:
-            if state.stage == "pixel":
+            if state.stage != "gan":
                 train_pixel(state, recipe, next(drawn))
             else:
                 train_gan(state, recipe, next(drawn), vgg)
 
         def bare() -> None:
-            if state.stage == "pixel":
+            if state.stage != "gan":
                 pixel_gradients(state, recipe, batch)
             else:
                 gan_gradients(state, recipe, batch, vgg)
