@@ -94,13 +94,10 @@ class Display(Bars):
 
     def _images(self, step: int) -> int:
         """Return the number of pairs in the steps up to this one."""
-        images, before = 0, 0
-        for stage, end in zip(
-            (self._recipe.pixel, self._recipe.gan, self._recipe.int8), self._recipe.ends, strict=True
-        ):
-            images += max(0, min(step, end) - before) * stage.batch
-            before = end
-        return images
+        recipe = self._recipe
+        pixel_end, gan_end, end = recipe.ends
+        gan, int8 = (max(0, min(step, to) - begun) for begun, to in ((pixel_end, gan_end), (gan_end, end)))
+        return min(step, pixel_end) * recipe.pixel.batch + gan * recipe.gan.batch + int8 * recipe.int8.batch
 
 
 def _losses(line: Line) -> str:

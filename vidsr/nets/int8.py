@@ -1,8 +1,8 @@
 """Convolutions in int8: trained with the rounding that this brings, then exported with it.
 
-Weights and activations are rounded in the forward pass, and gradients pass as if they were not (arXiv 1308.3432); so the
-network learns weights that lose little by the rounding (arXiv 1712.05877). Zero is always represented by 0: with a zero
-point, CPUs with AMX compute several times more slowly.
+Weights and activations are rounded in the forward pass, and gradients pass as if they were not (arXiv 1308.3432), so
+the network learns weights that lose little by the rounding (arXiv 1712.05877). Zero is always represented by 0: with a
+zero point, CPUs with AMX compute several times more slowly.
 """
 
 import torch
@@ -38,12 +38,8 @@ class Int8Conv(nn.Conv2d):
     """A convolution for export: its input is rounded to int8, its weights already are; see `round_weights`."""
 
     def __init__(self, plain: nn.Conv2d, quantiser: Quantiser) -> None:
-        super().__init__(
-            plain.in_channels,
-            plain.out_channels,
-            plain.kernel_size,
-            padding=plain.padding,  # type: ignore[arg-type]
-        )
+        size = plain.kernel_size[0]
+        super().__init__(plain.in_channels, plain.out_channels, size, padding=size // 2)
         self.scale = float(quantiser.largest.clamp_min(SMALLEST)) / ACTIVATION_LEVELS
         with torch.no_grad():
             self.weight.copy_(round_weights(plain.weight))

@@ -71,7 +71,7 @@ def pixel_gradients(state: State, recipe: Recipe, parts: Sequence[Batch]) -> Los
 
 
 def pixel_stage(state: State, recipe: Recipe) -> tuple[PixelStage, int]:
-    """Return the stage that minimises pixel differences only, the first or the last, and how many steps of it are done."""
+    """Return the first stage, or the last one if it has begun, and how many steps of it are done."""
     return (recipe.int8, state.step - recipe.ends[1]) if state.int8 else (recipe.pixel, state.step)
 
 
