@@ -44,7 +44,7 @@ def test_the_shipped_recipes_are_found_by_name(name):
         ({"pixel": {"validate_every": 0}}, r"pixel\.validate_every is 0"),
         ({"gan": {"validate_every": 0}}, r"gan\.validate_every is 0"),
         ({"gan": {"discriminator_width": 0}}, r"gan\.discriminator_width is 0"),
-        ({"pixel": {"steps": -1}, "gan": {"steps": 2}}, r"pixel\.steps and gan\.steps must not be negative"),
+        ({"pixel": {"steps": -1}, "gan": {"steps": 2}}, r"gan\.steps and int8\.steps must not be negative"),
         ({"gan": {"flicker": 0.1}}, r"gan\.flicker .* needs data\.frames of 3 or more"),
         ({"net": {"kind": "srresnet", "scale": 2, "width": 2}}, r"net\.width is 2; it must be 3 or more"),
         ({"net": {"scale": 2, "width": 0}}, r"net\.width is 0; it must be 1 or more"),

@@ -15,7 +15,7 @@ SMALLEST = 1e-6  # a range of zero has no scale
 DECAY = 0.999  # of a range, at each step of training
 
 
-class Quantiser(nn.Module):
+class FakeQuantize(nn.Module):
     """Round activations to int8, with the largest value so far as the range: any shape, float in and out."""
 
     largest: Tensor
@@ -37,10 +37,10 @@ class Quantiser(nn.Module):
 class Int8Conv(nn.Conv2d):
     """A convolution for export: its input is rounded to int8, its weights already are; see `round_weights`."""
 
-    def __init__(self, plain: nn.Conv2d, quantiser: Quantiser) -> None:
+    def __init__(self, plain: nn.Conv2d, fake_quantize: FakeQuantize) -> None:
         size = plain.kernel_size[0]
         super().__init__(plain.in_channels, plain.out_channels, size, padding=size // 2)
-        self.scale = float(quantiser.largest.clamp_min(SMALLEST)) / ACTIVATION_LEVELS
+        self.scale = float(fake_quantize.largest.clamp_min(SMALLEST)) / ACTIVATION_LEVELS
         with torch.no_grad():
             self.weight.copy_(round_weights(plain.weight))
             assert plain.bias is not None and self.bias is not None

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from vidsr.nets.int8 import Int8Conv, Quantiser, round_weights
+from vidsr.nets.int8 import FakeQuantize, Int8Conv, round_weights
 
 EXPAND = 4  # width of the chain of a RepConv, in multiples of its channels
 
@@ -29,7 +29,7 @@ class RepConv(nn.Module):
     ) -> None:
         super().__init__()
         self.size = size
-        self.quantiser = Quantiser() if int8 else None
+        self.fake_quantize = FakeQuantize() if int8 else None
         wide = EXPAND * max(channels_in, channels_out)
         # A step of Adam moves all `wide` products behind a weight together. Undamped, the chain learns about sqrt(wide)
         # times as fast as the branch beside it, and a wide and deep stack diverges at a learning rate of 1e-3.
@@ -54,8 +54,8 @@ class RepConv(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Convolve (n, c_in, h, w) to (n, c_out, h, w)."""
         kernel = self.kernel()
-        if self.quantiser is not None:
-            x, kernel = self.quantiser(x), round_weights(kernel)
+        if self.fake_quantize is not None:
+            x, kernel = self.fake_quantize(x), round_weights(kernel)
         return functional.conv2d(x, kernel, self.straight.bias, padding=self.size // 2)
 
     @torch.no_grad()
@@ -65,7 +65,7 @@ class RepConv(nn.Module):
         plain.weight.copy_(self.kernel())
         assert plain.bias is not None and self.straight.bias is not None
         plain.bias.copy_(self.straight.bias)
-        return plain if self.quantiser is None else Int8Conv(plain, self.quantiser)
+        return plain if self.fake_quantize is None else Int8Conv(plain, self.fake_quantize)
 
 
 class NormConv(nn.Module):

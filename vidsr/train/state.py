@@ -175,5 +175,6 @@ def _restore(state: State, saved: dict[str, Any], recipe: Recipe) -> None:
     for name in (*SAVED, *(SAVED_OF_GAN if state.discriminator else ())):
         if saved[name]:  # a disabled scaler's state dict is empty
             getattr(state, name).load_state_dict(saved[name])
+    saved = {"int8": False, **saved}  # which checkpoints before 0.2 lack
     for name in NUMBERS:
-        setattr(state, name, saved.get(name, getattr(state, name)))  # one that a checkpoint before 0.2 may lack
+        setattr(state, name, saved[name])
