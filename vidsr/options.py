@@ -10,7 +10,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal
 
-Precision = Literal["auto", "f32", "bf16", "f16"]
+Precision = Literal["auto", "f32", "bf16", "f16", "int8"]
 Deinterlace = Literal["frames", "fields", "off"]
 Hwaccel = Literal["auto", "cuda", "none"]
 

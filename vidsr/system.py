@@ -55,6 +55,11 @@ def has_native_bf16() -> bool:
     return bool({"amx_bf16", "avx512_bf16"} & processor_flags())
 
 
+def computes_int8_faster() -> bool:
+    """Return whether int8 is the fastest precision of the processor: AVX2 or AVX-512 without native bf16."""
+    return "avx2" in processor_flags() and not has_native_bf16()
+
+
 def cores() -> int:
     """Return the number of cores that this process may run on."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

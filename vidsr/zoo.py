@@ -10,6 +10,9 @@ import platformdirs
 from vidsr.card import ModelCard, read_card
 from vidsr.errors import UnknownModel
 
+INT8 = ".int8.onnx"
+"""How the names of files end that are not models of their own, but beside one: the same network for int8."""
+
 RESIZES = ("bicubic", "lanczos", "nearest")
 """Models without a network: swscale's resizes, through the same pipeline."""
 
@@ -34,6 +37,12 @@ def find(model: str | Path) -> Path:
     close = difflib.get_close_matches(str(model), [*known, *RESIZES], n=1)
     hint = f"did you mean {close[0]}? Expected" if close else "expected"
     raise UnknownModel(f"unknown model {str(model)!r}; {hint} one of {names}, or a path to an .onnx file")
+
+
+def int8_file(path: Path) -> Path | None:
+    """Return the file of the same network for int8, which lies beside a model: NAME.int8.onnx."""
+    file = path.with_suffix(INT8)
+    return file if path.suffix == ".onnx" and file.is_file() else None
 
 
 def name_of(path: Path) -> str:
@@ -84,7 +93,7 @@ def _known() -> dict[str, Path]:
 
 
 def _files(folder: Path) -> list[Path]:
-    return sorted(folder.glob("*.onnx"))
+    return sorted(file for file in folder.glob("*.onnx") if not file.name.endswith(INT8))
 
 
 def _shelf_folder() -> Path:

@@ -86,10 +86,12 @@ def settle(*, engine: str = "auto", device: str = "auto", precision: Precision =
     engine: auto is the first of ON_GPU that works on the GPU, if there is one and `device` is not cpu; else the
     default.
     device: auto is an NVIDIA GPU if the engine can use one, else the CPU.
-    precision: auto is the fastest that the device computes natively without a visible difference.
+    precision: auto is the fastest that the device computes natively without a visible difference. int8 is f32 here: the
+    graph itself says which of its layers compute in int8.
     Raises EngineMissing, and EngineError if the engine does not support the device or the precision.
     """
     check(precision, device)
+    precision = "f32" if precision == "int8" else precision
     name = choose(engine)
     if engine == "auto" and (setup := _settle_on_gpu(device, precision)):
         return setup

@@ -16,7 +16,7 @@ from onnx import ModelProto, helper, numpy_helper
 from torch import nn
 
 from vidsr import nets
-from vidsr.card import KEY, QP_NAME, ModelCard
+from vidsr.card import KEY, QP_NAME, ModelCard, read_card
 from vidsr.engines import open_engine
 from vidsr.errors import CardMismatch, ParityFailed
 from vidsr.io.atomic import write_atomically
@@ -25,6 +25,7 @@ from vidsr.nets.int8 import Int8Conv, scales_of
 from vidsr.nets.reparam import fold
 from vidsr.runs import Run, read_weights, renamed
 from vidsr.upscaling.graph.editor import with_input_shape
+from vidsr.zoo import INT8
 
 OPSET = 17
 PARITY_SIZES = ((17, 23), (40, 9), (31, 64))  # heights and widths that are compared
@@ -45,18 +46,35 @@ def export(
 ) -> Path:
     """Export a run or a weights file to `target` and return its path; the default is export/NAME.onnx.
 
+    Weights of a stage `int8` go into NAME.int8.onnx beside it: a run's, in addition to those of its other stages.
     Blocks are folded, receptive field and cost are measured, and the file is written only if its output differs from
     PyTorch's by less than 1/255. licence: of the training data, for the card. fidelity: for a run with a stage `gan`,
     the share of the first stage's weights; see `interpolate_weights`.
     Raises CheckpointError, NotAModel, CardMismatch, ParityFailed, DiskFull.
     """
-    arrays, card, recipe = read_weights(source) if fidelity is None else interpolate_weights(source, fidelity)
+    int8 = Run(source).int8
+    if not int8.exists():
+        read = read_weights(source) if fidelity is None else interpolate_weights(source, fidelity)
+        return _write(*read, target, name=name, licence=licence)
+    if Run(source).weights.exists():
+        target = export(Run(source).weights, target, name=name, licence=licence)
+    path = _write(*read_weights(int8), target, name=name, licence=licence)
+    return target or path
+
+
+def _write(
+    arrays: Weights, card: ModelCard, recipe: str, target: Path | None, *, name: str | None, licence: str | None
+) -> Path:
     try:
         net = nets.build(json.loads(recipe)["net"])
         net.load_state_dict({key: torch.from_numpy(array) for key, array in arrays.items()})
     except (TypeError, RuntimeError) as exc:
-        raise CardMismatch(f"{source}: the weights do not fit the network that their recipe describes") from exc
+        raise CardMismatch("the weights do not fit the network that their recipe describes") from exc
     net = fold(net).eval()
+    path = target or Path("export") / f"{name or card.name}.onnx"
+    is_int8 = any(isinstance(module, Int8Conv) for module in net.modules())
+    if is_int8 and not path.name.endswith(INT8):
+        path = path.with_suffix(INT8)
     card = replace(
         card,
         name=name or card.name,
@@ -66,9 +84,12 @@ def export(
         macs=measure.macs(net, channels=card.channels),
         licence=licence or card.licence,
     )
+    plain = path.with_name(path.name.removesuffix(INT8) + ".onnx")
+    if is_int8 and plain.is_file() and (beside := read_card(plain)) is not None:
+        # It replaces the model beside it where int8 is faster, so what is known of that holds for it.
+        card = replace(card, name=beside.name, licence=licence or beside.licence, data=beside.data, gains=beside.gains)
     model = to_onnx(net, card)
     check_parity(model, net, card)
-    path = target or Path("export") / f"{card.name}.onnx"
     write_atomically(path, model.SerializeToString())
     return path
 

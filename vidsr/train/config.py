@@ -82,7 +82,8 @@ class PixelStage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Int8Stage(PixelStage):
-    """The last stage: continues from the averaged weights as a network that computes in int8, by pixel differences."""
+    """The last stage: continues from the averaged weights as a network that computes in int8, and learns to give what
+    it gave before. So the kind of image that it was trained for does not change, whatever the data now are."""
 
     steps: int = 0
     rate: float = 2e-4

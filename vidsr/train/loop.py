@@ -60,7 +60,7 @@ def train(
             for batch in draw_batches(training, recipe, place, recipe.gan, range(state.step, gan_end)):
                 writer.step(recipe.gan, state, train_gan(state, recipe, batch, vgg))
                 progress("training", state.step, end)
-            if state.step < end and not state.int8:
+            if state.step < end and state.teacher is None:
                 begin_int8(state, recipe, draw_batch(training, recipe, state.step, place, recipe.int8))
             for batch in draw_batches(training, recipe, place, recipe.int8, range(state.step, end)):
                 writer.step(recipe.int8, state, train_pixel(state, recipe, batch))

@@ -108,7 +108,7 @@ class RunWriter:
         self._write({"stage": state.stage, **metrics}, state)
         if state.discriminator or gain(metrics) > state.best:
             state.best = gain(metrics)
-            self._write_weights(self.run.int8 if state.int8 else self.run.weights, state, net, metrics)
+            self._write_weights(self.run.int8 if state.teacher else self.run.weights, state, net, metrics)
 
     def _receptive_field(self, net: nn.Module) -> int:
         """Measure the receptive field once a run: it takes ten seconds for a network as deep as SRResNet."""
@@ -118,7 +118,7 @@ class RunWriter:
         return measure.receptive_field(net, channels=self.recipe.net.channels)
 
     def _write_weights(self, path: Path, state: State, net: nn.Module, metrics: Mapping[str, float]) -> None:
-        recipe = self.recipe.in_int8() if state.int8 else self.recipe
+        recipe = self.recipe.in_int8() if state.teacher else self.recipe
         channels = recipe.net.channels
         card = ModelCard(
             name=recipe.name,

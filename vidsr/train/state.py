@@ -23,9 +23,9 @@ from vidsr.train.recipe_file import parse_recipe
 from vidsr.upscaling.model_file import read_graph
 
 SAVED = ("net", "average", "adam", "scaler", "discriminator_scaler")
-SAVED_OF_GAN = ("discriminator", "discriminator_adam")
-NUMBERS = ("step", "best", "discriminator_loss", "int8")
-"""Fields of the state in a checkpoint: state dicts, those of the second stage only, and plain values."""
+SAVED_IN = {"pixel": (), "gan": ("discriminator", "discriminator_adam"), "int8": ("teacher",)}
+NUMBERS = ("step", "best", "discriminator_loss")
+"""Fields of the state in a checkpoint: state dicts, those of one stage only, and plain values."""
 
 
 @dataclass(slots=True)
@@ -51,13 +51,13 @@ class State:
     """The highest `gain` of a validation."""
     discriminator_loss: float = 1.0
     """Moving average; near 0 the discriminator separates everything and the network learns nothing from it."""
-    int8: bool = False
-    """Whether the last stage has begun."""
+    teacher: nn.Module | None = None
+    """In the last stage: the network before it, whose output is what the network learns to give in int8."""
 
     @property
     def stage(self) -> str:
         """The name of the current stage, as in recipes and logs."""
-        return "int8" if self.int8 else "gan" if self.discriminator else "pixel"
+        return "int8" if self.teacher else "gan" if self.discriminator else "pixel"
 
 
 def begin(recipe: Recipe, accelerator: Accelerator) -> State:
@@ -98,14 +98,14 @@ def begin_int8(state: State, recipe: Recipe, parts: Sequence[Batch]) -> None:
     """Start the last stage: the network continues from its average and computes in int8, with ranges from a batch."""
     net = nets.build(asdict(recipe.in_int8().net))
     net.load_state_dict(state.average.state_dict(), strict=False)  # which has no ranges
-    state.net = state.accelerator.to_device(net)
+    state.net, state.teacher = state.accelerator.to_device(net), state.average
     with torch.no_grad():
         for low, _, qp in parts:
             state.net(low, qp)
     state.average = deepcopy(state.net).requires_grad_(False).eval()
     state.runner, state.adam = state.accelerator.prepare(state.net, graphs=True), _adam(state.net, recipe.int8.rate)
     state.discriminator = state.discriminator_runner = state.discriminator_adam = None
-    state.best, state.int8 = -math.inf, True
+    state.best = -math.inf
 
 
 def begin_gan(state: State, recipe: Recipe) -> None:
@@ -134,7 +134,7 @@ def _adam(net: nn.Module, rate: float) -> torch.optim.Adam:
 
 def to_bytes(state: State, recipe: Recipe) -> bytes:
     """Return the content of a checkpoint."""
-    names = (*SAVED, *(SAVED_OF_GAN if state.discriminator else ()))
+    names = (*SAVED, *SAVED_IN[state.stage])
     content: dict[str, Any] = {name: getattr(state, name).state_dict() for name in names}
     content |= {name: getattr(state, name) for name in NUMBERS}
     buffer = io.BytesIO()
@@ -168,13 +168,12 @@ def resume(run: Run, recipe: Recipe, accelerator: Accelerator) -> State:
 
 
 def _restore(state: State, saved: dict[str, Any], recipe: Recipe) -> None:
-    if saved.get("int8"):
+    if "teacher" in saved:
         begin_int8(state, recipe, [])
     elif "discriminator" in saved:
         begin_gan(state, recipe)
-    for name in (*SAVED, *(SAVED_OF_GAN if state.discriminator else ())):
+    for name in (*SAVED, *SAVED_IN[state.stage]):
         if saved[name]:  # a disabled scaler's state dict is empty
             getattr(state, name).load_state_dict(saved[name])
-    saved = {"int8": False, **saved}  # which checkpoints before 0.2 lack
     for name in NUMBERS:
         setattr(state, name, saved[name])

@@ -61,7 +61,7 @@ def pixel_gradients(state: State, recipe: Recipe, parts: Sequence[Batch]) -> Los
     weights = [balance(low, high, pixel.balance) for low, high, _ in parts]
     mean = state.accelerator.reduce_mean(torch.cat(weights).mean())
     for part, weight in zip(parts, weights, strict=True):
-        truth, output = part[1], _upscale(state.runner, state, part)
+        truth, output = _target(state, part), _upscale(state.runner, state, part)
         loss = (weight / mean * PIXEL[pixel.loss](output, truth)).mean()
         if pixel.fft:
             loss = loss + pixel.fft * spectral(output, truth)
@@ -72,7 +72,7 @@ def pixel_gradients(state: State, recipe: Recipe, parts: Sequence[Batch]) -> Los
 
 def pixel_stage(state: State, recipe: Recipe) -> tuple[PixelStage, int]:
     """Return the first stage, or the last one if it has begun, and how many steps of it are done."""
-    return (recipe.int8, state.step - recipe.ends[1]) if state.int8 else (recipe.pixel, state.step)
+    return (recipe.int8, state.step - recipe.ends[1]) if state.teacher else (recipe.pixel, state.step)
 
 
 def gan_gradients(state: State, recipe: Recipe, parts: Sequence[Batch], vgg: Vgg | None) -> Losses:
@@ -142,6 +142,13 @@ def _discriminator_loss(state: State, recipe: Recipe, part: Batch, output: Tenso
         # By `forward`, because a compiled network cannot be differentiated twice.
         loss = loss + gan.penalty * gradient_penalty(lambda x: net.forward(x).scores, shown, truth, mix)
     return loss
+
+
+def _target(state: State, part: Batch) -> Tensor:
+    if state.teacher is None:
+        return part[1]
+    with torch.no_grad():
+        return _upscale(state.teacher, state, part)
 
 
 def _upscale(net: nn.Module, state: State, batch: Batch) -> Tensor:

@@ -44,6 +44,8 @@ class Model:
     """Takes and returns one image, NCHW, float in [0, 1]."""
     fixed: tuple[int, int] | None = None
     """Height and width of the only images that it takes; None for any."""
+    file: Path = Path()
+    """Where it lies."""
 
     @cached_property
     def stored_qp(self) -> NDArray[np.float32] | None:
@@ -87,7 +89,7 @@ def load_model(name: str | Path) -> Model:
     graph = read_graph(path)
     text = next((entry.value for entry in graph.metadata_props if entry.key == KEY), None)
     if text is not None:
-        return Model(zoo.name_of(path), ModelCard.from_json(text, where=str(path)), graph)
+        return Model(zoo.name_of(path), ModelCard.from_json(text, where=str(path)), graph, file=path)
     return probe(graph, path)
 
 
@@ -130,7 +132,7 @@ def probe(model: onnx.ModelProto, path: Path) -> Model:
         qp=any(tensor.name == QP_NAME for tensor in stored),
         parameters=sum(math.prod(tensor.dims) for tensor in stored if tensor.data_type in FLOATS),
     )
-    return Model(zoo.name_of(path), card, graph, found.fixed)
+    return Model(zoo.name_of(path), card, graph, found.fixed, path)
 
 
 def _tensors(message: Any) -> Iterator[TensorProto]:

@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 from vidsr import zoo
 from vidsr.context import Context, Notice, log_warning
 from vidsr.engines import TAKES_DLPACK, Setup, check, choose, settle
+from vidsr.engines.gpus import gpu_of
 from vidsr.engines.tuning import Tuning, tuning
+from vidsr.errors import EngineError
 from vidsr.frames import Frame
 from vidsr.options import Precision, UpscaleOptions
-from vidsr.system import cores
+from vidsr.system import computes_int8_faster, cores
 from vidsr.upscaling.frame_upscaler import FrameUpscaler, PendingFrame
 from vidsr.upscaling.gpu_session import GpuSession, is_whole
 from vidsr.upscaling.model_file import Model, load_model
@@ -115,7 +117,7 @@ class Upscaler(FrameUpscaler):
     @property
     def files(self) -> list[Path]:
         """The networks opened so far; those that `plan` was asked about, at least."""
-        return list(self._models)
+        return [model.file for model in self._models.values()]
 
     @cached_property
     def setup(self) -> Setup:
@@ -172,7 +174,8 @@ class Upscaler(FrameUpscaler):
 
     def _load(self, path: Path) -> Model:
         if path not in self._models:
-            self._models[path] = load_model(path)
+            file = _fastest(path, self._options.upscale)
+            self._models[path] = replace(load_model(file), name=zoo.name_of(path), file=file)
         self.card = self._models[path].card
         return self._models[path]
 
@@ -195,6 +198,21 @@ class Upscaler(FrameUpscaler):
         if len(self._sessions) > max(SESSIONS, self.in_flight):  # tiles of each frame in flight may wait
             self._close(self._sessions.popitem(last=False)[1])
         return cast(Opened, self._sessions[key])
+
+
+def _fastest(path: Path, options: UpscaleOptions) -> Path:
+    """Return the file of a model that computes in the precision asked for: int8 has its own, beside the model's.
+
+    Raises EngineError if int8 is asked for and there is none.
+    """
+    file = zoo.int8_file(path)
+    if options.precision == "int8" and file is None and not path.name.endswith(zoo.INT8):
+        raise EngineError(
+            f"{path} has no file {path.with_suffix(zoo.INT8).name} beside it, which int8 needs; use --precision auto"
+        )
+    here = options.device in ("auto", "cpu") and choose(options.engine) == "openvino" and gpu_of(options.device) is None
+    automatic = options.precision == "auto" and here and computes_int8_faster()
+    return file if file is not None and (options.precision == "int8" or automatic) else path
 
 
 def _open(model: Model, frame: Frame, options: SessionOptions) -> "Session | AdaptiveSession":
