@@ -12,7 +12,7 @@ from vidsr.errors import CardMismatch, NotAModel, ParityFailed
 from vidsr.export import to_onnx
 from vidsr.export.to_onnx import check_parity, export
 from vidsr.nets.reparam import fold
-from vidsr.runs import write_weights
+from vidsr.runs import Run, write_weights
 
 SPEC = {"kind": "compact", "scale": 2, "width": 8, "depth": 2, "head_size": 5}
 
@@ -45,6 +45,34 @@ def test_the_repeated_input_is_concatenated_directly_so_that_edges_can_replace_i
     graph = onnx.load(export(weights, tmp_path / "mine.onnx")).graph
     (repeat,) = [node for node in graph.node if node.op_type == "Concat"]
     assert set(repeat.input) == {"luma"}
+
+
+def test_weights_of_stage_int8_go_beside_the_model_with_8_bits_a_weight(weights, tmp_path):
+    plain = export(weights, tmp_path / "mine.onnx", licence="CC0")
+    spec = SPEC | {"int8": True}
+    net = nets.build(spec)
+    net(torch.rand(1, 1, 16, 16))  # gives the activations a range
+    path = export(written(tmp_path, net, spec), tmp_path / "mine.onnx")
+    assert path == tmp_path / "mine.int8.onnx"
+    assert read_card(path).licence == read_card(plain).licence == "CC0"
+    graph = onnx.load(path).graph
+    kernels = [
+        tensor for tensor in graph.initializer if tensor.data_type == onnx.TensorProto.INT8 and len(tensor.dims) == 4
+    ]
+    assert len(kernels) == 3
+    assert path.stat().st_size < plain.stat().st_size
+
+
+def test_a_run_gives_both_files(weights, tmp_path):
+    run = Run(tmp_path / "run")
+    run.folder.mkdir()
+    weights.rename(run.weights)
+    spec = SPEC | {"int8": True}
+    net = nets.build(spec)
+    net(torch.rand(1, 1, 16, 16))
+    written(tmp_path, net, spec).rename(run.int8)
+    assert export(run.folder, tmp_path / "mine.onnx") == tmp_path / "mine.onnx"
+    assert {file.name for file in tmp_path.glob("*.onnx")} == {"mine.onnx", "mine.int8.onnx"}
 
 
 def test_the_card_says_what_was_measured(weights, tmp_path):

@@ -1,5 +1,7 @@
 import json
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="training needs vidsr[train]")
@@ -11,6 +13,7 @@ from vidsr.data.prepare import prepare
 from vidsr.data.store import StoreSettings
 from vidsr.errors import CheckpointError, DataError, Diverged, RecipeError
 from vidsr.runs import Run, read_log, read_weights
+from vidsr.train.config import Int8Stage, PixelStage
 from vidsr.train.loop import schedule
 from vidsr.train.recipe_file import parse_recipe
 from vidsr.train.validate import pairs_of_folder
@@ -69,6 +72,35 @@ def test_a_resumed_run_has_the_losses_and_the_weights_of_an_uninterrupted_one(ph
     assert ours["step"] == theirs["step"] == STEPS
     for name, tensor in theirs["average"].items():
         assert torch.equal(ours["average"][name], tensor)
+
+
+def with_int8(**stage):
+    return replace(recipe(), int8=Int8Stage(**{"steps": 60, "batch": 4, "warmup": 5, "validate_every": 30, **stage}))
+
+
+def test_the_last_stage_gives_in_int8_nearly_what_the_network_gave(photos, whole, tmp_path):
+    start = replace(with_int8(), start=str(whole.weights), pixel=PixelStage(steps=0))
+    done = run(photos, tmp_path / "run", recipe=start, validation=photos)
+    before = [line for line in read_log(whole) if "psnr_clean" in line][-1]
+    after = [line for line in read_log(done) if "psnr_clean" in line][-1]
+    assert after["stage"] == "int8"
+    assert after["psnr_clean"] == pytest.approx(before["psnr_clean"], abs=0.2)
+    assert json.loads(read_weights(done.int8)[2])["net"]["int8"] is True
+    assert not done.weights.exists()  # of stages before
+
+
+def test_a_run_resumed_in_its_last_stage_ends_with_the_same_weights(photos, tmp_path):
+    def stop(line):
+        if line["step"] == STEPS + 60 and "psnr_clean" in line:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        run(photos, tmp_path / "stopped", recipe=with_int8(), validation=photos, report=stop)
+    resumed = run(photos, tmp_path / "stopped", recipe=with_int8(), validation=photos)
+    at_once = run(photos, tmp_path / "whole", recipe=with_int8(), validation=photos)
+    ours, theirs = (read_weights(each.int8)[0] for each in (resumed, at_once))
+    assert ours.keys() == theirs.keys()
+    assert all(np.array_equal(ours[name], theirs[name]) for name in theirs)
 
 
 def test_training_beats_where_it_started_and_validates_beside_bicubic(whole):

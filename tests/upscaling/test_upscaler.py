@@ -379,3 +379,33 @@ def test_a_kernel_is_a_model_too(kernel: Any) -> None:
         assert upscaler.plan(53, 35) == Plan(106, 70, None)
         large = upscaler.submit(frame()).result()
     same(large, Resizer(kernel).resize(frame(), 104, 72))
+
+
+@pytest.fixture
+def with_int8_beside(models: Models, tmp_path: Path) -> Path:
+    """A model, and beside it another network in the place of its int8 file, so that one sees which computes."""
+    plain, other = tmp_path / "mine.onnx", tmp_path / f"mine{zoo.INT8}"
+    plain.write_bytes(models().read_bytes())
+    other.write_bytes(models(residual=0.25).read_bytes())
+    return plain
+
+
+@pytest.mark.parametrize(("precision", "faster", "file"), [
+    ("int8", False, "mine.int8.onnx"), ("auto", True, "mine.int8.onnx"), ("auto", False, "mine.onnx"),
+    ("f32", True, "mine.onnx"),
+])  # fmt: skip
+def test_the_int8_file_computes_where_it_is_faster_or_asked_for(
+    with_int8_beside: Path, monkeypatch: pytest.MonkeyPatch, precision: Precision, faster: bool, file: str
+) -> None:
+    monkeypatch.setattr("vidsr.upscaling.upscaler.computes_int8_faster", lambda: faster)
+    with load_upscaler(with_int8_beside, precision=precision) as upscaler:
+        ours = upscaler.submit(frame()).result()
+        assert [each.name for each in upscaler.files] == [file]
+        assert upscaler.plan(52, 36).card is not None
+    with load_upscaler(with_int8_beside.with_name(file), precision="f32") as alone:
+        assert np.array_equal(ours.planes[0], alone.submit(frame()).result().planes[0])
+
+
+def test_int8_without_its_file_is_refused(models: Models) -> None:
+    with pytest.raises(EngineError, match=r"int8\.onnx beside it"):
+        load_upscaler(models(), precision="int8")
