@@ -7,10 +7,12 @@ _NOT_BY_FFMPEG = (
 )  # fmt: skip
 _HEIF_SEQUENCES = (b"avis", b"msf1", b"hevc")
 _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"mif1", b"mif2", b"avif", b"miaf", *_HEIF_SEQUENCES)
+_PNG = b"\x89PNG\r\n\x1a\n"
+_PREVIOUS, _OVER = 2, 1  # APNG_DISPOSE_OP_PREVIOUS, APNG_BLEND_OP_OVER
 HEAD = 32
 """Bytes that are enough."""
 _BY_START = {
-    b"\x89PNG\r\n\x1a\n": "PNG",
+    _PNG: "PNG",
     b"\xff\xd8\xff": "JPEG",
     b"II*\0": "TIFF",
     b"MM\0*": "TIFF",
@@ -75,6 +77,22 @@ def is_animation(file: bytes) -> bool:
     if kind == "PNG":
         return b"acTL" in file[: max(file.find(b"IDAT"), 0)]
     return kind == "GIF" or is_animated(file[:HEAD])
+
+
+def animation_to_open(file: bytes) -> str:
+    """Return APNG for one that FFmpeg composes wrongly: with a frame over the last one that is then undone.
+
+    Empty for other files.
+    """
+    if kind_of(file[:HEAD]) != "PNG" or not is_animation(file):
+        return ""
+    at, undone, over = len(_PNG), False, False
+    while at + 34 <= len(file):
+        if file[at + 4 : at + 8] == b"fcTL":
+            dispose, blend = file[at + 32], file[at + 33]
+            undone, over = undone or dispose == _PREVIOUS, over or blend == _OVER
+        at += 12 + int.from_bytes(file[at : at + 4], "big")
+    return "APNG" if undone and over else ""
 
 
 def _is_icon(head: bytes) -> bool:

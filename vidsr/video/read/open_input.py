@@ -14,7 +14,7 @@ from vidsr.io.names import SCHEME, is_address, is_file, title_of
 from vidsr.io.pipes import PipeReader, is_fifo, open_fifo, stdin
 from vidsr.system import most_pixels
 from vidsr.video._compat import LENIENT_TEXT
-from vidsr.video.convert.image_kind import HEAD, kind_to_open
+from vidsr.video.convert.image_kind import HEAD, animation_to_open, kind_of, kind_to_open
 from vidsr.video.metadata import as_text
 from vidsr.video.read.probing import open_probing
 
@@ -122,9 +122,10 @@ def _still(source: Any, title: str) -> "tuple[Still, InputContainer] | None":
         if not is_file(source):
             return None
         with Path(source).open("rb") as file:
-            kind = kind_to_open(file.read(HEAD))
-            file.seek(0)
-            data = file.read() if kind else b""
+            head = file.read(HEAD)
+            kind = kind_to_open(head)
+            data = head + file.read() if kind or kind_of(head) == "PNG" else b""
+            kind = kind or animation_to_open(data)
     elif getattr(source, "seekable", lambda: False)():
         start = source.seek(0, os.SEEK_CUR)
         kind = kind_to_open(source.read(HEAD))

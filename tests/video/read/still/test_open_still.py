@@ -150,6 +150,20 @@ def test_an_animated_webp_is_a_video_with_its_times(tmp_path: Path) -> None:
     assert all(np.array_equal(frame.to_ndarray(), image) for frame, image in zip(frames, images, strict=True))
 
 
+@pytest.mark.parametrize("default_image", [False, True])
+def test_an_apng_whose_frames_are_undone_is_composed_as_browsers_do(tmp_path: Path, default_image: bool) -> None:
+    images = [Image.fromarray(np.full((30, 40, 3), 200, np.uint8)) for _ in range(6)]
+    for index, image in enumerate(images):
+        image.paste((20, 40 * index, 90), (4 * index, 5, 4 * index + 9, 20))
+    options = {"duration": 40, "blend": 1, "disposal": [0, 1, 2, 0, 1, 2], "default_image": default_image}
+    images[0].save(tmp_path / "a.png", save_all=True, append_images=images[1:], **options)
+    shown = images[1:] if default_image else images
+    with open_source(tmp_path / "a.png") as source:
+        frames = [frame for frame in source if isinstance(frame, Frame)]
+    assert [round(1000 * frame.time) for frame in frames] == [40 * index for index in range(len(shown))]
+    assert all(np.array_equal(frame.to_ndarray(), image) for frame, image in zip(frames, shown, strict=True))
+
+
 @pytest.mark.parametrize(
     ("data", "named"),
     [

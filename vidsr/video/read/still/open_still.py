@@ -17,6 +17,7 @@ from PIL.AvifImagePlugin import AvifImageFile
 from PIL.IcnsImagePlugin import IcnsImageFile
 from PIL.IcoImagePlugin import IcoImageFile
 from PIL.Jpeg2KImagePlugin import Jpeg2KImageFile
+from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from vidsr.context import Code, Notice
@@ -31,7 +32,7 @@ from vidsr.video.read.still.pillow_image import StoredTiff, UnreadableImage, ope
 from vidsr.video.read.still.samples import Picture, picture_of
 from vidsr.video.read.still.tiff_samples import UnsupportedTiff, is_camera_raw, is_deep, read_tiff_samples, tiff_tags
 
-_BY_PILLOW: dict[str, Any] = {"WebP": WebPImageFile, "ICO": IcoImageFile, "ICNS": IcnsImageFile}
+_BY_PILLOW: dict[str, Any] = {"WebP": WebPImageFile, "ICO": IcoImageFile, "ICNS": IcnsImageFile, "APNG": PngImageFile}
 _FLOATS = ("OpenEXR", "Radiance HDR", "PFM")
 _CONTRADICTIONS = (ArithmeticError, LookupError, TypeError, ValueError, struct.error)  # what damaged headers lead to
 RATE = Fraction(25)
@@ -90,7 +91,7 @@ def _opened(data: bytes, kind: str) -> tuple[int, Iterator[Picture]]:
     if kind in readers:
         return 1, iter([readers[kind](data)])
     image = open_image(data, _BY_PILLOW.get(kind) or (AvifImageFile if kind == "AVIF" else _plugin(kind)))
-    return getattr(image, "n_frames", 1) if kind in ("WebP", "AVIF") else 1, pictures_of(image)
+    return getattr(image, "n_frames", 1) if kind in ("WebP", "AVIF", "APNG") else 1, pictures_of(image)
 
 
 def _first(data: bytes, reader: Any) -> Picture:

@@ -48,7 +48,8 @@ def open_image(data: bytes, reader: Any) -> Image.Image:
 def pictures_of(image: Image.Image) -> Iterator[Picture]:
     """Yield every picture of an animation, or the image. Raises UnreadableImage for what cannot be decoded."""
     animated = image.format in ("WEBP", "AVIF", "GIF", "PNG")
-    for index in range(getattr(image, "n_frames", 1) if animated else 1):
+    first = 1 if getattr(image, "default_image", False) else 0  # of a PNG, for who shows no animations
+    for index in range(first, getattr(image, "n_frames", 1) if animated else 1):
         try:
             with warnings.catch_warnings(action="ignore"):
                 image.seek(index)
