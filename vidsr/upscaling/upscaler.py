@@ -203,7 +203,7 @@ class Upscaler(FrameUpscaler):
 def _fastest(path: Path, options: UpscaleOptions) -> Path:
     """Return the file of a model that computes in the precision asked for: int8 has its own, beside the model's.
 
-    Raises EngineError if int8 is asked for and there is none.
+    Raises EngineError if int8 is asked for and the model has no such file.
     """
     file = zoo.int8_file(path)
     if options.precision == "int8" and file is None and not path.name.endswith(zoo.INT8):
