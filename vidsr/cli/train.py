@@ -45,6 +45,9 @@ def train(
     """Train a network by a recipe on photos and videos, or resume a run."""
     from vidsr.cli.train_display import Display
 
+    # Before PyTorch loads. Its threads would wait in busy loops for one another, several hundred times a step, and take
+    # the cores from the thread that draws the next batch, and from whatever else runs.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         from vidsr.train.batches import Inputs
         from vidsr.train.devices import Accelerator, default_precision
