@@ -88,7 +88,8 @@ def excused(findings: Iterable[Finding], notices: Iterable[Notice]) -> tuple[Fin
 
 
 def _announcement(finding: Finding, notices: tuple[Notice, ...]) -> str:
-    about = [n for n in notices if finding.code in n.codes and finding.stream in (n.streams or (None,))]
+    apart = finding.code is Code.DRIFT  # between the picture and any stream
+    about = [n for n in notices if finding.code in n.codes and (apart or finding.stream in (n.streams or (None,)))]
     of_any_tag = [notice for notice in about if not notice.tags]
     tags = {comparable_key(tag) for notice in about for tag in notice.tags}
     if not of_any_tag and not {*finding.tags} <= tags:

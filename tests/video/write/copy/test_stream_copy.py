@@ -12,6 +12,7 @@ import pytest
 from tests.video.read.test_source import with_cover
 from tests.video.videos import ATTACHED, facts_of, make_video, messages_of, resize_video
 from vidsr.context import Code
+from vidsr.verify import verify_video
 from vidsr.video.metadata import video_tags
 from vidsr.video.write.copy.stream_copy import audio_config
 
@@ -199,6 +200,33 @@ def test_sound_whose_header_is_lost_is_left_out_of_an_flv_which_would_end_the_pr
     assert f"stream 1 (audio, {name}) is left out: flv cannot hold {name} without its header" in run.stderr
     assert run.returncode == 0
     assert facts_of(tmp_path / "b.flv").kinds == ["video"]
+
+
+@pytest.mark.parametrize("sound", ["aac", "pcm_s16le"])
+def test_sound_that_begins_before_0_is_announced_where_players_leave_it_out(sound: str, tmp_path: Path) -> None:
+    video = make_video(tmp_path / "plain.mkv", sound=sound, pts=range(25))
+    options = {"avoid_negative_ts": "disabled"}
+    with av.open(str(video)) as inp, av.open(str(tmp_path / "a.mkv"), "w", container_options=options) as out:
+        copies = {stream.index: out.add_stream_from_template(stream, opaque=True) for stream in inp.streams}
+        for packet in inp.demux():
+            if packet.size and packet.pts is not None:
+                if packet.stream.type == "audio":
+                    packet.pts, packet.dts = packet.pts - 300, packet.pts - 300
+                packet.stream = copies[packet.stream.index]
+                out.mux(packet)
+    for target, announced in (("b.mp4", True), ("b.mkv", False)):
+        notices = resize_video(tmp_path / "a.mkv", tmp_path / target)
+        assert [notice.streams for notice in notices] == [(1,)] * announced
+        found = verify_video(tmp_path / "a.mkv", tmp_path / target, notices=notices)
+        assert found.faithful, found.differences
+
+
+@pytest.mark.parametrize("sound", ["flac", "libopus"])
+def test_the_last_packet_of_sound_without_durations_is_played(sound: str, tmp_path: Path) -> None:
+    video = make_video(tmp_path / "a.nut", sound=sound, pts=range(25))  # NUT stores no durations
+    notices = resize_video(video, tmp_path / "b.mp4")
+    found = verify_video(video, tmp_path / "b.mp4", notices=notices)
+    assert found.faithful, found.differences
 
 
 def test_stale_tags_are_dropped(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from vidsr.context import Code, Context, Notice
 from vidsr.video._compat import packet_without
 from vidsr.video.copy_info import CopyInfo
 from vidsr.video.metadata import ATTACHED, codec_of, stream_tags
+from vidsr.video.pcm_samples import is_pcm
 from vidsr.video.timing import rational
 from vidsr.video.write.copy.added_stream import add_copy
 from vidsr.video.write.copy.container_losses import avi_losses, stream_losses
@@ -146,6 +147,7 @@ def _is_time_code(stream: Stream) -> bool:
 
 
 _LONGEST = (1 << 31) - 1  # ticks that a packet may last in an mp4
+_LONGEST_RUN_UP = Fraction(1, 10)  # seconds of sound that a decoder needs first: 80 ms of Opus
 _LONGEST_AAC = (1 << 14) - 1 - 7  # bytes that the ADTS header before a packet in MPEG-TS can count
 _AAC_RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350)
 
@@ -210,6 +212,8 @@ class StreamCopier:
             self._advance(time * (rational(packet.time_base) or Fraction(0)))
         if index not in self._copies:
             return
+        if index not in self._last_dts and self._muxer in ("mp4", "mov"):
+            self._warn_of_start(index, packet)
         if self._muxer == "mpegts" and codec_of(packet.stream) == "aac" and packet.size > _LONGEST_AAC:
             self._leave_out(index, packet)  # the muxer might fail only with a later packet, of any stream
             return
@@ -281,6 +285,14 @@ class StreamCopier:
                 self._context.warn(f"stream {index} changes its configuration, which {self._muxer} stores only once")
         return packet_without(packet, _NEW_CONFIG)
 
+    def _warn_of_start(self, index: int, packet: av.Packet) -> None:
+        # The muxer has players skip what lies before 0, which is more than what the decoder needs.
+        start = (packet.pts or 0) * (rational(packet.time_base) or Fraction(0))
+        if packet.stream.type == "audio" and start < (0 if is_pcm(packet.stream) else -_LONGEST_RUN_UP):
+            what = f"stream {index} begins {float(-start):.3f} s before 0, and players leave this out of {self._muxer}"
+            codes = (Code.PACKETS, Code.PAYLOAD, Code.TIMES, Code.DRIFT)
+            self._context.warn(f"{what}; .mkv keeps it", *codes, streams=(index,))
+
     def _leave_out(self, index: int, packet: av.Packet) -> None:
         if self._on_lost_packet is not None:
             self._on_lost_packet(packet)
@@ -305,6 +317,10 @@ class StreamCopier:
         if index in self._last_dts:
             packet.dts = max(packet.dts, self._last_dts[index] + self._min_step)
         packet.pts = packet.dts if pts is None else max(round(pts), packet.dts)
+        if not packet.duration and isinstance(
+            packet.stream, av.AudioStream
+        ):  # else the last packet would last no time in an mp4
+            packet.duration = round(length) or packet.dts - self._last_dts.get(index, packet.dts)
         self._last_dts[index] = packet.dts
 
 
