@@ -7,20 +7,25 @@ from vidsr.nets.int8 import WEIGHT_LEVELS, FakeQuantize, Int8Conv, round_weights
 from vidsr.nets.reparam import RepConv, fold
 
 
-def test_activations_become_at_most_255_values_of_which_0_is_one():
-    rounded = FakeQuantize()(torch.linspace(-1, 1, 2001))
-    assert 250 < len(rounded.unique()) <= 255
-    assert 0 in rounded
-    assert (rounded - torch.linspace(-1, 1, 2001)).abs().max() <= 1 / 127
+@pytest.mark.parametrize(("low", "zero"), [(1.0, 128), (0.1, 23), (0.0, 0)])
+def test_activations_become_at_most_256_values_of_which_0_is_one(low, zero):
+    x = torch.linspace(-low, 1, 2001)
+    rounding = FakeQuantize(low)
+    rounded = rounding(x)
+    assert rounding.zero == zero
+    assert 250 < len(rounded.unique()) <= 256
+    assert (rounded == 0).any()
+    torch.testing.assert_close(rounded, x, atol=1.1 * rounding.scale().item(), rtol=0)
 
 
-def test_the_range_follows_the_largest_value_in_training_only():
+def test_the_first_batch_sets_the_range_and_then_it_learns():
     rounding = FakeQuantize()
-    rounding(torch.tensor([-3.0, 1.0]))
-    assert rounding.largest == 3
-    rounding.eval()
-    assert rounding(torch.tensor([5.0])) == 3  # clipped
-    assert rounding.largest == 3
+    rounding(torch.linspace(-3, 3, 1001))
+    assert rounding.largest.item() == pytest.approx(3, abs=0.01)
+    clipped = rounding.eval()(torch.tensor([5.0]))
+    assert clipped.item() == pytest.approx(3, abs=0.05)
+    clipped.sum().backward()
+    assert rounding.largest.grad > 0.9  # a larger range would clip less
 
 
 def test_weights_fit_into_half_of_int8_by_output_channel():
@@ -33,7 +38,7 @@ def test_weights_fit_into_half_of_int8_by_output_channel():
 
 
 def test_a_folded_block_computes_what_the_block_computed_in_eval_mode():
-    block, x = RepConv(4, 4, int8=True), torch.rand(2, 4, 9, 7)
+    block, x = RepConv(4, 4, rounding=FakeQuantize()), torch.rand(2, 4, 9, 7)
     block(x)
     folded = block.eval().fold()
     assert isinstance(folded, Int8Conv)
@@ -42,6 +47,8 @@ def test_a_folded_block_computes_what_the_block_computed_in_eval_mode():
 
 def test_every_weight_learns_though_all_are_rounded():
     net, x = Compact(scale=2, width=8, depth=2, int8=True), torch.rand(2, 1, 16, 16)
+    net(x)  # sets the ranges
+    net.zero_grad()
     net(x, torch.rand(2, 1, 1, 1)).square().sum().backward()
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in net.parameters())
 

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vidsr.card import QP_NAME
+from vidsr.nets.int8 import FakeQuantize
 from vidsr.nets.reparam import RepConv
 
 UNDAMPED = 24  # channels up to which a stack learns without damping; see RepConv
@@ -49,8 +50,11 @@ class Compact(nn.Module):
         self.slope, self.residual = slope, residual
         damped = residual or width > UNDAMPED
         self.head = RepConv(channels * columns, width, head_size, damped=damped)
-        self.body = nn.ModuleList([RepConv(width, width, damped=damped, int8=int8) for _ in range(depth)])
-        self.tail = RepConv(width, channels * columns * scale**2, damped=damped, int8=int8)
+        # Below 0, a leaky ReLU gives little; what residuals are added to is as large there as above.
+        after_sum = [residual and index % 2 == 0 for index in range(depth + 1)]
+        rounding = [FakeQuantize(1.0 if summed else slope) if int8 else None for summed in after_sum]
+        self.body = nn.ModuleList([RepConv(width, width, damped=damped, rounding=each) for each in rounding[:-1]])
+        self.tail = RepConv(width, channels * columns * scale**2, damped=damped, rounding=rounding[-1])
         self.bias = nn.Sequential(nn.Conv2d(1, width, 1), nn.ReLU(), nn.Conv2d(width, width, 1)) if qp else None
         self.register_buffer(QP_NAME, torch.zeros(1, 1, 1, 1), persistent=False)
         if residual:

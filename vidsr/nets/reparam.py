@@ -19,17 +19,23 @@ class RepConv(nn.Module):
 
     damped: scale the chain by 1 / sqrt(its width), which stacks of over 24 channels or 8 convolutions need. Weights
     trained with one value make another network with the other.
-    int8: compute in int8 once it is folded, and round accordingly before; see `vidsr.nets.int8`.
+    rounding: of the input, if the folded convolution computes in int8; the weights are then rounded too.
 
     Source: SESR (arXiv 2103.09404), collapsible linear blocks; the chain is SPAN's Conv3XC (arXiv 2311.12770).
     """
 
     def __init__(
-        self, channels_in: int, channels_out: int, size: int = 3, *, damped: bool = False, int8: bool = False
+        self,
+        channels_in: int,
+        channels_out: int,
+        size: int = 3,
+        *,
+        damped: bool = False,
+        rounding: FakeQuantize | None = None,
     ) -> None:
         super().__init__()
         self.size = size
-        self.fake_quantize = FakeQuantize() if int8 else None
+        self.rounding = rounding
         wide = EXPAND * max(channels_in, channels_out)
         # A step of Adam moves all `wide` products behind a weight together. Undamped, the chain learns about sqrt(wide)
         # times as fast as the branch beside it, and a wide and deep stack diverges at a learning rate of 1e-3.
@@ -54,8 +60,8 @@ class RepConv(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Convolve (n, c_in, h, w) to (n, c_out, h, w)."""
         kernel = self.kernel()
-        if self.fake_quantize is not None:
-            x, kernel = self.fake_quantize(x), round_weights(kernel)
+        if self.rounding is not None:
+            x, kernel = self.rounding(x), round_weights(kernel)
         return functional.conv2d(x, kernel, self.straight.bias, padding=self.size // 2)
 
     @torch.no_grad()
@@ -65,7 +71,7 @@ class RepConv(nn.Module):
         plain.weight.copy_(self.kernel())
         assert plain.bias is not None and self.straight.bias is not None
         plain.bias.copy_(self.straight.bias)
-        return plain if self.fake_quantize is None else Int8Conv(plain, self.fake_quantize)
+        return plain if self.rounding is None else Int8Conv(plain, self.rounding)
 
 
 class NormConv(nn.Module):
