@@ -11,8 +11,6 @@ from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from vidsr.video.convert.png_chunks import with_chunks
 
-DEEP = ("PNG", "TIFF")
-"""Pillow's names of the formats that hold 16 bits."""
 Samples = NDArray[np.uint16]
 """(height, width, channels): gray or RGB, and alpha."""
 _PNG_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}  # colour type, by the number of channels
@@ -21,7 +19,7 @@ _SUB_DIRECTORIES = (0x8769, 0x8825)  # Exif, GPS
 
 
 def save_deep(samples: Samples, kind: str, **options: Any) -> bytes:
-    """Return samples as a file. kind: of DEEP. options: as Pillow's: icc_profile, exif, dpi."""
+    """Return samples as a file. kind: of `image_kind.DEEP`. options: as Pillow's: icc_profile, exif, dpi."""
     return _png(samples, **options) if kind == "PNG" else _tiff(samples, **options)
 
 

@@ -11,6 +11,8 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 _PREVIOUS, _OVER = 2, 1  # APNG_DISPOSE_OP_PREVIOUS, APNG_BLEND_OP_OVER
 HEAD = 32
 """Bytes that are enough."""
+DEEP = ("PNG", "TIFF")
+"""Pillow's names of the formats of which files with 16 bits a sample are written."""
 _BY_START = {
     _PNG: "PNG",
     b"\xff\xd8\xff": "JPEG",

@@ -18,7 +18,6 @@ from vidsr.io.names import is_address, is_file, title_of
 from vidsr.options import Deinterlace, ReadOptions
 from vidsr.video._compat import CRASHING_SIDE_DATA, rational, without_side_data
 from vidsr.video.convert.deinterlace import Deinterlacer
-from vidsr.video.convert.image_metadata import read_image_metadata
 from vidsr.video.convert.side_data import display_matrix
 from vidsr.video.copy_info import CopyInfo
 from vidsr.video.metadata import ATTACHED
@@ -198,7 +197,12 @@ class Source:
     def display_matrix(self) -> tuple[int, ...]:
         """Rotation or mirroring that players apply; empty for none."""
         # The Exif of images comes first: FFmpeg loses that a JPEG is mirrored, PyAV 18 does not read it of every image.
-        return read_image_metadata(self._image).display_matrix or display_matrix(self.first.av_frame) or ()
+        stored = display_matrix(self.first.av_frame) or ()
+        if self._image is None:
+            return stored
+        from vidsr.video.convert.image_metadata import read_image_metadata  # which loads Pillow
+
+        return read_image_metadata(self._image).display_matrix or stored
 
     @cached_property
     def _image(self) -> bytes | None:

@@ -16,7 +16,8 @@ from vidsr.errors import OutputError, SameFile, StreamBroken, TargetExists
 from vidsr.frames import Carried, Frame, bands
 from vidsr.io.atomic import TemporaryFolder, sync_folder
 from vidsr.io.names import title_of
-from vidsr.video.convert.deep_images import DEEP, Samples
+from vidsr.video.convert.deep_images import Samples
+from vidsr.video.convert.image_kind import DEEP
 from vidsr.video.convert.image_metadata import ImageMetadata, read_image_metadata, rotated
 from vidsr.video.convert.nv12 import planar
 from vidsr.video.convert.pixel_formats import pixel_format_name

@@ -12,7 +12,6 @@ from vidsr.context import Code, Notice
 from vidsr.errors import OutputError
 from vidsr.frames import Frame, VideoInfo
 from vidsr.options import EncodeOptions
-from vidsr.video.convert.image_metadata import lost_in_video, read_image_metadata
 from vidsr.video.convert.immersive import spherical_mapping, stereo_layout
 from vidsr.video.convert.nv12 import lies_on_gpu
 from vidsr.video.convert.pixel_formats import PIXEL_FORMATS, pixel_format_name
@@ -126,9 +125,11 @@ def _warnings(plan: EncodingPlan, copy: CopyInfo | None) -> Iterator[Notice]:
         yield Notice(f"{plan.encoder} may not be repeatable: a resumed output may differ from one made in one run")
     if copy is None:
         return
-    lost = lost_in_video(read_image_metadata(copy.image))
-    if lost:
-        yield Notice(lost, (Code.TAGS,))
+    if copy.image is not None:
+        from vidsr.video.convert.image_metadata import lost_in_video, read_image_metadata  # which loads Pillow
+
+        if lost := lost_in_video(read_image_metadata(copy.image)):
+            yield Notice(lost, (Code.TAGS,))
     yield from changed_pids(plan.muxer, copy)
     yield from container_losses(plan)
     yield from stream_losses(plan.muxer.name, copy.video_stream, video=True)

@@ -14,7 +14,6 @@ from vidsr.frames import Carried, Frame, VideoInfo
 from vidsr.io.names import title_of
 from vidsr.io.pipes import HeaderWriter
 from vidsr.options import EncodeOptions
-from vidsr.video.convert.image_metadata import read_image_metadata
 from vidsr.video.copy_info import CopyInfo
 from vidsr.video.sequence import pattern_of
 from vidsr.video.write.copy.containers import muxer_of
@@ -22,7 +21,6 @@ from vidsr.video.write.copy.stream_copy import StreamCopier, plan_copy
 from vidsr.video.write.encoder import Encoder
 from vidsr.video.write.encoding_plan import EncodingPlan
 from vidsr.video.write.header.header_patch import HeaderPatch, plan_header
-from vidsr.video.write.image_sink import ImageSink, image_losses, is_deep, open_sequence
 from vidsr.video.write.planning import plan_encoding
 from vidsr.video.write.segment_file import EncodedPacket
 from vidsr.video.write.target import Target, open_target
@@ -91,7 +89,9 @@ def _open_image_sink(
     copy: CopyInfo | None,
     context: Context,
 ) -> Sink:
+    from vidsr.video.convert.image_metadata import read_image_metadata  # these load Pillow
     from vidsr.video.write.animation_sink import AnimationSink, is_animated_output
+    from vidsr.video.write.image_sink import ImageSink, image_losses, is_deep, open_sequence
 
     pattern = None if info.still else pattern_of(name)
     animated = pattern is None and not info.still and is_animated_output(format, copy)

@@ -13,7 +13,7 @@ from vidsr.errors import NotPipeable, OutputError
 from vidsr.io.names import is_address, is_folder, title_of
 from vidsr.io.pipes import is_fifo
 from vidsr.options import EncodeOptions
-from vidsr.video.convert.deep_images import DEEP
+from vidsr.video.convert.image_kind import DEEP
 from vidsr.video.metadata import ATTACHED, codec_of
 
 IMAGES = {
