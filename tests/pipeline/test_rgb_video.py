@@ -144,3 +144,10 @@ def test_y4m_states_the_shape_of_a_pixel(tmp_path):
     assert verify_video(source, tmp_path / "b.y4m", notices=notices).faithful
     upscale_video(make_video(tmp_path / "c.mp4"), tmp_path / "d.y4m", model="bicubic")
     assert b" A1:1 " in (tmp_path / "d.y4m").read_bytes()[:100]
+
+
+def test_raw_video_is_what_y4m_holds(tmp_path):
+    source = make_video(tmp_path / "a.mp4", pts=range(2))
+    for codec in ("rawvideo", "libx264"):
+        upscale_video(source, tmp_path / f"{codec}.y4m", model="bicubic", codec=codec)
+    assert (tmp_path / "rawvideo.y4m").read_bytes() == (tmp_path / "libx264.y4m").read_bytes()

@@ -85,6 +85,16 @@ def test_a_rate_that_a_container_does_not_state_is_left_out(tmp_path: Path) -> N
     assert verify_video(video, tmp_path / "d.flv", notices=[notice]).faithful
 
 
+def test_adpcm_whose_blocks_nut_does_not_state_is_copied_and_announced(tmp_path: Path) -> None:
+    video = with_sound(tmp_path / "a.avi", "adpcm_ima_wav")
+    notices = resize_video(video, tmp_path / "b.nut", preset="ultrafast")
+    assert [(notice.codes, notice.streams) for notice in notices] == [((Code.CODEC,), (1,))]
+    assert codecs_in(tmp_path / "b.nut") == ["h264", "adpcm_ima_wav"]
+    found = verify_video(video, tmp_path / "b.nut", notices=notices)
+    assert found.faithful
+    assert [finding.holds for finding in found.findings if finding.code is Code.PAYLOAD] == [True]
+
+
 def test_adpcm_whose_samples_a_mov_cannot_count_is_left_out(tmp_path: Path) -> None:
     video = with_sound(tmp_path / "a.avi", "adpcm_ima_wav", rate=48000, layout="stereo")
     (notice,) = resize_video(video, tmp_path / "b.mov", preset="ultrafast")

@@ -1,5 +1,6 @@
 """Streams beside the video: copied to the byte, or left out with a warning."""
 
+import shutil
 import subprocess
 import sys
 from fractions import Fraction
@@ -267,3 +268,18 @@ def test_sound_that_says_in_every_packet_how_it_is_decoded_says_it_once(tmp_path
     with av.open(str(loose)) as video, av.open(str(boxed)) as other:
         extradata = other.streams.audio[0].codec_context.extradata
         assert extradata and audio_config(video.streams.audio[0]) == extradata[:2]
+
+
+@pytest.mark.skipif(not shutil.which("ffmpeg"), reason="only the ffmpeg command encodes Speex")
+@pytest.mark.parametrize("after", ["mov", "mkv"])
+def test_the_last_packet_of_sound_without_durations_is_not_cut_off(after: str, tmp_path: Path) -> None:
+    inputs = [*("-f", "lavfi", "-i", "testsrc2=s=64x48:r=25:d=0.4"), *("-f", "lavfi", "-i", "sine=d=0.4:r=16000")]
+    made = subprocess.run(["ffmpeg", "-v", "error", *inputs, "-c:v", "libx264", "-c:a", "libspeex", tmp_path / "a.flv"])
+    if made.returncode:
+        pytest.skip("this ffmpeg has no Speex")
+    notices = resize_video(tmp_path / "a.flv", tmp_path / f"b.{after}", preset="ultrafast")
+    assert notices == []
+    assert [data for data, _ in packets_of(tmp_path / f"b.{after}", "audio")] == [
+        data for data, _ in packets_of(tmp_path / "a.flv", "audio")
+    ]
+    assert verify_video(tmp_path / "a.flv", tmp_path / f"b.{after}").faithful

@@ -164,7 +164,8 @@ def _named(format: str) -> Muxer:
 
 def encoder_for(name: str, muxer: str) -> str:
     """Return the encoder asked for; instead of the default, libx264, another if the container cannot hold H.264."""
-    return _ENCODERS.get(muxer, name) if name == "libx264" else name
+    is_raw = name == "rawvideo" and muxer == "yuv4mpegpipe"  # which holds nothing else, in an encoder's own wrapping
+    return _ENCODERS.get(muxer, name) if name == "libx264" or is_raw else name
 
 
 # MPEG-TS accepts any codec, but players can read only these, which have a stream type.

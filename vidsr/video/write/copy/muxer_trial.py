@@ -24,6 +24,7 @@ from av.stream import Stream
 from vidsr.errors import DiskFull
 from vidsr.io.cache import read_cache, write_cache
 from vidsr.video.metadata import ATTACHED, codec_of
+from vidsr.video.pcm_samples import is_pcm
 from vidsr.video.write.copy.added_stream import CHANNELS, add_copy, add_with_parameters, has_unnamed_channels
 from vidsr.video.write.copy.containers import BLURAY_CODECS, TS_CODECS, Muxer
 
@@ -80,6 +81,22 @@ def needs_same_tag(muxer: Muxer, stream: Stream) -> bool:
     return not _kills(muxer, stream) and accepts(muxer, add, reads_back=facts_of(stream))
 
 
+def lacks_parameters(muxer: Muxer, stream: Stream) -> bool:
+    """Return whether a decoder needs more than NUT stores of a sound, such as the size of ADPCM's blocks."""
+    if muxer.name != "nut" or not isinstance(stream, av.AudioStream) or _is_ordinary(muxer, stream):
+        return False
+    given: Any = stream.codec_context
+    if given is None or is_pcm(stream):
+        return False
+    try:
+        decoder: Any = av.CodecContext.create(given.name, "r")
+        decoder.sample_rate, decoder.layout, decoder.extradata = given.sample_rate, given.layout, given.extradata
+        decoder.open()
+    except (ValueError, av.error.FFmpegError):
+        return True
+    return False
+
+
 def _is_ordinary(muxer: Muxer, stream: Stream) -> bool:
     codec = codec_of(stream)
     return codec in _ORDINARY.get(muxer.name, ()) or (muxer.bluray and codec in BLURAY_CODECS)
@@ -115,13 +132,13 @@ def accepts(muxer: Muxer, add: Callable[[OutputContainer], Stream], *, reads_bac
         file.seek(0)
         with av.open(file) as written:
             is_same = [facts_of(each) for each in written.streams] == [reads_back]
-            return is_same and not _lacks_channels(written.streams[0])
+            return is_same and (muxer.name == "nut" or not _lacks_channels(written.streams[0]))
     except (ValueError, av.error.FFmpegError, OSError):
         return False
 
 
 def _lacks_channels(stream: Stream) -> bool:
-    # A decoder needs their number, which a mov loses of WMA.
+    # A decoder needs their number, which a mov loses of WMA. NUT states it, but FFmpeg hides it if no decoder opens.
     known = isinstance(stream, av.AudioStream) and stream.codec_context is not None
     return known and not cast(av.AudioStream, stream).codec_context.layout.nb_channels
 

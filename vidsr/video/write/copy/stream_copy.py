@@ -19,7 +19,7 @@ from vidsr.video.timing import rational
 from vidsr.video.write.copy.added_stream import add_copy
 from vidsr.video.write.copy.container_losses import avi_losses, stream_losses
 from vidsr.video.write.copy.containers import Muxer, describe
-from vidsr.video.write.copy.muxer_trial import UNKNOWN_AUDIO, needs_same_tag, why_unsupported
+from vidsr.video.write.copy.muxer_trial import UNKNOWN_AUDIO, lacks_parameters, needs_same_tag, why_unsupported
 from vidsr.video.write.copy.pcm import PcmRepacker, add_pcm_stream, packing_for
 from vidsr.video.write.copy.programs import kept_pids, other_programs
 from vidsr.video.write.copy.subtitles import Converter, add_text_stream, text_codec
@@ -84,6 +84,9 @@ def plan_copy(plan: EncodingPlan, copy: CopyInfo | None, *, can_seek: bool) -> C
         else:
             same_tag = needs_same_tag(plan.muxer, stream)
             streams.append(StreamPlan(stream, extradata=extradata, pid=pids.get(stream.index), same_tag=same_tag))
+            if lacks_parameters(plan.muxer, stream):
+                what = f"{describe(stream)}: newer versions of FFmpeg do not decode it from nut, which stores too little"
+                warnings.append(Notice(f"{what} about it; use .mkv", (Code.CODEC,), (stream.index,)))
             if stream.type == "video" and not stream.disposition & ATTACHED:
                 warnings.append(Notice(f"{describe(stream)} is a second video: it is copied, not upscaled"))
     others = [each.stream for each in streams if each.attachment is None]
@@ -314,6 +317,9 @@ class StreamCopier:
         if packet.duration > _LONGEST and self._muxer in ("mp4", "mov"):  # of a subtitle without an end
             packet.duration = 0  # unknown; the muxer would refuse the packet, at the end of the file
         packet.dts = round(dts)
+        if not packet.duration and index in self._last_dts and packet.stream.type == "audio":
+            # Of an mp4, players leave out a last packet that takes no time.
+            packet.duration = max(packet.dts - self._last_dts[index], 0)
         if index in self._last_dts:
             packet.dts = max(packet.dts, self._last_dts[index] + self._min_step)
         packet.pts = packet.dts if pts is None else max(round(pts), packet.dts)
