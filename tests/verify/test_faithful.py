@@ -275,7 +275,7 @@ def test_a_second_video_is_the_same_in_any_wrapping(tmp_path: Path) -> None:
                 if packet.size:
                     packet.stream = copy
                     out.mux(packet)
-    for after in ("ts", "mp4", "nut"):
+    for after in ("ts", "mp4", "nut", "avi"):
         notices = resize_video(both, tmp_path / f"c.{after}", preset="ultrafast")
         found = verify_video(both, tmp_path / f"c.{after}", notices=notices)
         assert found.differences == () and "stream 1 payload" in [finding.name for finding in found.findings]

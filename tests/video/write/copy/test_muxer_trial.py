@@ -13,6 +13,7 @@ from vidsr.io.cache import cache_folder
 from vidsr.verify import verify_video
 from vidsr.video.metadata import codec_of
 from vidsr.video.write.copy import muxer_trial
+from vidsr.video.write.copy.added_stream import add_copy
 from vidsr.video.write.copy.containers import Muxer
 
 
@@ -100,6 +101,43 @@ def test_adpcm_whose_samples_a_mov_cannot_count_is_left_out(tmp_path: Path) -> N
     (notice,) = resize_video(video, tmp_path / "b.mov", preset="ultrafast")
     assert (notice.codes, notice.streams) == ((Code.STREAM,), (1,))
     assert codecs_in(tmp_path / "b.mov") == ["h264"]
+
+
+@pytest.mark.parametrize(
+    ("codec", "pixel_format", "after", "kept"),
+    [
+        ("libx264", "yuv420p", "avi", True),  # whose units must begin with start codes there
+        ("libx265", "yuv420p", "avi", False),
+        ("rawvideo", "rgb24", "mov", True),
+        ("rawvideo", "rgb24", "mkv", False),  # which would come back without a pixel format
+        ("rawvideo", "bgr24", "avi", False),  # with frames of no bytes
+        ("rawvideo", "yuyv422", "mkv", True),
+    ],
+)
+def test_a_second_video_is_copied_where_it_comes_back_as_it_was(
+    codec: str, pixel_format: str, after: str, kept: bool, tmp_path: Path
+) -> None:
+    parts = [make_video(tmp_path / "a.nut", pts=range(3))]
+    parts.append(make_video(tmp_path / "b.nut", pts=range(3), size=(32, 32), codec=codec, pixel_format=pixel_format))
+    video, target = tmp_path / ("c.mkv" if codec.startswith("lib") else "c.nut"), tmp_path / f"d.{after}"
+    with av.open(str(parts[0])) as first, av.open(str(parts[1])) as second, av.open(str(video), "w") as out:
+        copies = [add_copy(out, each.streams[0], same_tag=codec == "rawvideo") for each in (first, second)]
+        for each, copy in zip((first, second), copies, strict=True):
+            for packet in each.demux():
+                if packet.size:
+                    packet.stream = copy
+                    out.mux(packet)
+    notices = resize_video(video, target, preset="ultrafast")
+    assert (Code.STREAM in codes_of(notices)) == (not kept)
+    assert len(codecs_in(target)) == 1 + kept
+    assert verify_video(video, target, notices=notices).faithful
+    if kept:
+        with av.open(str(video)) as before, av.open(str(target)) as written:
+            pictures = [
+                [frame.to_ndarray(format="rgb24").tobytes() for frame in container.decode(container.streams[1])]
+                for container in (before, written)
+            ]
+        assert pictures[0] == pictures[1] and len(pictures[0]) == 3
 
 
 def test_m2ts_has_packets_of_192_bytes(tmp_path: Path) -> None:

@@ -39,13 +39,14 @@ _COMMON = {
 # fmt: on
 """Names of decoders, as `codec_of` returns them."""
 _ORDINARY = {
-    **dict.fromkeys(("matroska", "webm", "mp4", "mov", "nut", "avi"), _COMMON),
+    **dict.fromkeys(("matroska", "webm", "mp4", "mov", "nut"), _COMMON),
+    "avi": _COMMON - {"hevc"},  # which would come back as raw video
     "mpegts": TS_CODECS,
     "flv": {"h264", "aac", "mp3", "mp3float"},
 }
 """Codecs that a muxer is known to accept or to refuse without harm, and that are read back."""
-Facts = tuple[str, str, int]
-"""Type and codec of a stream, and its sample rate: FLV, for one, states 8000 Hz of all A-law."""
+Facts = tuple[str, str, int | str]
+"""Type and codec of a stream; its sample rate, as FLV states 8000 Hz of all A-law; of raw video its pixel format."""
 _NEEDS_FRAME_SIZE = ("adpcm_ms", "adpcm_ima_wav")  # whose samples the muxer of mov counts
 _TIMEOUT_S = 30
 
@@ -65,6 +66,10 @@ def why_unsupported(muxer: Muxer, stream: Stream) -> str:
             return f"{muxer.title} cannot hold {codec} with an unknown number of samples in a packet"
         if has_unnamed_channels(name, stream) and channels not in CHANNELS:
             return f"{muxer.title} cannot hold {codec} with {channels} unnamed channels"
+    if isinstance(stream, av.VideoStream) and known and name == "avi" and codec == "rawvideo":
+        context = stream.codec_context
+        if context.format is not None and context.format.is_rgb and not context.bits_per_coded_sample:
+            return "avi cannot hold raw RGB with an unknown number of bits in a pixel"  # its frames would be empty
     if name == "flv" and codec in ("opus", "libopus", "flac") and not stream.codec_context.extradata:
         return f"{muxer.title} cannot hold {codec} without its header"
     if _takes(muxer, stream) or needs_same_tag(muxer, stream):
@@ -159,7 +164,10 @@ def facts_of(stream: Stream) -> Facts:
     """Return the facts of a stream that a container must keep."""
     context = stream.codec_context
     name = codec_of(stream) if context is None else context.codec.canonical_name
-    return stream.type, name, context.sample_rate if isinstance(context, av.AudioCodecContext) else 0
+    if isinstance(context, av.AudioCodecContext):
+        return stream.type, name, context.sample_rate
+    raw = name == "rawvideo" and isinstance(context, av.VideoCodecContext)
+    return stream.type, name, cast(av.VideoCodecContext, context).pix_fmt or "" if raw else ""
 
 
 def _kills(muxer: Muxer, stream: Stream) -> bool:

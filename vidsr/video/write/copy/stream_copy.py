@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any, Final
 
 import av
+from av.bitstream import BitStreamFilterContext
 from av.container import OutputContainer
 from av.stream import Stream
 
@@ -85,7 +86,9 @@ def plan_copy(plan: EncodingPlan, copy: CopyInfo | None, *, can_seek: bool) -> C
             same_tag = needs_same_tag(plan.muxer, stream)
             streams.append(StreamPlan(stream, extradata=extradata, pid=pids.get(stream.index), same_tag=same_tag))
             if lacks_parameters(plan.muxer, stream):
-                what = f"{describe(stream)}: newer versions of FFmpeg do not decode it from nut, which stores too little"
+                what = (
+                    f"{describe(stream)}: newer versions of FFmpeg do not decode it from nut, which stores too little"
+                )
                 warnings.append(Notice(f"{what} about it; use .mkv", (Code.CODEC,), (stream.index,)))
             if stream.type == "video" and not stream.disposition & ATTACHED:
                 warnings.append(Notice(f"{describe(stream)} is a second video: it is copied, not upscaled"))
@@ -149,6 +152,12 @@ def _is_time_code(stream: Stream) -> bool:
     return stream.type == "data" and "timecode" in stream.metadata
 
 
+def is_sized_h264(stream: Stream) -> bool:
+    """Return whether the units of H.264 begin with their size, as in mp4 and Matroska, and not with a start code."""
+    context = stream.codec_context
+    return context is not None and codec_of(stream) == "h264" and bytes(context.extradata or b"")[:1] == b"\1"
+
+
 _LONGEST = (1 << 31) - 1  # ticks that a packet may last in an mp4
 _LONGEST_RUN_UP = Fraction(1, 10)  # seconds of sound that a decoder needs first: 80 ms of Opus
 _LONGEST_AAC = (1 << 14) - 1 - 7  # bytes that the ADTS header before a packet in MPEG-TS can count
@@ -199,6 +208,7 @@ class StreamCopier:
         self._reconfigured: set[int] = set()
         self._copies: dict[int, Stream] = {}
         self._converters: dict[int, Converter | PcmRepacker] = {}
+        self._filters: dict[int, BitStreamFilterContext] = {}
         self._last_dts: dict[int, int] = {}
         self._next_dts: dict[int, Fraction] = {}  # where the next packet is expected, in the time base of the copy
         self._min_step = 0 if self._muxer in ("matroska", "webm") else 1  # from the dts of one packet to the next
@@ -220,7 +230,7 @@ class StreamCopier:
         if self._muxer == "mpegts" and codec_of(packet.stream) == "aac" and packet.size > _LONGEST_AAC:
             self._leave_out(index, packet)  # the muxer might fail only with a later packet, of any stream
             return
-        self._mux(index, [packet])
+        self._mux(index, self._filters[index].filter(packet) if index in self._filters else [packet])
 
     @property
     def copies(self) -> Mapping[int, Stream]:
@@ -254,7 +264,11 @@ class StreamCopier:
             leave_out = partial(self._leave_out, stream.index)
             self._converters[stream.index] = PcmRepacker(stream, copy, on_lost_packet=leave_out)
         else:
-            copy = add_copy(self._container, stream, extradata=plan.extradata, same_tag=plan.same_tag)
+            extradata = plan.extradata
+            if self._muxer == "avi" and is_sized_h264(stream):
+                self._filters[stream.index] = BitStreamFilterContext("h264_mp4toannexb", stream)
+                extradata = b""  # which keyframes get instead
+            copy = add_copy(self._container, stream, extradata=extradata, same_tag=plan.same_tag)
         copy.disposition = stream.disposition
         copy.metadata.update(stream_tags(stream))
         if plan.pid is not None:
@@ -317,7 +331,7 @@ class StreamCopier:
         if packet.duration > _LONGEST and self._muxer in ("mp4", "mov"):  # of a subtitle without an end
             packet.duration = 0  # unknown; the muxer would refuse the packet, at the end of the file
         packet.dts = round(dts)
-        if not packet.duration and index in self._last_dts and packet.stream.type == "audio":
+        if not packet.duration and index in self._last_dts and packet.stream.type in ("audio", "video"):
             # Of an mp4, players leave out a last packet that takes no time.
             packet.duration = max(packet.dts - self._last_dts[index], 0)
         if index in self._last_dts:
