@@ -9,6 +9,7 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests.verify.remuxed import CHAPTERS, chapter, remux, rich
 from tests.video.videos import frame_from, info_of, make_video, resize_video
@@ -16,6 +17,7 @@ from vidsr.color import BT709
 from vidsr.context import Code, Notice
 from vidsr.errors import StreamBroken
 from vidsr.options import EncodeOptions
+from vidsr.pipeline import upscale_video
 from vidsr.verify import Verification, verify_video
 from vidsr.video.write.sink import open_sink
 
@@ -244,3 +246,14 @@ def test_a_long_video_takes_eight_bytes_a_frame_and_a_packet(video: Path) -> Non
     held = read_inventory(video)
     assert (held.times.itemsize, len(held.times), held.tracks[0].times.itemsize) == (8, 24, 8)
     assert len(held.tracks[0].times) == held.tracks[0].packets > 24
+
+
+def test_a_warning_of_lost_exif_excuses_no_other_tag(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x010F] = "Maker"
+    Image.new("RGB", (40, 30)).save(tmp_path / "a.jpg", exif=exif, comment=b"A comment")
+    notices = upscale_video(tmp_path / "a.jpg", tmp_path / "b.bmp", model="nearest").notices
+    (lost,) = [notice for notice in notices if Code.TAGS in notice.codes]
+    assert verify_video(tmp_path / "a.jpg", tmp_path / "b.bmp", notices=notices).faithful
+    other = replace(lost, tags=("colour profile",))
+    assert names(verify_video(tmp_path / "a.jpg", tmp_path / "b.bmp", notices=[other])) == ["tags"]

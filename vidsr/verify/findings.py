@@ -6,6 +6,7 @@ from typing import Literal
 
 from vidsr.context import STREAM_CODES, Code, Notice
 
+_EXIF = "exif"  # a notice names all tags of Exif by one word
 # Languages with two codes in ISO 639-2: Matroska stores the second.
 _BIBLIOGRAPHIC = {
     "bod": "tib", "ces": "cze", "cym": "wel", "deu": "ger", "ell": "gre", "eus": "baq", "fas": "per", "fra": "fre",
@@ -92,6 +93,7 @@ def _announcement(finding: Finding, notices: tuple[Notice, ...]) -> str:
     about = [n for n in notices if finding.code in n.codes and (apart or finding.stream in (n.streams or (None,)))]
     of_any_tag = [notice for notice in about if not notice.tags]
     tags = {comparable_key(tag) for notice in about for tag in notice.tags}
-    if not of_any_tag and not {*finding.tags} <= tags:
+    keys = (comparable_key(tag) for tag in finding.tags)
+    if not of_any_tag and not all(key in tags or (_EXIF in tags and key.startswith(f"{_EXIF}_")) for key in keys):
         return ""
     return next((notice.message for notice in reversed(of_any_tag or about)), "")

@@ -15,8 +15,6 @@ from vidsr.video.read.damage import Damage
 
 SRGB = "sRGB"
 """A colour profile that videos need not carry."""
-COLORS = "primaries and transfer"
-"""Of an image, where they are not those of sRGB; a key of `image_metadata`."""
 UNTIMED = -(1 << 63)
 """The value in `times` of a packet without a time stamp."""
 

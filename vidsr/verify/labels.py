@@ -7,8 +7,8 @@ from typing import Any
 
 from vidsr.frames import Frame
 from vidsr.verify.findings import comparable_key
-from vidsr.verify.inventory import COLORS, SRGB
-from vidsr.video.convert.image_metadata import is_srgb, read_image_metadata
+from vidsr.verify.inventory import SRGB
+from vidsr.video.convert.image_metadata import COLORS, EXIF, PROFILE, is_srgb, read_image_metadata
 from vidsr.video.convert.png_chunks import cicp
 from vidsr.video.convert.side_data import mastering_of
 from vidsr.video.metadata import DATE, date_of, stream_tags, video_tags
@@ -32,8 +32,8 @@ def image_tags(image: bytes | None) -> dict[str, str]:
     """Return the colour profile and the Exif data of an image file."""
     known = read_image_metadata(image)
     kind = SRGB if known.profile and is_srgb(known.profile) else _digest(known.profile or b"")
-    profile = {"colour profile": kind} if known.profile else {}
-    return profile | {f"Exif {tag}": str(value) for tag, value in (known.exif or {}).items()}
+    profile = {PROFILE: kind} if known.profile else {}
+    return profile | {f"{EXIF} {tag}": str(value) for tag, value in (known.exif or {}).items()}
 
 
 def image_colors(source: Source) -> dict[str, str]:

@@ -8,9 +8,10 @@ from fractions import Fraction
 from vidsr.color import BT470BG, SMPTE170M
 from vidsr.context import Code
 from vidsr.verify.findings import Finding, same
-from vidsr.verify.inventory import COLORS, SRGB, Inventory
+from vidsr.verify.inventory import SRGB, Inventory
 from vidsr.verify.thumbnails import picture_finding, turned
 from vidsr.verify.timestamp_checks import gap_between, slack
+from vidsr.video.convert.image_metadata import COLORS, PROFILE
 from vidsr.video.convert.pixel_formats import PIXEL_FORMATS
 
 # The muxer decides where their clocks begin.
@@ -144,8 +145,8 @@ def _chapters(video: Inventory, other: Inventory, shift: Fraction) -> Finding:
 
 def _tags(before: Inventory, after: Inventory) -> Finding:
     found, other = ({**video.tags, **video.image_metadata} for video in (before, after))
-    if not after.images and found.get("colour profile") == SRGB:
-        del found["colour profile"]
+    if not after.images and found.get(PROFILE) == SRGB:
+        del found[PROFILE]
     if not after.images:
         found.pop(COLORS, None)  # compared as those of a video
     return kept_tags(Code.TAGS, found, other)

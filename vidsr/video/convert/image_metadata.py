@@ -16,10 +16,13 @@ from PIL.TiffImagePlugin import ImageFileDirectory_v2, TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from vidsr.color import ColorSpec
+from vidsr.context import Code, Notice
 from vidsr.video.convert.deep_images import Samples, save_deep
 from vidsr.video.convert.image_kind import HEAD, is_heif
 from vidsr.video.convert.png_chunks import cicp, color_chunks, is_as_srgb, is_plain, named, with_chunks
 
+PROFILE, EXIF, COLORS = "colour profile", "Exif", "primaries and transfer"
+"""What reports call the metadata of images; an Exif tag is "Exif 271"."""
 # By the first bytes of a file. Image.open would refuse large images, and try other formats.
 _READERS: dict[bytes, Any] = {
     b"\x89PNG": PngImageFile,
@@ -75,19 +78,19 @@ class ImageMetadata:
         *,
         deep: Samples | None = None,
         **options: Any,
-    ) -> tuple[bytes, list[str]]:
-        """Return an image file with the metadata, and the names of those that are lost.
+    ) -> tuple[bytes, dict[str, str]]:
+        """Return an image file with the metadata, and those that are lost: how a sentence names them, and reports.
 
         kind, options: Pillow's. color: of the image, where its primaries and transfer are to be stated.
         deep: samples to be written instead of the image's.
         """
-        lost = list(self.lost)
+        lost = dict.fromkeys(self.lost, "")
         if self.comment and kind in ("JPEG", "GIF"):
             options["comment"] = self.comment
         elif self.comment:
-            lost.append("its comment")
+            lost["its comment"] = "comment"
         if self.profile is not None and not _suits(self.profile, image, kind):
-            lost.append("a colour profile that is not for these colours")
+            lost["a colour profile that is not for these colours"] = PROFILE
         elif self.profile is not None:
             options["icc_profile"] = self.profile
         if self.exif is not None:
@@ -95,21 +98,22 @@ class ImageMetadata:
             options["exif"] = _for_tiff(sized) if kind == "TIFF" else sized.tobytes()
         if self.dpi is not None and kind in _WITH_DPI:
             options["dpi"] = self.dpi
-        for name, what, fits in (
-            ("icc_profile", "the colour profile", kind not in _WITHOUT_METADATA),
+        for name, what, key, fits in (
+            ("icc_profile", "the colour profile", PROFILE, kind not in _WITHOUT_METADATA),
             (
                 "exif",
                 "the Exif data",
+                EXIF,
                 kind not in _WITHOUT_METADATA and (kind != "JPEG" or len(options.get("exif", b"")) < _LONGEST),
             ),
         ):
             if name in options and not fits:
                 del options[name]
-                lost.append(what)
+                lost[what] = key
         chunks = dict(self.chunks) or (cicp(color) if color and "icc_profile" not in options else {})
         stated = not is_plain(chunks) or (color is not None and not is_as_srgb(color) and "icc_profile" not in options)
         if kind != "PNG" and stated:
-            lost.append(f"its colours ({named(color)}), so that it will look wrong" if color else "its gamma")
+            lost[f"its colours ({named(color)}), so that it will look wrong" if color else "its gamma"] = COLORS
         if deep is not None:
             content = save_deep(deep, kind, **options)
         else:
@@ -124,11 +128,13 @@ def is_srgb(profile: bytes) -> bool:
     return any(name in profile for name in (b"sRGB", "sRGB".encode("utf-16-be")))
 
 
-def lost_in_video(metadata: ImageMetadata) -> str | None:
+def lost_in_video(metadata: ImageMetadata) -> Notice | None:
     """Return a warning about metadata that a video does not keep; None if there are none. Players assume sRGB."""
-    named = metadata.profile is not None and not is_srgb(metadata.profile)
-    lost = ["colour profile"] * named + ["Exif data"] * (metadata.exif is not None)
-    return f"the {' and '.join(lost)} of the image are left out: videos have no place for them" if lost else None
+    has_profile = metadata.profile is not None and not is_srgb(metadata.profile)
+    lost = {"colour profile": PROFILE} if has_profile else {}
+    lost |= {"Exif data": EXIF} if metadata.exif is not None else {}
+    what = f"the {' and '.join(lost)} of the image are left out: videos have no place for them"
+    return Notice(what, (Code.TAGS,), tags=tuple(lost.values())) if lost else None
 
 
 def read_image_metadata(file: bytes | None) -> ImageMetadata:

@@ -7,7 +7,7 @@ from typing import Any, Self
 import numpy as np
 from PIL import Image
 
-from vidsr.context import Code, Context
+from vidsr.context import Code, Context, Notice
 from vidsr.errors import OutputError
 from vidsr.frames import Carried, Frame
 from vidsr.video.convert.image_kind import is_animation
@@ -92,7 +92,8 @@ class AnimationSink:
             options |= {"optimize": False, "disposal": 2 if any("transparency" in i.info for i in self._images) else 1}
         content, lost = self._metadata.write(self._images[0], self._format, frame.color, **options)
         if lost:
-            self._context.warn(f"the animation loses {' and '.join(lost)}", Code.TAGS)
+            what = f"the animation loses {' and '.join(lost)}"
+            self._context.on_warning(Notice(what, (Code.TAGS,), tags=tuple(lost.values())))
         if self._repeated:
             what = f"{self._repeated} repeated frames are shown as one, for longer"
             self._context.warn(what, Code.FRAMES, Code.PTS, Code.DURATION)

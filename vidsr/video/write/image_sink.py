@@ -137,7 +137,8 @@ def encode_image(frame: Frame, format: str, metadata: ImageMetadata, context: Co
     samples = deep_samples(frame, metadata) if deep else None
     content, lost = metadata.write(image, format, frame.color, deep=samples, **OPTIONS.get(format, {}))
     if lost:
-        context.warn(f"the image loses {' and '.join(lost)}", Code.TAGS)
+        what = f"the image loses {' and '.join(lost)}"
+        context.on_warning(Notice(what, (Code.TAGS,), tags=tuple(lost.values())))
     return content
 
 

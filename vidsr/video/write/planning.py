@@ -129,7 +129,7 @@ def _warnings(plan: EncodingPlan, copy: CopyInfo | None) -> Iterator[Notice]:
         from vidsr.video.convert.image_metadata import lost_in_video, read_image_metadata  # which loads Pillow
 
         if lost := lost_in_video(read_image_metadata(copy.image)):
-            yield Notice(lost, (Code.TAGS,))
+            yield lost
     yield from changed_pids(plan.muxer, copy)
     yield from container_losses(plan)
     yield from stream_losses(plan.muxer.name, copy.video_stream, video=True)

@@ -11,6 +11,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 from vidsr.context import Code, Notice
 from vidsr.system import fits
+from vidsr.video.convert.image_metadata import PROFILE
 from vidsr.video.read.still.samples import Picture, packed, picture_of
 
 _PACKED = {"L": "gray", "LA": "ya8", "RGB": "rgb24", "RGBA": "rgba"}
@@ -91,7 +92,8 @@ def _gray_16(image: Image.Image) -> Picture:
 
 def _converted(image: Image.Image) -> Picture:
     # CMYK and CIELAB, by their colour profile if there is one.
-    profile, notice = image.info.get("icc_profile"), Notice(f"{image.mode} is converted to sRGB", (Code.TAGS,))
+    profile, what = image.info.get("icc_profile"), f"{image.mode} is converted to sRGB"
+    notice = Notice(what, (Code.TAGS,), tags=(PROFILE,))
     target = ImageCms.createProfile("sRGB")
     source: Any = io.BytesIO(profile) if profile else ImageCms.createProfile("LAB") if image.mode == "LAB" else None
     result: Image.Image | None = None
