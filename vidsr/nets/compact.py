@@ -50,9 +50,7 @@ class Compact(nn.Module):
         self.slope, self.residual = slope, residual
         damped = residual or width > UNDAMPED
         self.head = RepConv(channels * columns, width, head_size, damped=damped)
-        # Below 0, a leaky ReLU gives little; what residuals are added to is as large there as above.
-        after_sum = [residual and index % 2 == 0 for index in range(depth + 1)]
-        rounding = [FakeQuantize(1.0 if summed else slope) if int8 else None for summed in after_sum]
+        rounding = [FakeQuantize() if int8 else None for _ in range(depth + 1)]
         self.body = nn.ModuleList([RepConv(width, width, damped=damped, rounding=each) for each in rounding[:-1]])
         self.tail = RepConv(width, channels * columns * scale**2, damped=damped, rounding=rounding[-1])
         self.bias = nn.Sequential(nn.Conv2d(1, width, 1), nn.ReLU(), nn.Conv2d(width, width, 1)) if qp else None

@@ -12,35 +12,40 @@ CODES = 255
 WEIGHT_LEVELS = 63
 """Half of what int8 holds. AVX2 adds two products of 8 bits in 16, which larger weights overflow without notice."""
 SMALLEST = 1e-6  # a range of zero has no scale
-FIRST_RANGE = 0.9999  # the share of the first batch's values that its range holds
 
 
 class FakeQuantize(nn.Module):
-    """Round activations to 256 values: any shape, float in and out.
+    """Round activations to 256 values, of which 0 is one: any shape, float in and out."""
 
-    low: how far values go below 0, relative to how far they go above, such as the slope of a leaky ReLU before. With
-    less below 0 the values lie closer together.
-    """
+    zero: Tensor
+    """The code of 0."""
 
-    def __init__(self, low: float = 1.0) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.zero = round(CODES * low / (1 + low))
-        """The code of 0."""
-        self.largest = nn.Parameter(torch.zeros(()))
-        """The largest value that is not clipped; 0 before the first batch in training, which sets it."""
+        self.span = nn.Parameter(torch.zeros(()))
+        """The difference between the smallest and the largest value; 0 before the first batch in training."""
+        self.register_buffer("zero", torch.zeros(()))
 
     def scale(self) -> Tensor:
         """Return the difference between two neighbouring values."""
-        return self.largest.clamp_min(SMALLEST) / (CODES - self.zero)
+        return self.span.clamp_min(SMALLEST) / CODES
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return x clipped and rounded; the gradient passes the rounding, and also reaches the range."""
-        if self.training and self.largest == 0:
-            with torch.no_grad():
-                self.largest.copy_(torch.quantile(x.abs().flatten()[: 1 << 24], FIRST_RANGE))
+        """Return x clipped and rounded; the gradient passes the rounding, and also reaches the range.
+
+        The first batch in training sets the range.
+        """
+        if self.training and self.span == 0:
+            self._fit(x)
         scale = self.scale()
         codes = (x / scale).clamp(-self.zero, CODES - self.zero)
         return (codes + (codes.round() - codes).detach()) * scale
+
+    @torch.no_grad()
+    def _fit(self, x: Tensor) -> None:
+        low, high = x.amin().clamp_max(0), x.amax().clamp_min(0)
+        self.span.copy_(high - low)
+        self.zero.copy_((-low / self.scale()).round())
 
 
 class Int8Conv(nn.Conv2d):
@@ -49,7 +54,7 @@ class Int8Conv(nn.Conv2d):
     def __init__(self, plain: nn.Conv2d, rounding: FakeQuantize) -> None:
         size = plain.kernel_size[0]
         super().__init__(plain.in_channels, plain.out_channels, size, padding=size // 2)
-        self.scale, self.zero = rounding.scale().item(), rounding.zero
+        self.scale, self.zero = rounding.scale().item(), int(rounding.zero)
         with torch.no_grad():
             self.weight.copy_(round_weights(plain.weight))
             assert plain.bias is not None and self.bias is not None

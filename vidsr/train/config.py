@@ -88,6 +88,8 @@ class Int8Stage(PixelStage):
     steps: int = 0
     rate: float = 2e-4
     warmup: int = 100
+    loss: PixelLoss = "mse"
+    balance: float = 0.0
     validate_every: int = 1000
 
 
