@@ -100,6 +100,8 @@ class Progress:
     """Those of `frames` that an earlier run wrote, if this one resumes it."""
     position_before: float = 0.0
     """Those of `position` that an earlier run wrote."""
+    delay: Callable[[], str] | None = None
+    """Describes how a live run keeps up, in a few words; None for other runs."""
 
     @property
     def fps(self) -> float:

@@ -136,6 +136,22 @@ class EncodeOptions:
 
 
 @dataclass(frozen=True)
+class RealtimeOptions:
+    """Whether a run keeps up with a live stream, and how closely."""
+
+    realtime: bool | None = _option(
+        None,
+        "Keep up with the video: compute less of it while time is short; a file is read at its own rate. By default "
+        "for network streams.",
+    )
+    latency: float | None = _option(
+        None,
+        "Keep up so closely that a frame leaves within so many milliseconds; by default 100, or three frames if these "
+        "last longer.",
+    )
+
+
+@dataclass(frozen=True)
 class EvaluateOptions:
     """How models are measured on images and videos."""
 

@@ -74,6 +74,19 @@ def by_scale(scale: float) -> Path:
     return next((path for factor, path in ladder if factor >= scale), ladder[-1][1])
 
 
+def lighter(card: ModelCard) -> list[Path]:
+    """Return the shelf's live models of the same factor that compute less than a model, the heaviest first.
+
+    A model whose card does not say what it computes is taken for heavier.
+    """
+    live = [
+        (each.macs, path)
+        for path, each in shelf()
+        if each.name.startswith(DEFAULT_FAMILY) and each.name == path.stem and each.scale == card.scale
+    ]
+    return [path for macs, path in sorted(live, reverse=True) if not card.macs or macs < card.macs]
+
+
 def user_folder() -> Path:
     """Return the folder whose models the user can refer to by name: VIDSR_MODELS, or the platform's data folder.
 

@@ -97,6 +97,8 @@ def describe(now: "Progress") -> str:
     parts = [frames, f"{now.fps:.1f} fps", f"{now.speed:.2f}x real time"]
     if now.eta is not None:
         parts.append(f"{clock(now.eta)} left")
+    if now.delay is not None:
+        parts.append(now.delay())
     return ", ".join(parts)
 
 

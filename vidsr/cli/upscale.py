@@ -26,7 +26,15 @@ from vidsr.cli.params import (
 )  # fmt: skip
 from vidsr.cli.verify import as_dict, check, print_table, readable_again
 from vidsr.errors import InputError, OutputError
-from vidsr.options import Deinterlace, EncodeOptions, Hwaccel, Precision, ReadOptions, UpscaleOptions
+from vidsr.options import (
+    Deinterlace,
+    EncodeOptions,
+    Hwaccel,
+    Precision,
+    ReadOptions,
+    RealtimeOptions,
+    UpscaleOptions,
+)
 
 if TYPE_CHECKING:
     from vidsr.pipeline import Summary
@@ -96,6 +104,12 @@ def upscale(
     hwaccel: Annotated[Hwaccel, option_of(ReadOptions, "hwaccel", panel=ENGINE)] = ReadOptions.hwaccel,
     tile: Annotated[str | None, option_of(UpscaleOptions, "tile", metavar="PIXELS", panel=ENGINE)] = None,
     compute: Annotated[str, option_of(UpscaleOptions, "compute", metavar="SHARE", panel=ENGINE)] = "full",
+    realtime: Annotated[
+        bool | None, option_of(RealtimeOptions, "realtime", "--realtime/--no-realtime", panel=ENGINE)
+    ] = RealtimeOptions.realtime,
+    latency: Annotated[
+        float | None, option_of(RealtimeOptions, "latency", min=1, metavar="MS", panel=ENGINE)
+    ] = RealtimeOptions.latency,
     source_qp: Annotated[
         float | None, option_of(ReadOptions, "source_qp", min=0, max=51, panel=ENGINE)
     ] = ReadOptions.source_qp,
@@ -140,7 +154,7 @@ def upscale(
     pairs = jobs(inputs, output, container, one=fps is not None)
     if pairs[0][1] != output:
         encode = replace(encode, format=None)  # each name has its extension
-    options = JobOptions(read, upscaling, encode)
+    options = JobOptions(read, upscaling, encode, realtime=RealtimeOptions(realtime, latency))
     if resume and not overwrite and len(pairs) > 1:
         pairs = not_yet_done(pairs)
 
@@ -201,4 +215,6 @@ def _last_line(summary: "Summary") -> str:
     tiles = (
         f"; {shares.computed:.0%} computed, {shares.reused:.0%} reused, {shares.plain:.0%} resized" if shares else ""
     )
+    if summary.realtime is not None:
+        tiles += f"; {summary.realtime}"
     return f"{pictures} in {summary.seconds:.1f} s, {summary.fps:.1f} fps, {sizes} by {summary.model}{tiles}"

@@ -32,6 +32,7 @@ SAMPLE_FRAMES, SAMPLE_BYTES = 16, 128 << 20  # of upscaled frames
 # Of the time there is: other parts of the video may be harder, and stages slow each other down. A file that is late in
 # a hard scene makes up for it in an easy one; a live stream would stall.
 MARGIN, LIVE_MARGIN = 0.85, 0.5
+LIVE_FRAMES, LIVE_LOAD = 6, 0.8  # of hard frames, and of the time of one, that the encoder of a live run may take
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +99,33 @@ def settled(
         message = f"preset {name} makes about {made:.3g} of {rate:.4g} frames a second, and none is faster"
     context.warn(message)
     return replace(encode, preset=name)
+
+
+def quick_enough(
+    rate: float, frame: Frame, target: str | Path | BinaryIO, large: VideoInfo, options: EncodeOptions, context: Context
+) -> EncodeOptions:
+    """Replace a preset by a faster one if the encoder would not keep up with a live stream, and report it.
+
+    rate: frames a second. frame: the first one, upscaled. An encoder cannot change its preset later, since the headers
+    of the stream depend on it.
+    """
+    muxer = muxer_of(target, options.format)
+    codec = encoder_for(options.codec, muxer.name)
+    names = [] if muxer.image else presets_of(codec)
+    if options.preset not in names or not names.index(options.preset):
+        return options
+    frames, _ = _drawn([frame], Cost(0, 0), LIVE_FRAMES)
+    at = names.index(options.preset)
+
+    def seconds(name: str) -> float:
+        trial = replace(options, preset=name, codec=codec, format="matroska")
+        return Cost.of(lambda: _encode(frames, large, trial), len(frames)).wall
+
+    while at > 0 and seconds(names[at]) * rate > LIVE_LOAD:
+        at -= 1
+    if names[at] != options.preset:
+        context.warn(f"preset {names[at]}: {options.preset} is too slow for {rate:.4g} frames a second here")
+    return replace(options, preset=names[at])
 
 
 def slowest(names: Sequence[str], rate_with: Callable[[str], float], wanted: float) -> tuple[str, float]:

@@ -1,6 +1,7 @@
 """What a run counts and reports: progress, warnings, and the summary at the end."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ from vidsr.frames import Frame, VideoInfo
 from vidsr.video.read.damage import Damage
 
 if TYPE_CHECKING:
+    from vidsr.pipeline.realtime.latency_meter import RealtimeReport
     from vidsr.upscaling.compute.compute_plan import Shares
 
 
@@ -35,6 +37,8 @@ class Summary:
     """The warnings: what could not be kept as it was."""
     damage: Damage
     """Which parts of the input were damaged, and where."""
+    realtime: "RealtimeReport | None" = None
+    """How the run kept up with a live stream; None if it did not have to."""
 
 
 class RunRecord:
@@ -50,6 +54,10 @@ class RunRecord:
         self._outer = context
         self._began = time.monotonic()
         self._origin: float | None = None
+        self.delay: Callable[[], str] | None = None
+        """See `Progress`."""
+        self.realtime: RealtimeReport | None = None
+        """See `Summary`."""
 
     @property
     def context(self) -> Context:
@@ -100,4 +108,5 @@ class RunRecord:
             None if info.duration is None else float(info.duration),
             self._before,
             self._position_before,
+            self.delay,
         )

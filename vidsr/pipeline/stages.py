@@ -10,7 +10,7 @@ from typing import BinaryIO, Protocol
 
 from vidsr.context import Code, Context
 from vidsr.frames import Carried, Frame, VideoInfo
-from vidsr.options import EncodeOptions, ReadOptions, UpscaleOptions
+from vidsr.options import EncodeOptions, ReadOptions, RealtimeOptions, UpscaleOptions
 from vidsr.prefetch import closed_after, prefetch
 from vidsr.upscaling.frame_upscaler import FrameUpscaler, PendingFrame
 from vidsr.upscaling.output_size import Plan
@@ -129,6 +129,7 @@ class JobOptions:
     encode: EncodeOptions = field(default_factory=EncodeOptions)
     segment_frames: int = 250
     """Frames in a segment, where the video is written in segments."""
+    realtime: RealtimeOptions = field(default_factory=RealtimeOptions)
 
 
 def plan_output(

@@ -2,21 +2,31 @@
 
 import os
 import stat
+import time
 from collections.abc import Callable, Mapping
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO, Literal, get_args
+from typing import TYPE_CHECKING, BinaryIO, Literal, get_args
 
 from vidsr.context import Context, Notice, Progress, Stopped, ignore, log_warning
 from vidsr.engines import TAKES_DLPACK
+from vidsr.errors import WrongOption
 from vidsr.frames import Frame, VideoInfo
 from vidsr.io.names import is_address, title_of
 from vidsr.io.pipes import is_fifo
-from vidsr.options import Deinterlace, EncodeOptions, Hwaccel, Precision, ReadOptions, UpscaleOptions
-from vidsr.pipeline.auto_preset import check_preset, settled
+from vidsr.options import (
+    Deinterlace,
+    EncodeOptions,
+    Hwaccel,
+    Precision,
+    ReadOptions,
+    RealtimeOptions,
+    UpscaleOptions,
+)
+from vidsr.pipeline.auto_preset import check_preset, quick_enough, settled
 from vidsr.pipeline.progress import RunRecord, Summary
 from vidsr.pipeline.resume.segments import check_resumable, upscale_in_segments
 from vidsr.pipeline.stages import JobOptions, plan_output, upscaled, watch_delay
@@ -33,6 +43,9 @@ from vidsr.video.write.copy.containers import holds_16_bits
 from vidsr.video.write.sink import Sink, open_sink
 from vidsr.zoo import RESIZES
 
+if TYPE_CHECKING:
+    from vidsr.pipeline.realtime.live_run import LiveRun
+
 
 def upscale_video(
     source: str | Path | BinaryIO,
@@ -47,6 +60,8 @@ def upscale_video(
     precision: Precision = UpscaleOptions.precision,
     tile: int | Literal["auto"] | None = UpscaleOptions.tile,
     compute: Literal["full", "adaptive"] | float = UpscaleOptions.compute,
+    realtime: bool | None = RealtimeOptions.realtime,
+    latency: float | None = RealtimeOptions.latency,
     start: Fraction | float | None = ReadOptions.start,
     duration: Fraction | float | None = ReadOptions.duration,
     fps: Fraction | float | None = ReadOptions.fps,
@@ -85,6 +100,7 @@ def upscale_video(
         UpscaleOptions(model, scale, width, height, engine, device, precision, tile, compute=compute),
         EncodeOptions(format, codec, float(crf), preset, encoder_options, overwrite, pix_fmt=pix_fmt),
         segment_frames,
+        RealtimeOptions(realtime, latency),
     )  # fmt: skip
     return run_job(source, target, options, resume=resume, context=Context(warn, progress))
 
@@ -100,6 +116,7 @@ def run_job(
     """Upscale a video or an image as `options` say; see `upscale_video`."""
     context = context or Context()
     check_preset(options.encode, resume=resume)
+    wants_realtime(options.realtime, resume=resume)  # refuses what makes no sense
     if resume:
         muxer = check_resumable(source, target, options.encode.format)
         options = replace(
@@ -122,7 +139,7 @@ def _run(
     # two cores busy; with fewer or more of either, a third frame in flight or two streams, the rate differed by less
     # than 3 %, and one thread of x264 made a third fewer frames. `bench --tune` measures this on other machines.
     context = record.context
-    live = _is_pipe(source, 0) or _is_pipe(target, 1)
+    live = _is_pipe(source, 0) or _is_pipe(target, 1) or bool(wants_realtime(options.realtime, resume=resume))
     if live:
         options = replace(
             options, upscale=replace(options.upscale, in_flight=1), encode=replace(options.encode, live=True)
@@ -141,9 +158,7 @@ def _run(
         if resume:
             upscale_in_segments(video, Path(str(target)), upscaler, large, options, record)
         else:
-            encode = settled(video, target, upscaler, large, options, context)
-            with open_sink(target, large, encode, copy=video.copy_info(), context=context) as sink:
-                _pump(video, upscaler, sink, large, record, live=live)
+            _stream(video, target, upscaler, large, options, record, live=live)
             if context.stop.is_set():
                 frames = "1 frame" if record.frames == 1 else f"{record.frames} frames"
                 context.warn(f"stopped: {title_of(target)} is complete until then, with {frames}")
@@ -153,8 +168,42 @@ def _run(
         return _summary(video, plan, upscaler, options.upscale.model, title_of(target, pipe="stdout"), record)
 
 
+def _stream(
+    video: Source,
+    target: str | Path | BinaryIO,
+    upscaler: FrameUpscaler,
+    large: VideoInfo,
+    options: JobOptions,
+    record: RunRecord,
+    *,
+    live: bool,
+) -> None:
+    """Write the output in one piece, in real time if that is wanted of this input."""
+    context = record.context
+    encode = settled(video, target, upscaler, large, options, context)
+    with ExitStack() as stack:
+        run = None
+        if is_realtime(options.realtime, video):
+            from vidsr.pipeline.realtime.live_run import open_live_run
+
+            run = stack.enter_context(open_live_run(video, upscaler, options, context))
+            record.delay = run.describe
+            encode = quick_enough(float(video.info.rate or 25), run.resized, target, large, encode, context)
+        sink = stack.enter_context(open_sink(target, large, encode, copy=video.copy_info(), context=context))
+        _pump(video, upscaler, sink, large, record, live=live, run=run)
+        if run is not None:
+            record.realtime = run.finish()
+
+
 def _pump(
-    video: Source, upscaler: FrameUpscaler, sink: Sink, large: VideoInfo, record: RunRecord, *, live: bool
+    video: Source,
+    upscaler: FrameUpscaler,
+    sink: Sink,
+    large: VideoInfo,
+    record: RunRecord,
+    *,
+    live: bool,
+    run: "LiveRun | None" = None,
 ) -> None:
     """Move the video through three threads: decoding, inference, and this one, which encodes."""
 
@@ -163,17 +212,24 @@ def _pump(
         (record.say if record.late else record.context.warn)(message)
         record.late = True
 
-    items = watch_delay(video, late) if video.live else video
+    items = watch_delay(video, late) if video.live and run is None else video
     # What has no end, such as a camera, is stopped by whoever has seen enough: what was written until then is kept.
     keeps = record.stop.finishes = video.live and not sink.piped
     stopped = record.stop.is_set if keeps else None
-    ready = upscaled(items, upscaler, video.info, large, live=live, stopped=stopped, reused=record.count_reused)
+    reused = record.count_reused
+    if run is not None:
+        ready = run.upscaled(items, video.info, stopped=stopped, reused=reused)
+    else:
+        ready = upscaled(items, upscaler, video.info, large, live=live, stopped=stopped, reused=reused)
     with closing(ready):
         try:
             for item in ready:
                 record.stop.check()
+                began = time.monotonic()
                 sink.write(item)
                 if isinstance(item, Frame):
+                    if run is not None:
+                        run.encoded(time.monotonic() - began)
                     record.count(item, video.info)
             record.stop.check()  # a reader that was stopped may look like the end of the video
         except Stopped:
@@ -205,7 +261,28 @@ def _summary(
         shares=upscaler.shares,
         notices=tuple(record.notices),
         damage=video.damage,
+        realtime=record.realtime,
     )
+
+
+def wants_realtime(options: RealtimeOptions, *, resume: bool) -> bool | None:
+    """Return whether real time is asked for: None leaves it to the input. Raises WrongOption."""
+    asked = options.latency is not None if options.realtime is None else options.realtime
+    if options.latency is not None and not (asked and options.latency > 0):
+        raise WrongOption("--latency is for real time, in milliseconds above 0; leave it out, or --no-realtime")
+    if asked and resume:
+        raise WrongOption(
+            "--resume computes every frame the same in every run, which --realtime cannot; give one of them"
+        )
+    return True if asked else options.realtime
+
+
+def is_realtime(options: RealtimeOptions, video: Source) -> bool:
+    """Return whether an input is to be kept up with: where asked for, and where a network stream has no known end."""
+    wanted = wants_realtime(options, resume=False)
+    if video.info.still or video.sequence:
+        return False
+    return wanted if wanted is not None else is_address(video.name) and not video.info.duration
 
 
 def _is_pipe(name: object, descriptor: int) -> bool:

@@ -97,6 +97,8 @@ class Upscaler(FrameUpscaler):
     def __init__(self, model: str | Path | None, wanted: OutputSize, options: SessionOptions) -> None:
         """model: a name or path; None chooses a network of the shelf by the size of the frames."""
         self.in_flight = options.in_flight
+        self.budget: float | None = None
+        """What the network may take for the next frame, of the time for a whole one; None before any frame: all."""
         self.wanted, self._options = wanted, options
         self._tiles = np.zeros(3, np.int64)  # of sessions that were closed; see AdaptiveSession
         self._models: dict[Path, Model] = {}
@@ -135,7 +137,8 @@ class Upscaler(FrameUpscaler):
             frame = planar(frame)
         if model is None:
             return Done(self._final.resize(frame, plan.width, plan.height))
-        run = self._session(model, frame, _open).submit(frame)
+        session = self._session(model, frame, _open if self.budget is None else _open_computed)
+        run = session.submit(frame) if isinstance(session, Session) else session.submit(frame, self.budget)
         # What the network does not make, and side data, comes from here; it runs while the network does.
         scale = model.card.scale
         canvas = self._chroma.resize(frame, frame.width * scale, frame.height * scale)
@@ -147,9 +150,19 @@ class Upscaler(FrameUpscaler):
             self._close(self._sessions.popitem()[1])
 
     @property
+    def tiles(self) -> NDArray[np.int64]:
+        """How many tiles were resized, computed and taken over so far; zeros without tiles."""
+        counts: NDArray[np.int64] = sum(map(_tiles_of, self._sessions.values()), self._tiles)
+        return counts
+
+    def forget_tiles(self) -> None:
+        """Count tiles from now on."""
+        self._tiles = self._tiles - self.tiles
+
+    @property
     def shares(self) -> "Shares | None":
         """What became of the tiles of all frames so far; None if every pixel is computed."""
-        tiles = sum(map(_tiles_of, self._sessions.values()), self._tiles)
+        tiles = self.tiles
         if not tiles.any():
             return None
         from vidsr.upscaling.compute.compute_plan import Shares
@@ -219,6 +232,11 @@ def _open(model: Model, frame: Frame, options: SessionOptions) -> "Session | Ada
     """Open a session that computes what `options.upscale.compute` asks for."""
     if options.upscale.compute == "full":
         return open_session(model, frame, options)
+    return _open_computed(model, frame, options)
+
+
+def _open_computed(model: Model, frame: Frame, options: SessionOptions) -> "Session | AdaptiveSession":
+    """Open a session that computes some tiles."""
     from vidsr.upscaling.compute.adaptive_session import open_computed
 
     return open_computed(model, frame, options)

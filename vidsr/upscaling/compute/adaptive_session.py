@@ -54,7 +54,9 @@ class AdaptiveSession:
         scale = model.card.scale
         down, across = grid.shape
         size = down * grid.rows * scale, across * grid.columns * scale
-        self.planner = ComputePlanner(grid, Gains(model.card.gains), options.upscale.compute)
+        compute = options.upscale.compute
+        # `full` comes here with a budget for each frame.
+        self.planner = ComputePlanner(grid, Gains(model.card.gains), 1.0 if compute == "full" else compute)
         self.raw: Plane = np.zeros(size, frame.planes[0].dtype)
         self.fade = Fade(grid.rows * scale, grid.columns * scale, 2 * scale)
         self.tiles = np.zeros(3, np.int64)
@@ -63,8 +65,8 @@ class AdaptiveSession:
         self._frames: list[ref[PendingTiles]] = []  # under way, oldest first
         self._whole_frames = 0
 
-    def submit(self, frame: Frame) -> "PendingTiles":
-        """Start on the luma of a frame. Raises EngineBusy."""
+    def submit(self, frame: Frame, budget: float | None = None) -> "PendingTiles":
+        """Start on the luma of a frame; budget: see `ComputePlanner.plan`. Raises EngineBusy."""
         under_way = [pending for each in self._frames if (pending := each()) is not None]
         if len(under_way) >= self._options.in_flight:
             raise EngineBusy(f"{self._options.in_flight} frames are under way already; take the result of one first")
@@ -72,7 +74,7 @@ class AdaptiveSession:
             self.planner.forget()
             self._frames = [ref(pending) for pending in under_way]
         last = under_way[-1] if under_way else None
-        plan = self.planner.plan(frame)
+        plan = self.planner.plan(frame, budget)
         self.tiles += np.bincount(plan.kinds.ravel(), minlength=3)
         if plan.whole:
             self._whole = self._whole or open_session(self._model, frame, self._options)
@@ -239,7 +241,8 @@ def open_computed(model: Model, frame: Frame, options: SessionOptions) -> Sessio
     """Open a session that computes some tiles, as `options.upscale.compute` asks, or all with a warning of why."""
     opened = _adaptive(model, frame, options)
     if isinstance(opened, str):
-        options.context.warn(f"every pixel is computed by the network: {opened}")
+        if options.upscale.compute != "full":
+            options.context.warn(f"every pixel is computed by the network: {opened}")
         return open_session(model, frame, options)
     return opened
 

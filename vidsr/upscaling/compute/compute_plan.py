@@ -106,8 +106,12 @@ class ComputePlanner:
         self._qps, self._whole = np.full(shape, UNKNOWN), False
         self._ratios, self._measured = np.ones(shape, np.float32), np.full(shape, np.nan, np.float32)
 
-    def plan(self, frame: Frame) -> FramePlan:
-        """Decide for a frame, and take it for the one before the next."""
+    def plan(self, frame: Frame, budget: float | None = None) -> FramePlan:
+        """Decide for a frame, and take it for the one before the next.
+
+        budget: what the network may take of the time for a whole frame; from 1 up, it computes frames as a whole where
+        that is faster. None: it takes what it needs.
+        """
         luma, padded = frame.planes[0], self._grid.padded(frame.planes[0])
         first = self._before is None
         touched = np.ones(self._grid.shape, bool) if first else self._grid.touched(padded != self._before)
@@ -120,11 +124,20 @@ class ComputePlanner:
         self._ratios[other & touched] = 1
         worth = expected * self._ratios
         self._valid &= ~touched
-        wanted = self._chosen(worth, touched) if self._share is not None else self._needed(worth, errors, touched)
-        kinds = np.where(wanted, np.where(self._valid, REUSED, NETWORK), PLAIN).astype(np.int8)
+        most = 1.0 if self._share is None else self._share
+        if budget is not None and budget < 1:
+            most = min(most, budget / self._grid.overhead)
         if self._share is None:
+            wanted = self._needed(worth, errors, touched)
+            if np.mean(wanted & ~self._valid) > most:
+                wanted &= self._chosen(worth, touched, most)
+        else:
+            wanted = self._chosen(worth, touched, most)
+        kinds = np.where(wanted, np.where(self._valid, REUSED, NETWORK), PLAIN).astype(np.int8)
+        if self._share is None or (budget is not None and self._share == 1):
             cost = float(np.mean(kinds == NETWORK)) * self._grid.overhead
-            self._whole = (first and bool(wanted.all())) or cost >= (TILES if self._whole else WHOLE)
+            affordable = budget is None or budget >= 1
+            self._whole = affordable and ((first and bool(wanted.all())) or cost >= (TILES if self._whole else WHOLE))
             if self._whole:
                 kinds[:], qps[:] = NETWORK, qp
         self._before, self._wanted, self._qps = padded, wanted, qps
@@ -137,10 +150,9 @@ class ComputePlanner:
         self._ratios[known] = (changes / plan.expected)[known]
         self._measured[known] = plan.curvatures[known]
 
-    def _chosen(self, worth: NDArray[np.float32], touched: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    def _chosen(self, worth: NDArray[np.float32], touched: NDArray[np.bool_], share: float) -> NDArray[np.bool_]:
         """Return the tiles that show the network's result: those that have one, and the best within the budget."""
-        assert self._share is not None
-        budget = int(self._share * worth.size)
+        budget = int(share * worth.size)
         ranked = np.where(self._valid, -1, np.where(self._wanted & touched, worth * HOLD, worth))
         best = np.argsort(-ranked, axis=None, kind="stable")[:budget]
         wanted = self._valid.copy()
