@@ -13,12 +13,14 @@ from PIL import Image
 
 from tests.verify.remuxed import CHAPTERS, chapter, remux, rich
 from tests.video.videos import frame_from, info_of, make_video, resize_video
-from vidsr.color import BT709
+from vidsr.color import BT709, SMPTE170M, ColorSpec
 from vidsr.context import Code, Notice
 from vidsr.errors import StreamBroken
+from vidsr.frames import Frame
 from vidsr.options import EncodeOptions
 from vidsr.pipeline import upscale_video
 from vidsr.verify import Verification, verify_video
+from vidsr.verify.thumbnails import thumbnail
 from vidsr.video.write.sink import open_sink
 
 FILM, SOUND = 0, 1
@@ -257,3 +259,26 @@ def test_a_warning_of_lost_exif_excuses_no_other_tag(tmp_path: Path) -> None:
     assert verify_video(tmp_path / "a.jpg", tmp_path / "b.bmp", notices=notices).faithful
     other = replace(lost, tags=("colour profile",))
     assert names(verify_video(tmp_path / "a.jpg", tmp_path / "b.bmp", notices=[other])) == ["tags"]
+
+
+@pytest.mark.parametrize("location", ["left", "center", "topleft"])
+def test_pictures_are_the_same_wherever_chroma_lies(location: Any) -> None:
+    stripes = np.tile(128 + 60 * np.sin(np.arange(64) * 2 * np.pi / 10.5), (64, 1))  # not of the size of cells
+    gray = np.full((64, 64), 120, np.uint8)
+    whole = Frame((gray, stripes.astype(np.uint8), stripes.astype(np.uint8).T.copy()), color_of((0, 0), location), 8)
+    small = []
+    for plane in (stripes, stripes.T):
+        for axis, on_luma in ((0, location == "topleft"), (1, location != "center")):
+            taps = [(-1, 1), (0, 2), (1, 1)] if on_luma else [(0, 1), (1, 1)]
+            count = plane.shape[axis] // 2
+            places = [np.clip(2 * np.arange(count) + step, 0, plane.shape[axis] - 1) for step, _ in taps]
+            parts = [weight * plane.take(place, axis) for place, (_, weight) in zip(places, taps, strict=True)]
+            plane = sum(parts) / sum(weight for _, weight in taps)
+        small.append(np.rint(plane).astype(np.uint8))
+    frames = (whole, Frame((gray, *small), color_of((1, 1), location), 8))
+    cells = [np.frombuffer(thumbnail(frame), np.float16).astype(np.float32) for frame in frames]
+    assert np.abs(cells[0] - cells[1]).max() < 7 / 255
+
+
+def color_of(subsampling: tuple[int, int], location: Any) -> ColorSpec:
+    return ColorSpec(SMPTE170M, full_range=False, subsampling=subsampling, chroma_location=location)

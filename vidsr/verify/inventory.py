@@ -66,6 +66,8 @@ class Inventory:
     """FFmpeg's name of the format."""
     images: bool
     """Whether it is an image or an image sequence, without time stamps, and without colours but those of RGB."""
+    animation: bool
+    """Whether it is an animated image, such as a GIF, which is stored upright."""
     width: int
     height: int
     pixel_format: str

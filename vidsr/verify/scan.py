@@ -110,6 +110,7 @@ def _read(source: Source) -> Inventory:
         title=source.title,
         container=source.container.format.name,
         images=source.info.still or source.sequence is not None,
+        animation=copy.image is not None and not source.info.still and source.sequence is None,
         width=first.width,
         height=first.height,
         pixel_format=pixel_format_of(first),

@@ -19,6 +19,7 @@ SHAPE = (CELLS, CELLS, 4)
 """Rows, columns; R, G, B and opacity, in [0, 1]."""
 _LEAST_PIXELS = 8  # in a cell in each direction; smaller cells would show how the picture was resized
 _NEAR = 16 / 255  # by which encoding and resizing may change a cell; a wrong matrix changes saturated colours by 27
+_NEAR_RGB = 22 / 255  # where subsampled chroma becomes RGB, in which saturated edges are clipped
 _NEARER, _NOISE = 2, 0.5 / 255  # a frame is in a wrong place if it is so many times nearer to its neighbour's picture
 _CHUNK = 4096  # frames
 
@@ -27,7 +28,8 @@ def thumbnail(frame: Frame) -> bytes:
     """Return the cells of a frame: SHAPE, float16. Cells cover equal areas, whatever the size of the frame."""
     levels = levels_of(frame.color, frame.bits)
     luma = (_cells(frame.planes[0]) - levels.luma[0]) / levels.luma[1]
-    chroma = [(_cells(plane) - levels.chroma[0]) / levels.chroma[1] for plane in frame.planes[1:3]]
+    shift = _chroma_shift(frame.color)
+    chroma = [(_cells(plane, shift) - levels.chroma[0]) / levels.chroma[1] for plane in frame.planes[1:3]]
     gray = [np.zeros_like(luma)] * (2 - len(chroma))
     yuv = np.stack([luma, *chroma, *gray], axis=2)
     rgb = yuv @ np.linalg.inv(rgb_to_yuv(frame.color.matrix)).T
@@ -56,7 +58,9 @@ def picture_finding(before: Inventory, after: Inventory, shift: Fraction) -> Fin
     readings = [after.thumbnails]
     if (before.color.matrix, before.color.full_range) != (after.color.matrix, after.color.full_range):
         readings.append(_retagged(after.thumbnails, after.color, before.color))
-    results = [_compared(before.thumbnails, thumbnails, pairs, cells) for thumbnails in readings]
+    becomes_rgb = before.color.subsampling != (0, 0) == after.color.subsampling
+    near = _NEAR_RGB if becomes_rgb else _NEAR
+    results = [_compared(before.thumbnails, thumbnails, pairs, cells, near) for thumbnails in readings]
     unlike, misplaced, worst = min(results, key=lambda result: (len({*result[0], *result[1]}), result[2]))
     kinds = (("differs", unlike), ("is in a wrong place", misplaced))
     found = [f"frame {numbers[0]} {what}" for what, numbers in kinds if numbers]
@@ -65,7 +69,7 @@ def picture_finding(before: Inventory, after: Inventory, shift: Fraction) -> Fin
 
 
 def _compared(
-    old: NDArray[np.float16], new: NDArray[np.float16], pairs: NDArray[np.int64], cells: int
+    old: NDArray[np.float16], new: NDArray[np.float16], pairs: NDArray[np.int64], cells: int, near: float
 ) -> tuple[list[int], list[int], float]:
     # The frames that differ, those in a wrong place, and the largest difference.
     unlike, misplaced, worst = list[int](), list[int](), 0.0
@@ -73,7 +77,7 @@ def _compared(
         numbers, others = pairs[start : start + _CHUNK].T
         apart = np.abs(_gaps(old[numbers], new[others], cells)).max((1, 2, 3))
         worst = max(worst, float(apart.max()))
-        unlike += numbers[apart > _NEAR].tolist()
+        unlike += numbers[apart > near].tolist()
         misplaced += numbers[_misplaced(old[numbers], new[others])].tolist() if cells == CELLS else []
     return unlike, misplaced, worst
 
@@ -89,17 +93,25 @@ def _retagged(thumbnails: NDArray[np.float16], color: ColorSpec, other: ColorSpe
     return np.concatenate([rgb, thumbnails[..., 3:]], axis=3).astype(np.float16)
 
 
-def _cells(plane: Plane | NDArray[np.float32]) -> NDArray[np.float32]:
-    rows, columns = (_shares(side) for side in plane.shape)
+def _cells(plane: Plane | NDArray[np.float32], shift: tuple[float, float] = (0, 0)) -> NDArray[np.float32]:
+    rows, columns = (_shares(side, by) for side, by in zip(plane.shape, shift, strict=True))
     mean: NDArray[np.float32] = rows @ plane.astype(np.float32) @ columns.T
     return mean
 
 
-def _shares(side: int) -> NDArray[np.float32]:
-    # (CELLS, side): how much of a cell each pixel fills; a pixel may lie in two cells.
+def _chroma_shift(color: ColorSpec) -> tuple[float, float]:
+    # By how many of its samples chroma lies before the middle of the pixels that it belongs to: down, right.
+    right, down = ((1 - 1 / (1 << halvings)) / 2 for halvings in color.subsampling)
+    on_luma = color.chroma_location
+    return (down if on_luma == "topleft" else 0.0, 0.0 if on_luma == "center" else right)
+
+
+def _shares(side: int, shift: float) -> NDArray[np.float32]:
+    # (CELLS, side): how much of a cell each pixel fills; a pixel may lie in two cells. shift: of the cells, in pixels.
     edges = np.arange(CELLS + 1)[:, None] * side / CELLS
-    filled = np.clip(edges - np.arange(side), 0, 1)
-    shares: NDArray[np.float32] = ((filled[1:] - filled[:-1]) * CELLS / side).astype(np.float32)
+    edges[1:-1] += shift
+    filled = np.diff(np.clip(edges - np.arange(side), 0, 1), axis=0)
+    shares: NDArray[np.float32] = (filled / filled.sum(1, keepdims=True)).astype(np.float32)
     return shares
 
 

@@ -22,7 +22,7 @@ _NO_DURATIONS = ("mpegts", "nut", "flv", "avi", "yuv4mpegpipe", "h264", "hevc", 
 
 def video_findings(before: Inventory, after: Inventory, shift: Fraction) -> Iterator[Finding]:
     """Yield all findings but those on other streams. shift: seconds by which the output is later."""
-    if after.images:
+    if after.images or after.animation:
         before = _upright(before)
     yield _size(before, after)
     lost = (str(video.damage) or "whole" for video in (before, after))

@@ -8,6 +8,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from tests.video.videos import make_video, resize_video
 from vidsr.context import Code
 from vidsr.errors import OutputError
 from vidsr.frames import Frame
@@ -61,6 +62,15 @@ def test_an_animation_stays_one(tmp_path: Path, source: str, target: str, alpha:
         assert (frame.alpha is not None and frame.alpha[2, 2] == 0) == alpha
     verified = verify_video(given, tmp_path / f"b.{target}", notices=summary.notices)
     assert verified.faithful, verified.differences
+
+
+@pytest.mark.parametrize("target", ["gif", "webp", "apng"])
+def test_a_rotated_video_becomes_an_upright_animation(tmp_path: Path, target: str) -> None:
+    video = make_video(tmp_path / "a.mp4", pts=range(4), decorate=lambda _, stream: stream.set_display_rotation(90))
+    notices = resize_video(video, tmp_path / f"b.{target}")
+    assert (frames_of(tmp_path / f"b.{target}")[0].width, frames_of(video)[0].width) == (96, 64)
+    found = verify_video(video, tmp_path / f"b.{target}", notices=notices)
+    assert found.faithful, found.differences
 
 
 def test_how_often_it_plays_is_kept(tmp_path: Path) -> None:
