@@ -65,7 +65,7 @@ def row_of(folder: Path, kind: str, encoder: str, codec: str) -> list[str]:
     source = source_of(folder, kind, encoder, codec)
     if source is None:
         return []
-    theirs, ours = folder / "theirs", folder / "ours"
+    theirs, ours, written = folder / "theirs", folder / "ours", codecs_in(source)[1]
     theirs.mkdir(), ours.mkdir()
     for name in CONTAINERS:
         copied = ["ffmpeg", "-v", "error", "-nostdin", "-y", "-i", str(source), "-map", "0", "-c", "copy"]
@@ -75,8 +75,8 @@ def row_of(folder: Path, kind: str, encoder: str, codec: str) -> list[str]:
     cells = [f"{kind} {codec}"]
     for name in CONTAINERS:
         kept, found = ([*codecs_in(each / f"out.{name}"), "", ""] for each in (theirs, ours))
-        place = 1 if kind == "V" or found[0] != codec else 0
-        is_kept, is_found = codec in kept, codec in (found[1:] if kind == "V" else found)
+        place = 1 if kind == "V" or found[0] != written else 0
+        is_kept, is_found = written in kept, written in (found[1:] if kind == "V" else found)
         died = state < 0 and not (ours / f"{name}.json").exists()
         converted = f"as {found[place]}" if found[place] and not is_kept else "-"
         cells.append(
@@ -105,7 +105,7 @@ def source_of(folder: Path, kind: str, encoder: str, codec: str) -> Path | None:
         picture = ["-f", "lavfi", "-i", "testsrc2=s=64x48:r=25:d=0.4", *(other or [])]
         codecs = ["-c:v:0", "libx264", "-c:v:1" if kind == "V" else f"-c:{kind.lower()}", encoder, "-strict", "-2"]
         silent_run([*start, *picture, "-map", "0", "-map", "1", *codecs, str(target)])
-        if codecs_in(target)[:2] == ["h264", codec]:
+        if [each.split()[0] for each in codecs_in(target)[:2]] == ["h264", codec]:
             return target
     return None
 
@@ -119,16 +119,17 @@ def silent_run(command: list[str]) -> int:
 
 
 def codecs_in(path: Path) -> list[str]:
-    """The codecs of the streams of a file, as ffprobe reads them; none if it cannot be read."""
+    """The codecs of the streams of a file, of raw video with its pixel format, as ffprobe reads them; or none."""
     if not path.exists() or not path.stat().st_size:
         return []
-    command = ["ffprobe", "-v", "error", "-show_entries", "stream=index,codec_name", "-of", "json", str(path)]
+    command = ["ffprobe", "-v", "error", "-show_entries", "stream=index,codec_name,pix_fmt", "-of", "json", str(path)]
     try:
         read = subprocess.run(command, capture_output=True, text=True, timeout=LONGEST_S)
         streams = json.loads(read.stdout or "{}").get("streams", [])
     except (subprocess.TimeoutExpired, json.JSONDecodeError):
         return []
-    return [stream.get("codec_name", "unknown") for stream in streams]
+    kinds = [(stream.get("codec_name", "unknown"), stream.get("pix_fmt")) for stream in streams]
+    return [f"{name} {pixel_format}" if name == "rawvideo" else name for name, pixel_format in kinds]
 
 
 def write_ours(source: Path, folder: Path, *, bold: bool) -> None:

@@ -57,6 +57,7 @@ def test_a_configuration_that_comes_again_damages_nothing(container: str, tmp_pa
     (tmp_path / "b.flv").write_bytes(content[:13] + b"".join([*tags[:middle], again, *tags[middle:]]))
     target = tmp_path / f"c.{container}"
     assert resize_video(tmp_path / "b.flv", target) == []
+    assert verify_video(tmp_path / "b.flv", target).faithful
     assert len(frames_of(target)) == 25
     if container != "mp4":
         assert facts_of(target).sound == facts_of(video).sound

@@ -147,6 +147,13 @@ def test_m2ts_has_packets_of_192_bytes(tmp_path: Path) -> None:
     assert codecs_in(tmp_path / "b.m2ts") == ["h264", "ac3"]
 
 
+@pytest.mark.parametrize(("sound", "told"), [("ac3", False), ("aac", True)])
+def test_m2ts_reports_what_has_no_stream_type(sound: str, told: bool, tmp_path: Path) -> None:
+    notices = resize_video(make_video(tmp_path / "a.mp4", sound=sound), tmp_path / "b.m2ts")
+    assert [sound in notice.message for notice in notices] == [True] * told
+    assert codecs_in(tmp_path / "b.m2ts") == ["h264", sound]
+
+
 def test_ts_reports_what_no_player_would_recognise(tmp_path: Path) -> None:
     video = with_sound(tmp_path / "a.m2ts", "pcm_bluray", options={"mpegts_m2ts_mode": "1"})
     (notice,) = resize_video(video, tmp_path / "b.ts")
@@ -176,6 +183,18 @@ def test_pcm_is_repacked_without_loss(
     found = verify_video(video, tmp_path / f"b.{target}", notices=notices)
     assert found.faithful, found.differences
     assert [finding.holds for finding in found.findings if finding.code is Code.PAYLOAD] == [True]
+
+
+@pytest.mark.parametrize(
+    ("codec", "after", "told"), [("pcm_s24le", "mp4", True), ("pcm_s24le", "mov", False), ("pcm_s16le", "mp4", False)]
+)
+def test_pcm_that_older_players_take_for_16_bits_is_reported(
+    codec: str, after: str, told: bool, tmp_path: Path
+) -> None:
+    video = with_sound(tmp_path / "a.mkv", codec)
+    notices = resize_video(video, tmp_path / f"b.{after}", preset="ultrafast")
+    assert [codec in notice.message for notice in notices] == [True] * told
+    assert samples_in(tmp_path / f"b.{after}") == samples_in(video)
 
 
 def test_a_sample_that_changes_is_found(tmp_path: Path) -> None:

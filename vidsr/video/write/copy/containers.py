@@ -178,6 +178,8 @@ TS_CODECS = {
 # fmt: on
 BLURAY_CODECS = {"pcm_bluray", "hdmv_pgs_subtitle", "pgssub"}
 """What players can read in a BDAV MPEG-TS, too."""
+BLURAY_TYPES = BLURAY_CODECS | {"mpeg2video", "h264", "hevc", "vc1", "ac3", "eac3", "dts", "dca", "truehd"}
+"""What has a stream type there; FFmpeg's muxer calls all else private data."""
 
 
 def describe(stream: Stream) -> str:

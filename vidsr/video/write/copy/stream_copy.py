@@ -19,7 +19,7 @@ from vidsr.video.pcm_samples import is_pcm
 from vidsr.video.timing import rational
 from vidsr.video.write.copy.added_stream import add_copy
 from vidsr.video.write.copy.container_losses import avi_losses, stream_losses
-from vidsr.video.write.copy.containers import Muxer, describe
+from vidsr.video.write.copy.containers import BLURAY_TYPES, Muxer, describe
 from vidsr.video.write.copy.muxer_trial import UNKNOWN_AUDIO, lacks_parameters, needs_same_tag, why_unsupported
 from vidsr.video.write.copy.pcm import PcmRepacker, add_pcm_stream, packing_for
 from vidsr.video.write.copy.programs import kept_pids, other_programs
@@ -85,6 +85,9 @@ def plan_copy(plan: EncodingPlan, copy: CopyInfo | None, *, can_seek: bool) -> C
         else:
             same_tag = needs_same_tag(plan.muxer, stream)
             streams.append(StreamPlan(stream, extradata=extradata, pid=pids.get(stream.index), same_tag=same_tag))
+            if plan.muxer.bluray and codec_of(stream) not in BLURAY_TYPES:
+                what = f"{describe(stream)}: m2ts has no stream type for it, so that not every player finds it"
+                warnings.append(Notice(f"{what}; use .ts"))
             if lacks_parameters(plan.muxer, stream):
                 what = (
                     f"{describe(stream)}: newer versions of FFmpeg do not decode it from nut, which stores too little"
@@ -92,6 +95,8 @@ def plan_copy(plan: EncodingPlan, copy: CopyInfo | None, *, can_seek: bool) -> C
                 warnings.append(Notice(f"{what} about it; use .mkv", (Code.CODEC,), (stream.index,)))
             if stream.type == "video" and not stream.disposition & ATTACHED:
                 warnings.append(Notice(f"{describe(stream)} is a second video: it is copied, not upscaled"))
+    if muxer == "mp4":
+        warnings += [_misread(each.stream) for each in streams if _is_misread(each)]
     others = [each.stream for each in streams if each.attachment is None]
     if muxer == "avi":
         moved = bool(copy.first.pts) or plan.codec in ("h264", "hevc") or copy.is_variable()
@@ -107,6 +112,16 @@ def _changed(muxer: Muxer, stream: Stream) -> StreamPlan | None:
         return StreamPlan(stream, text_codec=codec)
     packing = packing_for(muxer, stream)
     return None if packing is None else StreamPlan(stream, packing=packing)
+
+
+def _is_misread(plan: StreamPlan) -> bool:
+    codec = plan.packing[0] if plan.packing is not None else codec_of(plan.stream)
+    return codec.startswith("pcm_") and not codec.startswith("pcm_s16")
+
+
+def _misread(stream: Stream) -> Notice:
+    what = f"{describe(stream)}: older players take PCM in mp4 for 16 bits, and play noise"  # ISO 23003-5 says more
+    return Notice(f"{what}; use .mov or .mkv")
 
 
 _OTHERS = {
