@@ -24,13 +24,20 @@ class PipeReader:
         self._fd, self._stop, self._owned = fd, stop, owned
         self._peeked = b""
         self._kept: bytearray | None = None
+        self._stopped = False
 
     def read(self, size: int) -> bytes:
-        """Return what is available, 1 to `size` bytes; b"" at the end."""
+        """Return what is available, 1 to `size` bytes; b"" at the end. Raises Stopped once, then it is at the end."""
         if self._peeked:
             ready, self._peeked = self._peeked[:size], self._peeked[size:]
+        elif self._stopped:  # FFmpeg's demuxers read on after an error, and PyAV would print a second exception
+            ready = b""
         else:
-            _wait(self._fd, self._stop, writing=False)
+            try:
+                _wait(self._fd, self._stop, writing=False)
+            except Stopped:
+                self._stopped = True
+                raise
             ready = os.read(self._fd, size)
         if self._kept is not None:
             self._kept += ready
