@@ -122,14 +122,15 @@ def pipe(seconds: int, model: list[str], latency: int) -> None:
         each.join()
     process.wait()
     after, mine = cpu_ticks(), os.times()
-    ends = packet_ends(out.getvalue())
-    latencies = [1000 * (t - w) for w, t in zip(written, times_at(ends, reads), strict=False)]
+    numbers, ends = packet_ends(out.getvalue())
+    left = times_at(ends, reads)
+    latencies = [1000 * (t - written[number]) for number, t in zip(numbers, left, strict=True)]
     print_result("pipe 640x360 -> 1280x720", said, len(written), len(ends))
     spent = sum(mine[:4]) - sum(own[:4])
     everyone = (after[0] - before[0]) / os.sysconf("SC_CLK_TCK")
     print(f"CPU of the machine {everyone / (after[1] - before[1]) * os.sysconf('SC_CLK_TCK'):.0%} busy, ", end="")
     print(f"{everyone - spent:.0f} CPU seconds of {everyone:.0f} by others and the disturbance")
-    since = [w - began for w in written]
+    since = [written[number] - began for number in numbers]
     calm = [
         late
         for late, at in zip(latencies, since, strict=False)
@@ -151,15 +152,16 @@ def pipe(seconds: int, model: list[str], latency: int) -> None:
     table(["latency, ms", "p50", "p95", "p99", "longest", "bar of p99"], rows)
 
 
-def packet_ends(stream: bytes) -> list[int]:
-    """Where in the stream the last byte of each packet stands."""
-    ends, place = list[int](), 0
+def packet_ends(stream: bytes) -> tuple[list[int], list[int]]:
+    """Number of each frame, and where in the stream the last byte of its packet stands."""
+    numbers, ends, place = list[int](), list[int](), 0
     with av.open(BytesIO(stream), format="nut") as container:
         for packet in container.demux(video=0):
             if packet.size:
                 place = stream.index(bytes(packet), place) + packet.size
                 ends.append(place)
-    return ends
+                numbers.append(round(packet.pts * packet.time_base * RATE))
+    return numbers, ends
 
 
 def times_at(ends: list[int], reads: list[tuple[int, float]]) -> list[float]:

@@ -21,7 +21,7 @@ from vidsr.upscaling.compute.compute_plan import NETWORK, PLAIN, REUSED, Compute
 from vidsr.upscaling.compute.fade import ONE, Fade
 from vidsr.upscaling.compute.tile_grid import TileGrid, grid_of
 from vidsr.upscaling.frame_upscaler import FrameUpscaler
-from vidsr.upscaling.upscaler import load_upscaler, open_upscaler
+from vidsr.upscaling.upscaler import Upscaler, load_upscaler, open_upscaler
 from vidsr.video.convert.resizer import Resizer
 
 COLOR = ColorSpec(BT709, full_range=False)
@@ -236,3 +236,23 @@ def test_all_is_computed_and_said_where_tiles_cannot_be(more: dict[str, Any], co
 def test_another_word_is_refused(model: Path, wrong: Any) -> None:
     with pytest.raises(ValueError, match="adaptive"):
         load_upscaler(model, compute=wrong)
+
+
+def test_the_budget_may_change_with_every_frame() -> None:
+    grid = grid_of(160, 240, 3, 6)
+    planner = ComputePlanner(grid, Gains(GAINS), 1.0)
+    for seed, budget in enumerate((1.0, 0.5, 0.1, 0.0, 0.3, 1.0)):
+        plan = planner.plan(frame(seed, height=160, width=240), budget)
+        computed = np.count_nonzero(plan.kinds == NETWORK) / plan.kinds.size
+        assert computed == 1 if budget == 1 else computed * grid.overhead <= budget
+        assert not plan.whole or budget == 1
+
+
+def test_a_whole_budget_equals_full_and_a_frame_between_may_be_left_out(model: Path, full: FrameUpscaler) -> None:
+    with opened(model, "full") as live:
+        assert isinstance(live, Upscaler)
+        for seed, budget in ((0, 1.0), (1, 0.2), (2, 1.0), (2, 1.0)):
+            live.budget = budget
+            assert same(live(frame(seed)), full(frame(seed))) is (budget == 1)
+        assert live.shares is not None
+        assert live.shares.reused > 0

@@ -12,7 +12,7 @@ PROVEN_S = 3.0  # a higher rung that holds for so long has not failed
 ROOMIER = 1.2  # as much time as a rung above needs at least, before it is tried again
 LEAST = 0.05  # of a frame, below which a network is not worth its overhead
 LEAST_ABOVE = 0.25  # the same where a lighter network is next: it computes more of the frame
-DROPS_S, GIVES_UP_S = 1.0, 5.0  # behind the stream's clock, or late but not behind it, before frames are dropped
+DROPS_S, GIVES_UP_S = 1.0, 2.0  # late by the stream's clock, or only since the arrival, before frames are dropped
 ATTACK, RELEASE = 0.5, 0.05  # of a new measurement, where it is more or less than was known
 SHORTEST_S, LONGEST_S = 1 / 240, 0.5  # durations of a frame that are believed
 LEARNED_FROM = 0.02  # share of a frame, below which its time says nothing of the network
@@ -179,12 +179,13 @@ class Controller:
             return False
         behind = min(load.age, load.behind) > self.latency
         self._behind_s = self._behind_s + passed if behind else max(0.0, self._behind_s - passed)
-        self._late_s = self._late_s + passed if late else 0.0
+        # What came ahead of its time, as after a pause or from a file through a pipe, is not dropped.
+        self._late_s = self._late_s + passed if late and load.behind > 0 else 0.0
         if self._dropping:
             self._dropping = self._behind_s > 0 or late
         else:
             self._dropping = self._behind_s >= DROPS_S or self._late_s >= GIVES_UP_S
-        return self._dropping and late
+        return self._dropping and late and load.behind > 0
 
 
 def _followed(known: float, measured: float) -> float:

@@ -27,6 +27,7 @@ class Rungs:
         """best: opened with `budgeted`; the caller closes it. first: of the video, to open and measure with."""
         self._stack = ExitStack()
         self._best = best
+        self._resize = RESIZE if isinstance(best, Upscaler) else str(options.model)
         self._resizer = Resizer("lanczos")
         self.resized = first
         """The first frame, resized."""
@@ -53,8 +54,7 @@ class Rungs:
     def names(self) -> list[str]:
         """Of the networks, and of the resize."""
         cards = (upscaler.card for upscaler in self._upscalers)
-        resize = RESIZE if isinstance(self._best, Upscaler) else "resize as chosen"
-        return [*(card.name for card in cards if card is not None), resize]
+        return [*(card.name for card in cards if card is not None), self._resize]
 
     def upscale(self, frame: Frame, decision: Decision) -> tuple[Frame, float, float]:
         """Return a frame upscaled, and the shares of it that a network computed, and that show a network's result."""

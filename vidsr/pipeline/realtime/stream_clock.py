@@ -10,6 +10,7 @@ from vidsr.prefetch import closed_after
 
 JUMP_S = 5.0  # between the times of two frames, from which they belong to different clocks
 BLOCKED_S = 0.002  # that a reader was kept waiting by its consumer
+RECOVERS = 0.5  # of the time that passes, by which the clock goes back if frames come ahead of it
 UNPACED_S = 4.0  # a stream that waited for its consumer for so long comes from a file
 
 
@@ -27,7 +28,7 @@ class StreamClock:
 
     def __init__(self) -> None:
         self._origin: float | None = None  # when second 0 of the stream would have arrived
-        self._time = 0.0
+        self._time = self._read = 0.0
         self._at = 0.0
         self._blocked_since: float | None = None
 
@@ -36,11 +37,15 @@ class StreamClock:
 
         time_s: of the frame, in the stream. now: when it was read. blocked: whether the reader was kept waiting; the
         frame may then have arrived earlier: when it was due, but after the one before. A frame that the reader waited
-        for and that came late, after a pause or a jump, sets the clock anew.
+        for and that came late, after a pause or a jump, sets the clock anew; while later ones come ahead of it, it goes
+        back little by little.
         """
         jumped = not 0 <= time_s - self._time < JUMP_S
         if self._origin is None or jumped or (not blocked and now > self._origin + time_s):
             self._origin = now - time_s
+        elif not blocked:
+            self._origin -= min(self._origin + time_s - now, RECOVERS * (now - self._read))
+        self._read = now
         due = self._origin + time_s
         self._blocked_since = (self._blocked_since or now) if blocked else None
         self._time, self._at = time_s, max(self._at, min(due, now)) if blocked else now
