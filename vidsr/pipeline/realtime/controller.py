@@ -8,6 +8,7 @@ GUARD = 0.9  # of the latency that is used
 RISE_S = 1.0  # in which the share may rise from nothing to everything
 FALLS_S = 0.3  # a rung that does not hold for so long is left for the one below
 HOLD_S, LONGEST_HOLD_S = 0.5, 16.0  # before a higher rung is tried; twice as long each time it fails
+RELAPSES = 4.0  # times as fast as it grew, the calm before a trial is lost by frames that are late
 PROVEN_S = 3.0  # a higher rung that holds for so long has not failed
 ROOMIER = 1.2  # as much time as a rung above needs at least, before it is tried again
 LEAST = 0.05  # of a frame, below which a network is not worth its overhead
@@ -128,12 +129,13 @@ class Controller:
 
     def _descend(self, load: Load, passed: float) -> None:
         """Leave a rung that has not been able to compute enough for a while."""
-        enough = self._steady() / self._costs[self.rung] >= self._least(self.rung) and load.age <= self.latency
-        self._too_little_s = 0.0 if enough else self._too_little_s + passed
+        holds = self._steady() / self._costs[self.rung] >= self._least(self.rung)
+        self._too_little_s = 0.0 if holds and load.age <= self.latency else self._too_little_s + passed
         if self._too_little_s < FALLS_S:
             return
         self._too_little_s, self._calm_s = 0.0, 0.0
-        failed = load.now - self._tried_at < PROVEN_S
+        # A queue that built up for another reason says nothing against the network.
+        failed = load.now - self._tried_at < PROVEN_S and not holds
         self._hold = min(2 * self._hold, LONGEST_HOLD_S) if failed else max(self._hold / 2, HOLD_S)
         self.rung += 1
         while self.rung < self.resizes and self._steady() / self._costs[self.rung] < self._least(self.rung):
@@ -143,7 +145,10 @@ class Controller:
     def _ascends(self, load: Load, passed: float, *, calm: bool) -> bool:
         """Return whether it is time to try the rung above."""
         full = self.rung == self.resizes or self._share >= 0.95
-        self._calm_s = self._calm_s + passed if calm and full and self.rung > 0 else 0.0
+        if self.rung == 0:
+            self._calm_s = 0.0
+        else:
+            self._calm_s = max(0.0, self._calm_s + (passed if calm and full else -RELAPSES * passed))
         return self._calm_s >= self._hold
 
     def _try_above(self, load: Load) -> None:
