@@ -74,8 +74,8 @@ class UpscaleOptions:
 
     model: str | Path | None = _option(
         None,
-        "Upscale with this model, by name or path, or with bicubic, lanczos or nearest; by default with the model for "
-        "the scale.",
+        "Upscale with this model, by name or path, or with bicubic, lanczos or nearest; by default with the best "
+        "for the scale that keeps up with the video on this machine.",
     )
     scale: int | None = _option(None, "Upscale by this factor; by default that of the model, or 2 without a model.")
     width: int | None = _option(None, "Make the output this wide as it is shown, in pixels.")

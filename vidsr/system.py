@@ -9,6 +9,8 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
+MAX_ISA = "ONEDNN_MAX_CPU_ISA"
+"""Environment variable by which oneDNN, in OpenVINO and PyTorch, computes as on a processor with fewer instructions."""
 MOST_PIXELS = 1 << 28
 """Of one frame, read or written: about FFmpeg's own limit, and twice a 16K video's."""
 BYTES_PER_PIXEL = 16
@@ -52,6 +54,9 @@ def processor_flags() -> set[str]:
 @cache
 def has_native_bf16() -> bool:
     """Return whether the processor multiplies bf16 matrices natively: AMX or AVX-512 BF16."""
+    most = os.environ.get(MAX_ISA, "").upper()
+    if most and not any(name in most for name in ("BF16", "FP16", "AMX", "ALL", "DEFAULT")):
+        return False
     return bool({"amx_bf16", "avx512_bf16"} & processor_flags())
 
 

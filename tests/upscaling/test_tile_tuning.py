@@ -52,7 +52,7 @@ def test_the_quickest_tiles_are_found_told_and_kept(cache: Path, model: Path, mo
         tried.append(size)
         return [abs(size[0] - 60) + 1.0]
 
-    monkeypatch.setattr(measured, "_seconds", seconds)
+    monkeypatch.setattr(measured, "frame_times", seconds)
     whole, _ = enlarged(model)
     large, size = enlarged(model, tile="auto", warn=told)
     assert size in tried and size[1] == 110 and size != (90, 110)
@@ -85,7 +85,7 @@ def test_what_does_not_fit_is_passed_over(cache: Path, model: Path, monkeypatch:
             raise OutOfMemory("too large")
         return [1.0]
 
-    monkeypatch.setattr(measured, "_seconds", seconds)
+    monkeypatch.setattr(measured, "frame_times", seconds)
     assert enlarged(model, tile="auto")[1] != (90, 110)
 
 

@@ -211,10 +211,10 @@ def _last_line(summary: "Summary") -> str:
     sizes = " to ".join(f"{width}x{height}" for width, height in (summary.input_size, summary.output_size))
     if summary.frames_reused:
         pictures += f" ({summary.frames_reused} repeated)"
-    shares = summary.shares
+    shares, why = summary.shares, f" ({summary.choice})" if summary.choice else ""
     tiles = (
         f"; {shares.computed:.0%} computed, {shares.reused:.0%} reused, {shares.plain:.0%} resized" if shares else ""
     )
     if summary.realtime is not None:
         tiles += f"; {summary.realtime}"
-    return f"{pictures} in {summary.seconds:.1f} s, {summary.fps:.1f} fps, {sizes} by {summary.model}{tiles}"
+    return f"{pictures} in {summary.seconds:.1f} s, {summary.fps:.1f} fps, {sizes} by {summary.model}{why}{tiles}"

@@ -3,6 +3,7 @@
 It changes how long results take, not the results.
 """
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -12,7 +13,7 @@ from typing import TypeVar
 
 from vidsr.engines import runtime_version
 from vidsr.io.cache import read_cache, write_cache
-from vidsr.system import cores, processor_kind
+from vidsr.system import MAX_ISA, cores, processor_kind
 
 FOLDER = "tuning"  # in the cache, one file for each kind of machine
 
@@ -81,4 +82,5 @@ def trial(candidate: Tuning) -> Iterator[None]:
 
 
 def _machine() -> str:
-    return f"{processor_kind()}, {cores()} cores, OpenVINO {runtime_version('openvino')}"
+    capped = f", at most {isa}" if (isa := os.environ.get(MAX_ISA)) else ""
+    return f"{processor_kind()}, {cores()} cores, OpenVINO {runtime_version('openvino')}{capped}"

@@ -12,6 +12,7 @@ from vidsr.video.read.damage import Damage
 if TYPE_CHECKING:
     from vidsr.pipeline.realtime.latency_meter import RealtimeReport
     from vidsr.upscaling.compute.compute_plan import Shares
+    from vidsr.upscaling.model_choice import Choice
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,8 @@ class Summary:
     """Which parts of the input were damaged, and where."""
     realtime: "RealtimeReport | None" = None
     """How the run kept up with a live stream; None if it did not have to."""
+    choice: "Choice | None" = None
+    """Why this model was taken, if no model was named and speed decided."""
 
 
 class RunRecord:

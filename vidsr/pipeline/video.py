@@ -28,7 +28,7 @@ from vidsr.options import (
 )
 from vidsr.pipeline.auto_preset import check_preset, quick_enough, settled
 from vidsr.pipeline.progress import RunRecord, Summary
-from vidsr.pipeline.resume.segments import check_resumable, upscale_in_segments
+from vidsr.pipeline.resume.segments import check_resumable, model_begun_with, upscale_in_segments
 from vidsr.pipeline.stages import JobOptions, plan_output, upscaled, watch_delay
 from vidsr.pipeline.supervise import supervised
 from vidsr.upscaling.frame_upscaler import FrameUpscaler
@@ -145,6 +145,8 @@ def _run(
             options, upscale=replace(options.upscale, in_flight=1), encode=replace(options.encode, live=True)
         )
     deep = holds_16_bits(target, options.encode.format)
+    if resume and options.upscale.model is None:
+        options = replace(options, upscale=replace(options.upscale, model=model_begun_with(Path(str(target)))))
     gpu = find_gpu(options.read.hwaccel, options.upscale.device, resume=resume, context=context)
     with (
         open_upscaler(options.upscale, context) as upscaler,
@@ -154,6 +156,8 @@ def _run(
     ):
         if video.sequence and options.read.fps is None and pattern_of(target) is None:
             context.warn("25 frames a second are assumed for these images; --fps sets another rate")
+        if (rate := _rate_of(video, options.read)) is not None:
+            upscaler.keep_up(rate, video.info.bits)
         plan, large = plan_output(video, upscaler, options, target, context)
         if resume:
             upscale_in_segments(video, Path(str(target)), upscaler, large, options, record)
@@ -262,6 +266,7 @@ def _summary(
         notices=tuple(record.notices),
         damage=video.damage,
         realtime=record.realtime,
+        choice=upscaler.choice,
     )
 
 
@@ -283,6 +288,13 @@ def is_realtime(options: RealtimeOptions, video: Source) -> bool:
     if video.info.still or video.sequence:
         return False
     return wanted if wanted is not None else is_address(video.name) and not video.info.duration
+
+
+def _rate_of(video: Source, options: ReadOptions) -> float | None:
+    """Return the frame rate that can be kept up with; images have none, unless one was given."""
+    if video.info.still or (video.sequence and options.fps is None) or not video.info.rate:
+        return None
+    return float(video.info.rate)
 
 
 def _is_pipe(name: object, descriptor: int) -> bool:

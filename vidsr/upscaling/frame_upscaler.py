@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from vidsr.upscaling.compute.compute_plan import Shares
+    from vidsr.upscaling.model_choice import Choice
 
 Picture = TypeVar("Picture", Frame, NDArray[Any], "Image")
 
@@ -37,6 +38,8 @@ class FrameUpscaler(ABC):
 
     card: ModelCard | None = None
     """Card of the network opened last; None for a resize, and until a size is known where the size decides."""
+    choice: "Choice | None" = None
+    """Which network was taken to keep up, and why; None if nothing was chosen so."""
     in_flight: int
     """Frames that may be under way at once."""
     wanted: OutputSize
@@ -72,6 +75,12 @@ class FrameUpscaler(ABC):
         """Return the (width, height) that frames of this size get."""
         plan = self.plan(width, height, subsampling)
         return plan.width, plan.height
+
+    def keep_up(self, rate: float, bits: int) -> None:  # noqa: B027 - a named model or a resize is what it is
+        """Without a named model, take the best network that makes `rate` frames a second of `bits` bits here.
+
+        Call it before the first `plan`. Each network is measured once for each size, and the time cached.
+        """
 
     def close(self) -> None:  # noqa: B027 - a resize holds nothing
         """Release engines and their memory; may be called again."""

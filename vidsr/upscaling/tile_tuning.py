@@ -69,7 +69,7 @@ def _fastest(model: Model, frame: Frame, options: SessionOptions) -> tuple[Size,
     times: dict[Size, float] = {}
     for size in _candidates(model, frame, options):
         try:
-            times[size] = min(_seconds(model, frame, options, size))
+            times[size] = min(frame_times(model, frame, options, size))
         except OutOfMemory:
             log.info("a tile of %dx%d does not fit into memory", size[1], size[0])
     if not times:
@@ -78,8 +78,8 @@ def _fastest(model: Model, frame: Frame, options: SessionOptions) -> tuple[Size,
     return best, times[best]
 
 
-def _seconds(model: Model, frame: Frame, options: SessionOptions, size: Size) -> Iterator[float]:
-    """Yield the time of single frames, after one that warms up."""
+def frame_times(model: Model, frame: Frame, options: SessionOptions, size: Size | None = None) -> Iterator[float]:
+    """Yield the seconds that single frames take, after one that warms up. size: of the tiles; see Session."""
     scale = model.card.scale
     across, down = subsampling_of(frame)
     large = (frame.height * scale, frame.width * scale)

@@ -21,6 +21,8 @@ from vidsr.options import Precision, UpscaleOptions
 from vidsr.system import computes_int8_faster, cores
 from vidsr.upscaling.frame_upscaler import FrameUpscaler, PendingFrame
 from vidsr.upscaling.gpu_session import GpuSession, is_whole
+from vidsr.upscaling.model_choice import Demand, measures
+from vidsr.upscaling.model_choice import choose as choose_model
 from vidsr.upscaling.model_file import Model, load_model
 from vidsr.upscaling.output_size import OutputSize, Plan, checked, subsampling_of
 from vidsr.upscaling.session import PendingPlanes, Session, SessionOptions
@@ -33,6 +35,7 @@ if TYPE_CHECKING:  # imported where it is used, which few runs do
     from vidsr.upscaling.compute.adaptive_session import AdaptiveSession, PendingTiles
     from vidsr.upscaling.compute.compute_plan import Shares
 
+USUAL_SCALE = 2  # where neither a size nor a model was asked for
 SESSIONS = 2  # kept compiled, so that a stream which switches between two sizes does not wait each time
 
 AnySession: TypeAlias = "Session | GpuSession | AdaptiveSession"
@@ -109,8 +112,17 @@ class Upscaler(FrameUpscaler):
         self._chroma = Resizer("bicubic", threads=options.upscale.threads or max(1, cores() // 4))
         self._final = Resizer("lanczos")
         by_size = wanted.width is not None or wanted.height is not None
-        chosen = zoo.by_scale(wanted.scale or 2) if model is None else zoo.find(model)
+        chosen = zoo.by_scale(wanted.scale or USUAL_SCALE) if model is None else zoo.find(model)
         self._only = None if model is None and by_size else self._load(chosen)
+        self._rate: float | None = None
+        self._bits = 8
+        self._chosen: dict[tuple[int, int, float], Path] = {}
+
+    def keep_up(self, rate: float, bits: int) -> None:
+        """Choose the model by speed; see FrameUpscaler."""
+        if self._options.upscale.model is None and measures() and self.setup.device == "cpu":
+            self._rate, self._bits, self._only = rate, bits, None
+            self._models.clear()
 
     def plan(self, width: int, height: int, subsampling: tuple[int, int] = (1, 1)) -> Plan:
         """Return what becomes of frames of this size; subsampling as in ColorSpec, (0, 0) for gray."""
@@ -176,19 +188,32 @@ class Upscaler(FrameUpscaler):
     def _planned(self, width: int, height: int, subsampling: tuple[int, int]) -> tuple[Plan, Model | None]:
         key = self.wanted, width, height, subsampling
         if key not in self._plans:
-            default = self._only.card.scale if self._only else 1
+            default = self._only.card.scale if self._only else USUAL_SCALE
             size = self.wanted.size(width, height, default=default, subsampling=subsampling)
             factor = max(size[0] / width, size[1] / height)
-            model = None if factor <= 1 else self._only or self._load(zoo.by_scale(factor))
+            model = None if factor <= 1 else self._only or self._load(self._path_for(width, height, size))
             if model is not None:
                 checked(width * model.card.scale, height * model.card.scale)  # its result, before the last resize
             self._plans[key] = Plan(*size, model.card if model else None), model
         return self._plans[key]
 
+    def _path_for(self, width: int, height: int, size: tuple[int, int]) -> Path:
+        """Return the network that makes frames of a size larger: the one that keeps up, if that was asked for."""
+        factor = max(size[0] / width, size[1] / height)
+        key = width, height, factor
+        if key not in self._chosen:
+            self._chosen[key] = usual = zoo.by_scale(factor)
+            if self._rate is not None:
+                scale = load_model(usual).card.scale
+                demand = Demand(width, height, size[0] * size[1], self._rate, self._bits)
+                found = choose_model(scale, demand, partial(_read, options=self._options.upscale), self._options)
+                if found is not None:
+                    self._chosen[key], self.choice = found
+        return self._chosen[key]
+
     def _load(self, path: Path) -> Model:
         if path not in self._models:
-            file = _fastest(path, self._options.upscale)
-            self._models[path] = replace(load_model(file), name=zoo.name_of(path), file=file)
+            self._models[path] = _read(path, self._options.upscale)
         self.card = self._models[path].card
         return self._models[path]
 
@@ -211,6 +236,11 @@ class Upscaler(FrameUpscaler):
         if len(self._sessions) > max(SESSIONS, self.in_flight):  # tiles of each frame in flight may wait
             self._close(self._sessions.popitem(last=False)[1])
         return cast(Opened, self._sessions[key])
+
+
+def _read(path: Path, options: UpscaleOptions) -> Model:
+    file = _fastest(path, options)
+    return replace(load_model(file), name=zoo.name_of(path), file=file)
 
 
 def _fastest(path: Path, options: UpscaleOptions) -> Path:

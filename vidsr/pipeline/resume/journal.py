@@ -143,6 +143,14 @@ class Journal:
             os.fsync(out.fileno())
 
 
+def begun_model(folder: Path) -> str:
+    """Return the digests of the networks that a job was begun with; empty if there is no job, or none is known."""
+    try:
+        return str(json.loads((folder / _PLAN).read_text(encoding="utf-8"))["model"]["content"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+
+
 def clear_up(folder: Path) -> None:
     """Remove what a run left that was killed after its video was in place; nothing if there are other files."""
     if not folder.is_dir() or {each.name for each in folder.iterdir()} - {_PLAN, _LINES, _LOCK}:

@@ -9,6 +9,7 @@ from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
 
+from vidsr import zoo
 from vidsr.context import Context, Stop, ignore
 from vidsr.engines import ENGINES, runtime_version, settle
 from vidsr.errors import DiskFull, InputError, NotPipeable, OutputError, TargetExists, VidsrError
@@ -17,7 +18,7 @@ from vidsr.io.names import is_address, title_of
 from vidsr.io.pipes import is_fifo
 from vidsr.pipeline.progress import RunRecord
 from vidsr.pipeline.resume.identity import Plan, as_text, identity_of
-from vidsr.pipeline.resume.journal import Journal, clear_up
+from vidsr.pipeline.resume.journal import Journal, begun_model, clear_up
 from vidsr.pipeline.stages import JobOptions, upscaled
 from vidsr.upscaling.frame_upscaler import FrameUpscaler
 from vidsr.video.read.source import Source, open_source
@@ -45,8 +46,7 @@ def upscale_in_segments(
     Raises OutputError if the folder was begun with another input, model, setting or version, or is in use; DiskFull and
     Stopped, which leave what is done.
     """
-    path = target.resolve() if target.is_symlink() else target
-    folder = path.with_name(f"{path.name}.vidsr")
+    path, folder = _places(target)
     source = Path(str(video.name))
     try:
         # What cannot be written fails now.
@@ -72,6 +72,25 @@ def upscale_in_segments(
         journal.clear()
         move_into_place(journal.whole, path, overwrite=options.encode.overwrite)
         journal.remove()
+
+
+def model_begun_with(target: Path) -> Path | None:
+    """Return the shelf's model that the job of a target was begun with, or None if it is not known.
+
+    Another may be the best when the job is continued, for instance where the cache was deleted.
+    """
+    if not (begun := begun_model(_places(target)[1])):
+        return None
+    for path, _ in zoo.shelf():
+        if any(file is not None and digest_of(file) in begun for file in (path, zoo.int8_file(path))):
+            return path
+    return None
+
+
+def _places(target: Path) -> tuple[Path, Path]:
+    """Return the file that is written, and the folder of its job."""
+    path = target.resolve() if target.is_symlink() else target
+    return path, path.with_name(f"{path.name}.vidsr")
 
 
 def _make_missing(
