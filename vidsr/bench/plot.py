@@ -14,14 +14,14 @@ METRICS = ("psnr_Set14", "psnr_Set5")
 """Metrics of cards. The first that any of the models has is drawn."""
 
 
-def check_plot(path: Path) -> None:
+def check_plot(path: Path, suffixes: Sequence[str] = (".png",)) -> None:
     """Check that a plot can be written to `path`, before minutes of measuring.
 
-    Raises WrongOption if the name does not end in .png, OutputError if its folder does not exist, and ExtraMissing
-    without matplotlib.
+    Raises WrongOption if the name ends in none of the suffixes, OutputError if its folder does not exist, and
+    ExtraMissing without matplotlib.
     """
-    if path.suffix.lower() != ".png":
-        raise WrongOption(f"expected a plot's file name to end in .png; got {path}")
+    if path.suffix.lower() not in suffixes:
+        raise WrongOption(f"expected a plot's file name to end in {' or '.join(suffixes)}; got {path}")
     if not path.absolute().parent.is_dir():
         raise OutputError(f"the folder {path.absolute().parent} does not exist; create it first")
     require_matplotlib()

@@ -31,15 +31,22 @@ def bench(
     frames: Annotated[int | None, typer.Option(help="Frames of the video.", show_default="48")] = None,
     runs: Annotated[int | None, typer.Option(help="Runs over each video, in turns.", show_default="3")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
-    plot: Annotated[Path | None, typer.Option(metavar="FILE.png", help="Draw quality against speed.")] = None,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FILE.png", help="Draw quality against speed; with --front also FILE.svg.")
+    ] = None,
     tune: Annotated[
         bool, typer.Option("--tune", help="Only find and keep the best number of frames in parallel.")
+    ] = False,
+    front: Annotated[
+        bool, typer.Option("--front", help="Only compare quality with the network's time, in every precision.")
     ] = False,
     verbose: Verbose = False,
 ) -> None:
     """Measure speed on this machine, relative to bicubic: of the network, the pipeline and the whole command."""
     if tune:
         return _tune(models or [], size or [])
+    if front:
+        return _front(models or [], size or [], as_json=as_json, plot=plot)
     from vidsr.bench.plot import check_plot, write_plot
     from vidsr.bench.run import bench as measure
     from vidsr.bench.speed_table import as_json as to_json
@@ -76,6 +83,30 @@ def _tune(models: list[str], sizes: list[str]) -> None:
         for each, ms in times.items()
     ]
     print_markdown(["streams", "frames in flight", "ms per frame", ""], rows, text_columns=3)
+
+
+def _front(models: list[str], sizes: list[str], *, as_json: bool, plot: Path | None) -> None:
+    from vidsr.bench.front import COLUMNS, SIZE, front_rows, measure_front, write_front
+    from vidsr.bench.plot import check_plot
+    from vidsr.errors import WrongOption
+
+    if len(sizes) > 1:
+        raise WrongOption("--front measures at one size; give one")
+    if plot:
+        check_plot(plot, (".png", ".svg"))
+    with progress("measuring") as bar:
+        front = measure_front(models, size=(sizes or [SIZE])[0], progress=bar)
+    if as_json:
+        print(json.dumps(front.to_json(), indent=2))
+    else:
+        print(f"{front.size} on {front.conditions}")
+        print_markdown(COLUMNS, front_rows(front), text_columns=2)
+        if front.choice:
+            print(f"taken without --model at {front.rate:g} frames a second: {front.choice.model} ({front.choice})")
+    if plot:
+        for name in write_front(front, plot):
+            say(f"{name} is not in the plot: its card has no quality metric")
+        say(f"wrote {plot}")
 
 
 def _print(report: "SpeedReport") -> None:

@@ -206,14 +206,14 @@ class Upscaler(FrameUpscaler):
             if self._rate is not None:
                 scale = load_model(usual).card.scale
                 demand = Demand(width, height, size[0] * size[1], self._rate, self._bits)
-                found = choose_model(scale, demand, partial(_read, options=self._options.upscale), self._options)
+                found = choose_model(scale, demand, partial(load_for, options=self._options.upscale), self._options)
                 if found is not None:
                     self._chosen[key], self.choice = found
         return self._chosen[key]
 
     def _load(self, path: Path) -> Model:
         if path not in self._models:
-            self._models[path] = _read(path, self._options.upscale)
+            self._models[path] = load_for(path, self._options.upscale)
         self.card = self._models[path].card
         return self._models[path]
 
@@ -238,7 +238,8 @@ class Upscaler(FrameUpscaler):
         return cast(Opened, self._sessions[key])
 
 
-def _read(path: Path, options: UpscaleOptions) -> Model:
+def load_for(path: Path, options: UpscaleOptions) -> Model:
+    """Load the file of a model that computes in the precision asked for. Raises NotAModel, EngineError."""
     file = _fastest(path, options)
     return replace(load_model(file), name=zoo.name_of(path), file=file)
 

@@ -144,7 +144,7 @@ class Journal:
 
 
 def begun_model(folder: Path) -> str:
-    """Return the digests of the networks that a job was begun with; empty if there is no job, or none is known."""
+    """Return the digests of the networks that a job was begun with; empty if the folder or its plan cannot be read."""
     try:
         return str(json.loads((folder / _PLAN).read_text(encoding="utf-8"))["model"]["content"])
     except (OSError, ValueError, KeyError, TypeError):
