@@ -7,15 +7,29 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
+
+import isa
 
 VIDSR = [sys.executable, "-m", "vidsr"]
 FILM = "clips/bbb-480p-30s.mp4"
 
 
+class Parser(argparse.ArgumentParser):
+    """Starts the script again where --isa asks for it."""
+
+    def parse_args(self, *words: Any, **more: Any) -> Any:
+        """Parse the arguments."""
+        given = super().parse_args(*words, **more)
+        isa.apply(given.isa)
+        return given
+
+
 def parser(description: str | None) -> argparse.ArgumentParser:
     """Options that every script has."""
-    options = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options = Parser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--data", type=Path, default=os.environ.get("VIDSR_DATA"), help="default: VIDSR_DATA")
+    options.add_argument("--isa", choices=isa.NAMES, help="measure as on a processor with no more than this")
     return options
 
 
