@@ -20,9 +20,12 @@ class Machine:
     slower: Slower = lambda _: 1.0
     encoder_slower: Slower = lambda _: 1.0
 
+    started_slower: float = 1.0
+    """By how much it was slower when the networks were measured."""
+
     def controller(self, latency: float) -> Controller:
-        """A controller that measured this machine while it was idle."""
-        networks = [Network(seconds + self.resize, self.shares) for seconds in self.networks]
+        """A controller that measured this machine at the start."""
+        networks = [Network(self.started_slower * (seconds + self.resize), self.shares) for seconds in self.networks]
         return Controller(networks, latency, encoding=self.encode)
 
 

@@ -90,3 +90,9 @@ def test_a_tight_latency_leaves_the_network_less() -> None:
     wide, tight = (simulate(Machine(), steady(5), latency=latency) for latency in (0.1, 0.030))
     assert tight.longest(2) <= 0.030
     assert tight.share(2) < wide.share(2)
+
+
+def test_a_network_that_was_measured_at_a_bad_moment_is_used_after_all() -> None:
+    run = simulate(Machine(slower=lambda now: 1.0, started_slower=30.0), steady(12))
+    assert run.dropped == 0
+    assert run.share(9) > 0.9

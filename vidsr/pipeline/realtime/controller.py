@@ -10,7 +10,6 @@ FALLS_S = 0.3  # a rung that does not hold for so long is left for the one below
 HOLD_S, LONGEST_HOLD_S = 0.5, 16.0  # before a higher rung is tried; twice as long each time it fails
 RELAPSES = 4.0  # times as fast as it grew, the calm before a trial is lost by frames that are late
 PROVEN_S = 3.0  # a higher rung that holds for so long has not failed
-ROOMIER = 1.2  # as much time as a rung above needs at least, before it is tried again
 LEAST = 0.05  # of a frame, below which a network is not worth its overhead
 LEAST_ABOVE = 0.25  # the same where a lighter network is next: it computes more of the frame
 DROPS_S, GIVES_UP_S = 1.0, 2.0  # late by the stream's clock, or only since the arrival, before frames are dropped
@@ -152,16 +151,18 @@ class Controller:
         return self._calm_s >= self._hold
 
     def _try_above(self, load: Load) -> None:
-        """Go up to the rung above, if it could hold as fast as it was at the start."""
+        """Go up to the rung above: with a small share, or if it would hold as fast as it was at the start."""
         self._calm_s = 0.0
-        above = self.rung - 1
-        cost = self._networks[above].seconds
-        if self._steady() / cost < min(ROOMIER * self._least(above), 1.0):
-            return
+        above, least = self.rung - 1, self._least(self.rung - 1)
+        if self._networks[above].shares and self.rung == self.resizes:
+            # What it took at the start, or when it was left, may no longer be so; a small share costs little to try.
+            cost = min(self._costs[above], self._steady() / least)
+        else:
+            cost = self._networks[above].seconds
+            if self._steady() / cost < least:
+                return
         self.rung, self._tried_at = above, load.now
-        self._share = self._least(above)
-        self._costs[above] = min(self._costs[above], self._steady() / self._least(above))
-        self._costs[above] = max(self._costs[above], cost)
+        self._share, self._costs[above] = 0.0, cost
 
     def _share_in(self, room: float, passed: float) -> float:
         """Return the share that fits into `room`: less at once, more little by little."""
@@ -174,7 +175,7 @@ class Controller:
         elif least == 1.0:
             self._share = 1.0
         else:
-            self._share = min(fits, max(self._share, least) + passed / RISE_S)
+            self._share = min(fits, max(self._share, LEAST) + passed / RISE_S)
         return self._share
 
     def _drops(self, load: Load, passed: float, *, late: bool) -> bool:
