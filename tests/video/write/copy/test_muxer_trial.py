@@ -86,6 +86,13 @@ def test_a_rate_that_a_container_does_not_state_is_left_out(tmp_path: Path) -> N
     assert verify_video(video, tmp_path / "d.flv", notices=[notice]).faithful
 
 
+def test_pcm_of_64_bits_is_copied(tmp_path: Path) -> None:
+    video = with_sound(tmp_path / "a.nut", "pcm_s64le", rate=8000)
+    notices = resize_video(video, tmp_path / "b.mkv", preset="ultrafast")
+    assert codecs_in(tmp_path / "b.mkv") == ["h264", "pcm_s64le"]
+    assert verify_video(video, tmp_path / "b.mkv", notices=notices).faithful
+
+
 def test_adpcm_whose_blocks_nut_does_not_state_is_copied_and_announced(tmp_path: Path) -> None:
     video = with_sound(tmp_path / "a.avi", "adpcm_ima_wav")
     notices = resize_video(video, tmp_path / "b.nut", preset="ultrafast")
