@@ -59,7 +59,7 @@ def _aligned(samples: NDArray[Any]) -> NDArray[Any]:
 
 
 def is_pcm(stream: Stream) -> bool:
-    """Return whether a stream is PCM of any packing, A-law and µ-law included; not of 64 bits, which PyAV cannot read."""
+    """Return whether a stream is PCM of any packing, with A-law and µ-law; not of 64 bits, which PyAV cannot read."""
     if stream.type != "audio" or stream.codec_context is None:
         return False
     return stream.codec_context.name.startswith("pcm_") and not stream.codec_context.name.startswith("pcm_s64")
