@@ -27,7 +27,7 @@ def main() -> None:
     """Print the table; exit with 1 where the bar is missed."""
     options = parser(__doc__)
     options.add_argument("--runs", type=int, default=40)
-    options.add_argument("--precision", default="bf16")
+    options.add_argument("--precision", default="auto")
     given = options.parse_args()
     alone, edged = measure(given.runs, given.precision)
     share = 1 - alone / edged

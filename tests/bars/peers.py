@@ -59,7 +59,7 @@ def main() -> None:
     """Print the table; exit with 1 where the bar is missed."""
     options = parser(__doc__)
     options.add_argument("--runs", type=int, default=25)
-    options.add_argument("--precision", default="bf16")
+    options.add_argument("--precision", default="auto")
     options.add_argument("--model", action="append", help="default: live-x4 and fast-x4")
     given = options.parse_args()
     ours = given.model or ["live-x4", "fast-x4"]
