@@ -13,6 +13,7 @@ PROVEN_S = 3.0  # a higher rung that holds for so long has not failed
 LEAST = 0.05  # of a frame, below which a network is not worth its overhead
 LEAST_ABOVE = 0.25  # the same where a lighter network is next: it computes more of the frame
 DROPS_S, GIVES_UP_S = 1.0, 2.0  # late by the stream's clock, or only since the arrival, before frames are dropped
+AHEAD_S = 1.0  # of the clock, from which a late frame is of a burst, or of a file through a pipe
 ATTACK, RELEASE = 0.5, 0.05  # of a new measurement, where it is more or less than was known
 SHORTEST_S, LONGEST_S = 1 / 240, 0.5  # durations of a frame that are believed
 LEARNED_FROM = 0.02  # share of a frame, below which its time says nothing of the network
@@ -186,12 +187,12 @@ class Controller:
         behind = min(load.age, load.behind) > self.latency
         self._behind_s = self._behind_s + passed if behind else max(0.0, self._behind_s - passed)
         # What came ahead of its time, as after a pause or from a file through a pipe, is not dropped.
-        self._late_s = self._late_s + passed if late and load.behind > 0 else 0.0
+        self._late_s = self._late_s + passed if late and load.behind > -AHEAD_S else 0.0
         if self._dropping:
             self._dropping = self._behind_s > 0 or late
         else:
             self._dropping = self._behind_s >= DROPS_S or self._late_s >= GIVES_UP_S
-        return self._dropping and late and load.behind > 0
+        return self._dropping and late and load.behind > -AHEAD_S
 
 
 def _followed(known: float, measured: float) -> float:

@@ -17,7 +17,7 @@ from vidsr.prefetch import closed_after, prefetch
 from vidsr.upscaling.frame_upscaler import FrameUpscaler
 from vidsr.video.read.source import Source
 
-QUEUE_BYTES, QUEUE_ITEMS = 64 << 20, 256  # of what has arrived; beyond it the reader waits
+QUEUE_BYTES, QUEUE_ITEMS = 64 << 20, 64  # of what has arrived; beyond it the reader waits
 USUAL_S, FRAMES = 0.1, 3  # latency that is kept by default, at least so many frames
 DROPPED = "even resizing does not keep up with the video"
 
