@@ -47,7 +47,7 @@ _ORDINARY = {
 """Codecs that a muxer is known to accept or to refuse without harm, and that are read back."""
 Facts = tuple[str, str, int | str]
 """Type and codec of a stream; its sample rate, as FLV states 8000 Hz of all A-law; of raw video its pixel format."""
-_NEEDS_FRAME_SIZE = ("adpcm_ms", "adpcm_ima_wav")  # whose samples the muxer of mov counts
+_NEEDS_FRAME_SIZE = ("adpcm_ms", "adpcm_ima_wav", "adpcm_yamaha", "g722")  # whose samples the muxer of mov counts
 _TIMEOUT_S = 30
 
 
