@@ -107,7 +107,9 @@ class LiveRun:
                         reused()
                 else:
                     larger, computed, shown = self._rungs.upscale(frame, decision)
-                    self._controller.upscaled(time.monotonic() - now, computed=computed)
+                    # The share is of a whole frame's time; tiles of the same area take more, for what lies around them.
+                    taken = decision.share if computed else 0.0
+                    self._controller.upscaled(time.monotonic() - now, computed=taken)
                 before = frame, larger
                 rung = decision.rung if decision.share else len(self._rungs.networks)
                 self._meter.took(names[rung], shown, now)
