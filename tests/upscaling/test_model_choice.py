@@ -57,7 +57,7 @@ def test_a_second_choice_reads_the_cache() -> None:
     assert path.stem == "live-x2"
     assert choice.fps == pytest.approx(100, rel=0.01)
     assert (choice.better, choice.better_fps) == ("fast-x2", pytest.approx(1, rel=0.01))
-    assert "99 of 24" in str(choice) and "fast-x2 would make 1" in str(choice)
+    assert "99 fps here, 24 needed" in str(choice) and "fast-x2 would make 1" in str(choice)
     assert chosen(0.5)[0].stem == "fast-x2"
 
 

@@ -68,10 +68,10 @@ class Choice:
 
     def __str__(self) -> str:
         """Return the reason as a phrase."""
-        reason = f"about {_rounded(self.fps)} of {self.rate:.4g} frames a second needed"
+        reason = f"about {_rounded(self.fps)} fps here, {self.rate:.4g} needed"
         if self.better_fps is None:
             return reason
-        return f"{reason}; {self.better} would make {_rounded(self.better_fps)}"
+        return f"{reason}; {self.better} would make {_rounded(self.better_fps)} fps"
 
 
 def _rounded(fps: float) -> str:
