@@ -57,5 +57,5 @@ def _track(file: BinaryIO, start: int, end: int) -> tuple[int, str]:
         for inner, c, d in boxes_in(file, a, b) if kind == "mdia" else ():
             if inner == "elng":
                 file.seek(c + 4)  # version and flags
-                language = file.read(min(d - c - 4, 64)).partition(b"\0")[0].decode("ascii", "replace")
+                language = file.read(max(0, min(d - c - 4, 64))).partition(b"\0")[0].decode("ascii", "replace")
     return number, language

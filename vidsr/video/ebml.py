@@ -1,5 +1,6 @@
 """EBML elements (RFC 8794), as far as the tracks of a Matroska file need them."""
 
+import os
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -59,18 +60,23 @@ def with_checksum(body: bytes) -> bytes:
 
 
 def find_tracks(file: BinaryIO) -> tuple[int, bytes] | None:
-    """Return where the body of Tracks begins in a file, and its bytes; None without one before the clusters."""
-    at = 0
+    """Return where the body of Tracks begins in a file, and its bytes; None without one before the clusters.
+
+    What claims to be larger than the file ends at its end.
+    """
+    at, end = 0, file.seek(0, os.SEEK_END)
     file.seek(0)
     while header := _header(file.read(12)):
         kind, size, length = header
         at += length
         if kind == TRACKS:
             file.seek(at)
-            return at, file.read(size)
+            return at, file.read(max(0, min(size, end - at)))
         if kind == CLUSTER:
             return None
         at += 0 if kind == SEGMENT else size
+        if at > end:  # of a damaged size; seeking beyond the largest possible file would fail
+            return None
         file.seek(at)
     return None
 
