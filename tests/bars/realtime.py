@@ -16,55 +16,29 @@ import socket
 import subprocess
 import threading
 import time
-from fractions import Fraction
+from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 from statistics import quantiles
-from typing import Any
 
 import av
 import numpy as np
 from common import VIDSR, parser, table
+from live_pipe import coded, packet_ends, read_all, times_at
+from numpy.typing import NDArray
 
 START_S, BUSY_S, SETTLES_S = 4, 10, 2
 RATE = 30
 
 
-class Chunks:
-    """A file that cannot be rewound and keeps what is written since it was last asked."""
-
-    def __init__(self) -> None:
-        self.waiting = b""
-
-    def write(self, data: bytes) -> int:
-        """Keep some bytes."""
-        self.waiting += data
-        return len(data)
-
-    def take(self) -> bytes:
-        """Return what was kept."""
-        data, self.waiting = self.waiting, b""
-        return data
-
-
-def coded(width: int, height: int, count: int, format: str) -> list[bytes]:
-    """A moving picture with grain, cut after each frame; the header goes with the first."""
-    chunks, pieces = Chunks(), []
+def pictures(width: int, height: int, count: int) -> Iterator[NDArray[np.uint8]]:
+    """A moving picture with grain."""
     rng = np.random.default_rng(0)
     wide = rng.normal(0, 24, (height, 2 * width)).astype(np.float32)
     wide = 128 + 2 * (wide + np.roll(wide, 1, 1) + np.roll(wide, 1, 0))
-    with av.open(chunks, "w", format=format, options={"flush_packets": "1"}) as container:
-        stream: Any = container.add_stream("libx264", rate=RATE, options={"tune": "zerolatency", "preset": "veryfast"})
-        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-        stream.codec_context.gop_size = RATE
-        for number in range(count):
-            place = (2 * number) % width
-            luma = wide[:, place : place + width].clip(16, 235).astype(np.uint8)
-            picture = av.VideoFrame.from_ndarray(luma, format="gray").reformat(format="yuv420p")
-            picture.pts, picture.time_base = number, Fraction(1, RATE)
-            container.mux(stream.encode(picture))
-            pieces.append(chunks.take())
-    return pieces
+    for number in range(count):
+        place = (2 * number) % width
+        yield wide[:, place : place + width].clip(16, 235).astype(np.uint8)
 
 
 def spin(until: float) -> None:
@@ -93,19 +67,17 @@ def cpu_ticks() -> tuple[int, int]:
 
 def pipe(seconds: int, model: list[str], latency: int) -> None:
     """Print the table of the pipe."""
-    pieces = coded(640, 360, RATE * seconds, "nut")
+    pieces = coded(pictures(640, 360, RATE * seconds), RATE, "nut", gop=RATE)
     disturbed = [seconds // 4, 5 * seconds // 8]
     command = [*VIDSR, "upscale", *model, "--realtime", "--latency", str(latency), "--json", "-", "-"]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert process.stdin and process.stdout and process.stderr
     out, reads, said = BytesIO(), list[tuple[int, float]](), list[bytes]()
 
-    def read() -> None:
-        while data := os.read(process.stdout.fileno(), 1 << 16):  # type: ignore[union-attr]
-            out.write(data)
-            reads.append((out.tell(), time.perf_counter()))
-
-    readers = [threading.Thread(target=read), threading.Thread(target=lambda: said.append(process.stderr.read()))]  # type: ignore[union-attr]
+    readers = [
+        threading.Thread(target=read_all, args=(process.stdout, reads, out)),
+        threading.Thread(target=lambda: said.append(process.stderr.read())),  # type: ignore[union-attr]
+    ]
     for each in readers:
         each.start()
     written, began = list[float](), time.perf_counter()
@@ -122,7 +94,7 @@ def pipe(seconds: int, model: list[str], latency: int) -> None:
         each.join()
     process.wait()
     after, mine = cpu_ticks(), os.times()
-    numbers, ends = packet_ends(out.getvalue())
+    numbers, ends = packet_ends(out.getvalue(), RATE)
     left = times_at(ends, reads)
     latencies = [1000 * (t - written[number]) for number, t in zip(numbers, left, strict=True)]
     print_result("pipe 640x360 -> 1280x720", said, len(written), len(ends))
@@ -152,28 +124,6 @@ def pipe(seconds: int, model: list[str], latency: int) -> None:
     table(["latency, ms", "p50", "p95", "p99", "longest", "bar of p99"], rows)
 
 
-def packet_ends(stream: bytes) -> tuple[list[int], list[int]]:
-    """Number of each frame, and where in the stream the last byte of its packet stands."""
-    numbers, ends, place = list[int](), list[int](), 0
-    with av.open(BytesIO(stream), format="nut") as container:
-        for packet in container.demux(video=0):
-            if packet.size:
-                place = stream.index(bytes(packet), place) + packet.size
-                ends.append(place)
-                numbers.append(round(packet.pts * packet.time_base * RATE))
-    return numbers, ends
-
-
-def times_at(ends: list[int], reads: list[tuple[int, float]]) -> list[float]:
-    """When each of these bytes had been read."""
-    times, index = list[float](), 0
-    for end in ends:
-        while reads[index][0] < end:
-            index += 1
-        times.append(reads[index][1])
-    return times
-
-
 def percentiles(values: list[float]) -> tuple[float, float, float, float]:
     """Median, 95th and 99th percentile, largest."""
     cuts = quantiles(values, n=100)
@@ -192,7 +142,7 @@ def print_result(what: str, said: list[bytes], sent: int, received: int) -> None
 
 def udp(seconds: int, model: list[str]) -> None:
     """Print what becomes of a stream over UDP."""
-    pieces = coded(320, 180, RATE * seconds, "mpegts")
+    pieces = coded(pictures(320, 180, RATE * seconds), RATE, "mpegts", gop=RATE)
     ports = [free_port(), free_port()]
     received = bytearray()
     sink = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)

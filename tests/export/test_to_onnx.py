@@ -75,6 +75,22 @@ def test_a_run_gives_both_files(weights, tmp_path):
     assert {file.name for file in tmp_path.glob("*.onnx")} == {"mine.onnx", "mine.int8.onnx"}
 
 
+def test_a_mixture_with_a_gan_is_asked_for_beside_int8_too(weights, tmp_path):
+    run = Run(tmp_path / "run")
+    run.folder.mkdir()
+    weights.rename(run.weights)
+    spec = SPEC | {"int8": True}
+    written(tmp_path, nets.build(spec), spec).rename(run.int8)
+    with pytest.raises(CardMismatch, match="not a run with a stage gan"):
+        export(run.folder, tmp_path / "mine.onnx", fidelity=0.5)
+
+
+def test_weights_that_do_not_fit_are_named(tmp_path):
+    path = written(tmp_path, nets.build(SPEC), SPEC | {"depth": 3})
+    with pytest.raises(CardMismatch, match=str(path)):
+        export(path, tmp_path / "mine.onnx")
+
+
 def test_the_card_says_what_was_measured(weights, tmp_path):
     card = read_card(export(weights, tmp_path / "mine.onnx", name="better", licence="CC0"))
     assert (card.name, card.licence, card.receptive_field) == ("better", "CC0", 2 + 2 + 1)

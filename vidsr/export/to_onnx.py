@@ -52,28 +52,35 @@ def export(
     the share of the first stage's weights; see `interpolate_weights`.
     Raises CheckpointError, NotAModel, CardMismatch, ParityFailed, DiskFull.
     """
-    int8 = Run(source).int8
-    if not int8.exists():
+    run, written = Run(source), list[Path]()
+    if not run.int8.exists() or run.weights.exists():
         read = read_weights(source) if fidelity is None else interpolate_weights(source, fidelity)
-        return _write(*read, target, name=name, licence=licence)
-    if Run(source).weights.exists():
-        target = export(Run(source).weights, target, name=name, licence=licence)
-    path = _write(*read_weights(int8), target, name=name, licence=licence)
-    return target or path
+        written.append(_write(source, *read, target, name=name, licence=licence))
+    if run.int8.exists():
+        beside = written[0] if written else target
+        written.append(_write(run.int8, *read_weights(run.int8), beside, name=name, licence=licence))
+    return written[0]
 
 
 def _write(
-    arrays: Weights, card: ModelCard, recipe: str, target: Path | None, *, name: str | None, licence: str | None
+    source: Path,
+    arrays: Weights,
+    card: ModelCard,
+    recipe: str,
+    target: Path | None,
+    *,
+    name: str | None,
+    licence: str | None,
 ) -> Path:
+    """Write the weights that were read from `source`; beside `target` if they are of a stage `int8`."""
     try:
         net = nets.build(json.loads(recipe)["net"])
         net.load_state_dict({key: torch.from_numpy(array) for key, array in arrays.items()})
     except (TypeError, RuntimeError) as exc:
-        raise CardMismatch("the weights do not fit the network that their recipe describes") from exc
+        raise CardMismatch(f"{source}: the weights do not fit the network that their recipe describes") from exc
     net = fold(net).eval()
     path = target or Path("export") / f"{name or card.name}.onnx"
-    is_int8 = any(isinstance(module, Int8Conv) for module in net.modules())
-    if is_int8 and not path.name.endswith(INT8):
+    if _is_int8(net) and not path.name.endswith(INT8):
         path = path.with_suffix(INT8)
     card = replace(
         card,
@@ -85,7 +92,7 @@ def _write(
         licence=licence or card.licence,
     )
     plain = path.with_name(path.name.removesuffix(INT8) + ".onnx")
-    if is_int8 and plain.is_file() and (beside := read_card(plain)) is not None:
+    if _is_int8(net) and plain.is_file() and (beside := read_card(plain)) is not None:
         # It replaces the model beside it where int8 is faster, so what is known of that holds for it.
         card = replace(card, name=beside.name, licence=licence or beside.licence, data=beside.data, gains=beside.gains)
     model = to_onnx(net, card)
@@ -162,6 +169,10 @@ def to_onnx(net: nn.Module, card: ModelCard) -> ModelProto:
     return model
 
 
+def _is_int8(net: nn.Module) -> bool:
+    return any(isinstance(module, Int8Conv) for module in net.modules())
+
+
 def _store_int8_weights(model: ModelProto, net: nn.Module) -> None:
     """Store the weights of int8 convolutions in 8 bits, and let a DequantizeLinear precede each convolution."""
     kernels = {f"{name}.weight": each.weight for name, each in net.named_modules() if isinstance(each, Int8Conv)}
@@ -197,8 +208,7 @@ def check_parity(model: ModelProto, net: nn.Module, card: ModelCard) -> float:
         with open_engine(_with_fixed_size(model, height, width, qp), precision="f32") as opened:
             (output,) = opened.submit({model.graph.input[0].name: image.numpy()}).result().values()
             largest = max(largest, float(np.abs(output - net(*inputs).numpy()).max()))
-    is_int8 = any(isinstance(module, Int8Conv) for module in net.modules())
-    if not largest < (INT8_PARITY_LIMIT if is_int8 else PARITY_LIMIT):
+    if not largest < (INT8_PARITY_LIMIT if _is_int8(net) else PARITY_LIMIT):
         raise ParityFailed(f"{card.name}: the exported file differs from PyTorch by {largest:.4f}; nothing was written")
     return largest
 
