@@ -210,3 +210,14 @@ def test_a_model_alone_is_measured_at_a_size_of_its_own_factor() -> None:
     setup = Setup("openvino", "cpu", "f32")
     found = cases.cases_of(["live-x3", "srgan-x4"], [], [setup])
     assert [size.name for size in found] == ["360p-1080p", "270p-1080p"]
+
+
+@pytest.mark.parametrize("faster", [True, False])
+def test_precision_auto_is_measured_as_videos_are_upscaled(faster: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vidsr.upscaling.upscaler.computes_int8_faster", lambda: faster)
+    setups, _ = cases.setups_of(["openvino"], ["auto"])
+    found = cases.cases_of(["live-x3", "live-x4"], ["270p-1080p"], setups)
+    ((_, *networks),) = found.values()
+    plain = cases.settle(engine="openvino").precision
+    assert [case.setup.precision for case in networks if case.setup] == [plain, "int8" if faster else plain]
+    assert networks[-1].arguments[-1] == ("int8" if faster else plain)

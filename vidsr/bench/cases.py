@@ -14,6 +14,7 @@ from vidsr.errors import EngineError, WrongOption
 from vidsr.options import Precision, UpscaleOptions
 from vidsr.system import MOST_SCALE, fits
 from vidsr.upscaling.model_file import load_model
+from vidsr.upscaling.upscaler import takes_int8
 
 BASELINE: Literal["bicubic"] = "bicubic"
 DEFAULT_MODELS = ("live-", "fast-")  # prefixes of names
@@ -85,7 +86,7 @@ def cases_of(models: Sequence[str | Path], sizes: Sequence[str], setups: Sequenc
         wanted = [(model, card) for model, card in entries.items() if model != BASELINE]
         found[size] = [
             Case(size, BASELINE, None, None),
-            *(Case(size, model, card, setup) for model, card in wanted for setup in (setups if card else (None,))),
+            *(Case(size, model, card, each) for model, card in wanted for each in _setups_for(model, card, setups)),
         ]
     return found
 
@@ -100,7 +101,10 @@ def setups_of(engines: Sequence[str], precisions: Sequence[str]) -> tuple[list[S
     setups, refused = [], []
     for engine, precision in product(map(choose, engines), precisions):
         try:
-            setups.append(settle(engine=engine, precision=cast(Precision, precision)))
+            setup = settle(engine=engine, precision=cast(Precision, precision))
+            # Of models that have a file for it; see `_setups_for`.
+            in_int8 = precision == "int8" or (precision == "auto" and takes_int8(engine, setup.device))
+            setups.append(replace(setup, precision="int8") if in_int8 else setup)
         except EngineError as exc:
             refused.append(exc)
     if not setups:
@@ -133,6 +137,15 @@ def _card(model: str | Path) -> ModelCard | None:
     if str(model) in zoo.RESIZES:
         return None
     return load_model(model).card
+
+
+def _setups_for(model: str | Path, card: ModelCard | None, setups: Sequence[Setup]) -> list[Setup | None]:
+    """Return the setups that compute a model: without a file for int8, f32 instead; None for a resize."""
+    if card is None:
+        return [None]
+    has_int8 = zoo.int8_file(zoo.find(model)) is not None
+    fitting = (replace(each, precision="f32") if each.precision == "int8" and not has_int8 else each for each in setups)
+    return list(dict.fromkeys(fitting))
 
 
 def _default_size(card: ModelCard | None) -> str:

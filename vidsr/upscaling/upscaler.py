@@ -254,9 +254,14 @@ def _fastest(path: Path, options: UpscaleOptions) -> Path:
         raise EngineError(
             f"{path} has no file {path.with_suffix(zoo.INT8).name} beside it, which int8 needs; use --precision auto"
         )
-    here = options.device in ("auto", "cpu") and choose(options.engine) == "openvino" and gpu_of(options.device) is None
-    automatic = options.precision == "auto" and here and computes_int8_faster()
+    automatic = options.precision == "auto" and takes_int8(options.engine, options.device)
     return file if file is not None and (options.precision == "int8" or automatic) else path
+
+
+def takes_int8(engine: str, device: str) -> bool:
+    """Return whether precision `auto` is int8 for models that have a file for it."""
+    on_cpu = device in ("auto", "cpu") and choose(engine) == "openvino" and gpu_of(device) is None
+    return on_cpu and computes_int8_faster()
 
 
 def _open(model: Model, frame: Frame, options: SessionOptions) -> "Session | AdaptiveSession":
